@@ -1,0 +1,152 @@
+"""What is wrong, where, and what to do: one type for every finding, and its rendering as text. No I/O."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+CODES: dict[str, str] = {
+    # files and YAML
+    "C101": "a file cannot be read as YAML",
+    "C102": "unknown key",
+    "C103": "duplicate key",
+    "C104": "wrong value",
+    "C105": "missing key",
+    "C106": "a dbt key that is not carried yet",
+    "C107": "nothing to build",
+    "C108": "the same name twice",
+    # names and references
+    "C201": "unknown reference",
+    "C202": "unknown source",
+    "C203": "references form a cycle",
+    "C204": "a name that cannot be used",
+    "C205": "unknown column in the configuration",
+    "C206": "a selection that matches nothing",
+    "C207": "two objects would have the same name",
+    # SQL
+    "C301": "SQL that does not parse",
+    "C302": "SQL that names an unknown column or table",
+    "C303": "a template that cannot be rendered",
+    "C304": "a computed column without a declared type",
+    "C305": "SQL that is not portable",
+    "C306": "output columns that are not usable",
+    "C307": "SQL that is not one SELECT",
+    # meaning
+    "C401": "settings that do not fit together",
+    "C402": "a setting that this dialect cannot honour",
+    "C403": "an unknown or incomplete target",
+    # output
+    "C501": "generated output is not what the specs say",
+}
+"""Every code with its title; codes are stable, texts are not."""
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """A place in a file: 1-based line and columns, `end_column` exclusive, path relative to where the user stands."""
+
+    path: str
+    line: int = 1
+    column: int = 1
+    end_column: int = 0
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding: stable code, one-line message, place, and at most one line of help."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    help: str | None = None
+    severity: Severity = "error"
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        at = self.span or Span("")
+        return at.path, at.line, at.column, self.code, self.message
+
+
+@dataclass
+class Diagnostics:
+    """A bag that is filled while the specs are read, so that a user sees all mistakes at once."""
+
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def error(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> None:
+        self._add(Diagnostic(code, message, span, help))
+
+    def warning(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> None:
+        self._add(Diagnostic(code, message, span, help, "warning"))
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(sorted(self.found, key=lambda d: d.sort_key))
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.found)
+
+    def raise_if_failed(self) -> None:
+        """Raise SpecError with everything found so far, if any of it is an error."""
+        if self.failed:
+            raise SpecError(list(self))
+
+
+class SpecError(Exception):
+    """The specs are wrong; `diagnostics` says where and why. Never our bug."""
+
+    def __init__(self, diagnostics: list[Diagnostic]):
+        super().__init__("; ".join(f"{d.code} {d.message}" for d in diagnostics))
+        self.diagnostics = diagnostics
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """`did you mean 'x'?` for the nearest known word, or None."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else None
+
+
+def nearest_or_list(word: str, known: Iterable[str], what: str) -> str | None:
+    """The nearest known word, or else the first few of them, as a line of help."""
+    names = sorted(set(known))
+    if near := did_you_mean(word, names):
+        return near
+    if not names:
+        return None
+    return f"known {what}: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}"
+
+
+def render(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> str:
+    """Diagnostics as text for people, each with its line of source and a caret where `sources` has the file."""
+    return "\n\n".join(_render_one(d, sources) for d in diagnostics)
+
+
+def _render_one(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
+    lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
+    at = diagnostic.span
+    if at:
+        lines.append(f"  --> {at.path}:{at.line}:{at.column}")
+        text = sources.get(at.path, "").split("\n")
+        if at.line <= len(text) and text[at.line - 1].strip():
+            lines += _excerpt(at, text[at.line - 1].rstrip("\r"))
+    if diagnostic.help:
+        lines.append(f"  help: {diagnostic.help}")
+    return "\n".join(lines)
+
+
+def _excerpt(at: Span, line: str, width: int = 110) -> list[str]:
+    """The line with a caret below; a very long line is cut around the caret."""
+    start = max(0, at.column - 1 - width // 2) if len(line) > width else 0
+    shown = line[start : start + width].replace("\t", " ")
+    carets = "^" * max(1, min(at.end_column - at.column, len(shown) - (at.column - 1 - start)))
+    gutter = f"{at.line:>4} | "
+    return [f"{gutter}{shown}", f"{' ' * (len(gutter) - 2)}| {' ' * (at.column - 1 - start)}{carets}"]

@@ -1,0 +1,197 @@
+"""What all dialects share: lowering trees to an engine's words, and the methods that each engine may say differently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.reserved import RESERVED
+from c360gen.ops.program import Job, Program
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import symbols, types
+
+T = exp.DataType.Type
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+Forbidden = tuple[type[exp.Expression], str]
+
+
+class Unsupported(Exception):
+    """This engine cannot say that; the message tells the user what."""
+
+
+class Dialect:
+    """Facts of an engine, and one method per operation, found by the operation's name."""
+
+    name: str
+    traits: Traits
+    types: Mapping[T, str]
+    forbids: Sequence[Forbidden] = ()
+    """Nodes that sqlglot would print and the engine would refuse or misread."""
+    has_procedures: bool = True
+    string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
+
+    # --- names ---------------------------------------------------------------------------------------------------------
+
+    def identifier(self, name: str) -> exp.Identifier:
+        """Quoted only where it must be: reserved words and anything but a plain lower-case word."""
+        return exp.Identifier(this=name, quoted=not _PLAIN.fullmatch(name) or name.upper() in RESERVED)
+
+    def quote(self, name: str) -> str:
+        return self.identifier(name).sql(self.name)
+
+    def table(self, address: Address, alias: str | None = None) -> exp.Table:
+        made = exp.Table(
+            this=self.identifier(address.name), db=self.identifier(address.schema),
+            catalog=self.environment_name(address.database) if address.database else None,
+        )  # fmt: skip
+        if alias:
+            made.set("alias", exp.TableAlias(this=self.identifier(alias)))
+        return made
+
+    def environment_name(self, name: str) -> exp.Identifier:
+        """A database, role or warehouse: it exists already, under the spelling that the target gives."""
+        return exp.Identifier(this=name, quoted=not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name))
+
+    def path(self, address: Address) -> str:
+        return self.table(address).sql(self.name)
+
+    # --- types ---------------------------------------------------------------------------------------------------------
+
+    def type(self, type_: exp.DataType) -> str:
+        """The type of a column: numeric(12,2) → NUMERIC(12, 2)."""
+        word = self.types[type_.this]
+        sizes = types.sizes(type_)
+        return f"{word}({', '.join(map(str, sizes))})" if sizes else word
+
+    def cast_type(self, type_: exp.DataType) -> str:
+        """The type in a CAST, where an engine wants it otherwise."""
+        return self.type(type_)
+
+    # --- trees ---------------------------------------------------------------------------------------------------------
+
+    def lower(self, tree: exp.Expression, names: Names, variables: bool = True) -> exp.Expression:
+        """A neutral tree in this engine's words: addresses, quoting, types, variables, and the few constructs that differ."""
+        root = exp.Paren(this=tree.copy())  # so that the top node, too, can be replaced
+        for node in list(root.walk(bfs=False)):
+            if isinstance(node, exp.Placeholder):
+                cast = node.parent
+                needless = isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ
+                (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
+        for node in reversed(list(root.walk(bfs=False))):  # children first
+            if node is not root and (said := self.expression(node)) is not node:
+                node.replace(said)
+        for table in list(root.find_all(exp.Table)):
+            if symbol := symbols.symbol(table):
+                self._place(table, symbol[0], names.symbol(*symbol))
+        for node in list(root.walk(bfs=False)):
+            if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast) and node.this in self.types:
+                node.replace(exp.DataType.build(self.cast_type(node), dialect=self.name))
+            elif isinstance(node, exp.Identifier) and not node.meta.get("ours"):
+                node.replace(self.identifier(node.name))
+        lowered = root.this
+        lowered.pop()
+        return lowered
+
+    def _place(self, node: exp.Table, kind: str, address: Address) -> None:
+        made = self.stage_table_name(address) if kind == "stage" else self.table(address)
+        for part in ("this", "db", "catalog"):
+            if (given := made.args.get(part)) is not None:
+                given.meta["ours"] = True
+            node.set(part, given)
+
+    def stage_table_name(self, address: Address) -> exp.Table:
+        return self.table(address)
+
+    def variable(self, name: str) -> exp.Expression:
+        """A variable of a running procedure, typed, so that it is printed rightly beside other values."""
+        made = exp.column(f"v_{name}" if name in symbols.VARIABLES else f"p_{name}")
+        made.this.meta["ours"] = True
+        return made
+
+    def _typed_variable(self, name: str) -> exp.Expression:
+        made = self.variable(name)
+        made.type = types.parse(symbols.VARIABLES.get(name, "timestamptz")) or types.RUN_ID
+        return made
+
+    def expression(self, node: exp.Expression) -> exp.Expression:
+        """One node of a user's or our own tree as this engine says it; children are done already."""
+        return node
+
+    # --- operations ----------------------------------------------------------------------------------------------------
+
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
+        """Nothing where the engine has no indexes."""
+        return []
+
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
+        """Objects that must exist before a run; nothing where the stage is made by the run itself."""
+        return []
+
+    def register(self, program: Program, names: Names) -> list[Piece]:
+        """The row that makes a node known to the control tables: its lock, its state."""
+        raise NotImplementedError
+
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
+        raise NotImplementedError
+
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
+        raise NotImplementedError
+
+    def control(self, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def preamble(self, names: Names, shape: str) -> list[Piece]:
+        """What opens deploy.sql: a guard that refuses a database in another released state."""
+        raise NotImplementedError
+
+    def postamble(self, names: Names, shape: str) -> list[Piece]:
+        """What closes deploy.sql: the released state, and the commit where there is one."""
+        raise NotImplementedError
+
+    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+        return []
+
+    def roles(self, names: Names) -> list[Piece]:
+        """What an administrator runs once before the first deploy; nothing where the target names no roles."""
+        return []
+
+    # --- shared pieces -------------------------------------------------------------------------------------------------
+
+    def column_rows(self, columns: Sequence[ColumnDef]) -> list[tuple[str, str, bool, str]]:
+        """(quoted name, engine type, NOT NULL, description) for the shells that list columns."""
+        return [(self.quote(c.name), self.type(c.type), c.not_null, c.description) for c in columns]
+
+    def signature(self, program: Program) -> list[tuple[str, str]]:
+        found = [("p_as_of", self.type(types.TIMESTAMPTZ))]
+        return [*found, ("p_full_refresh", self.type(types.BOOLEAN))] if program.full_refresh else found
+
+    def shell(self, template: str, values: Mapping[str, Any]) -> Shell:
+        return Shell(f"dialects/{self.name}/{template}", values)
+
+    def call(self, procedure: Address, full_refresh: bool | None) -> str:
+        """The statement that calls a procedure, arguments left at their defaults; `full_refresh` None: it takes none at all."""
+        return f"CALL {self.path(procedure)}();"
+
+    def schema_path(self, names: Names) -> str:
+        """The control schema, quoted, with its database where the engine has several."""
+        return self.path(names.own("x")).rpartition(".")[0]
+
+    def label(self, address: Address) -> str:
+        """How messages and logs call a node: schema.name."""
+        return f"{address.schema}.{address.name}"

@@ -1,0 +1,176 @@
+"""DuckDB: no procedures, so a run is a script of plain SQL; variables hold what is counted, error() raises what a guard finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from c360gen.dialects import tables
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.zoned import in_utc
+from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import symbols
+from c360gen.terms.types import T
+
+
+class DuckDB(Dialect):
+    name = "duckdb"
+    has_procedures = False
+    traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True)
+    types: Mapping[T, str] = {
+        T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
+        T.DECIMAL: "DECIMAL", T.DOUBLE: "DOUBLE", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIMESTAMP: "TIMESTAMP",
+        T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
+    }  # fmt: skip
+    forbids = (
+        (exp.Command, "text that sqlglot does not understand"),
+        (exp.Star, "SELECT *"),
+    )
+
+    def type(self, type_: exp.DataType) -> str:
+        return "TEXT" if type_.this is T.VARCHAR else super().type(type_)  # lengths are not enforced here: do not pretend
+
+    def variable(self, name: str) -> exp.Expression:
+        if name not in symbols.VARIABLES:  # the argument of a table macro
+            made = exp.column(f"p_{name}")
+            made.this.meta["ours"] = True
+            return made
+        return exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(name)])
+
+    def expression(self, node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Avg) and node.meta.get("exact"):
+            return self._quotient(exp.Sum(this=node.this.copy()), exp.Count(this=node.this.copy()))
+        if isinstance(node, exp.Div):
+            if node.meta.get("exact"):
+                return self._quotient(node.this.copy(), node.expression.copy())
+            if node.meta.get("integers"):
+                return exp.Paren(this=exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
+        return in_utc(node)
+
+    def _quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
+        """Exact division, which DuckDB does not have: a macro of the control schema."""
+        return exp.Anonymous(this="c360_quotient", expressions=[dividend, divisor])
+
+    # --- objects -------------------------------------------------------------------------------------------------------
+
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        address = names.symbol(op.kind, op.name)
+        return [tables.create_table(self, op, address, enforced=True), *self._comments("TABLE", address, op.description, op.columns)]
+
+    def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
+        columns = [exp.Ordered(this=exp.Column(this=self.identifier(c))) for c in op.columns]
+        index = exp.Index(
+            this=self.identifier(symbols.cut(op.name)), table=self.table(names.node(op.table)), params=exp.IndexParameters(columns=columns)
+        )
+        return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
+
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
+        node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
+        made = tables.create_view(self, op, names)
+        return [made, *self._comments("VIEW", names.node(node, op.name), op.description, op.columns)]
+
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        return [
+            self.shell("table_function.sql.j2", {"name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names)})
+        ]
+
+    def stage_table_name(self, address: Address) -> exp.Table:
+        return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
+
+    def _comments(self, kind: str, address: Address, description: str, columns: tuple[ColumnDef, ...]) -> list[Piece]:
+        found: list[Piece] = []
+        if description:
+            found.append(exp.Comment(this=self.table(address), kind=kind, expression=exp.Literal.string(description)))
+        for column in columns:
+            if column.description:
+                at = exp.Column(this=self.identifier(column.name), table=self.identifier(address.name), db=self.identifier(address.schema))
+                found.append(exp.Comment(this=at, kind="COLUMN", expression=exp.Literal.string(column.description)))
+        return found
+
+    def register(self, program: Program, names: Names) -> list[Piece]:
+        values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
+        return [self.shell("register.sql.j2", values)]
+
+    # --- runs ----------------------------------------------------------------------------------------------------------
+
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.label(names.node(program.node))
+        values = {
+            "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
+            "summary": program.summary, "rules": program.rules, "tolerance": TOLERANCE, "lookback": program.lookback,
+            "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
+            "steps": [self._step(s, names, label) for s in program.steps],
+            "counters": [(n, self.lower(program.counters[n], names)) for n in COUNTERS if n in program.counters],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005"})],
+        }  # fmt: skip
+        return [self.shell("script.sql.j2", values)]
+
+    def _stage(self, op: StageTable, names: Names) -> exp.Create:
+        columns = [tables.column_definition(self, c) for c in op.columns]
+        if op.row_address:
+            columns.insert(1, exp.ColumnDef(this=self.identifier("c360_row"), kind=exp.DataType.build("BIGINT")))
+        return exp.Create(
+            this=exp.Schema(this=self.stage_table_name(names.own(f"stage_{op.node}")), expressions=list(columns)), kind="TABLE",
+            replace=True, properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        )  # fmt: skip
+
+    def _step(self, step: Step, names: Names, label: str) -> Shell:
+        if isinstance(step, Count):
+            structure = exp.Struct(
+                expressions=[
+                    exp.PropertyEQ(this=exp.to_identifier(n), expression=s.unalias().copy())
+                    for n, s in zip(step.names, step.query.selects, strict=True)
+                ]
+            )
+            counted = step.query.copy()
+            counted.set("expressions", [structure])
+            return self.shell("count.sql.j2", {"because": step.because, "query": self.lower(counted, names), "names": step.names})
+        if isinstance(step, Guard):
+            sample = None if step.sample is None else self.lower(step.sample, names)
+            parts = [self._text(p, names) for p in step.message]
+            return self.shell("guard.sql.j2", {
+                "because": step.because, "when": self.lower(step.when, names), "sample": sample, "parts": parts,
+                "opening": self.string_escape(f"{step.code} {label}: "), "hint": self.string_escape(f". {step.hint}"),
+            })  # fmt: skip
+        statement = step.insert if isinstance(step, Stage) else step.statement
+        return self.shell("write.sql.j2", {"because": step.because, "statement": self.lower(_only_when(statement, step.when), names)})
+
+    def _text(self, part: str | exp.Expression, names: Names) -> str | exp.Expression:
+        return exp.Literal.string(part) if isinstance(part, str) else self.lower(part, names)
+
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
+        return []  # the manifest lists the nodes of each schedule; a runner executes their scripts in that order
+
+    def control(self, names: Names) -> list[Piece]:
+        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS})]
+
+    def preamble(self, names: Names, shape: str) -> list[Piece]:
+        return [self.shell("preamble.sql.j2", {
+            "control": self.quote(names.control), "shape": self.string_escape(shape), "schemas": [self.quote(s) for s in names.schemas],
+        })]  # fmt: skip
+
+    def postamble(self, names: Names, shape: str) -> list[Piece]:
+        return [self.shell("postamble.sql.j2", {"control": self.quote(names.control), "shape": self.string_escape(shape)})]
+
+
+def _only_when(
+    statement: exp.Insert | exp.Update | exp.Delete, when: exp.Expression | None
+) -> exp.Insert | exp.Update | exp.Delete:
+    """A statement that does nothing where its condition is false: a script has no IF."""
+    if when is None:
+        return statement
+    made = statement.copy()
+    if isinstance(made, exp.Insert):
+        columns = [exp.column(c.alias_or_name, table="w", quoted=True) for c in made.expression.selects]
+        made.set("expression", exp.select(*columns).from_(made.expression.subquery("w")).where(when.copy()))
+        return made
+    where = made.args.get("where")
+    made.set("where", exp.Where(this=exp.and_(where.this, when.copy(), wrap=False) if where else when.copy()))
+    return made
+
+
+DIALECT = DuckDB()

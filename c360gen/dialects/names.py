@@ -1,0 +1,62 @@
+"""Where things are in one target: symbols → addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from c360gen.project.nodes import Resolved
+from c360gen.spec.models import Target
+from c360gen.terms.symbols import cut
+
+
+@dataclass(frozen=True)
+class Address:
+    """database.schema.name; the database is None where the engine has one per connection."""
+
+    database: str | None
+    schema: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """The addresses of a project's objects in one target."""
+
+    project: Resolved
+    target_name: str
+    target: Target
+
+    @property
+    def database(self) -> str | None:
+        """Snowflake's database or BigQuery's project; Postgres and DuckDB have the one they are connected to."""
+        return self.target.database if self.target.dialect in ("snowflake", "bigquery") else None
+
+    @property
+    def control(self) -> str:
+        return self.target.schema_prefix + self.project.project.control_schema
+
+    def schema(self, name: str) -> str:
+        return self.target.schema_prefix + name
+
+    @property
+    def schemas(self) -> list[str]:
+        """Every schema that is ours, control first."""
+        own = sorted({self.schema(n.schema) for n in self.project.nodes.values()} - {self.control})
+        return [self.control, *own]
+
+    def node(self, name: str, identifier: str | None = None) -> Address:
+        node = self.project.nodes[name]
+        return Address(self.database, self.schema(node.schema), identifier or node.identifier)
+
+    def own(self, name: str) -> Address:
+        """An object of the control schema; its name is cut to 63 bytes, with a hash where cut."""
+        return Address(self.database, self.control, cut(name))
+
+    def symbol(self, kind: str, name: str) -> Address:
+        if kind == "ref":
+            return self.node(name)
+        if kind == "source":
+            source = self.project.sources[name]
+            database = (source.database or self.database) if self.database or self.target.dialect != "postgres" else None
+            return Address(database, source.schema, source.identifier)
+        return self.own(f"{kind}_{name}")

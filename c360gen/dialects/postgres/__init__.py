@@ -1,0 +1,212 @@
+"""PostgreSQL 15 and later: a definer worker that writes, an invoker runner that logs and commits, one lock row per node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from c360gen.dialects import tables
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.zoned import in_utc
+from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Write
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import symbols, types
+from c360gen.terms.types import T
+
+
+class Postgres(Dialect):
+    name = "postgres"
+    traits = Traits(
+        row_address="ctid", lateral=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True
+    )
+    types: Mapping[T, str] = {
+        T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
+        T.DECIMAL: "NUMERIC", T.DOUBLE: "DOUBLE PRECISION", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
+        T.TIMESTAMP: "TIMESTAMP", T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
+    }  # fmt: skip
+    forbids = (
+        (exp.Command, "text that sqlglot does not understand"),
+        (exp.Qualify, "QUALIFY"),
+        (exp.Star, "SELECT *"),
+    )
+
+    def expression(self, node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Avg | exp.Div) and node.meta.get("exact"):
+            return exp.Round(this=node.copy(), decimals=exp.Literal.number(9))
+        return in_utc(node)
+
+    # --- objects -------------------------------------------------------------------------------------------------------
+
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        address = names.symbol(op.kind, op.name)
+        return [tables.create_table(self, op, address, enforced=True), *self._comments("TABLE", address, op.description, op.columns)]
+
+    def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
+        address = names.node(op.table)
+        where = exp.Where(this=self.lower(op.where, names)) if op.where is not None else None
+        columns = [exp.Ordered(this=exp.Column(this=self.identifier(c)), nulls_first=False) for c in op.columns]
+        index = exp.Index(
+            this=self.identifier(symbols.cut(op.name)), table=self.table(address),
+            params=exp.IndexParameters(columns=columns, where=where, with_storage=False),
+        )  # fmt: skip
+        return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
+
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
+        made = tables.create_view(self, op, names)
+        node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
+        return [made, *self._comments("VIEW", names.node(node, op.name), op.description, op.columns)]
+
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        address = names.node(op.of, op.name)
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(address), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
+                "query": self.lower(op.query, names), "description": self.string_escape(op.description),
+                "parameter": self.type(types.TIMESTAMPTZ),
+            })
+        ]  # fmt: skip
+
+    def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
+        address = names.own(f"stage_{op.node}")
+        columns = [tables.column_definition(self, c) for c in op.columns]
+        if op.row_address:
+            kind = exp.DataType.build("tid", dialect="postgres", udt=True)
+            columns.insert(1, exp.ColumnDef(this=self.identifier("c360_row"), kind=kind))
+        create = exp.Create(
+            this=exp.Schema(this=self.table(address), expressions=list(columns)), kind="TABLE", exists=True,
+            properties=exp.Properties(expressions=[
+                exp.UnloggedProperty(),
+                exp.Property(this=exp.Var(this="autovacuum_enabled"), value=exp.false()),
+            ]),
+        )  # fmt: skip
+        return [create]
+
+    def _comments(self, kind: str, address: Address, description: str, columns: tuple[ColumnDef, ...]) -> list[Piece]:
+        found: list[Piece] = []
+        if description:
+            found.append(exp.Comment(this=self.table(address), kind=kind, expression=exp.Literal.string(description)))
+        for column in columns:
+            if column.description:
+                at = exp.Column(this=self.identifier(column.name), table=self.identifier(address.name), db=self.identifier(address.schema))
+                found.append(exp.Comment(this=at, kind="COLUMN", expression=exp.Literal.string(column.description)))
+        return found
+
+    def register(self, program: Program, names: Names) -> list[Piece]:
+        values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
+        return [self.shell("register.sql.j2", values)]
+
+    # --- runs ----------------------------------------------------------------------------------------------------------
+
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
+        used = [v for v in program.variables if v not in ("watermark", "window_start", "last_as_of")]
+        values = {
+            **self._shared(names, program),
+            "apply": self.path(names.own(f"apply_{program.node}")),
+            "run": self.path(names.own(f"run_{program.node}")),
+            "spec_hash": self.string_escape(spec_hash),
+            "stage": self.path(names.own(f"stage_{program.node}")) if program.stage else None,
+            "variables": [(f"v_{v}", "BIGINT" if symbols.VARIABLES[v] == "bigint" else "TIMESTAMPTZ") for v in used],
+            "steps": [self._step(s, names, self.string_escape(self.label(names.node(program.node)))) for s in program.steps],
+            "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
+            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in program.steps),
+            "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
+            "lookback": program.lookback,
+            "full_refresh": program.full_refresh,
+            "tolerance": TOLERANCE,
+            "summary": program.summary, "rules": program.rules,
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC007", "ZC008"})],
+        }  # fmt: skip
+        return [self.shell("procedure.sql.j2", values)]
+
+    def _shared(self, names: Names, program: Program) -> dict[str, object]:
+        label = self.label(names.node(program.node))
+        return {"control": self.quote(names.control), "node": self.string_escape(label), "label": label}
+
+    def _step(self, step: Step, names: Names, node: str) -> Shell:
+        because = step.because
+        if isinstance(step, Stage):
+            when = None if step.when is None else self.lower(step.when, names)
+            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": self.lower(step.insert, names)})
+        if isinstance(step, Count):
+            into = [f"v_{n}" for n in step.names]
+            return self.shell("count.sql.j2", {"because": because, "query": self.lower(step.query, names), "into": into})
+        if isinstance(step, Guard):
+            text = "".join("%s" if isinstance(p, exp.Expression) else p.replace("%", "%%") for p in step.message)
+            arguments = [self.lower(p, names) for p in step.message if isinstance(p, exp.Expression)]
+            sample = None if step.sample is None else self.lower(step.sample, names)
+            return self.shell("guard.sql.j2", {
+                "because": because, "when": self.lower(step.when, names), "code": step.code, "sample": sample, "node": node,
+                "message": self.string_escape("%s: " + text), "arguments": arguments, "hint": self.string_escape(step.hint),
+            })  # fmt: skip
+        return self.shell("write.sql.j2", {
+            "because": because, "statement": self.lower(step.statement, names), "what": step.what, "node": node,
+            "when": None if step.when is None else self.lower(step.when, names),
+            "expected": None if step.expected is None else self.lower(step.expected, names),
+        })  # fmt: skip
+
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
+        return [
+            self.shell("job.sql.j2", {
+                "name": self.path(names.own(f"run_job_{job.schedule}")), "control": self.quote(names.control), "schedule": job.schedule,
+                "calls": [self.path(names.own(f"run_{n}")) for n in job.nodes],
+            })
+        ]  # fmt: skip
+
+    def control(self, names: Names) -> list[Piece]:
+        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS})]
+
+
+    def preamble(self, names: Names, shape: str) -> list[Piece]:
+        owner = names.target.owner
+        return [
+            self.shell("preamble.sql.j2", {
+                "control": self.quote(names.control), "shape": self.string_escape(shape), "schemas": [self.quote(s) for s in names.schemas],
+                "owner": self.environment_name(owner).sql("postgres") if owner else None,
+                "control_name": self.string_escape(names.control), "version": names.target.min_version or 15,
+            })
+        ]  # fmt: skip
+
+    def postamble(self, names: Names, shape: str) -> list[Piece]:
+        return [self.shell("postamble.sql.j2", {"control": self.quote(names.control), "shape": self.string_escape(shape)})]
+
+    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+        if not (names.target.runner or names.target.reader):
+            return []
+        control = names.control
+        procedures = [f"{self.path(names.own(f'run_{n}'))}({self._arguments(p)})" for n, p in programs.items()]
+        workers = [f"{self.path(names.own(f'apply_{n}'))}(BIGINT, {self._arguments(p)})" for n, p in programs.items()]
+        return [
+            self.shell("grants.sql.j2", {
+                "control": self.quote(control), "schemas": [self.quote(s) for s in names.schemas if s != control],
+                "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
+                "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
+                "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
+                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}(TIMESTAMPTZ)"
+                              for n in names.project.nodes.values() if n.kind == "snapshot"],
+                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values()
+                              for i in ([n.identifier, f"{n.identifier}_current"] if n.kind == "snapshot" else [n.identifier])],
+            })
+        ]  # fmt: skip
+
+    def _arguments(self, program: Program) -> str:
+        return ", ".join(t for _, t in self.signature(program))
+
+    def roles(self, names: Names) -> list[Piece]:
+        target = names.target
+        found = [(r, self.environment_name(r).sql("postgres")) for r in (target.owner, target.runner, target.reader) if r]
+        if not found:
+            return []
+        sources = [names.symbol("source", s) for s in names.project.sources]
+        return [
+            self.shell("roles.sql.j2", {
+                "roles": [(self.string_escape(plain), quoted) for plain, quoted in found],
+                "owner": target.owner and self.environment_name(target.owner).sql("postgres"),
+                "source_schemas": sorted({self.quote(a.schema) for a in sources}), "sources": [self.path(a) for a in sources],
+            })
+        ]  # fmt: skip
+
+
+DIALECT = Postgres()

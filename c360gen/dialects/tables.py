@@ -1,0 +1,59 @@
+"""CREATE TABLE, INDEX and VIEW as trees: the parts that engines have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Address, Names
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView
+
+
+def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.Expression] = ()) -> exp.ColumnDef:
+    constraints = [exp.ColumnConstraint(kind=exp.NotNullColumnConstraint())] if column.not_null else []
+    constraints += [exp.ColumnConstraint(kind=e) for e in extra]
+    kind = exp.DataType.build(dialect.type(column.type), dialect=dialect.name, udt=True)
+    return exp.ColumnDef(this=dialect.identifier(column.name), kind=kind, constraints=constraints)
+
+
+def create_table(
+    dialect: Dialect, op: CreateTable, address: Address, *, enforced: bool, named_key: bool = True,
+    column_extra: Callable[[ColumnDef], Sequence[exp.Expression]] = lambda c: (), properties: Sequence[exp.Expression] = (),
+) -> exp.Create:  # fmt: skip
+    """CREATE TABLE IF NOT EXISTS: a table that holds data is never replaced."""
+    parts: list[exp.Expression] = [column_definition(dialect, c, column_extra(c)) for c in op.columns]
+    if op.primary_key:
+        options = [] if enforced else ["NOT ENFORCED"]
+        key = exp.PrimaryKey(expressions=[dialect.identifier(k) for k in op.primary_key], options=options)
+        parts.append(exp.Constraint(this=dialect.identifier(_name(address, "pk")), expressions=[key]) if named_key else key)
+    if enforced:
+        for left, right in op.ordered:
+            condition = exp.LT(this=exp.Column(this=dialect.identifier(left)), expression=exp.Column(this=dialect.identifier(right)))
+            check = exp.CheckColumnConstraint(this=condition)
+            parts.append(exp.Constraint(this=dialect.identifier(_name(address, "interval_ck")), expressions=[check]))
+    return exp.Create(
+        this=exp.Schema(this=dialect.table(address), expressions=parts), kind="TABLE", exists=True,
+        properties=exp.Properties(expressions=list(properties)) if properties else None,
+    )  # fmt: skip
+
+
+def _name(address: Address, suffix: str) -> str:
+    from c360gen.terms.symbols import cut
+
+    return cut(f"{address.name}_{suffix}")
+
+
+def create_view(
+    dialect: Dialect, op: CreateView, names: Names, *, listed: bool = False, properties: Sequence[exp.Expression] = ()
+) -> exp.Create:
+    """CREATE OR REPLACE VIEW; `op.of` names the node in whose schema a helper lives."""
+    node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
+    target: exp.Expression = dialect.table(names.node(node, op.name))
+    if listed:
+        target = exp.Schema(this=target, expressions=[dialect.identifier(c.name) for c in op.columns])
+    return exp.Create(
+        this=target, kind="VIEW", replace=True, expression=dialect.lower(op.query, names),
+        properties=exp.Properties(expressions=list(properties)) if properties else None,
+    )  # fmt: skip

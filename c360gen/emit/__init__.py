@@ -1,0 +1,1 @@
+"""From operations to text: printing, files, the manifest, writing."""

@@ -1,0 +1,178 @@
+"""Everything of one target: the files a DBA reads, and deploy.sql, which holds them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from c360gen import dialects, schedules, strategies
+from c360gen.dialects.base import Dialect, Unsupported
+from c360gen.dialects.names import Names
+from c360gen.diagnostics import Diagnostics
+from c360gen.emit import identity, manifest, tests
+from c360gen.emit.files import File, sql_file
+from c360gen.emit.shell import text_of
+from c360gen.emit.sql import Forbidden
+from c360gen.ops.program import Job, Program
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable
+from c360gen.ops.shell import Piece
+from c360gen.project.nodes import Node, Resolved
+from c360gen.strategies import Artefacts
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file that is also a part of deploy.sql."""
+
+    path: str
+    title: str
+    pieces: tuple[Piece, ...]
+    origin: str | None
+
+
+def files(names: Names, diagnostics: Diagnostics) -> list[File]:
+    """The output of one target. What an engine cannot say becomes a diagnostic at the node that asks for it."""
+    dialect = dialects.get(str(names.target.dialect))
+    project = names.project
+    plans: dict[str, Artefacts] = {}
+    for node in project.nodes.values():
+        plans[node.name] = strategies.artefacts(node, project, dialect.name, dialect.traits)
+    programs = {name: plan.program for name, plan in plans.items() if plan.program}
+    jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
+    parts = [_Part("control.sql", "control tables: run log, state, releases", tuple(dialect.control(names)), None)]
+    parts += _objects(dialect, names, plans)
+    scripted = not dialect.has_procedures
+    runs = [
+        _Part(f"{'scripts' if scripted else 'procedures'}/run_{name}.sql", f"run of {_label(names, name)}",
+              tuple(dialect.procedure(program, names, identity.meaning(project.nodes[name], dialect.name))),
+              _origin(project.nodes[name]))
+        for name, program in programs.items()
+    ]  # fmt: skip
+    runs += [
+        _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(pieces), _schedule_origin(names, job.schedule))
+        for job in jobs if (pieces := dialect.job(job, names, programs))
+    ]  # fmt: skip
+    if not scripted:
+        parts += runs
+    if grants := dialect.grants(names, programs, jobs):
+        parts.append(_Part("grants.sql", "who may do what", tuple(grants), None))
+    shape = identity.shape(project, names.target)
+    texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]
+    out = [_file(part, text, dialect) for part, text in texts]
+    if scripted:
+        out += [_file(p, t, dialect) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
+    out.insert(0, _deploy(texts, dialect, names, shape))
+    if roles := dialect.roles(names):
+        part = _Part("roles.sql", "roles, to be created once by an administrator", tuple(roles), None)
+        out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
+    out += tests.files(names, dialect)
+    out += _schedules(names, dialect, diagnostics)
+    if diagnostics.failed:
+        return []
+    return [*out, manifest.file(names, dialect, out, programs, shape)]
+
+
+def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts]) -> Iterable[_Part]:
+    """Tables and views in dependency order; helpers right after their node, so that views below may read them."""
+    for name, plan in plans.items():
+        node = names.project.nodes[name]
+        pieces = [p for op in plan.objects for p in _lowered(dialect, op, names)]
+        if plan.program:
+            pieces += dialect.register(plan.program, names)
+        folder = "views" if node.kind == "view" else "tables"
+        yield _Part(f"{folder}/{name}.sql", f"{node.kind} {_label(names, name)}", tuple(pieces), _origin(node))
+        if plan.helpers:
+            helpers = [p for op in plan.helpers for p in _lowered(dialect, op, names)]
+            yield _Part(f"views/{name}.sql", f"views of {_label(names, name)}", tuple(helpers), _origin(node))
+
+
+def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:
+    match op:
+        case CreateTable():
+            return dialect.create_table(op, names)
+        case CreateIndex():
+            return dialect.create_index(op, names)
+        case CreateView():
+            return dialect.create_view(op, names)
+        case CreateTableFunction():
+            return dialect.create_table_function(op, names)
+        case StageTable():
+            return dialect.stage_table(op, names)
+    raise AssertionError(f"{type(op).__name__} is not an operation on objects")
+
+
+def _text(part: _Part, dialect: Dialect, names: Names, diagnostics: Diagnostics) -> str | None:
+    try:
+        return "\n\n".join(text_of(p, dialect) for p in part.pieces)
+    except (Forbidden, Unsupported) as error:
+        node = next((n for n in names.project.nodes.values() if part.path.endswith((f"/{n.name}.sql", f"/run_{n.name}.sql"))), None)
+        help = f"give {dialect.name} its own text with sql: {{{dialect.name}: …}}"
+        diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", node.span if node else None, help)
+        return None
+
+
+def _file(part: _Part, text: str, dialect: Dialect) -> File:
+    return sql_file(part.path, text, dialect=dialect.name, title=part.title, origin=part.origin)
+
+
+def _deploy(parts: list[tuple[_Part, str]], dialect: Dialect, names: Names, shape: str) -> File:
+    """Guard, everything in order, released state. It runs as it is in the engine's own client."""
+    sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, shape))]
+    for part, text in parts:
+        sections.append(f"-- {'=' * 20} {part.path}: {part.title}\n\n{text}")
+    sections.append("\n\n".join(text_of(p, dialect) for p in dialect.postamble(names, shape)))
+    title = f"deploy of {names.project.project.name} to target {names.target_name}, safe to run again"
+    return sql_file("deploy.sql", "\n\n\n".join(sections), dialect=dialect.name, title=title, origin=None)
+
+
+def _schedules(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> Iterable[File]:
+    """The schedules in the words of the target's schedulers: never part of deploy.sql."""
+    project = names.project
+    for schedule in project.schedules:
+        chosen = set(schedule.nodes)
+        nodes = tuple(
+            schedules.NodeCall(n, dialect.call(names.own(f"run_{n}"), project.nodes[n].kind == "incremental"), _before(project, n, chosen))
+            for n in schedule.nodes
+        )
+        timed = schedules.Timed(
+            schedule.spec, project.project.name, dialect.schema_path(names), dialect.call(names.own(f"run_job_{schedule.spec.name}"), None),
+            nodes, names.target,
+        )  # fmt: skip
+        try:
+            planned = schedules.plan(timed)
+        except schedules.CannotSay as error:
+            diagnostics.error("C402", f"schedule {schedule.spec.name}: {error}", schedule.span)
+            continue
+        for file in planned:
+            text = text_of(file.shell, dialect)
+            yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=schedule.span.path)
+
+
+def _before(project: Resolved, name: str, chosen: set[str]) -> tuple[str, ...]:
+    """The nearest nodes of the schedule that `name` reads, through views and whatever else is not in it."""
+    found: set[str] = set()
+    waiting = [p.removeprefix("ref:") for p in project.nodes[name].depends_on if p.startswith("ref:")]
+    seen: set[str] = set()
+    while waiting:
+        parent = waiting.pop()
+        if parent in chosen:
+            found.add(parent)
+        elif parent not in seen:
+            seen.add(parent)
+            waiting += [p.removeprefix("ref:") for p in project.nodes[parent].depends_on if p.startswith("ref:")]
+    return tuple(sorted(found))
+
+
+def _label(names: Names, name: str) -> str:
+    address = names.node(name)
+    return f"{address.schema}.{address.name}"
+
+
+def _origin(node: Node) -> str:
+    return node.span.path
+
+
+def _schedule_origin(names: Names, schedule: str) -> str | None:
+    return next((s.span.path for s in names.project.schedules if s.spec.name == schedule), None)
+
+

@@ -1,0 +1,31 @@
+"""A file of the output: its header says what it is, where it comes from, and the hash of what follows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """Path below generated/<target>/, text, and the spec it comes from."""
+
+    path: str
+    text: str
+    origin: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def sql_file(path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--") -> File:
+    """A file with its header; no time, host, path of a machine or version of a tool is in it."""
+    body = body.rstrip("\n") + "\n"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    source = f"from {origin}" if origin else "from the project's specs"
+    header = (
+        f"{marker} c360gen | {dialect} | {title} | {source}\n"
+        f"{marker} Do not edit: change the spec and run `c360gen build`. sha256 of what follows: {digest}\n\n"
+    )
+    return File(path, header + body, origin)

@@ -1,0 +1,48 @@
+"""Hashes that say whether something changed: the shape of the tables, and the meaning of a node. Descriptions are in neither."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from c360gen.project.nodes import Node, Resolved
+from c360gen.spec.models import Target
+from c360gen.terms import types
+
+ALGORITHM = "1"
+"""Part of every hash: a change of what is hashed must not pass for a change of the specs."""
+
+
+def shape(project: Resolved, target: Target) -> str:
+    """The hash of tables, columns, types, keys and strategies: what deploy stores and compares."""
+    tables = [
+        {
+            "table": f"{target.schema_prefix}{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy,
+            "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
+            "interval": (node.valid_from, node.valid_to) if node.kind == "snapshot" else None,
+        }
+        for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
+    ]  # fmt: skip
+    return _hash({"tables": tables, "control": project.project.control_schema})
+
+
+def meaning(node: Node, dialect: str) -> str:
+    """The hash of everything that decides what a run of the node does: what its procedure logs."""
+    query = node.query(dialect) if node.queries else None
+    return _hash({
+        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
+        "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation, "updated_at": node.updated_at,
+        "tracked": node.tracked, "hard_deletes": node.hard_deletes, "interval": (node.valid_from, node.valid_to),
+        "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
+        "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
+    })  # fmt: skip
+
+
+def _type(type_: Any) -> str | None:
+    return types.text(type_) if type_ is not None else None
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps([ALGORITHM, value], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,106 @@
+"""Shells → text: strict jinja2, and an indentation that never touches the inside of a string."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from sqlglot import exp
+
+from c360gen.dialects.base import Dialect
+from c360gen.emit.sql import print_sql
+from c360gen.ops.shell import Piece, Shell
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def text_of(piece: Piece, dialect: Dialect) -> str:
+    """A statement with its semicolon, or a rendered shell; no newline at the end."""
+    if isinstance(piece, Shell):
+        return _render(piece, dialect)
+    return print_sql(piece, dialect) + ";"
+
+
+def _render(shell: Shell, dialect: Dialect) -> str:
+    values = {name: _value(value, dialect) for name, value in shell.values.items()}
+    return _environment().get_template(shell.template).render(values).strip("\n")
+
+
+def _value(value: Any, dialect: Dialect) -> Any:
+    if isinstance(value, exp.Expression):
+        return print_sql(value, dialect)
+    if isinstance(value, Shell):
+        return _render(value, dialect)
+    if isinstance(value, list | tuple):
+        return type(value)(_value(v, dialect) for v in value)
+    return value
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PACKAGE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=False, auto_reload=False,
+    )  # fmt: skip
+    environment.filters |= {
+        "indent": indent, "flat": lambda t: getattr(t, "flat", t), "comment": comment, "dollar": dollar,
+        "concat": lambda a, b: [*a, *b], "in_string": in_string, "wrap": wrap,
+    }  # fmt: skip
+    return environment
+
+
+def comment(text: str, width: int = 112) -> str:
+    """Prose → `-- ` lines."""
+    return "\n".join(f"-- {line}" for line in textwrap.wrap(text, width))
+
+
+def wrap(text: str, hanging: int, width: int = 110) -> str:
+    """A long list of words over several lines, the later ones indented."""
+    return ("\n" + " " * hanging).join(textwrap.wrap(text, width))
+
+
+def dollar(body: str | Iterable[str]) -> str:
+    """A dollar quote that the body does not contain: `$$`, else `$c360$`, `$c360_1$`, …"""
+    text = body if isinstance(body, str) else "\n".join(body)
+    return next(tag for tag in _tags() if tag not in text)
+
+
+def _tags() -> Iterator[str]:
+    yield from ("$$", "$c360$")
+    n = 0
+    while True:
+        n += 1
+        yield f"$c360_{n}$"
+
+
+def in_string(text: str) -> str:
+    """SQL as the inside of a single-quoted string."""
+    return text.replace("'", "''")
+
+
+def indent(text: str, width: int = 4) -> str:
+    """Indent every line but the first, except lines that begin inside a quoted string or name: they are data."""
+    out: list[str] = []
+    quote = ""
+    for number, line in enumerate(text.split("\n")):
+        out.append(line if number == 0 or quote or not line else " " * width + line)
+        quote = _quote_after(line, quote)
+    return "\n".join(out)
+
+
+def _quote_after(line: str, quote: str) -> str:
+    at = 0
+    while at < len(line):
+        char = line[at]
+        if quote:
+            quote = "" if char == quote else quote
+        elif line.startswith("--", at):
+            break
+        elif char in "'\"`":
+            quote = char
+        at += 1
+    return quote

@@ -1,0 +1,50 @@
+"""How SQL is run for real: one file per engine, its driver imported only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+COUNTED = ("source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "unchanged_rows", "dated_by_run")
+
+
+class EngineError(Exception):
+    """The database said no, or cannot be reached; the message is for the user and holds no password."""
+
+
+class EngineUnavailable(EngineError):
+    """The driver is an extra that is not installed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the run of one node ended."""
+
+    node: str
+    succeeded: bool
+    seconds: float
+    counters: Mapping[str, int] = field(default_factory=dict)
+    message: str = ""
+
+
+class Session(Protocol):
+    """A connection to one database of one target."""
+
+    def deploy(self, sql: str) -> None:
+        """Execute deploy.sql as a whole. Raise EngineError when the database refuses; nothing is changed then."""
+
+    def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
+        """Run one node of the manifest; `text` is its script where there are no procedures. Never raises for a failed run."""
+
+    def close(self) -> None: ...
+
+
+def connect(dialect: str, database: str, control: str) -> Session:
+    """Open a database of a dialect that can be run from here. Raise EngineError."""
+    if dialect not in ("duckdb", "postgres"):
+        raise EngineError(f"{dialect} is deployed and run with its own client (snow sql, bq): the files are written for it")
+    module = importlib.import_module(f"{__name__}.{dialect}")
+    session: Session = module.connect(database, control)
+    return session

@@ -1,0 +1,82 @@
+"""DuckDB, embedded: executes the scripts, and writes the row of a failure that a script alone cannot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+
+
+def connect(database: str, control: str) -> Session:
+    """Open a file, or `:memory:`."""
+    try:
+        import duckdb
+    except ImportError:
+        raise EngineUnavailable("DuckDB is not installed: pip install 'c360gen[duckdb]'") from None
+    try:
+        return Session(duckdb.connect(database), control)
+    except duckdb.Error as error:
+        raise EngineError(f"cannot open {database}: {_first(error)}") from None
+
+
+class Session:
+    def __init__(self, connection: Any, control: str):
+        self.connection, self.control = connection, control
+
+    def deploy(self, sql: str) -> None:
+        self._script(sql)
+
+    def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
+        assert text is not None, "a DuckDB target has scripts"
+        started = time.perf_counter()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET VARIABLE as_of = CAST(? AS TIMESTAMPTZ)", [as_of])
+        self.connection.execute("SET VARIABLE full_refresh = CAST(? AS BOOLEAN)", [full_refresh])
+        self.connection.execute("SET VARIABLE run_id = CAST(NULL AS BIGINT)")
+        try:
+            self._script(text)
+        except EngineError as error:
+            self._failed(str(error))
+            return Run(str(node["name"]), False, time.perf_counter() - started, message=str(error))
+        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters())
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _script(self, sql: str) -> None:
+        """Statement by statement, as a client would; the first error rolls back what is open."""
+        import duckdb
+
+        try:
+            for statement in duckdb.extract_statements(sql):
+                self.connection.execute(statement)
+        except duckdb.Error as error:
+            try:
+                self.connection.execute("ROLLBACK")
+            except duckdb.Error:
+                pass  # no transaction was open
+            raise EngineError(_first(error)) from None
+
+    def _failed(self, message: str) -> None:
+        """The failure row: a script has no handler, so whoever runs it writes the row."""
+        self.connection.execute(
+            f"UPDATE {self._log} SET status = 'failed', finished_at = now(), message = ? "
+            "WHERE run_id = getvariable('run_id') AND status = 'running'",
+            [message],
+        )
+
+    def _counters(self) -> dict[str, int]:
+        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._log} WHERE run_id = getvariable('run_id')")
+        row = cursor.fetchone()
+        return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
+
+    @property
+    def _log(self) -> str:
+        return '"' + self.control.replace('"', '""') + '".run_log'
+
+
+def _first(error: Exception) -> str:
+    text = str(error).split("\n\n")[0].strip()
+    return text.removeprefix("Invalid Input Error: ")

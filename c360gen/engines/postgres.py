@@ -1,0 +1,73 @@
+"""PostgreSQL through psycopg: executes deploy.sql, CALLs the procedures in autocommit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+
+
+def connect(database: str, control: str) -> Session:
+    """A libpq connection string or URI; an empty one takes PGHOST, PGSERVICE, .pgpass and the like. It is never printed."""
+    try:
+        import psycopg
+    except ImportError:
+        raise EngineUnavailable("psycopg is not installed: pip install 'c360gen[postgres]'") from None
+    try:
+        return Session(psycopg.connect(database, autocommit=True, connect_timeout=10), control)
+    except psycopg.Error as error:
+        raise EngineError(f"cannot connect to Postgres: {_without_secrets(str(error))}") from None
+
+
+class Session:
+    def __init__(self, connection: Any, control: str):
+        self.connection, self.control = connection, control
+
+    def deploy(self, sql: str) -> None:
+        import psycopg
+
+        try:
+            self.connection.execute(sql.encode(), prepare=False)
+        except psycopg.Error as error:
+            self.connection.rollback()
+            raise EngineError(_say(error)) from None
+
+    def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
+        import psycopg
+
+        started = time.perf_counter()
+        arguments = "CAST(%s AS timestamptz)" + (", %s" if node["full_refresh"] else "")
+        values: list[Any] = [as_of, full_refresh] if node["full_refresh"] else [as_of]
+        try:
+            self.connection.execute(f"CALL {node['run']}({arguments})", values)
+        except psycopg.Error as error:
+            return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
+        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node))
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _counters(self, node: Mapping[str, Any]) -> dict[str, int]:
+        from psycopg import sql
+
+        query = sql.SQL("SELECT {} FROM {}.run_log WHERE node = %s ORDER BY run_id DESC LIMIT 1").format(
+            sql.SQL(", ").join(map(sql.Identifier, COUNTED)), sql.Identifier(self.control)
+        )
+        row = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}"]).fetchone()
+        return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
+
+
+def _say(error: Any) -> str:
+    """Code, message, detail and hint of a Postgres error on one line."""
+    found = error.diag
+    code = f"{found.sqlstate} " if found.sqlstate and found.sqlstate.startswith("ZC") else ""
+    parts = [f"{code}{found.message_primary or str(error).strip()}", found.message_detail, found.message_hint]
+    return " ".join(p.rstrip(".") + "." for p in parts if p)
+
+
+def _without_secrets(text: str) -> str:
+    import re
+
+    return re.sub(r"(password=)\S+|(://[^:/@\s]+:)[^@\s]+(?=@)", r"\1\2***", text).strip().splitlines()[0]

@@ -1,0 +1,105 @@
+"""The run of one node as steps: stage, count, guard, write. How an engine locks, logs and commits around them is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from c360gen.ops.schema import StageTable
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Fill the scratch table. `when` is a condition over variables."""
+
+    because: str
+    insert: exp.Insert
+    when: exp.Expression | None = None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Read one row into variables: the projections of `query`, in order, into `names`."""
+
+    because: str
+    names: tuple[str, ...]
+    query: exp.Select
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Fail before anything is written. The message is text and expressions; `sample` gives one text: up to five keys."""
+
+    code: str
+    because: str
+    when: exp.Expression
+    message: tuple[str | exp.Expression, ...]
+    sample: exp.Query | None
+    hint: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """Change the target; where the engine counts rows and `expected` is given, another count is an error."""
+
+    because: str
+    statement: exp.Insert | exp.Update | exp.Delete
+    when: exp.Expression | None = None
+    expected: exp.Expression | None = None
+    what: str = "rows"
+
+
+Step = Stage | Count | Guard | Write
+
+GUARDS: dict[str, str] = {
+    "ZC001": "duplicate key",
+    "ZC002": "NULL in a key column",
+    "ZC003": "updated_at, cursor or version is NULL",
+    "ZC004": "the source is empty",
+    "ZC005": "time runs backwards",
+    "ZC006": "the target changed under the run",
+    "ZC007": "wrong isolation level",
+    "ZC008": "not deployed",
+    "ZC009": "updated_at lies in the future",
+    "ZC010": "a version cannot be closed yet",
+}
+"""Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
+
+TOLERANCE = 300
+"""Seconds that a time of the source, or an as_of, may lie ahead of the clock (rules: future_tolerance)."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What `run_<node>` does between the lock and the commit."""
+
+    node: str
+    summary: str
+    rules: tuple[str, ...]
+    variables: tuple[str, ...]
+    """Names of terms.symbols.VARIABLES that the steps use, besides the fixed ones."""
+    steps: tuple[Step, ...]
+    counters: Mapping[str, exp.Expression]
+    """Columns of the run log that this node fills."""
+    stage: StageTable | None = None
+    full_refresh: bool = False
+    lookback: int | None = None
+    """Seconds before the watermark at which reading starts; None: the node has no watermark."""
+    guards: tuple[str, ...] = field(default=())
+
+
+COUNTERS = (
+    "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "revived_rows", "unchanged_rows", "dated_by_run",
+)  # fmt: skip
+"""The counters of the run log, in its order."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The nodes of a schedule, in dependency order; the first failure stops it."""
+
+    schedule: str
+    nodes: tuple[str, ...]
+    description: str = ""

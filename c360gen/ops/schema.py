@@ -1,0 +1,106 @@
+"""Operations on lasting objects: tables, indexes, views, table functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from c360gen.terms.symbols import Kind
+
+
+@dataclass(frozen=True)
+class ColumnDef:
+    name: str
+    type: exp.DataType
+    not_null: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    """A table that is created once and never replaced."""
+
+    kind: Kind
+    name: str
+    columns: tuple[ColumnDef, ...]
+    description: str = ""
+    primary_key: tuple[str, ...] = ()
+    ordered: tuple[tuple[str, str], ...] = ()
+    """(a, b): a < b in every row; enforced where the engine enforces."""
+    partition_by: str | None = None
+    cluster_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CreateIndex:
+    """An index, where the engine has them; `where` makes it partial."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    where: exp.Expression | None = None
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class CreateView:
+    """A view of the node's schema; replaced whenever its text changes."""
+
+    name: str
+    query: exp.Query
+    columns: tuple[ColumnDef, ...] = ()
+    description: str = ""
+    of: str | None = None
+    """The node whose helper it is; None for a model that is a view."""
+
+
+@dataclass(frozen=True)
+class CreateTableFunction:
+    """A function of one instant that returns rows."""
+
+    name: str
+    of: str
+    query: exp.Query
+    columns: tuple[ColumnDef, ...]
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class StageTable:
+    """The scratch table of one run of one node: emptied by the run that fills it, read by nobody else."""
+
+    node: str
+    columns: tuple[ColumnDef, ...]
+    row_address: bool = False
+    """Whether it carries the physical address of a target row (c360_row), where the engine has one."""
+
+
+SchemaOp = CreateTable | CreateIndex | CreateView | CreateTableFunction | StageTable
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an engine can do that changes the best way to ask for the same thing."""
+
+    row_address: str | None = None
+    """Pseudo column with the physical place of a row, stable within a transaction that holds the node's lock."""
+    lateral: bool = False
+    """LATERAL looks up single rows by index: better than aggregating a whole table."""
+    cheap_groups: bool = False
+    """Reading a source twice costs less than a window over all of it."""
+    ordered_insert: bool = False
+    """Rows that arrive in key order make the index cheaper to fill."""
+    infinite_times: bool = False
+    """Timestamps may be infinite."""
+    partial_indexes: bool = False
+
+
+@dataclass(frozen=True)
+class DataTestQuery:
+    """A SELECT whose rows are failures."""
+
+    name: str
+    query: exp.Query
+    description: str = field(default="")

@@ -1,0 +1,76 @@
+"""specs → Project → Resolved → plans → trees and shells → files: the whole compiler on one screen. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from c360gen.diagnostics import Diagnostic, Diagnostics, SpecError, nearest_or_list
+from c360gen.dialects.names import Names
+from c360gen.emit import bundle
+from c360gen.emit.files import File
+from c360gen.project.nodes import Resolved
+from c360gen.project.resolve import resolve
+from c360gen.spec.load import load
+from c360gen.spec.models import Target
+
+
+@dataclass(frozen=True)
+class LoadedProject:
+    """A project without mistakes, its warnings, and the texts of its files for showing excerpts."""
+
+    resolved: Resolved
+    diagnostics: Sequence[Diagnostic]
+    texts: Mapping[str, str]
+
+    @property
+    def default_targets(self) -> list[str]:
+        return [name for name, t in self.resolved.targets.items() if t.default or name == t.dialect]
+
+
+@dataclass(frozen=True)
+class Build:
+    """The files of one target."""
+
+    target_name: str
+    target: Target
+    files: Sequence[File]
+
+
+class ProjectError(SpecError):
+    """SpecError that carries the texts of the files, so that excerpts can be shown."""
+
+    def __init__(self, diagnostics: list[Diagnostic], texts: Mapping[str, str]):
+        super().__init__(diagnostics)
+        self.texts = texts
+
+
+def load_project(specs: Path | str) -> LoadedProject:
+    """Read, check and resolve a folder of specs. Raise SpecError with every mistake found."""
+    diagnostics = Diagnostics()
+    found = load(Path(specs), diagnostics)
+    try:
+        resolved = resolve(found, diagnostics)
+    except SpecError as error:
+        raise ProjectError(error.diagnostics, found.texts) from None
+    return LoadedProject(resolved, list(diagnostics), found.texts)
+
+
+def build(project: LoadedProject, target_name: str) -> Build:
+    """Generate the files of one target. Raise SpecError when its engine cannot say what the specs ask for."""
+    targets = project.resolved.targets
+    diagnostics = Diagnostics()
+    if target_name not in targets:
+        diagnostics.error("C403", f"target {target_name} is not known", None, nearest_or_list(target_name, targets, "targets"))
+        raise ProjectError(list(diagnostics), project.texts)
+    target = targets[target_name]
+    files = bundle.files(Names(project.resolved, target_name, target), diagnostics)
+    if diagnostics.failed:
+        raise ProjectError(list(diagnostics), project.texts)
+    return Build(target_name, target, files)
+
+
+def names_of(project: LoadedProject, target_name: str) -> Names:
+    """Where the objects of a project are in one target."""
+    return Names(project.resolved, target_name, project.resolved.targets[target_name])

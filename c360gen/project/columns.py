@@ -1,0 +1,65 @@
+"""Declared columns and their tests: names folded, types canonical."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from c360gen.diagnostics import Diagnostics
+from c360gen.project.nodes import Column, Test
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located
+from c360gen.terms import types
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LONGEST = 63
+
+
+def fold(name: str, quote: bool) -> str:
+    """Customer_ID → customer_id, as every engine compares unquoted names; anything unusual, or quoted, stays."""
+    return name.lower() if _PLAIN.fullmatch(name) and not quote else name
+
+
+def declared_columns(
+    located: Located[Any], columns: Iterable[spec.Column], loc: tuple[str | int, ...], diagnostics: Diagnostics, *, need_types: bool
+) -> tuple[Column, ...]:
+    """The columns of a `columns:` block; types may be missing where somebody else provides them."""
+    out: dict[str, Column] = {}
+    for index, column in enumerate(columns):
+        at = (*loc, index)
+        name = fold(column.name, column.quote)
+        if not name.strip() or not name.isprintable():
+            diagnostics.error("C204", "a column name must have visible characters only", located.span(*at, "name"))
+        elif len(name.encode()) > LONGEST:
+            message = f"column '{name[:37]}…' is {len(name.encode())} bytes long; {LONGEST} is the most"
+            diagnostics.error("C204", message, located.span(*at, "name"), "Postgres would cut the name")
+        if name.lower() in {n.lower() for n in out}:
+            diagnostics.error("C108", f"column {name} is declared twice", located.span(*at, "name"))
+        type_ = types.parse(column.data_type) if column.data_type is not None else None
+        if column.data_type is not None and type_ is None:
+            message = f"data_type {column.data_type} of column {name} is not carried"
+            help = f"known types: {', '.join(types.KNOWN)}"
+            diagnostics.error("C104", message, located.span(*at, "data_type"), help)
+        elif type_ is None and need_types:
+            help = "add data_type: what is stored is never guessed"
+            diagnostics.error("C105", f"column {name} has no data_type", located.span(*at, "name"), help)
+        out[name] = Column(name, type_, column.description.strip())
+    return tuple(out.values())
+
+
+def tests_of(columns: Iterable[spec.Column]) -> tuple[Test, ...]:
+    found: list[Test] = []
+    for column in columns:
+        name = fold(column.name, column.quote)
+        for test in (*column.data_tests, *column.tests):
+            if test.unique:
+                found.append(Test("unique", name))
+            elif test.not_null:
+                found.append(Test("not_null", name))
+            elif test.accepted_values:
+                found.append(Test("accepted_values", name, values=test.accepted_values.values))
+            elif test.relationships:
+                to, field = test.relationships.to, fold(test.relationships.field, False)
+                found.append(Test("relationships", name, to=to, field=field))
+    return tuple(dict.fromkeys(found))

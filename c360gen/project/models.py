@@ -1,0 +1,236 @@
+"""A model as written → a node: its SQL rendered twice, analysed, its columns typed, its settings checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jinja2
+from sqlglot import exp
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.nodes import Column, Node, Query
+from c360gen.project.query import Analysed, Catalog, analyse
+from c360gen.project.references import Known
+from c360gen.project.render import BadReference, Rendered, Words, render
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located, SqlText
+from c360gen.terms import types
+
+
+def reads(located: Located[spec.Model], known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
+    """Every relation that any text of the model names in any branch, or None when a text cannot be rendered."""
+    found: dict[str, None] = {}
+    for text in located.sql.values():
+        for incremental in (False, True):
+            words = _words(located, known, found)
+            if _render(text, words, incremental, diagnostics) is None:
+                return None
+    found.pop(f"ref:{located.spec.name}", None)
+    return tuple(sorted(found))
+
+
+def resolve(
+    located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics
+) -> Node | None:
+    model, config = located.spec, located.spec.config
+    before = len(diagnostics.found)
+    declared = {c.name: c for c in declared_columns(located, model.columns, ("columns",), diagnostics, need_types=False)}
+    project = known.specs.project.spec
+    queries: dict[str, Query] = {}
+    columns: tuple[Column, ...] = ()
+    # `this` has the columns of the first load; only the incremental text may name it
+    visible = Catalog({**catalog.columns, f"ref:{model.name}": tuple(declared.values())})
+    for name, text in located.sql.items():
+        dialect = name or project.sql_dialect
+        others = {t.spec.dialect for t in known.specs.targets.values()} - {project.sql_dialect, *located.sql}
+        analysed = []
+        for incremental in (False, True):
+            words = _words(located, known, {})
+            rendered = _render(text, words, incremental, diagnostics)
+            if rendered is None or (incremental and "is_incremental" not in words.used):
+                continue
+            one = analyse(
+                rendered.sql, dialect, visible, _locate(text, rendered), diagnostics, translate=not name and bool(others),
+                functions=project.functions,
+            )  # fmt: skip
+            analysed += [one] if one else []
+            if one and not incremental:
+                visible = Catalog({**catalog.columns, f"ref:{model.name}": _typed(located, one, declared, Diagnostics())})
+        if not analysed:
+            continue
+        if not name or not columns:
+            columns = _typed(located, analysed[0], declared, diagnostics)
+        _same_columns(analysed, columns, text, diagnostics)
+        queries[name] = Query(_final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None)
+    if len(diagnostics.found) > before:
+        return None
+    node = Node(
+        name=model.name, kind=config.materialized, schema=config.schema_ or project.schema_,
+        identifier=config.alias or model.name, columns=columns, depends_on=ids, span=located.span("name"),
+        description=model.description.strip(), key=tuple(fold(k, False) for k in config.unique_key),
+        strategy=_strategy(config), queries=queries, cursor=config.cursor and fold(config.cursor, False),
+        lookback=config.lookback or 0, version_column=config.version_column and fold(config.version_column, False),
+        partition_by=config.partition_by, cluster_by=config.cluster_by,
+        indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=tests_of(model.columns),
+        tags=(*model.tags, *config.tags),
+    )  # fmt: skip
+    _check_settings(located, node, diagnostics)
+    return node if len(diagnostics.found) == before else None
+
+
+def _strategy(config: spec.ModelConfig) -> str:
+    if config.materialized != "incremental":
+        return config.materialized
+    return (config.incremental_strategy or ("merge" if config.unique_key else "append")).replace("+", "_")
+
+
+def _words(located: Located[spec.Model], known: Known, found: dict[str, None]) -> Words:
+    quote = "`" if known.specs.project.spec.sql_dialect == "bigquery" else '"'
+
+    def name(id_: str) -> str:
+        if bad := known.check(id_):
+            raise bad
+        found[id_] = None
+        kind, _, rest = id_.partition(":")
+        return f"{quote}{kind}{quote}.{quote}{rest}{quote}"
+
+    return Words(
+        ref=lambda model: name(f"ref:{model}"),
+        source=lambda source, table: name(f"source:{source}.{table}"),
+        this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
+        variables=known.specs.project.spec.vars,
+        allow_as_of=located.spec.config.materialized != "view",
+    )
+
+
+def _locate(text: SqlText, rendered: Rendered):  # type: ignore[no-untyped-def]
+    def locate(start: int, end: int) -> Span:
+        at = rendered.origin(start)
+        return text.span(at, max(at + 1, at + end - start))
+
+    return locate
+
+
+def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnostics) -> Rendered | None:
+    try:
+        return render(text.text, words, incremental)
+    except BadReference as bad:
+        at = _find_quoted(text, bad.message)
+        diagnostics.error(bad.code, bad.message, at, bad.help)
+    except jinja2.TemplateSyntaxError as error:
+        start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
+        diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
+    except jinja2.UndefinedError as error:
+        help = "known words: ref, source, this, var, as_of, is_incremental"
+        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
+    except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
+        diagnostics.error("C303", f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}", text.span(0, 1))
+    return None
+
+
+def _find_quoted(text: SqlText, message: str) -> Span:
+    """The place of the last word of `source a.b is not known` in the template, else its first character."""
+    for word in sorted({w for part in message.split() for w in part.replace("'", "").split(".")}, key=len, reverse=True):
+        for quoted in (f"'{word}'", f'"{word}"'):
+            if (at := text.text.find(quoted)) >= 0:
+                return text.span(at + 1, at + 1 + len(word))
+    return text.span(0, 1)
+
+
+def _typed(
+    located: Located[spec.Model], analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics
+) -> tuple[Column, ...]:
+    """Declared types win; a persisted node must not have a column of unknown type."""
+    outputs = {c.name: c for c in analysed.columns}
+    for index, name in enumerate(declared):
+        if name not in outputs:
+            help = nearest_or_list(name, outputs, "columns")
+            diagnostics.error("C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help)
+    columns = []
+    missing = []
+    for output in analysed.columns:
+        known = declared.get(output.name)
+        type_ = (known.type if known else None) or output.type
+        if type_ is None and located.spec.config.materialized != "view":
+            missing.append(output.name)
+        columns.append(Column(output.name, type_, known.description if known else "", output.origins))
+    if missing:
+        block = ", ".join(f"{{name: {n}, data_type: …}}" for n in missing)
+        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]")
+    return tuple(columns)
+
+
+def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: SqlText, diagnostics: Diagnostics) -> None:
+    wanted = [c.name for c in columns]
+    for one in analysed:
+        names = [c.name for c in one.columns]
+        if names != wanted:
+            message = f"this gives the columns {', '.join(names)}; elsewhere the model gives {', '.join(wanted)}"
+            diagnostics.error("C306", message, text.span(0, 1), "every rendering and every dialect must give the same columns")
+            return
+
+
+def _final(tree: exp.Query, columns: tuple[Column, ...], config: spec.ModelConfig) -> exp.Query:
+    """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that."""
+    if config.materialized == "view":
+        return tree
+    if isinstance(tree, exp.SetOperation):
+        names = [exp.column(c.name, table="u", quoted=True) for c in columns]
+        for name, column in zip(names, columns, strict=True):
+            name.type = None if column.type is None else exp.DataType.build("unknown")
+        tree = exp.select(*(exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True) for n, c in zip(names, columns, strict=True))).from_(tree.subquery("u"))
+        return tree
+    for select, column in zip(tree.selects, columns, strict=False):
+        value = select.unalias()
+        if column.type is None or isinstance(value, exp.Column) or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type):
+            continue
+        cast = exp.cast(value.copy(), column.type.copy(), dialect="postgres")
+        cast.type = column.type.copy()
+        select.replace(exp.alias_(cast, column.name, quoted=True))
+    return tree
+
+
+def _check_settings(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    config = located.spec.config
+    names = {c.name: c for c in node.columns}
+
+    def must_be_output(key: str, name: str | None, *loc: str | int) -> None:
+        if name is not None and name not in names:
+            help = nearest_or_list(name, names, "columns")
+            diagnostics.error("C205", f"{key}: the SQL of {node.name} has no column {name}", located.span(*loc), help)
+
+    for index, key in enumerate(node.key):
+        must_be_output("unique_key", key, "config", "unique_key", index)
+    must_be_output("cursor", node.cursor, "config", "cursor")
+    must_be_output("version_column", node.version_column, "config", "version_column")
+    must_be_output("partition_by", node.partition_by, "config", "partition_by")
+    for index, name in enumerate(node.cluster_by):
+        must_be_output("cluster_by", name, "config", "cluster_by", index)
+    for index, (listed, _) in enumerate(node.indexes):
+        for name in listed:
+            must_be_output("indexes", name, "config", "indexes", index)
+    if node.kind != "incremental":
+        for key in ("incremental_strategy", "cursor", "lookback", "version_column"):
+            if getattr(config, key) is not None:
+                message = f"{key} is a setting of incrementals; {node.name} is a {node.kind}"
+                diagnostics.error("C401", message, located.key_span("config", key), "add materialized: incremental")
+        return
+    if node.strategy in ("merge", "delete_insert") and not node.key:
+        message = f"incremental_strategy {config.incremental_strategy} needs a unique_key"
+        diagnostics.error("C105", message, located.span("config", "incremental_strategy"), "add unique_key")
+    if node.strategy != "merge" and config.version_column:
+        diagnostics.error("C401", "version_column is a setting of merge", located.key_span("config", "version_column"))
+    if node.cursor in names and (t := names[str(node.cursor)].type) is not None and t.this not in types.TIMES:
+        message = f"cursor: {node.cursor} is {types.text(t)}, not a time"
+        diagnostics.error("C401", message, located.span("config", "cursor"), "a cursor is a date, timestamp or timestamptz")
+    if config.lookback is not None and not node.cursor:
+        diagnostics.error("C105", "lookback needs a cursor", located.key_span("config", "lookback"), "add cursor: the column that moves with time")
+    if node.strategy == "append":
+        if config.lookback:
+            help = "use merge or delete+insert with a unique_key where rows arrive late"
+            diagnostics.error("C401", "append has no lookback: it would append the same rows again", located.key_span("config", "lookback"), help)
+        if not node.cursor and all(q.incremental is None for q in node.queries.values()):
+            help = "add cursor:, or use is_incremental() in the SQL"
+            diagnostics.error("C105", "append without a cursor would append every row on every run", located.span("name"), help)

@@ -1,0 +1,146 @@
+"""The project as meant: what resolve returns and every later room reads. Plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlglot import exp
+
+from c360gen.diagnostics import Span
+from c360gen.spec.models import Exposure, Project, Schedule, Target
+
+Kind = Literal["snapshot", "view", "table", "incremental"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column with its canonical type; None where nobody declared it and inference is not trusted."""
+
+    name: str
+    type: exp.DataType | None
+    description: str = ""
+    origins: tuple[tuple[str, str], ...] = ()
+    """Where its values come from: (relation, column), relation as in `depends_on`."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One data test of one relation; rows that it returns are failures."""
+
+    kind: Literal["unique", "not_null", "accepted_values", "relationships"]
+    column: str
+    values: tuple[str | int | float | bool, ...] = ()
+    to: str | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of somebody else, named `source.table`."""
+
+    name: str
+    database: str | None
+    schema: str
+    identifier: str
+    columns: tuple[Column, ...]
+    tests: tuple[Test, ...]
+    span: Span
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"source:{self.name}"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A model's SELECT, qualified and typed, as it is on a first load and on an incremental run.
+
+    `incremental` is None where both are the same. Relations in it are symbols, columns are qualified.
+    """
+
+    first: exp.Query
+    incremental: exp.Query | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A snapshot or a model, with everything that strategies and dialects need to know of it."""
+
+    name: str
+    kind: Kind
+    schema: str
+    identifier: str
+    columns: tuple[Column, ...]
+    depends_on: tuple[str, ...]
+    span: Span
+    description: str = ""
+    key: tuple[str, ...] = ()
+    strategy: str = ""
+    queries: Mapping[str, Query] = field(default_factory=dict)
+    """By dialect; "" is the project's own. Empty for snapshots."""
+    relation: str | None = None
+    """What a snapshot reads: an id as in depends_on."""
+    updated_at: str | None = None
+    tracked: tuple[str, ...] = ()
+    hard_deletes: str = "ignore"
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+    cursor: str | None = None
+    lookback: int = 0
+    """Seconds."""
+    version_column: str | None = None
+    partition_by: str | None = None
+    cluster_by: tuple[str, ...] = ()
+    indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    tests: tuple[Test, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"ref:{self.name}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether a procedure brings it up to date; a view has nothing to run."""
+        return self.kind != "view"
+
+    def column(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+    def query(self, dialect: str) -> Query:
+        return self.queries.get(dialect) or self.queries[""]
+
+
+@dataclass(frozen=True)
+class ResolvedSchedule:
+    spec: Schedule
+    nodes: tuple[str, ...]
+    """Names in dependency order; views left out."""
+    span: Span
+
+
+@dataclass(frozen=True)
+class ResolvedExposure:
+    spec: Exposure
+    depends_on: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The whole project, nodes in dependency order."""
+
+    project: Project
+    targets: Mapping[str, Target]
+    sources: Mapping[str, Source]
+    nodes: Mapping[str, Node]
+    exposures: tuple[ResolvedExposure, ...]
+    schedules: tuple[ResolvedSchedule, ...]
+
+    def relation(self, id_: str) -> Source | Node:
+        kind, _, name = id_.partition(":")
+        return self.sources[name] if kind == "source" else self.nodes[name]

@@ -1,0 +1,65 @@
+"""What user SQL may say when it must be translated: constructs whose values were compared between engines.
+
+`tests/project/test_portable.py` executes every entry on DuckDB and on Postgres and compares the values; the Snowflake
+and BigQuery forms were read in their documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from sqlglot import exp
+
+FUNCTIONS: tuple[type[exp.Expression], ...] = (
+    exp.Abs, exp.And, exp.Avg, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Count, exp.DateDiff, exp.DenseRank,
+    exp.Exists, exp.FirstValue, exp.Floor, exp.If, exp.Lag, exp.LastValue, exp.Lead, exp.Length, exp.Lower, exp.Max, exp.Min,
+    exp.Not, exp.Ntile, exp.Nullif, exp.Or, exp.Rank, exp.Replace, exp.Round, exp.RowNumber, exp.Substring, exp.Sum,
+    exp.TimestampTrunc, exp.Trim, exp.Upper,
+)  # fmt: skip
+"""Functions that are on the list: the same value on every engine."""
+
+EXTRACT_PARTS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "QUARTER"})
+TRUNC_UNITS = frozenset({"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE"})
+
+_REFUSED: tuple[tuple[type[exp.Expression], str], ...] = (
+    (exp.Command, "a statement that is not a SELECT"),
+    (exp.JSONExtract, "JSON access"),
+    (exp.JSONExtractScalar, "JSON access"),
+    (exp.Unnest, "UNNEST"),
+    (exp.Array, "arrays"),
+    (exp.Bracket, "subscripts"),
+    (exp.RegexpLike, "regular expressions"),
+    (exp.RegexpILike, "regular expressions"),
+    (exp.SimilarTo, "SIMILAR TO"),
+    (exp.ILike, "ILIKE: write LOWER(x) LIKE"),
+    (exp.Mod, "% (its sign differs between engines)"),
+    (exp.Pow, "POWER (it returns another type on each engine)"),
+    (exp.BitwiseXor, "bitwise operators"),
+    (exp.Lateral, "LATERAL"),
+    (exp.TableSample, "TABLESAMPLE"),
+    (exp.Distinct, ""),
+)
+_HELP = "give the dialect its own text with sql: {…}, or list a function of yours under project: functions:"
+_CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.CurrentDatetime)
+
+
+def problems(tree: exp.Expression, own_functions: Collection[str]) -> Iterator[tuple[exp.Expression, str, str]]:
+    """Yield (node, what it is, help) for everything that we would not dare to translate."""
+    own = {name.lower() for name in own_functions}
+    for node in tree.walk():
+        if isinstance(node, _CLOCKS):
+            yield node, "the clock of the database", "write {{ as_of() }}: a run has one time, which can be repeated"
+        elif isinstance(node, exp.Anonymous):
+            if node.name.lower() not in own:
+                yield node, f"function {node.name.lower()}()", _HELP
+        elif isinstance(node, exp.Extract):
+            if node.this.name.upper() not in EXTRACT_PARTS:
+                yield node, f"EXTRACT({node.this.name.upper()})", _HELP
+        elif isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
+            if node.unit is None or node.unit.name.upper() not in TRUNC_UNITS:
+                yield node, f"DATE_TRUNC by {node.unit and node.unit.name}", _HELP
+        elif isinstance(node, exp.Func):
+            if not isinstance(node, FUNCTIONS) and node.sql_name().lower() not in own:
+                yield node, f"function {node.sql_name()}()", _HELP
+        elif word := next((word for kind, word in _REFUSED if isinstance(node, kind) and word), None):
+            yield node, word, _HELP

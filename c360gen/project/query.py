@@ -1,0 +1,250 @@
+"""One SELECT: parsed, qualified, typed, with the lineage of every column, and every mistake with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError, SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.project import exact, portable
+from c360gen.project.nodes import Column
+from c360gen.project.render import AS_OF
+from c360gen.terms import symbols, types
+
+Locate = Callable[[int, int], Span]
+"""Offsets in the rendered SQL → a place in the user's file."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The columns of every relation that SQL may name, by id (`ref:x`, `source:a.b`)."""
+
+    columns: Mapping[str, Sequence[Column]]
+
+    def schema(self, ids: Collection[str], dialect: str) -> MappingSchema:
+        tree: dict[str, dict[str, dict[str, exp.DataType]]] = {}
+        for id_ in ids:
+            kind, _, name = id_.partition(":")
+            known = {c.name: c.type or exp.DataType.build("unknown") for c in self.columns[id_]}
+            tree.setdefault(kind, {})[name] = known
+        return MappingSchema(tree, dialect=dialect, normalize=False)
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """A tree that can be printed for any dialect, and its output columns."""
+
+    tree: exp.Query
+    columns: tuple[Column, ...]
+
+
+def analyse(
+    sql: str, dialect: str, catalog: Catalog, locate: Locate, diagnostics: Diagnostics, *, translate: bool,
+    functions: Collection[str] = (),
+) -> Analysed | None:  # fmt: skip
+    """SELECT id, amount * 2 AS twice FROM "ref"."orders" → qualified, typed tree and its columns; None when it is wrong."""
+    tree = _parse(sql, dialect, locate, diagnostics)
+    if tree is None:
+        return None
+    tree = tree.transform(_as_of, copy=False)
+    if translate:
+        for node, what, help in portable.problems(tree, functions):
+            diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", _place(node, locate), help)
+    _alias_relations(tree)
+    ids = {f"{t.db}:{t.name}" for t in tree.find_all(exp.Table) if symbols.symbol(t)}
+    if not _tables_known(tree, locate, diagnostics):
+        return None
+    try:
+        tree = qualify(
+            tree, dialect=dialect, schema=catalog.schema(ids, dialect), quote_identifiers=False, validate_qualify_columns=False,
+            identify=False,
+        )  # fmt: skip
+        tree = annotate_types(tree, schema=catalog.schema(ids, dialect), dialect=dialect)
+    except (OptimizeError, SqlglotError) as error:
+        diagnostics.error("C302", _first_line(error), locate(0, 1))
+        return None
+    if not _columns_known(tree, catalog, locate, diagnostics):
+        return None
+
+    def report(node: exp.Expression, what: str, help: str) -> None:
+        if translate:
+            diagnostics.error("C305", f"{what} is not the same on every engine", _place(node, locate), help)
+
+    exact.annotate(tree, report)
+    columns = _outputs(tree, catalog, locate, diagnostics)
+    return Analysed(tree, columns) if columns is not None and isinstance(tree, exp.Query) else None
+
+
+def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> exp.Query | None:
+    try:
+        trees = [t for t in sqlglot.parse(sql, read=dialect) if t is not None and not isinstance(t, exp.Semicolon)]
+    except ParseError as error:
+        at = _error_span(sql, error, locate)
+        what = error.errors[0].get("description") or "it cannot be parsed"
+        diagnostics.error("C301", f"this is not SQL of {dialect}: {what.rstrip('.').lower()}", at)
+        return None
+    except SqlglotError as error:
+        diagnostics.error("C301", f"this is not SQL of {dialect}: {_first_line(error)}", locate(0, 1))
+        return None
+    except RecursionError:
+        diagnostics.error("C301", "this SQL is nested too deeply", locate(0, 1))
+        return None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Select | exp.SetOperation):
+        what = "nothing" if not trees else f"{len(trees)} statements" if len(trees) > 1 else trees[0].key.upper()
+        diagnostics.error("C307", f"a model is one SELECT, this is {what}", locate(0, 1))
+        return None
+    tree = trees[0]
+    if into := next((s for s in tree.find_all(exp.Into, exp.Lock)), None):
+        diagnostics.error("C307", f"a model only reads: no {into.key.upper()}", locate(0, 1))
+        return None
+    return tree
+
+
+def _error_span(sql: str, error: ParseError, locate: Locate) -> Span:
+    found = error.errors[0]
+    lines = sql.split("\n")
+    word = found.get("highlight") or ""
+    line, column = (found.get("line") or 1), (found.get("col") or 1)
+    end = sum(len(text) + 1 for text in lines[: line - 1]) + column
+    return locate(max(0, end - max(1, len(word))), end)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].split(" Line:")[0].rstrip(".")
+
+
+def _as_of(node: exp.Expression) -> exp.Expression:
+    """c360_as_of() → CAST(:as_of AS TIMESTAMPTZ)."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() == AS_OF:
+        return exp.cast(symbols.variable("as_of"), types.TIMESTAMPTZ.copy())
+    return node
+
+
+def _alias_relations(tree: exp.Expression) -> None:
+    """FROM "source"."raw.orders" → … AS orders, so that its columns can be named by the table's own name."""
+    for table in tree.find_all(exp.Table):
+        if symbols.symbol(table) and not table.alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name.rpartition(".")[2])))
+
+
+def _place(node: exp.Expression, locate: Locate) -> Span:
+    for child in node.walk():
+        if "start" in child.meta:
+            return locate(child.meta["start"], child.meta["end"] + 1)
+    return locate(0, 1)
+
+
+def _tables_known(tree: exp.Expression, locate: Locate, diagnostics: Diagnostics) -> bool:
+    known = True
+    common = {cte.alias for cte in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if symbols.symbol(table) or (not table.db and table.name in common):
+            continue
+        if not isinstance(table.this, exp.Identifier):
+            what = f"a table function ({table.this.sql()})"
+        else:
+            what = f"table {'.'.join(p.name for p in table.parts)}"
+        diagnostics.error(
+            "C302", f"{what} is not known here", _place(table, locate), "name tables with {{ source('…', '…') }} or {{ ref('…') }}"
+        )
+        known = False
+    return known
+
+
+def _columns_known(tree: exp.Expression, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
+    known = True
+    for scope in traverse_scope(tree):
+        offered = {name: _offers(source, catalog) for name, (_, source) in scope.selected_sources.items()}
+        for column in scope.columns:
+            names = offered.get(column.table)
+            everything = {n for names_ in offered.values() for n in names_ or ()}
+            if isinstance(column.this, exp.Star) or (names is not None and column.name in names):
+                continue
+            if names is None and column.table and column.table in scope.sources:
+                continue  # a correlated reference to an outer relation: checked there
+            if names is None and column.table:
+                message, help = f"nothing here is called {column.table}", nearest_or_list(column.table, offered, "relations")
+            else:
+                where = f"{column.table} has" if column.table else "there is"
+                message, help = f"{where} no column {column.name}", nearest_or_list(column.name, names or everything, "columns")
+            diagnostics.error("C302", message, _place(column, locate), help)
+            known = False
+    return known
+
+
+def _offers(source: exp.Expression | Scope, catalog: Catalog) -> set[str] | None:
+    if isinstance(source, Scope):
+        return set(source.expression.named_selects)
+    found = symbols.symbol(source) if isinstance(source, exp.Table) else None
+    return {c.name for c in catalog.columns[f"{found[0]}:{found[1]}"]} if found else None
+
+
+def _outputs(
+    tree: exp.Expression, catalog: Catalog, locate: Locate, diagnostics: Diagnostics
+) -> tuple[Column, ...] | None:
+    """The output columns; a type only where it is a plain column's or a CAST's."""
+    assert isinstance(tree, exp.Query)
+    root = traverse_scope(tree)[-1]
+    lineage = _Lineage(catalog)
+    columns = []
+    seen: set[str] = set()
+    for index, select in enumerate(tree.selects):
+        name = select.alias_or_name
+        if not name or isinstance(select, exp.Star) or name in seen or name.startswith("_col_"):
+            what = f"column {name} twice" if name in seen else f"no name for column {index + 1}"
+            diagnostics.error("C306", f"the output has {what}", _place(select, locate), "give every column its own name with AS")
+            return None
+        seen.add(name)
+        columns.append(Column(name, lineage.type(root, index), "", tuple(sorted(lineage.origins(root, index)))))
+    return tuple(columns)
+
+
+class _Lineage:
+    """Follows an output column through scopes to the relations, for its origins and for a type that can be trusted."""
+
+    def __init__(self, catalog: Catalog):
+        self.catalog = catalog
+
+    def origins(self, scope: Scope, index: int) -> set[tuple[str, str]]:
+        if scope.set_operation_scopes:
+            return set().union(*(self.origins(s, index) for s in scope.set_operation_scopes))
+        found: set[tuple[str, str]] = set()
+        if index >= len(scope.expression.selects):
+            return found
+        for column in scope.expression.selects[index].find_all(exp.Column):
+            source = scope.sources.get(column.table)
+            if isinstance(source, Scope):
+                names = source.expression.named_selects
+                found |= self.origins(source, names.index(column.name)) if column.name in names else set()
+            elif isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
+                found.add((f"{symbol[0]}:{symbol[1]}", column.name))
+        return found
+
+    def type(self, scope: Scope, index: int) -> exp.DataType | None:
+        """`a` → a's type, CAST(… AS bigint) → bigint; whatever is computed → None."""
+        if scope.set_operation_scopes:
+            kinds = [self.type(s, index) for s in scope.set_operation_scopes]
+            return kinds[0] if all(k == kinds[0] for k in kinds) else None
+        if index >= len(scope.expression.selects):
+            return None
+        value = scope.expression.selects[index].unalias()
+        if isinstance(value, exp.Cast):
+            return types.canonical(value.to)
+        if not isinstance(value, exp.Column):
+            return None
+        source = scope.sources.get(value.table)
+        if isinstance(source, Scope):
+            names = source.expression.named_selects
+            return self.type(source, names.index(value.name)) if value.name in names else None
+        if isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
+            known = self.catalog.columns[f"{symbol[0]}:{symbol[1]}"]
+            return next((c.type for c in known if c.name == value.name), None)
+        return None

@@ -1,0 +1,215 @@
+"""Specs as written → the project as meant. Every mistake is reported; nothing is guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.project import graph, models, snapshots
+from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
+from c360gen.project.query import Catalog
+from c360gen.project.references import Known, parse_reference
+from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located, Specs
+
+NAME = re.compile(r"[a-z_][a-z0-9_]*")
+LONGEST = 63
+"""Bytes of an identifier on Postgres, the shortest of the four engines."""
+
+
+def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
+    """Raise SpecError with everything found when any of it is an error."""
+    _names(specs, diagnostics)
+    sources = _sources(specs, diagnostics)
+    nodes = _nodes(specs, sources, diagnostics)
+    items = selectables(sources, nodes)
+    declared = {item.spec.name for item in (*specs.snapshots, *specs.models) if item.spec.config.enabled}
+    exposures = tuple(_exposure(e, sources, nodes, declared, diagnostics) for e in specs.exposures if e.spec.enabled)
+    for exposure in exposures:
+        items[f"exposure:{exposure.spec.name}"] = Selectable(
+            f"exposure:{exposure.spec.name}", exposure.spec.name, "exposure", exposure.span.path, exposure.spec.tags,
+            exposure.depends_on,
+        )  # fmt: skip
+    schedules = tuple(_schedule(s, nodes, items, diagnostics) for s in specs.schedules)
+    _collisions(nodes, schedules, diagnostics)
+    diagnostics.raise_if_failed()
+    targets = {name: located.spec for name, located in specs.targets.items()}
+    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules)
+
+
+def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node]) -> dict[str, Selectable]:
+    items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
+    for n in nodes.values():
+        kind = "snapshot" if n.kind == "snapshot" else "model"
+        items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
+    return items
+
+
+def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None:
+    """Names of nodes, schemas and schedules become names of procedures, tasks and files: plain words only."""
+    if not NAME.fullmatch(name):
+        help = "use lower-case letters, digits and underscores, not starting with a digit"
+        suggestion = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
+        if NAME.fullmatch(suggestion):
+            help += f", such as '{suggestion[:40]}'"
+        diagnostics.error("C204", f"{what} '{_short(name)}' cannot be used as a name", at, help)
+    elif len(name) > LONGEST:
+        help = "choose a shorter one; Postgres would cut it"
+        diagnostics.error("C204", f"{what} '{_short(name)}' is {len(name)} characters long; {LONGEST} is the most", at, help)
+
+
+def _short(name: str) -> str:
+    shown = name if len(name) <= 40 else name[:37] + "…"
+    return shown.encode("unicode_escape").decode() if not shown.isprintable() else shown
+
+
+def _names(specs: Specs, diagnostics: Diagnostics) -> None:
+    project = specs.project
+    check_name(project.spec.control_schema, "control schema", project.span("control_schema"), diagnostics)
+    check_name(project.spec.schema_, "schema", project.span("schema"), diagnostics)
+    for node in (*specs.snapshots, *specs.models):
+        what = "snapshot" if isinstance(node.spec, spec.Snapshot) else "model"
+        check_name(node.spec.name, what, node.span("name"), diagnostics)
+        for key, value in (("schema", node.spec.config.schema_), ("alias", node.spec.config.alias)):
+            if value is not None:
+                check_name(value, key, node.span("config", key), diagnostics)
+    for exposure in specs.exposures:
+        check_name(exposure.spec.name, "exposure", exposure.span("name"), diagnostics)
+    for schedule in specs.schedules:
+        check_name(schedule.spec.name, "schedule", schedule.span("name"), diagnostics)
+    for target in specs.targets.values():
+        if target.spec.schema_prefix:
+            check_name(target.spec.schema_prefix, "schema prefix", target.span("schema_prefix"), diagnostics)
+
+
+def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for located in specs.sources:
+        source = located.spec
+        for index, table in enumerate(source.tables):
+            loc = ("tables", index)
+            name = f"{source.name}.{table.name}"
+            if name in found:
+                diagnostics.error("C108", f"source table {name} is declared twice", located.span(*loc, "name"))
+                continue
+            columns = declared_columns(located, table.columns, (*loc, "columns"), diagnostics, need_types=True)
+            found[name] = Source(
+                name, source.database, source.schema_ or source.name, table.identifier or table.name, columns,
+                tests_of(table.columns), located.span(*loc, "name"), table.description or source.description,
+                (*source.tags, *table.tags),
+            )  # fmt: skip
+    return found
+
+
+def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics) -> dict[str, Node]:
+    """Resolve nodes in dependency order, so that each finds the columns of those before it."""
+    located: dict[str, Located[spec.Snapshot] | Located[spec.Model]] = {}
+    for item in (*specs.snapshots, *specs.models):
+        if item.spec.config.enabled:
+            located[item.spec.name] = item  # type: ignore[assignment]
+    known = Known(specs, sources, frozenset(located))
+    parents = {}
+    for name, item in located.items():
+        reads = snapshots.reads if isinstance(item.spec, spec.Snapshot) else models.reads
+        parents[name] = reads(item, known, diagnostics)  # type: ignore[operator]
+    try:
+        names = graph.order({n: [p.removeprefix("ref:") for p in ps or ()] for n, ps in parents.items()})
+    except graph.Cycle as cycle:
+        first = located[cycle.names[0]]
+        diagnostics.error("C203", f"these read each other: {cycle}", first.span("name"), "break the circle: one must read a source")
+        diagnostics.raise_if_failed()
+        raise AssertionError from None
+    nodes: dict[str, Node] = {}
+    columns = {s.id: s.columns for s in sources.values()}
+    for name in names:
+        ids = parents[name]
+        if ids is None or any(i not in columns for i in ids):
+            continue  # its own mistake, or that of a node before it, is reported already
+        item = located[name]
+        resolve_one = snapshots.resolve if isinstance(item.spec, spec.Snapshot) else models.resolve
+        node = resolve_one(item, ids, Catalog(columns), known, diagnostics)  # type: ignore[operator]
+        if node is not None:
+            nodes[name] = node
+            columns[node.id] = node.columns
+    _node_tests(specs, nodes, sources, diagnostics)
+    return nodes
+
+
+def _node_tests(
+    specs: Specs, nodes: Mapping[str, Node], sources: Mapping[str, Source], diagnostics: Diagnostics
+) -> None:
+    """`relationships` must name a relation and a column that exist."""
+    located = {item.spec.name: item for item in (*specs.snapshots, *specs.models)}
+    owners: list[tuple[Node | Source, Located[spec.Source] | Located[spec.Snapshot] | Located[spec.Model] | None]]
+    owners = [(n, located[n.name]) for n in nodes.values()]
+    owners += [(s, next((i for i in specs.sources if s.name.startswith(i.spec.name + ".")), None)) for s in sources.values()]
+    for owner, _ in owners:
+        for test in owner.tests:
+            if test.to is None:
+                continue
+            id_ = parse_reference(test.to)
+            if id_ is None or id_.partition(":")[2] not in {**nodes, **sources}:
+                help = "write ref('model') or source('source', 'table')"
+                diagnostics.error("C201", f"relationships of {owner.name}.{test.column}: {test.to} is not known", owner.span, help)
+                continue
+            name = id_.partition(":")[2]
+            there = (sources[name] if id_.startswith("source:") else nodes[name]).columns
+            if test.field not in {c.name for c in there}:
+                help = nearest_or_list(str(test.field), [c.name for c in there], "columns")
+                diagnostics.error("C205", f"relationships of {owner.name}.{test.column}: {name} has no column {test.field}", owner.span, help)
+
+
+def _exposure(
+    located: Located[spec.Exposure], sources: Mapping[str, Source], nodes: Mapping[str, Node], declared: set[str],
+    diagnostics: Diagnostics,
+) -> ResolvedExposure:  # fmt: skip
+    ids = []
+    for index, text in enumerate(located.spec.depends_on):
+        id_ = parse_reference(text)
+        at = located.span("depends_on", index)
+        if id_ is None:
+            diagnostics.error("C104", f"depends_on: {text} is not a reference", at, "write ref('model') or source('source', 'table')")
+        elif id_.startswith("source:") and id_[7:] not in sources:
+            diagnostics.error("C202", f"source {id_[7:]} is not known", at, nearest_or_list(id_[7:], sources, "sources"))
+        elif id_.startswith("ref:") and id_[4:] not in nodes:
+            if id_[4:] not in declared:  # a node with a mistake of its own is reported already
+                diagnostics.error("C201", f"{id_[4:]} is not known", at, nearest_or_list(id_[4:], declared, "nodes"))
+        else:
+            ids.append(id_)
+    return ResolvedExposure(located.spec, tuple(ids), located.span("name"))
+
+
+def _schedule(
+    located: Located[spec.Schedule], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics
+) -> ResolvedSchedule:
+    chosen: set[str] = set()
+    try:
+        chosen = select(located.spec.select, items, located.spec.exclude)
+    except BadSelection as bad:
+        if not diagnostics.failed:  # a node with a mistake is not among the items: do not blame the selection
+            diagnostics.error("C206", f"{bad}", located.span("select"), nearest_or_list(bad.word.strip("+"), nodes, "nodes"))
+    names = tuple(n for n in nodes if f"ref:{n}" in chosen and nodes[n].runs)
+    if not names and not diagnostics.failed:
+        help = "views are not run: select snapshots, incrementals or tables"
+        diagnostics.error("C206", f"schedule {located.spec.name} selects nothing that runs", located.span("select"), help)
+    return ResolvedSchedule(located.spec, names, located.span("name"))
+
+
+def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ...], diagnostics: Diagnostics) -> None:
+    """Two objects of one name in one schema, and run_<node> against run_job_<schedule>."""
+    taken: dict[tuple[str, str], str] = {}
+    for node in nodes.values():
+        names = [node.identifier]
+        if node.kind == "snapshot":
+            names += [f"{node.identifier}_current", f"{node.identifier}_as_of"]
+        for name in names:
+            if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
+                message = f"{node.name} and {other} would both create {node.schema}.{name}"
+                diagnostics.error("C207", message, node.span, "rename one, or give it an alias: or a schema:")
+    jobs = {f"job_{s.spec.name}": s for s in schedules}
+    for name in nodes.keys() & jobs.keys():
+        message = f"node {name} and schedule {jobs[name].spec.name} would both create procedure run_{name}"
+        diagnostics.error("C207", message, nodes[name].span, "rename one")

@@ -1,0 +1,22 @@
+"""pg_cron: a named job that calls the schedule's procedure; created inactive."""
+
+from __future__ import annotations
+
+from c360gen.ops.shell import Shell
+from c360gen.schedules import CannotSay, ScheduleFile, Timed
+
+DIALECTS = ("postgres",)
+
+
+def plan(timed: Timed) -> ScheduleFile:
+    """cron.timezone is one for the whole server (GMT by default), so another zone is refused."""
+    if timed.schedule.timezone not in ("UTC", "GMT", "Etc/UTC"):
+        raise CannotSay(f"pg_cron runs in one time zone per server, GMT by default; {timed.schedule.timezone} cannot be said")
+    name = f"{timed.project} {timed.schedule.name}"
+    values = {"name": _text(name), "cron": _text(timed.schedule.cron), "call": _text(timed.call)}
+    path = f"schedules/pg_cron_{timed.schedule.name}.sql"
+    return ScheduleFile(path, f"schedule {timed.schedule.name} for pg_cron", Shell("schedules/pg_cron.sql.j2", values))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

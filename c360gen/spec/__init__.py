@@ -1,0 +1,1 @@
+"""The spec language: YAML as written, before any of it is given a meaning."""

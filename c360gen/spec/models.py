@@ -1,0 +1,315 @@
+"""The spec language as pydantic models: dbt's words where dbt has them, unknown keys refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
+DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
+
+_DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+
+
+def _duration(value: Any) -> int:
+    """'3 days' → 259200 seconds."""
+    found = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("must be a duration such as '3 days', '6 hours' or '30 minutes'")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+
+class Spec(BaseModel):
+    """Frozen, strict about keys, built only by the loader."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, str_strip_whitespace=False)
+
+
+class Project(Spec):
+    """The project as a whole: its name, the dialect in which its SQL is written, where its control objects live."""
+
+    name: str = "customer_360"
+    sql_dialect: DialectName = "postgres"
+    control_schema: str = "c360_control"
+    schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
+    vars: dict[str, str | int | float | bool | None | list[str | int | float | bool]] = {}
+    functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
+
+
+class Target(Spec):
+    """An environment: a dialect, where it lives, and who owns, runs and reads it. Its output is generated/<target>/."""
+
+    dialect: DialectName | None = None
+    extends: str | None = None
+    default: bool = Field(False, description="Built when the command line names no target.")
+    database: str | None = None
+    schema_prefix: str = ""
+    min_version: int | None = None
+    location: str | None = None
+    warehouse: str | None = None
+    owner: str | None = None
+    runner: str | None = None
+    reader: str | None = None
+    form: Literal["procedures", "scripts"] | None = None
+
+
+class AcceptedValues(Spec):
+    values: tuple[str | int | float | bool, ...] = Field(min_length=1)
+
+
+class Relationships(Spec):
+    to: str
+    field: str
+
+
+class DataTest(Spec):
+    """One data test; exactly one key is set. Plain `unique` and `not_null` are written as words."""
+
+    unique: Literal[True] | None = None
+    not_null: Literal[True] | None = None
+    accepted_values: AcceptedValues | None = None
+    relationships: Relationships | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return {value: True} if value in ("unique", "not_null") else value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> DataTest:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("must be one test: unique, not_null, accepted_values or relationships")
+        return self
+
+
+class Column(Spec):
+    name: str
+    description: str = ""
+    data_type: str | None = None
+    quote: bool = Field(False, description="Keep the spelling of the name instead of folding it to lower case.")
+    data_tests: tuple[DataTest, ...] = ()
+    tests: tuple[DataTest, ...] = Field((), description="dbt's older word for data_tests.")
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+
+
+class SourceTable(Spec):
+    name: str
+    identifier: str | None = None
+    description: str = ""
+    columns: tuple[Column, ...] = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+
+
+class Source(Spec):
+    name: str
+    description: str = ""
+    database: str | None = None
+    schema_: str | None = Field(None, alias="schema")
+    tables: tuple[SourceTable, ...] = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+
+
+class MetaColumns(Spec):
+    """dbt's snapshot_meta_column_names: the names of the history columns."""
+
+    dbt_valid_from: str = "valid_from"
+    dbt_valid_to: str = "valid_to"
+
+
+class NodeConfig(Spec):
+    """What snapshots and models have in common."""
+
+    schema_: str | None = Field(None, alias="schema")
+    alias: str | None = None
+    unique_key: Names = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+    enabled: bool = True
+    partition_by: str | None = Field(None, description="BigQuery: a date or timestamp column, by month.")
+    cluster_by: Names = Field((), description="BigQuery and Snowflake: clustering columns.")
+    indexes: tuple[Index, ...] = Field((), description="Postgres and DuckDB: further indexes.")
+
+
+class Index(Spec):
+    columns: Names = Field(min_length=1)
+    unique: bool = False
+
+
+class SnapshotConfig(NodeConfig):
+    strategy: Literal["timestamp", "check"] | None = None
+    updated_at: str | None = None
+    check_cols: Literal["all"] | Names = ()
+    hard_deletes: Literal["ignore", "invalidate"] = "ignore"
+    snapshot_meta_column_names: MetaColumns = MetaColumns()
+
+    @field_validator("check_cols", mode="before")
+    @classmethod
+    def _all(cls, value: Any) -> Any:
+        return value if value == "all" else _one_or_many(value)
+
+
+class Snapshot(Spec):
+    """History (SCD type 2) of one relation."""
+
+    name: str
+    description: str = ""
+    relation: str | None = None
+    config: SnapshotConfig = SnapshotConfig()
+    columns: tuple[Column, ...] = ()
+    data_tests: tuple[DataTest, ...] = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+
+
+class ModelConfig(NodeConfig):
+    materialized: Literal["view", "table", "incremental"] = "view"
+    incremental_strategy: Literal["merge", "append", "delete+insert"] | None = None
+    cursor: str | None = None
+    lookback: Duration | None = None
+    version_column: str | None = None
+
+
+class Model(Spec):
+    """One SELECT, written once in the project's sql_dialect, or once more for a dialect that needs its own."""
+
+    name: str
+    description: str = ""
+    config: ModelConfig = ModelConfig()
+    sql: str | dict[DialectName, str] | None = None
+    sql_file: str | dict[DialectName, str] | None = None
+    columns: tuple[Column, ...] = ()
+    data_tests: tuple[DataTest, ...] = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+
+
+class Owner(Spec):
+    name: str | None = None
+    email: str | None = None
+
+    @model_validator(mode="after")
+    def _someone(self) -> Owner:
+        if not (self.name or self.email):
+            raise ValueError("must name an owner: name, email or both")
+        return self
+
+
+class Exposure(Spec):
+    """Who reads the nodes: a dashboard, a notebook, an application."""
+
+    name: str
+    label: str | None = None
+    type: Literal["dashboard", "notebook", "analysis", "ml", "application"]
+    maturity: Literal["high", "medium", "low"] | None = None
+    url: str | None = None
+    description: str = ""
+    owner: Owner
+    depends_on: tuple[str, ...] = ()
+    tags: Names = ()
+    meta: dict[str, Any] = {}
+    enabled: bool = True
+
+
+class Schedule(Spec):
+    """When the nodes of a selection run, in dependency order, through one procedure."""
+
+    name: str
+    description: str = ""
+    cron: str
+    timezone: str = "UTC"
+    select: str
+    exclude: str | None = None
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        check_cron(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        import zoneinfo
+
+        if value not in zoneinfo.available_timezones():
+            raise ValueError("must be a time zone of the tz database such as 'UTC' or 'Europe/Berlin'")
+        return value
+
+
+class SpecFile(Spec):
+    """One YAML file: any sections, in any order."""
+
+    version: Literal[2] = 2
+    project: Project | None = None
+    targets: dict[str, Target] = {}
+    sources: tuple[Source, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    models: tuple[Model, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+
+
+def check_cron(text: str) -> None:
+    """Raise ValueError unless `text` is a plain five-field cron expression (numbers, lists, ranges, steps)."""
+    fields = text.split()
+    if len(fields) != 5:
+        raise ValueError(f"must have five fields (minute hour day month weekday), not {len(fields)}")
+    for field, (low, high) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
+            numbers = [int(n) for n in found.groups()[:2] if n] if found else [-1]
+            step = int(found[3]) if found and found[3] else 1
+            if not all(low <= n <= high for n in numbers) or numbers != sorted(numbers) or not 1 <= step <= high:
+                raise ValueError(f"has a field that cron does not know: {field}")
+
+
+NodeConfig.model_rebuild()
+
+NOT_CARRIED: dict[str, frozenset[str]] = {
+    "project": frozenset(),
+    "sources": frozenset({"config", "freshness", "loaded_at_field", "loaded_at_query", "loader", "overrides", "quoting"}),
+    "tables": frozenset(
+        {"config", "data_tests", "tests", "freshness", "loaded_at_field", "loaded_at_query", "loader", "external", "quoting"}
+    ),
+    "columns": frozenset({"constraints", "config", "policy_tags", "granularity", "dimension", "entity"}),
+    "data_tests": frozenset({"config", "name", "description", "severity", "where", "dbt_utils"}),
+    "snapshots": frozenset({"docs", "tests", "sql", "sql_file", "group", "latest_version", "versions"}),
+    "snapshot_config": frozenset(
+        {
+            "database", "invalidate_hard_deletes", "dbt_valid_to_current", "grants", "persist_docs", "event_time",
+            "pre_hook", "post_hook", "quote_columns", "group", "docs", "full_refresh", "target_schema", "target_database",
+        }
+    ),
+    "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_is_deleted"}),
+    "models": frozenset(
+        {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
+    ),
+    "model_config": frozenset(
+        {
+            "access", "batch_size", "begin", "concurrent_batches", "contract", "database", "docs", "event_time",
+            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "merge_exclude_columns",
+            "merge_update_columns", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook",
+            "pre_hook", "sql_header", "predicates", "transient", "require_partition_filter",
+        }
+    ),
+    "exposures": frozenset({"config", "access", "group"}),
+    "file": frozenset(
+        {"analyses", "functions", "groups", "macros", "metrics", "saved_queries", "seeds", "semantic_models", "unit_tests"}
+    ),
+}  # fmt: skip
+"""dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""

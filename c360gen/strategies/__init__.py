@@ -1,0 +1,31 @@
+"""What to do for a node: one file per strategy, found by its name, a node in and operations out."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+
+from c360gen.ops.program import Program
+from c360gen.ops.schema import SchemaOp, Traits
+from c360gen.project.nodes import Node, Resolved
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """Everything that one node needs in a database."""
+
+    objects: tuple[SchemaOp, ...]
+    helpers: tuple[SchemaOp, ...] = ()
+    program: Program | None = None
+
+
+def names() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def artefacts(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
+    """The operations for a node; `dialect` only chooses between texts that the user wrote."""
+    module = importlib.import_module(f"{__name__}.{node.strategy}")
+    plan: Artefacts = module.plan(node, project, dialect, traits)
+    return plan

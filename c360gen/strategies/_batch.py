@@ -1,0 +1,149 @@
+"""What incrementals have in common: their table, the batch that a run reads, its guards, the full refresh (rules.md, Incrementals)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable
+from c360gen.project.nodes import Node, Query
+from c360gen.strategies import Artefacts, _sql
+from c360gen.strategies._sql import action_is, any_of, as_time, codes, every, greater_than_zero, is_null, named
+from c360gen.terms import types
+from c360gen.terms.symbols import column, relation, variable
+
+
+def table(node: Node, *, unique: bool) -> CreateTable:
+    must = [*node.key, *([node.cursor] if node.cursor else []), *([node.version_column] if node.version_column else [])]
+    return CreateTable(
+        kind="ref", name=node.name, columns=_sql.definitions(node, must), description=node.description,
+        primary_key=node.key if unique else (), partition_by=node.partition_by, cluster_by=node.cluster_by,
+    )  # fmt: skip
+
+
+def indexes(node: Node, *, key: bool) -> tuple[CreateIndex, ...]:
+    found = [CreateIndex(node.name, f"{node.identifier}_{'_'.join(c)}_ix", c, unique) for c, unique in node.indexes]
+    if key:
+        found.insert(0, CreateIndex(node.name, f"{node.identifier}_key_ix", node.key, because="rows are replaced by key"))
+    return tuple(found)
+
+
+def stage_table(node: Node, extra: Sequence[ColumnDef] = (), *, row_address: bool = False) -> StageTable:
+    own = (ColumnDef(_sql.ACTION, types.TEXT), *extra)
+    return StageTable(node.name, (*own, *_sql.stage_columns(node)), row_address=row_address)
+
+
+def batch(node: Node, query: exp.Query, *, append: bool = False) -> exp.Select:
+    """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window; NULL cursors are read for the guard."""
+    selected = exp.select(*(column(c.name, "m") for c in node.columns)).from_(query.copy().subquery("m"))
+    if not node.cursor:
+        return selected
+    cursor = column(node.cursor, "m")
+    type_ = node.column(node.cursor).type
+    start: exp.Expression = variable("window_start")
+    if type_ != types.TIMESTAMPTZ:
+        assert type_ is not None
+        start = exp.cast(start, type_.copy())
+    if append:
+        until = exp.LTE(this=as_time(cursor.copy(), type_), expression=variable("as_of"))
+        after = any_of([is_null(variable("window_start")), exp.GT(this=cursor, expression=start)])
+        inside: exp.Expression = exp.Paren(this=every([exp.Paren(this=after), until]))
+    else:
+        inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
+    return selected.where(any_of([inside, is_null(column(node.cursor, "m"))]))
+
+
+def renderings(query: Query) -> list[tuple[exp.Query, exp.Expression | None]]:
+    """Each text of the model with the condition under which it is the one to run."""
+    if query.incremental is None:
+        return [(query.first, None)]
+    return [(query.first, exp.Not(this=variable("incremental"))), (query.incremental, variable("incremental"))]
+
+
+def null_arms(node: Node) -> list[tuple[exp.Expression, exp.Expression]]:
+    """The CASE arms that name rows which must not be written; `b` is the batch."""
+    arms = []
+    if node.key:
+        arms.append((any_of(is_null(column(k, "b")) for k in node.key), _sql.literal("null_key")))
+    times = [t for t in (node.cursor, node.version_column) if t and t not in node.key]
+    if times:
+        arms.append((any_of(is_null(column(t, "b")) for t in dict.fromkeys(times)), _sql.literal("null_time")))
+    return arms
+
+
+def null_guards(node: Node) -> list[Guard]:
+    guards = []
+    source = f"the query of {node.name}"
+    if node.key:
+        key = ", ".join(node.key)
+        guards.append(
+            Guard("ZC002", "Keys must not be NULL.", greater_than_zero("null_keys"),
+                  (variable("null_keys"), f" rows of {source} have no {key}"), None, "Nothing was written. Mend the rows in the source.")
+        )  # fmt: skip
+    times = [t for t in dict.fromkeys((node.cursor, node.version_column)) if t and t not in node.key]
+    if times:
+        sample = _sql.key_sample(node, action_is("null_time", table="s")) if node.key else None
+        guards.append(
+            Guard("ZC003", "No watermark would ever reach a NULL.", greater_than_zero("null_times"),
+                  (variable("null_times"), f" rows of {source} have no {' or '.join(times)}"), sample,
+                  "Nothing was written. Mend the rows in the source.")
+        )  # fmt: skip
+    return guards
+
+
+def count(node: Node, counted: dict[str, exp.Expression], **others: exp.Expression) -> Count:
+    """Count staged rows by action, with the batch's size and its newest cursor."""
+    projections: list[exp.Expression] = [_sql.count_where(c, n) for n, c in counted.items()]
+    if node.cursor:
+        newest = exp.Max(this=as_time(column(node.cursor, "s"), node.column(node.cursor).type))
+        others["newest"] = newest
+    projections += [named(e, n) for n, e in others.items()]
+    return Count("Count what was decided.", (*counted, *others), exp.select(*projections).from_(relation("stage", node.name, "s")))
+
+
+def clear_target(node: Node) -> list[Step]:
+    """A full refresh replaces the contents within the transaction: readers see the old rows until it commits."""
+    target = exp.select(_sql.star_count("target_rows")).from_(relation("ref", node.name, "t"))
+    return [
+        Count("A full refresh replaces every row.", ("target_rows",), target),
+        Write("Empty the table; readers see its rows until the commit.",
+              exp.Delete(this=relation("ref", node.name, "t"), where=exp.Where(this=exp.true())),
+              variable("full_refresh"), variable("target_rows"), "rows to remove"),
+    ]  # fmt: skip
+
+
+def program(node: Node, steps: Sequence[Step], counters: dict[str, exp.Expression], rules: Sequence[str], stage: StageTable) -> Program:
+    window = ()
+    if node.cursor and node.strategy != "append":
+        window = (f"reads rows whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
+    elif node.cursor:
+        window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
+    return Program(
+        node=node.name, summary=f"Brings {node.name} up to date with its query", rules=(*window, *rules),
+        variables=tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names)), steps=tuple(steps),
+        counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
+        guards=codes(steps),
+    )  # fmt: skip
+
+
+def span(seconds: int) -> str:
+    """259200 → 3 days."""
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {word}{'s' if seconds != size else ''}"
+    return "nothing"
+
+
+def artefacts(node: Node, made: CreateTable, index: tuple[CreateIndex, ...], run: Program) -> Artefacts:
+    assert run.stage is not None
+    return Artefacts(objects=(made, *index, run.stage), program=run)
+
+
+def stage(node: Node, dialect: str, because: str, names: Sequence[str], build) -> list[Stage]:  # type: ignore[no-untyped-def]
+    """One Stage per rendering of the model; `build` makes its SELECT from the model's query."""
+    return [
+        Stage(because, _sql.insert(relation("stage", node.name), names, build(query)), when)
+        for query, when in renderings(node.query(dialect))
+    ]

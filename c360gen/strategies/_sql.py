@@ -1,0 +1,142 @@
+"""Small builders that strategies share; every name they print is quoted later by the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlglot import exp
+
+from c360gen.ops.program import Guard
+from c360gen.ops.schema import ColumnDef
+from c360gen.project.nodes import Node
+from c360gen.terms import symbols, types
+from c360gen.terms.symbols import column, variable
+
+ACTION, ROW = "c360_action", "c360_row"
+
+
+def literal(text: str) -> exp.Literal:
+    return exp.Literal.string(text)
+
+
+def named(value: exp.Expression, name: str) -> exp.Alias:
+    """value AS name; unlike sqlglot's alias_, a subquery keeps its own alias apart."""
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def zero() -> exp.Literal:
+    return exp.Literal.number(0)
+
+
+def every(conditions: Iterable[exp.Expression]) -> exp.Expression:
+    return exp.and_(*conditions, wrap=False)
+
+
+def any_of(conditions: Iterable[exp.Expression]) -> exp.Expression:
+    return exp.or_(*conditions, wrap=False)
+
+
+def is_null(value: exp.Expression) -> exp.Expression:
+    return exp.Is(this=value, expression=exp.null())
+
+
+def not_null(value: exp.Expression) -> exp.Expression:
+    return exp.Not(this=is_null(value))
+
+
+def differs(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+    return exp.NullSafeNEQ(this=left, expression=right)
+
+
+def equal(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+    return exp.EQ(this=left, expression=right)
+
+
+def joined(names: Sequence[str], left: str, right: str) -> exp.Expression:
+    """(a, b), "t", "s" → t.a = s.a AND t.b = s.b."""
+    return every(equal(column(n, left), column(n, right)) for n in names)
+
+
+def case(*arms: tuple[exp.Expression, exp.Expression], otherwise: exp.Expression | None = None) -> exp.Case:
+    return exp.Case(ifs=[exp.If(this=when, true=then) for when, then in arms], default=otherwise)
+
+
+def action_is(*names: str, table: str | None = None) -> exp.Expression:
+    at = column(ACTION, table)
+    if len(names) == 1:
+        return equal(at, literal(names[0]))
+    return exp.In(this=at, expressions=[literal(n) for n in names])
+
+
+def count_where(condition: exp.Expression, alias: str) -> exp.Alias:
+    """COUNT(CASE WHEN … THEN 1 END): never NULL over no rows, unlike a sum or COUNT_IF somewhere."""
+    counted = exp.Count(this=case((condition, exp.Literal.number(1))))
+    return named(counted, alias)
+
+
+def star_count(alias: str) -> exp.Alias:
+    return named(exp.Count(this=exp.Star()), alias)
+
+
+def greater_than_zero(*names: str) -> exp.Expression:
+    total: exp.Expression = variable(names[0])
+    for name in names[1:]:
+        total = exp.Add(this=total, expression=variable(name))
+    return exp.GT(this=total, expression=zero())
+
+
+def plus(*names: str) -> exp.Expression:
+    total: exp.Expression = variable(names[0])
+    for name in names[1:]:
+        total = exp.Add(this=total, expression=variable(name))
+    return total
+
+
+def as_time(value: exp.Expression, type_: exp.DataType | None) -> exp.Expression:
+    """A date or wall-clock column as an instant: both are UTC by declaration."""
+    return value if type_ == types.TIMESTAMPTZ else exp.cast(value, types.TIMESTAMPTZ.copy())
+
+
+def insert(into: exp.Table, names: Sequence[str], query: exp.Query) -> exp.Insert:
+    target = exp.Schema(this=into, expressions=[exp.to_identifier(n, quoted=True) for n in names])
+    return exp.Insert(this=target, expression=query)
+
+
+def key_sample(node: Node, where: exp.Expression, keys: Sequence[str] | None = None) -> exp.Query:
+    """Up to five keys of the staged rows that meet a condition, as one text: `17; 18; 23`."""
+    keys = keys or node.key
+    parts: list[exp.Expression] = []
+    for name in keys:
+        text = exp.func("COALESCE", exp.cast(column(name, "s"), types.TEXT.copy()), literal("NULL"))
+        parts += [text] if not parts else [literal(", "), text]
+    label = parts[0]
+    for part in parts[1:]:
+        label = exp.DPipe(this=label, expression=part, safe=True)
+    found = exp.select(named(label, "c360_key")).from_(symbols.relation("stage", node.name, "s"))
+    found = found.where(where).distinct().order_by(exp.Ordered(this=column("c360_key"), nulls_first=False)).limit(5)
+    order = _by("c360_key", "k")
+    order.set("this", column("c360_key", "k"))
+    listed = exp.GroupConcat(this=order, separator=literal("; "))
+    return exp.select(named(listed, "c360_sample")).from_(found.subquery("k"))
+
+
+def _by(name: str, table: str) -> exp.Order:
+    return exp.Order(expressions=[exp.Ordered(this=column(name, table), nulls_first=False)])
+
+
+def stage_columns(node: Node) -> tuple[ColumnDef, ...]:
+    return tuple(ColumnDef(c.name, _known(c.type)) for c in node.columns)
+
+
+def _known(type_: exp.DataType | None) -> exp.DataType:
+    assert type_ is not None, "resolve lets no persisted column through without a type"
+    return type_
+
+
+def definitions(node: Node, not_null: Iterable[str] = ()) -> tuple[ColumnDef, ...]:
+    must = set(not_null)
+    return tuple(ColumnDef(c.name, _known(c.type), c.name in must, c.description) for c in node.columns)
+
+
+def codes(steps: Iterable[object]) -> tuple[str, ...]:
+    return tuple(sorted({s.code for s in steps if isinstance(s, Guard)}))

@@ -1,0 +1,1 @@
+"""The words that all rooms share: canonical types, and symbols for relations and variables."""

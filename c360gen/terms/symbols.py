@@ -1,0 +1,67 @@
+"""Symbols: relations and variables that have no address yet; a target gives them one when SQL is lowered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlglot import exp
+
+Kind = Literal["ref", "source", "stage", "lock", "watermark", "run_log"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "lock", "watermark", "run_log")
+
+
+def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
+    """ref, stg_orders → the symbol "ref"."stg_orders" (a source is named `source.table`)."""
+    table = exp.Table(this=exp.to_identifier(name, quoted=True), db=exp.to_identifier(kind, quoted=True))
+    if alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+    return table
+
+
+def symbol(table: exp.Table) -> tuple[str, str] | None:
+    """The (kind, name) of a symbolic relation, or None for any other table."""
+    return (table.db, table.name) if table.db in KINDS and not table.catalog else None
+
+
+def variable(name: str) -> exp.Placeholder:
+    """A variable of the running procedure, e.g. as_of; each dialect has its own way to say it."""
+    return exp.Placeholder(this=name)
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    return exp.Column(
+        this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True) if table else None
+    )
+
+
+VARIABLES: dict[str, str] = {
+    "run_id": "run_id", "as_of": "timestamptz", "latest": "timestamptz", "last_as_of": "timestamptz",
+    "full_refresh": "boolean", "incremental": "boolean",
+    "watermark": "timestamptz", "window_start": "timestamptz", "newest": "timestamptz",
+    "source_rows": "bigint", "open_rows": "bigint", "target_rows": "bigint", "new_rows": "bigint",
+    "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
+    "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
+    "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint",
+}  # fmt: skip
+"""Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
+
+OWN_PREFIX = "c360_"
+"""Columns of stage tables that are ours start with it; columns of users must not."""
+
+
+def reserved(column_name: str) -> bool:
+    """Whether a user's column would be taken for one of our variables or stage columns."""
+    plain = column_name.lower()
+    return plain.startswith(OWN_PREFIX) or plain.removeprefix("v_") in VARIABLES and plain.startswith("v_") or plain in (
+        "p_as_of", "p_full_refresh", "p_run_id"
+    )  # fmt: skip
+
+
+def cut(name: str, limit: int = 63) -> str:
+    """A name that every engine takes: at most 63 bytes, a hash in place of what had to go."""
+    import hashlib
+
+    raw = name.encode()
+    if len(raw) <= limit:
+        return name
+    return raw[: limit - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
