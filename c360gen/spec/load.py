@@ -1,47 +1,230 @@
-"""PLACEHOLDER until the real loader lands (written by the loader's author): same API, no diagnostics."""
+"""A folder of YAML and SQL → Specs: everything as written, validated key by key, each item with its place."""
+
 from __future__ import annotations
-from collections.abc import Mapping
+
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
-import yaml
-from c360gen.diagnostics import Diagnostics, Span
-from c360gen.spec import models as m
+
+from pydantic import ValidationError
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.spec import models
+from c360gen.spec.messages import report
+from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
+
 T = TypeVar("T")
-@dataclass(frozen=True)
-class SqlText:
-    text: str
-    path: str = "x.sql"
-    def span(self, start: int, end: int) -> Span:
-        line = self.text[:start].count("\n") + 1
-        col = start - (self.text[:start].rfind("\n") + 1) + 1
-        return Span(self.path, line, col, col + end - start)
+_TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_SECTIONS = ("sources", "snapshots", "models", "exposures", "schedules")
+
+__all__ = ["Located", "Specs", "SqlText", "load"]
+
+
 @dataclass(frozen=True)
 class Located(Generic[T]):
+    """One item of the specs and where it stands."""
+
     spec: T
     path: str
+    tree: Tree | None = None
+    loc: Loc = ()
     sql: Mapping[str, SqlText] = field(default_factory=dict)
-    def span(self, *loc: str | int) -> Span: return Span(self.path, 1, 1)
-    def key_span(self, *loc: str | int) -> Span: return Span(self.path, 1, 1)
+    """Models only: "" is the project's dialect, others by name."""
+
+    def span(self, *loc: str | int) -> Span:
+        """The place of a value inside this item; of its nearest parent where it is absent."""
+        return self.tree.span((*self.loc, *loc)) if self.tree else Span(self.path)
+
+    def key_span(self, *loc: str | int) -> Span:
+        return self.tree.key_span((*self.loc, *loc)) if self.tree else Span(self.path)
+
+
 @dataclass(frozen=True)
 class Specs:
-    project: Any; targets: Any; sources: Any; snapshots: Any; models: Any; exposures: Any; schedules: Any; texts: Any
+    """All files of a project, merged, as written."""
+
+    project: Located[models.Project]
+    targets: Mapping[str, Located[models.Target]]
+    sources: tuple[Located[models.Source], ...]
+    snapshots: tuple[Located[models.Snapshot], ...]
+    models: tuple[Located[models.Model], ...]
+    exposures: tuple[Located[models.Exposure], ...]
+    schedules: tuple[Located[models.Schedule], ...]
+    texts: Mapping[str, str]
+
+
 def load(root: Path, diagnostics: Diagnostics) -> Specs:
-    out: dict[str, list[Any]] = {k: [] for k in ("sources", "snapshots", "models", "exposures", "schedules")}
-    project = Located(m.Project(), "specs"); targets: dict[str, Any] = {}; texts = {}
-    for p in sorted(root.rglob("*.yml")):
-        texts[str(p)] = p.read_text()
-        f = m.SpecFile.model_validate(yaml.safe_load(p.read_text()))
-        if f.project: project = Located(f.project, str(p))
-        for n, t in f.targets.items():
-            d = t.model_dump(exclude_unset=True)
-            if t.extends: d = {**f.targets[t.extends].model_dump(exclude_unset=True), **d}; d.pop("extends")
-            targets[n] = Located(m.Target(**d), str(p))
-        for k in out:
-            for s in getattr(f, k):
-                sql = {}
-                if k == "models":
-                    v = s.sql or {n: (p.parent / q).read_text() for n, q in ({"": s.sql_file} if isinstance(s.sql_file, str) else s.sql_file).items()}
-                    sql = {("" if n in ("", project.spec.sql_dialect) else n): SqlText(t, str(p)) for n, t in ({"": v} if isinstance(v, str) else v).items()}
-                out[k].append(Located(s, str(p), sql))
-    return Specs(project, targets, *(tuple(out[k]) for k in out), texts)
+    """Read every .yml and .yaml below root. Mistakes go to `diagnostics`; what is right is returned all the same."""
+    texts: dict[str, str] = {}
+    files = list(_files(root, texts, diagnostics))
+    projects = [Located(f.project, t.path, t, ("project",)) for t, f in files if f.project]
+    for other in projects[1:]:
+        diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
+    project = projects[0] if projects else Located(models.Project(), root.as_posix())
+    found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
+    targets: dict[str, Located[models.Target]] = {}
+    for tree, file in files:
+        for name, target in file.targets.items():
+            _target_name(name, tree, diagnostics)
+            if name in targets:
+                message = f"target {name} is given twice, first in {targets[name].path}"
+                diagnostics.error("C108", message, tree.key_span(("targets", name)))
+            targets[name] = Located(target, tree.path, tree, ("targets", name))
+        for section in _SECTIONS:
+            for index, item in enumerate(getattr(file, section)):
+                located = Located(item, tree.path, tree, (section, index))
+                if section == "models":
+                    located = _with_sql(located, root, project.spec.sql_dialect, texts, diagnostics)
+                found[section].append(located)
+    for kinds in (("sources",), ("snapshots", "models"), ("exposures",), ("schedules",)):
+        _unique([item for kind in kinds for item in found[kind]], diagnostics)
+    if not found["snapshots"] and not found["models"] and not diagnostics.failed:
+        diagnostics.error("C107", f"{root.as_posix()} has no snapshot and no model", None, "begin with `c360gen init specs`")
+    return Specs(
+        project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["snapshots"]), tuple(found["models"]),
+        tuple(found["exposures"]), tuple(found["schedules"]), texts,
+    )  # fmt: skip
+
+
+def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:
+    if not root.is_dir():
+        diagnostics.error("C107", f"there is no folder {root.as_posix()}", None, "name one with --specs, or begin with `c360gen init`")
+        return
+    paths = sorted(p for p in root.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())
+    for path in paths:
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue
+        shown = path.as_posix()
+        text = _read(path, shown, diagnostics, None)
+        if text is None:
+            continue
+        texts[shown] = text
+        tree = parse(text, shown, diagnostics)
+        if tree is None:
+            continue
+        try:
+            yield tree, models.SpecFile.model_validate(tree.data)
+        except ValidationError as error:
+            report(error, tree, diagnostics)
+
+
+def _read(path: Path, shown: str, diagnostics: Diagnostics, at: Span | None) -> str | None:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        diagnostics.error("C101", f"{shown} cannot be read: {(error.strerror or 'unreadable').lower()}", at)
+        return None
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        diagnostics.error("C101", f"{shown} is not UTF-8: byte {error.start + 1} is {raw[error.start]:#04x}", at or Span(shown, line))
+        return None
+
+
+def _with_sql(
+    located: Located[models.Model], root: Path, dialect: str, texts: dict[str, str], diagnostics: Diagnostics
+) -> Located[models.Model]:
+    model, tree = located.spec, located.tree
+    assert tree is not None
+    if (model.sql is None) == (model.sql_file is None):
+        if model.sql is None:
+            help = "add sql: with a SELECT, or sql_file: with the name of a file beside this one"
+            diagnostics.error("C105", f"model {model.name} has no SQL", located.span("name"), help)
+        else:
+            diagnostics.error("C401", f"model {model.name} has both sql and sql_file", located.key_span("sql_file"), "keep one of them")
+        return located
+    key = "sql" if model.sql is not None else "sql_file"
+    given = model.sql if model.sql is not None else model.sql_file
+    entries: dict[str, Loc] = {"": (key,)} if isinstance(given, str) else {n: (key, n) for n in given or {}}
+    if not isinstance(given, str):
+        if dialect not in entries:
+            help = f"add an entry for {dialect}; the others are exceptions from it"
+            diagnostics.error("C105", f"`{key}` has no text for {dialect}, the project's sql_dialect", located.span(key), help)
+            return located
+        entries[""] = entries.pop(dialect)
+    found: dict[str, SqlText] = {}
+    for name, loc in entries.items():
+        if key == "sql":
+            text: SqlText | None = tree.sql((*located.loc, *loc))
+        else:
+            text = _sql_file(located, loc, root, texts, diagnostics)
+        if text is not None and not text.text.strip():
+            diagnostics.error("C104", f"the SQL of {model.name} is empty", located.span(*loc), "write one SELECT")
+        elif text is not None:
+            found[name] = text
+    return Located(model, located.path, tree, located.loc, found)
+
+
+def _sql_file(
+    located: Located[models.Model], loc: Loc, root: Path, texts: dict[str, str], diagnostics: Diagnostics
+) -> SqlText | None:
+    given = located.spec.sql_file
+    name = given if isinstance(given, str) else (given or {})[str(loc[-1])]  # type: ignore[index]
+    at = located.span(*loc)
+    path = Path(located.path).parent / name
+    if PurePosixPath(name).is_absolute() or root.resolve() not in path.resolve().parents:
+        diagnostics.error("C104", f"{name} lies outside of {root.as_posix()}", at, "name a file below the specs folder")
+        return None
+    if not path.is_file():
+        near = [p.name for p in path.parent.glob("*.sql")] if path.parent.is_dir() else []
+        diagnostics.error("C101", f"there is no file {path.as_posix()}", at, nearest_or_list(path.name, near, "files"))
+        return None
+    text = _read(path, path.as_posix(), diagnostics, at)
+    if text is None:
+        return None
+    texts[path.as_posix()] = text
+    return sql_of_file(text, path.as_posix())
+
+
+def _unique(items: list[Located[Any]], diagnostics: Diagnostics) -> None:
+    seen: dict[str, Located[Any]] = {}
+    for item in items:
+        kind = type(item.spec).__name__.lower()
+        first = seen.setdefault(item.spec.name.lower(), item)
+        if first is not item:
+            at = first.span("name")
+            message = f"{kind} {item.spec.name[:60]} has the name of another {type(first.spec).__name__.lower()}, in {at.path}:{at.line}"
+            diagnostics.error("C108", message, item.span("name"), "rename one of them")
+
+
+def _target_name(name: str, tree: Tree, diagnostics: Diagnostics) -> None:
+    if not _TARGET_NAME.fullmatch(name):
+        help = "use lower-case letters, digits and underscores: it becomes the name of a folder"
+        diagnostics.error("C204", f"target '{name[:40]}' cannot be used as a name", tree.key_span(("targets", name)), help)
+
+
+def _targets(
+    written: Mapping[str, Located[models.Target]], diagnostics: Diagnostics
+) -> dict[str, Located[models.Target]]:
+    """`extends` carried out; the four dialects with their defaults where no target is written."""
+    if not written:
+        return {n: Located(models.Target.model_validate({"dialect": n}), "") for n in models.DIALECTS}
+    done: dict[str, Located[models.Target]] = {}
+    for name, located in written.items():
+        settings: dict[str, Any] = {}
+        chain, current = [name], located
+        while True:
+            settings = {**current.spec.model_dump(exclude_unset=True), **settings}
+            parent = current.spec.extends
+            if parent is None:
+                break
+            if parent not in written:
+                help = nearest_or_list(parent, written, "targets")
+                diagnostics.error("C403", f"target {chain[-1]} extends {parent}, which is not known", current.span("extends"), help)
+                break
+            if parent in chain:
+                diagnostics.error("C203", f"targets extend each other: {' → '.join([*chain, parent])}", current.span("extends"))
+                break
+            chain.append(parent)
+            current = written[parent]
+        settings.pop("extends", None)
+        if len(chain) > 1 and "default" not in located.spec.model_fields_set:
+            settings.pop("default", None)
+        target = models.Target.model_validate(settings)
+        if target.dialect is None and not diagnostics.failed:
+            diagnostics.error("C403", f"target {name} has no dialect", located.key_span(), f"add dialect: {', '.join(models.DIALECTS)}")
+        done[name] = Located(target, located.path, located.tree, located.loc)
+    return done

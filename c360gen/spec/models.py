@@ -85,7 +85,11 @@ class DataTest(Spec):
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
-        return {value: True} if value in ("unique", "not_null") else value
+        if value in ("unique", "not_null"):
+            return {value: True}
+        if isinstance(value, str):
+            raise ValueError(f"must hold unique, not_null, accepted_values or relationships, not '{value}'")
+        return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> DataTest:

@@ -1,0 +1,184 @@
+"""pydantic's findings in the words of a person, each with the place of the key or value that is wrong."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from c360gen.diagnostics import Diagnostics, did_you_mean
+from c360gen.spec import models
+from c360gen.spec.yaml import Loc, Tree
+
+_SECTIONS: dict[type[BaseModel], str] = {
+    models.SpecFile: "file", models.Project: "project", models.Source: "sources", models.SourceTable: "tables",
+    models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
+    models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
+    models.ModelConfig: "model_config", models.Exposure: "exposures",
+}  # fmt: skip
+_TYPES = {
+    "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
+    "bool_parsing": "true or false", "tuple_type": "a list", "list_type": "a list", "dict_type": "a mapping",
+    "model_type": "a mapping", "model_attributes_type": "a mapping", "int_from_float": "a whole number",
+    "float_type": "a number", "float_parsing": "a number",
+}  # fmt: skip
+
+
+def report(error: ValidationError, tree: Tree, diagnostics: Diagnostics) -> None:
+    """One diagnostic per place; the arms of a union that failed together become one."""
+    seen: set[Loc] = set()
+    for found in error.errors(include_url=False, include_context=True):
+        loc = _real(found["loc"], tree)
+        kind = found["type"]
+        if kind == "missing" and (*loc[:-1],) in {s[: len(loc) - 1] for s in seen if len(s) > len(loc)}:
+            continue
+        if loc in seen:
+            continue
+        seen.add(loc)
+        if kind == "extra_forbidden":
+            _unknown(loc, tree, diagnostics)
+        elif kind == "missing":
+            owner = _owner(loc[:-1], tree)
+            what = f"`{loc[-1]}` is missing{_of(owner, loc[:-1], tree)}"
+            diagnostics.error("C105", what, tree.span(loc[:-1]), f"add {loc[-1]}:")
+        else:
+            _wrong(found, loc, tree, diagnostics)
+
+
+def _real(loc: tuple[str | int, ...], tree: Tree) -> Loc:
+    """pydantic's loc without the names of union arms, which are not in the file."""
+    out: list[str | int] = []
+    for index, part in enumerate(loc):
+        here = (*out, part)
+        last = index == len(loc) - 1
+        if here in tree.nodes or (last and isinstance(_get(tree.data, tuple(out)), dict)):
+            out.append(part)
+    return tuple(out)
+
+
+def _get(data: Any, loc: Loc) -> Any:
+    for part in loc:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _owner(loc: Loc, tree: Tree) -> type[BaseModel] | None:
+    """The model that describes the mapping at loc."""
+    current: Any = models.SpecFile
+    for part in loc:
+        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
+            fields = {(f.alias or n): f for n, f in current.model_fields.items()}
+            current = fields[part].annotation if part in fields else None
+        current = _inside(current, isinstance(part, str))
+        if current is None:
+            return None
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _inside(annotation: Any, named: bool) -> Any:
+    """tuple[Column, ...] → Column; dict[str, Target] → Target; X | None → X."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        found = [_inside(a, named) for a in arguments if a is not type(None)]
+        return next((f for f in found if f is not None), None)
+    if typing.get_origin(annotation) in (tuple, dict):
+        return annotation if named and typing.get_origin(annotation) is tuple else (arguments[-1] if typing.get_origin(annotation) is dict else arguments[0])
+    return None
+
+
+def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
+    key = str(loc[-1])
+    at = tree.key_span(loc)
+    owner = _owner_of_key(loc, tree)
+    if owner is None:
+        diagnostics.error("C102", f"`{key}` is not known here", at)
+        return
+    section = _SECTIONS.get(owner, "")
+    if key in models.NOT_CARRIED.get(section, frozenset()):
+        help = "remove it, or keep this part in dbt for now"
+        diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, help)
+        return
+    if owner is models.DataTest:
+        help = "known tests: unique, not_null, accepted_values, relationships"
+        diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
+        return
+    config = {models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig}.get(owner)
+    if config and key in _keys(config):
+        diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")
+        return
+    if config and key in models.NOT_CARRIED["model_config" if owner is models.Model else "snapshot_config"]:
+        diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, "remove it, or keep this part in dbt for now")
+        return
+    known = sorted(_keys(owner))
+    help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
+    diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
+
+
+def _owner_of_key(loc: Loc, tree: Tree) -> type[BaseModel] | None:
+    return _owner(loc[:-1], tree)
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return {f.alias or n for n, f in model.model_fields.items()}
+
+
+def _name(model: type[BaseModel]) -> str:
+    words = {
+        models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
+        models.ModelConfig: "model's config", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
+    }  # fmt: skip
+    return words.get(model, model.__name__.lower())
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _of(owner: type[BaseModel] | None, loc: Loc, tree: Tree) -> str:
+    if owner is None or owner is models.SpecFile:
+        return ""
+    found = _get(tree.data, loc)
+    named = f" {found['name']}" if isinstance(found, dict) and isinstance(found.get("name"), str) else ""
+    return f" in {_name(owner)}{named}"
+
+
+def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
+    key = next((str(p) for p in reversed(loc) if isinstance(p, str)), "this")
+    shown = _shown(_get(tree.data, loc))
+    kind, context = found["type"], found.get("ctx") or {}
+    help = None
+    if kind == "literal_error":
+        choices = [c.strip().strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(",")]
+        message = f"`{key}` must be {_or(choices)}, not {shown}"
+        help = did_you_mean(str(found["input"]), choices)
+    elif kind == "value_error":
+        message = f"`{key}` {context['error']}"
+        if loc and isinstance(_get(tree.data, loc), str | int | float):
+            message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
+    elif kind == "too_short":
+        message = f"`{key}` must not be empty"
+    else:
+        message = f"`{key}` must be {_TYPES.get(kind, 'something else')}, not {shown}"
+    diagnostics.error("C104", message, tree.span(loc), help)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "empty"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"'{text if len(text) <= 40 else text[:37] + '…'}'"
+
+
+def _or(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,196 @@
+"""YAML text → plain data, and the place of every key and value in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from c360gen.diagnostics import Diagnostics, Span
+
+Loc = tuple[str | int, ...]
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_NODES = 200_000
+"""More than any honest file has; aliases multiply nodes, and a bomb must not take the memory."""
+
+
+@dataclass(frozen=True)
+class SqlText:
+    """SQL as the user wrote it, and the way from an offset in it to a place in a file."""
+
+    text: str
+    place: Callable[[int, int], Span] = field(compare=False, repr=False)
+
+    def span(self, start: int, end: int) -> Span:
+        """Offsets into the text → the place in the file."""
+        return self.place(start, end)
+
+
+def sql_of_file(text: str, path: str) -> SqlText:
+    def place(start: int, end: int) -> Span:
+        line, column = _line_column(text, start)
+        return Span(path, line + 1, column + 1, column + 1 + max(1, end - start))
+
+    return SqlText(text, place)
+
+
+@dataclass
+class Tree:
+    """The data of one file and where each part of it stands."""
+
+    path: str
+    data: dict[str, Any]
+    nodes: dict[Loc, Any]
+    keys: dict[Loc, Any]
+    text: str
+
+    def span(self, loc: Loc) -> Span:
+        """The place of a value; where it is missing, that of its nearest parent's key."""
+        if loc in self.nodes:
+            return self._of(self.nodes[loc])
+        while loc and loc not in self.keys and loc not in self.nodes:
+            loc = loc[:-1]
+        return self.key_span(loc)
+
+    def key_span(self, loc: Loc) -> Span:
+        node = self.keys.get(loc) or self.nodes.get(loc)
+        return self._of(node) if node is not None else Span(self.path, 1, 1, 2)
+
+    def _of(self, node: Any) -> Span:
+        start, end = node.start_mark, node.end_mark
+        one_line = isinstance(node, yaml.ScalarNode) and end.line == start.line
+        width = end.column - start.column if one_line else 1
+        return Span(self.path, start.line + 1, start.column + 1, start.column + 1 + max(1, width))
+
+    def sql(self, loc: Loc) -> SqlText:
+        """A string value as SQL whose offsets can be found again."""
+        node = self.nodes[loc]
+        value: str = node.value
+        if node.style == "|":
+            return SqlText(value, self._in_block(node, value))
+        opening = 1 if node.style in ("'", '"') else 0
+        simple = node.end_mark.line == node.start_mark.line
+
+        def place(start: int, end: int) -> Span:
+            at = node.start_mark.column + opening + (start if simple else 0)
+            return Span(self.path, node.start_mark.line + 1, at + 1, at + 1 + max(1, end - start))
+
+        return SqlText(value, place)
+
+    def _in_block(self, node: Any, value: str) -> Callable[[int, int], Span]:
+        lines = self.text.split("\n")
+        first = node.start_mark.line + 1
+        pairs = zip(value.split("\n"), lines[first:], strict=False)
+        depth = next((len(raw.rstrip("\r")) - len(said) for said, raw in pairs if said.strip()), 0)
+
+        def place(start: int, end: int) -> Span:
+            line, column = _line_column(value, start)
+            at = column + depth
+            return Span(self.path, first + line + 1, at + 1, at + 1 + max(1, end - start))
+
+        return place
+
+
+def _line_column(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n"), offset - (before.rfind("\n") + 1)
+
+
+def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
+    """The tree of one document whose top is a mapping, or None with the reason in `diagnostics`; an empty file is empty."""
+    try:
+        documents = list(yaml.compose_all(text, Loader=_LOADER))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
+        at = Span(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Span(path)
+        diagnostics.error("C101", f"this is not YAML: {what}", at, _yaml_help(what))
+        return None
+    except RecursionError:
+        diagnostics.error("C101", "this YAML is nested too deeply", Span(path))
+        return None
+    documents = [d for d in documents if d is not None]
+    if len(documents) > 1:
+        mark = documents[1].start_mark
+        diagnostics.error("C101", "a file holds one YAML document", Span(path, mark.line + 1, 1, 2), "split the file at ---")
+        return None
+    tree = Tree(path, {}, {}, {}, text)
+    if not documents or (isinstance(documents[0], yaml.ScalarNode) and documents[0].tag.endswith(":null")):
+        return tree
+    if not isinstance(documents[0], yaml.MappingNode):
+        diagnostics.error("C101", "a spec file is a mapping of sections", Span(path), "begin with version: 2")
+        return None
+    builder = _Builder(tree, diagnostics)
+    try:
+        tree.data = builder.build(documents[0], (), ())
+    except _TooMuch as error:
+        diagnostics.error("C101", str(error), Span(path))
+        return None
+    return tree
+
+
+def _yaml_help(what: str) -> str | None:
+    if "\\t" in what or "tab" in what:
+        return "indent with spaces"
+    if "mapping values are not allowed" in what:
+        return "a colon inside a value needs quotes around the value"
+    return None
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Builder:
+    """Nodes → data. Our own, because PyYAML's takes duplicate keys in silence and turns dates into objects."""
+
+    def __init__(self, tree: Tree, diagnostics: Diagnostics):
+        self.tree, self.diagnostics = tree, diagnostics
+        self.built = 0
+        self.scalars = yaml.SafeLoader("")
+
+    def build(self, node: Any, loc: Loc, parents: Sequence[int]) -> Any:
+        self.built += 1
+        if self.built > _MOST_NODES:
+            raise _TooMuch("this YAML has too many nodes: do its aliases repeat each other?")
+        if id(node) in parents:
+            raise _TooMuch("an alias in this YAML contains itself")
+        self.tree.nodes.setdefault(loc, node)
+        inside = (*parents, id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*loc, i), inside) for i, child in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, loc, inside)
+        return self._scalar(node)
+
+    def _mapping(self, node: Any, loc: Loc, inside: Sequence[int]) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                values = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                for value in values:
+                    built = self.build(value, loc, inside)
+                    merged = {**(built if isinstance(built, dict) else {}), **merged}
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._error("C104", "a key must be a word", key_node)
+                continue
+            key = str(key_node.value)
+            if key in out:
+                first = self.tree.key_span((*loc, key))
+                self._error("C103", f"`{key}` is given twice, first in line {first.line}", key_node, "keep one of them")
+                continue
+            self.tree.keys[(*loc, key)] = key_node
+            out[key] = self.build(value_node, (*loc, key), inside)
+        return {**merged, **out}
+
+    def _scalar(self, node: Any) -> Any:
+        value = self.scalars.construct_object(node, deep=True) if node.tag.startswith("tag:yaml.org,2002:") else node.value
+        return node.value if isinstance(value, dt.date | dt.datetime | bytes) else value
+
+    def _error(self, code: str, message: str, node: Any, help: str | None = None) -> None:
+        self.diagnostics.error(code, message, self.tree._of(node), help)
