@@ -1,0 +1,167 @@
+"""BigQuery: GoogleSQL procedures with multi-statement transactions, history partitioned by the month of `valid_to`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from c360gen.dialects import tables
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.warehouse import Warehouse
+from c360gen.ops.program import Count, Guard, Job, Program
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import types
+from c360gen.terms.types import T
+
+
+class BigQuery(Warehouse):
+    name = "bigquery"
+    traits = Traits()
+    text_type = "STRING"
+    count_type = "INT64"
+    types: Mapping[T, str] = {
+        T.TEXT: "STRING", T.VARCHAR: "STRING", T.SMALLINT: "INT64", T.INT: "INT64", T.BIGINT: "INT64",
+        T.DECIMAL: "NUMERIC", T.DOUBLE: "FLOAT64", T.BOOLEAN: "BOOL", T.DATE: "DATE", T.TIMESTAMP: "DATETIME",
+        T.TIMESTAMPTZ: "TIMESTAMP", T.UUID: "STRING",
+    }  # fmt: skip
+    forbids = (
+        (exp.Command, "text that sqlglot does not understand"),
+        (exp.Star, "SELECT *"),
+        (exp.Lateral, "LATERAL"),
+        (exp.OnConflict, "ON CONFLICT"),
+    )
+
+    @staticmethod
+    def string_escape(text: str) -> str:
+        escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+        return f"'{escaped}'"
+
+    def type(self, type_: exp.DataType) -> str:
+        """NUMERIC has 29 digits before the point and 9 behind it; what does not fit is BIGNUMERIC."""
+        if type_.this is T.DECIMAL:
+            precision, scale = types.sizes(type_) or types.DEFAULT_NUMERIC
+            word = "NUMERIC" if scale <= 9 and precision - scale <= 29 else "BIGNUMERIC"
+            return f"{word}({precision}, {scale})"
+        return super().type(type_)
+
+    def cast_type(self, type_: exp.DataType) -> str:
+        return self.type(type_).partition("(")[0]
+
+    def stage_table_name(self, address: Address) -> exp.Table:
+        return exp.Table(this=self.identifier(address.name))  # a temporary table of the script
+
+    def expression(self, node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
+            return exp.cast(exp.Literal.string(node.name), types.numeric(38, 9))  # a bare 0.1 is a FLOAT64
+        if isinstance(node, exp.GroupConcat):
+            for ordered in node.find_all(exp.Ordered):
+                ordered.set("nulls_first", True)  # what BigQuery does anyway; it takes no NULLS LAST here
+        if isinstance(node, exp.Avg) and node.meta.get("exact"):
+            return self._nine(exp.Avg(this=self._big(node.this)))
+        if isinstance(node, exp.Div) and node.meta.get("exact"):
+            right = node.expression.copy()
+            right = exp.Paren(this=right) if isinstance(right, exp.Binary) else right
+            return self._nine(exp.Div(this=self._big(node.this), expression=right, typed=False, safe=False))
+        if isinstance(node, exp.Div) and node.meta.get("integers"):
+            return exp.Anonymous(this="DIV", expressions=[node.this.copy(), node.expression.copy()])
+        if isinstance(node, exp.Sub) and node.meta.get("days"):
+            return exp.Anonymous(this="DATE_DIFF", expressions=[node.this.copy(), node.expression.copy(), exp.Var(this="DAY")])
+        if isinstance(node, exp.Add | exp.Sub) and node.meta.get("add_days"):
+            word = "DATE_ADD" if isinstance(node, exp.Add) else "DATE_SUB"
+            interval = exp.Interval(this=node.expression.copy(), unit=exp.Var(this="DAY"))
+            return exp.Anonymous(this=word, expressions=[node.this.copy(), interval])
+        if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL and isinstance(node.parent, exp.Alias):
+            scale = types.sizes(node.to)[1:] or (9,)
+            return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale[0])])
+        return node
+
+    @staticmethod
+    def _big(value: exp.Expression) -> exp.Expression:
+        return exp.cast(value.copy(), types.numeric(38, 38))
+
+    @staticmethod
+    def _nine(value: exp.Expression) -> exp.Expression:
+        return exp.Anonymous(this="ROUND", expressions=[value, exp.Literal.number(9)])
+
+    # --- objects -------------------------------------------------------------------------------------------------------
+
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        properties: list[exp.Expression] = []
+        if op.partition_by:
+            properties.append(exp.PartitionedByProperty(this=self._by_month(next(c for c in op.columns if c.name == op.partition_by))))
+        cluster = op.cluster_by or op.primary_key[:1]
+        if cluster:
+            properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in cluster[:4]]))
+        return [
+            tables.create_table(
+                self, op, names.symbol(op.kind, op.name), enforced=False, named_key=False, column_extra=self._description,
+                properties=[*properties, *self._options(op.description)],
+            )
+        ]  # fmt: skip
+
+    def _by_month(self, column: ColumnDef) -> exp.Expression:
+        word = {T.DATE: "DATE_TRUNC", T.TIMESTAMP: "DATETIME_TRUNC"}.get(column.type.this, "TIMESTAMP_TRUNC")
+        return exp.Anonymous(this=word, expressions=[exp.Column(this=self.identifier(column.name)), exp.Var(this="MONTH")])
+
+    @staticmethod
+    def _options(description: str) -> list[exp.Expression]:
+        return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(description))] if description else []
+
+    def _description(self, column: ColumnDef) -> Sequence[exp.Expression]:
+        options = self._options(column.description)
+        return [exp.Properties(expressions=options)] if options else []
+
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
+        return [tables.create_view(self, op, names, properties=self._options(op.description))]
+
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
+                "description": self.string_escape(op.description), "parameter": self.type(types.TIMESTAMPTZ),
+            })
+        ]  # fmt: skip
+
+    # --- runs ----------------------------------------------------------------------------------------------------------
+
+    def count(self, step: Count, names: Names) -> Shell:
+        query = self.lower(step.query, names)
+        query.set("kind", "STRUCT")
+        return self.shell("count.sql.j2", {"because": step.because, "query": query, "names": [f"v_{n}" for n in step.names]})
+
+    def guard(self, step: Guard, names: Names, label: str) -> Shell:
+        parts = [self.string_escape(f"{step.code} {label}: ")]
+        for part in step.message:
+            if isinstance(part, str):
+                parts.append(self.string_escape(part))
+            else:
+                parts.append(exp.cast(self.lower(part, names), "text").sql("bigquery"))
+        return self.shell("guard.sql.j2", {
+            "because": step.because, "when": self.lower(step.when, names), "parts": parts,
+            "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
+        })  # fmt: skip
+
+    def call(self, procedure: Address, full_refresh: bool | None) -> str:
+        """BigQuery has no default arguments: every CALL passes all."""
+        arguments = {None: "", False: "NULL", True: "NULL, FALSE"}[full_refresh]
+        return f"CALL {self.path(procedure)}({arguments});"
+
+    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+        """Procedures run with their caller's rights here: the runner needs to write, and says so."""
+        target = names.target
+        if not (target.runner or target.reader):
+            return []
+        others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
+        sources = [names.symbol("source", s) for s in names.project.sources]
+        return [
+            self.shell("grants.sql.j2", {
+                "control": self.schema_of(names, names.control), "schemas": others,
+                "sources": sorted({self.path(Address(a.database, a.schema, "x")).rpartition(".")[0] for a in sources}),
+                "runner": target.runner and self.string_escape(target.runner), "reader": target.reader and self.string_escape(target.reader),
+            })
+        ]  # fmt: skip
+
+
+DIALECT = BigQuery()

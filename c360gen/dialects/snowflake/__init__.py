@@ -1,0 +1,147 @@
+"""Snowflake: procedures in Snowflake Scripting with owner's rights, timestamps as TIMESTAMP_NTZ(6) in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlglot import exp
+
+from c360gen.dialects import tables
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.warehouse import Warehouse
+from c360gen.ops.program import Count, Guard, Job, Program
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import symbols, types
+from c360gen.terms.types import T
+
+
+class Snowflake(Warehouse):
+    name = "snowflake"
+    traits = Traits()
+    text_type = "VARCHAR"
+    count_type = "NUMBER(18, 0)"
+    types: Mapping[T, str] = {
+        T.TEXT: "VARCHAR", T.VARCHAR: "VARCHAR", T.SMALLINT: "NUMBER(38, 0)", T.INT: "NUMBER(38, 0)",
+        T.BIGINT: "NUMBER(38, 0)", T.DECIMAL: "NUMBER", T.DOUBLE: "FLOAT", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
+        T.TIMESTAMP: "TIMESTAMP_NTZ(6)", T.TIMESTAMPTZ: "TIMESTAMP_NTZ(6)", T.UUID: "VARCHAR(36)",
+    }  # fmt: skip
+    forbids = (
+        (exp.Command, "text that sqlglot does not understand"),
+        (exp.Star, "SELECT *"),
+        (exp.Lateral, "LATERAL"),
+        (exp.OnConflict, "ON CONFLICT"),
+    )
+
+    @staticmethod
+    def string_escape(text: str) -> str:
+        """Backslashes are escapes in Snowflake's strings."""
+        return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+    def identifier(self, name: str) -> exp.Identifier:
+        made = super().identifier(name)
+        # A reserved word is quoted in upper case, which is what it is called when it is not quoted.
+        return exp.Identifier(this=name.upper(), quoted=True) if made.quoted and name.isidentifier() and name.islower() and name.isascii() else made
+
+    def variable(self, name: str) -> exp.Expression:
+        return exp.Placeholder(this=f"v_{name}") if name in symbols.VARIABLES else exp.column(f"p_{name}")
+
+    def expression(self, node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Avg) and node.meta.get("exact"):
+            return self._quotient(exp.Sum(this=node.this.copy()), exp.Count(this=node.this.copy()))
+        if isinstance(node, exp.Div) and node.meta.get("exact"):
+            return self._quotient(node.this.copy(), node.expression.copy())
+        if isinstance(node, exp.Div) and node.meta.get("integers"):
+            # NUMBER / NUMBER keeps six decimals and rounds: take the remainder off first, and nothing is left to round.
+            left, right = (exp.Paren(this=e.copy()) if isinstance(e, exp.Binary) else e.copy() for e in (node.this, node.expression))
+            whole = exp.Paren(this=exp.Sub(this=left, expression=exp.func("MOD", left.copy(), right)))
+            return exp.cast(exp.Div(this=whole, expression=right.copy(), typed=False, safe=False), types.BIGINT.copy())
+        if isinstance(node, exp.Sub) and node.meta.get("days"):
+            return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
+        return node
+
+    def _quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
+        """Nine decimals of an exact division: the dividend's scale decides how many Snowflake computes."""
+        cast = exp.cast(dividend, types.numeric(38, 9))
+        division = exp.Div(this=cast, expression=exp.Paren(this=divisor) if isinstance(divisor, exp.Binary) else divisor, typed=False, safe=False)
+        return exp.Anonymous(this="ROUND", expressions=[division, exp.Literal.number(9)])
+
+    # --- objects -------------------------------------------------------------------------------------------------------
+
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        properties: list[exp.Expression] = []
+        if op.cluster_by:
+            properties.append(exp.Cluster(expressions=[exp.Column(this=self.identifier(c)) for c in op.cluster_by]))
+        if op.description:
+            properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
+        return [
+            tables.create_table(
+                self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties
+            )
+        ]
+
+    @staticmethod
+    def _comment(column: ColumnDef) -> Sequence[exp.Expression]:
+        return [exp.CommentColumnConstraint(this=exp.Literal.string(column.description))] if column.description else []
+
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
+        properties: list[exp.Expression] = [exp.CopyGrantsProperty()]
+        if op.description:
+            properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
+        return [tables.create_view(self, op, names, properties=properties)]
+
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(names.node(op.of, op.name)), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
+                "query": self.lower(op.query, names), "description": self.string_escape(op.description),
+                "parameter": self.type(types.TIMESTAMPTZ),
+            })
+        ]  # fmt: skip
+
+    # --- runs ----------------------------------------------------------------------------------------------------------
+
+    def count(self, step: Count, names: Names) -> Shell:
+        values = {"because": step.because, "query": self.lower(step.query, names), "names": step.names}
+        return self.shell("count.sql.j2", values)
+
+    def guard(self, step: Guard, names: Names, label: str) -> Shell:
+        """In a scripting expression a variable stands without its colon."""
+        parts = [self.string_escape(f"{step.code} {label}: ")]
+        for part in step.message:
+            if isinstance(part, str):
+                parts.append(self.string_escape(part))
+            else:
+                parts.append(self.lower(part, names).sql("snowflake").replace(":v_", "v_"))
+        return self.shell("guard.sql.j2", {
+            "because": step.because, "when": self._scripting(step.when, names), "parts": parts,
+            "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
+        })  # fmt: skip
+
+    def _scripting(self, condition: exp.Expression, names: Names) -> str:
+        return self.lower(condition, names).sql("snowflake").replace(":v_", "v_")
+
+    def call(self, procedure: Address, full_refresh: bool | None) -> str:
+        return f"CALL {self.path(procedure)}();"
+
+    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+        target = names.target
+        if not (target.runner or target.reader):
+            return []
+        time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
+        return [
+            self.shell("grants.sql.j2", {
+                "database": names.database and self.environment_name(names.database).sql("snowflake"),
+                "control": self.schema_of(names, names.control), "schemas": [self.schema_of(names, s) for s in names.schemas if s != names.control],
+                "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
+                "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
+                "log": [self.control_path(names, "run_log"), self.control_path(names, "run_status")],
+                "procedures": [f"{self.path(names.own(f'run_{n}'))}({', '.join([time, flag] if p.full_refresh else [time])})" for n, p in programs.items()]
+                + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
+                "relations": self.relations(names),
+                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}({time})" for n in names.project.nodes.values() if n.kind == "snapshot"],
+            })
+        ]  # fmt: skip
+
+
+DIALECT = Snowflake()

@@ -1,0 +1,121 @@
+"""What Snowflake and BigQuery share: a lock table per node, a run log that is only ever inserted into, a stage of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from c360gen.dialects import tables
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Names
+from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.schema import StageTable
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import symbols, types
+
+
+class Warehouse(Dialect):
+    """Statements are the same on both; how they are carried is each one's own."""
+
+    text_type: str
+    count_type: str
+
+    def control_path(self, names: Names, table: str) -> str:
+        return self.path(names.own(table))
+
+    def register(self, program: Program, names: Names) -> list[Piece]:
+        values = {
+            "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(self.label(names.node(program.node))),
+            "description": self.string_escape(f"Mutex of run_{program.node}: exactly one row."), "text": self.text_type,
+            "time": self.type(types.TIMESTAMPTZ),
+        }  # fmt: skip
+        return [self.shell("register.sql.j2", values)]
+
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.label(names.node(program.node))
+        counters = [n for n in COUNTERS if n in program.counters]
+        counted = [v for v in program.variables if v not in ("watermark", "window_start", "last_as_of")]
+        values = {
+            "run": self.path(names.own(f"run_{program.node}")),
+            "call": self.call(names.own(f"run_{program.node}"), True if program.full_refresh else False),
+            "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
+            "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(label),
+            "spec_hash": self.string_escape(spec_hash), "tolerance": TOLERANCE, "lookback": program.lookback,
+            "full_refresh": program.full_refresh, "summary": program.summary, "rules": program.rules,
+            "description": self.string_escape(program.summary), "text": self.text_type, "time": self.type(types.TIMESTAMPTZ),
+            "variables": [(f"v_{v}", self.variable_type(v)) for v in counted],
+            "stage": self.stage(program.stage, names) if program.stage else None,
+            "steps": [self.step(s, names, label) for s in program.steps],
+            "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
+            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in program.steps),
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC008"})],
+        }  # fmt: skip
+        return [self.shell("procedure.sql.j2", values)]
+
+    def variable_type(self, name: str) -> str:
+        return self.count_type if symbols.VARIABLES[name] == "bigint" else self.type(types.TIMESTAMPTZ)
+
+    def stage(self, op: StageTable, names: Names) -> exp.Create:
+        columns = [tables.column_definition(self, c) for c in op.columns]
+        return exp.Create(
+            this=exp.Schema(this=self.stage_table_name(names.own(f"stage_{op.node}")), expressions=list(columns)), kind="TABLE",
+            replace=True, properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        )  # fmt: skip
+
+    def step(self, step: Step, names: Names, label: str) -> Shell:
+        if isinstance(step, Count):
+            return self.count(step, names)
+        if isinstance(step, Guard):
+            return self.guard(step, names, label)
+        values: dict[str, Any] = {
+            "because": step.because, "when": None if step.when is None else self.lower(step.when, names),
+            "statement": self.lower(step.insert if isinstance(step, Stage) else step.statement, names),
+            "expected": None, "what": "rows", "label": self.string_escape(label),
+        }  # fmt: skip
+        if not isinstance(step, Stage):
+            values |= {"expected": None if step.expected is None else self.lower(step.expected, names), "what": step.what}
+        return self.shell("write.sql.j2", values)
+
+    def count(self, step: Count, names: Names) -> Shell:
+        raise NotImplementedError
+
+    def guard(self, step: Guard, names: Names, label: str) -> Shell:
+        raise NotImplementedError
+
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
+        values = {
+            "name": self.path(names.own(f"run_job_{job.schedule}")), "schedule": job.schedule,
+            "calls": [self.call(names.own(f"run_{n}"), True if programs[n].full_refresh else False) for n in job.nodes],
+            "count": len(job.nodes), "description": self.string_escape(f"Runs every node of the schedule {job.schedule} in order"),
+        }  # fmt: skip
+        return [self.shell("job.sql.j2", values)]
+
+    def control(self, names: Names) -> list[Piece]:
+        values = {
+            "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
+            "run_status": self.control_path(names, "run_status"), "counters": COUNTERS,
+        }  # fmt: skip
+        return [self.shell("control.sql.j2", values)]
+
+    def preamble(self, names: Names, shape: str) -> list[Piece]:
+        return [self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": [self.schema_of(names, s) for s in names.schemas]})]
+
+    def postamble(self, names: Names, shape: str) -> list[Piece]:
+        return [self.shell("postamble.sql.j2", self._release(names, shape))]
+
+    def _release(self, names: Names, shape: str) -> dict[str, object]:
+        return {"release": self.control_path(names, "release"), "shape": self.string_escape(shape)}
+
+    def schema_of(self, names: Names, schema: str) -> str:
+        made = self.identifier(schema).sql(self.name)
+        return f"{self.environment_name(names.database).sql(self.name)}.{made}" if names.database else made
+
+    def relations(self, names: Names) -> Sequence[str]:
+        """Every table and view of the project's nodes."""
+        return [
+            self.path(names.node(n.name, i))
+            for n in names.project.nodes.values()
+            for i in ([n.identifier, f"{n.identifier}_current"] if n.kind == "snapshot" else [n.identifier])
+        ]
