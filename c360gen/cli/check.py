@@ -1,0 +1,32 @@
+"""`c360gen check`: is what lies below generated/ what the specs say?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from c360gen.cli import console, options
+from c360gen.cli.main import FINDINGS
+from c360gen.emit.writer import compare
+
+
+@click.command("check", help="Exit 1 when generated files are stale, missing, orphaned or edited by hand.")
+@options.targets
+@options.specs_and_out
+def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
+    made = options.builds(options.project(specs), target_names, dialects)
+    found = [(one.target_name, d) for one in made for d in compare(out / one.target_name, one.files)]
+    for name, difference in found:
+        console.answer(f"{difference.state}: {(out / name / difference.path).as_posix()}")
+        if difference.diff:
+            console.answer(difference.diff)
+    if not found:
+        console.say(f"{sum(len(b.files) for b in made)} files, all as the specs say")
+        return
+    given = "".join(f" --dialect {d}" for d in dialects) + "".join(f" --target {t}" for t in target_names)
+    folders = (f" --specs {specs.as_posix()}" if specs != Path("specs") else "") + (f" --out {out.as_posix()}" if out != Path("generated") else "")
+    console.say(f"{len(found)} {'file differs' if len(found) == 1 else 'files differ'}; mend with: c360gen build{given}{folders}")
+    if any(d.state == "orphaned" for _, d in found):
+        console.say("an orphaned file was not written by c360gen: move it away")
+    raise click.exceptions.Exit(FINDINGS)

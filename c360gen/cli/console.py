@@ -1,0 +1,66 @@
+"""The only printer: stdout answers, stderr talks; colour and progress only where a person looks."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+import click
+
+from c360gen.diagnostics import Diagnostic, SpecError, render
+
+_STYLES = (
+    (re.compile(r"^error\[\w+\]", re.M), {"fg": "red", "bold": True}),
+    (re.compile(r"^warning\[\w+\]", re.M), {"fg": "yellow", "bold": True}),
+    (re.compile(r"^  help:", re.M), {"fg": "cyan"}),
+)
+
+
+def answer(text: str) -> None:
+    """What was asked for, on stdout."""
+    click.echo(text)
+
+
+def say(text: str) -> None:
+    """What happened, on stderr."""
+    click.echo(text, err=True)
+
+
+def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str]) -> None:
+    """Findings on stderr, with a line that counts them."""
+    if not found:
+        return
+    say(_coloured(render(found, texts)))
+    errors = sum(d.severity == "error" for d in found)
+    if errors:
+        say(f"\n{errors} {'error' if errors == 1 else 'errors'}, nothing written")
+
+
+def spec_error(error: SpecError) -> None:
+    diagnostics(error.diagnostics, getattr(error, "texts", {}))
+
+
+def _coloured(text: str) -> str:
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    for pattern, style in _STYLES:
+        text = pattern.sub(lambda m, style=style: click.style(m[0], **style), text)  # type: ignore[misc]
+    return text
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """A plain table on stdout."""
+    widths = [max(len(str(cell)) for cell in column) for column in zip(headers, *rows, strict=True)]
+    for row in (headers, *rows):
+        cells = [str(c).rjust(w) if i in right else str(c).ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        answer("  ".join(cells).rstrip())
+
+
+def unexpected(error: Exception) -> int:
+    """Our bug: the traceback, and what to do with it."""
+    traceback.print_exception(error)
+    say("\nThis is a bug in c360gen, not a mistake of yours. Please report it with the lines above.")
+    return 70

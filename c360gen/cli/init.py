@@ -1,0 +1,27 @@
+"""`c360gen init`: a small project that builds and runs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import click
+
+from c360gen.cli import console
+from c360gen.cli.main import FINDINGS
+
+
+@click.command("init", help="Write a small project into a new or empty folder.")
+@click.argument("folder", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        console.say(f"error: {folder.as_posix()} is not an empty folder\n  help: name a new one; nothing is ever overwritten")
+        raise click.exceptions.Exit(FINDINGS)
+    scaffold = files("c360gen.cli") / "scaffold"
+    count = 0
+    for entry in sorted(scaffold.iterdir(), key=lambda e: e.name):
+        at = folder / "specs" / entry.name
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_text(entry.read_text(encoding="utf-8"), encoding="utf-8")
+        count += 1
+    console.say(f"{count} files in {folder.as_posix()}; next: cd {folder.as_posix()} && c360gen build")

@@ -1,0 +1,77 @@
+"""The `c360gen` command: a group that imports a command only when it is called, so that --help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = {
+    "build": "Generate the SQL of targets.",
+    "check": "Compare the generated SQL on disk with the specs.",
+    "deploy": "Run deploy.sql of a target in a database.",
+    "init": "Begin a project in a folder.",
+    "ls": "List what a selection matches.",
+    "run": "Run nodes in a database.",
+    "validate": "Check the specs; write nothing.",
+    "verify": "Let parsers and engines judge the generated SQL.",
+}
+"""Every command with its line of help: known without importing any of them."""
+
+FINDINGS, CALLED_WRONGLY, OUR_BUG = 1, 2, 70
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"c360gen.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            raise click.UsageError(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=None, version="0.1.0", prog_name="c360gen", message="%(prog)s %(version)s")
+def cli() -> None:
+    """YAML specs of a Customer 360 → plain SQL for Postgres, Snowflake, BigQuery and DuckDB.
+
+    Exit codes: 0 fine, 1 findings, 2 called wrongly, 70 a bug in c360gen.
+    """
+
+
+def main() -> None:
+    """The entry point: findings are for people, a traceback is only ever our own bug."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(CALLED_WRONGLY)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        from c360gen.cli import console
+
+        sys.exit(console.unexpected(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Options that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from c360gen.cli import console
+from c360gen.cli.main import FINDINGS
+from c360gen.diagnostics import SpecError
+from c360gen.pipeline import Build, LoadedProject, build, load_project
+
+
+def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option("--out", type=click.Path(path_type=Path), default=Path("generated"), help="Folder of the output.")(function)
+    return click.option("--specs", type=click.Path(path_type=Path), default=Path("specs"), help="Folder of the specs.")(function)
+
+
+def targets(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option("--target", "target_names", multiple=True, metavar="NAME", help="A target by its name; may be repeated.")(function)
+    return click.option(
+        "--dialect", "dialects", multiple=True, type=click.Choice(["duckdb", "postgres", "snowflake", "bigquery"]),
+        help="Every default target of a dialect; may be repeated.",
+    )(function)  # fmt: skip
+
+
+def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option(
+        "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None,
+        help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else PGHOST, PGSERVICE, .pgpass.",
+    )(function)  # fmt: skip
+    return click.option("--target", "target_name", required=True, metavar="NAME", help="The target whose output is used.")(function)
+
+
+def project(specs: Path) -> LoadedProject:
+    """The project, or its mistakes and exit code 1."""
+    try:
+        loaded = load_project(specs)
+    except SpecError as error:
+        console.spec_error(error)
+        raise click.exceptions.Exit(FINDINGS) from None
+    console.diagnostics(loaded.diagnostics, loaded.texts)
+    return loaded
+
+
+def builds(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str]) -> list[Build]:
+    """The builds of the named targets, or of the default ones; all or nothing."""
+    names = list(dict.fromkeys([*target_names, *_of_dialects(loaded, dialects)])) or loaded.default_targets
+    if not names:
+        raise click.UsageError("the project has no default target (one named as its dialect): name one with --target")
+    made, mistakes = [], []
+    for name in names:
+        try:
+            made.append(build(loaded, name))
+        except SpecError as error:
+            mistakes += [d for d in error.diagnostics if d not in mistakes]
+    if mistakes:
+        console.diagnostics(mistakes, loaded.texts)
+        raise click.exceptions.Exit(FINDINGS)
+    return made
+
+
+def _of_dialects(loaded: LoadedProject, dialects: Sequence[str]) -> list[str]:
+    found = []
+    for dialect in dialects:
+        names = [n for n in loaded.default_targets if loaded.resolved.targets[n].dialect == dialect]
+        if not names:
+            raise click.UsageError(f"the project has no default target of dialect {dialect}: name one with --target")
+        found += names
+    return found
+
+
+def database_of(database: str | None, dialect: str) -> str:
+    """The database to use; DuckDB needs one, Postgres finds its own in libpq's places."""
+    if database is None and dialect == "duckdb":
+        raise click.UsageError("name a DuckDB file with --database, or in C360GEN_DATABASE")
+    return database or os.environ.get("DATABASE_URL", "") if dialect == "postgres" else str(database)
+
+
+def control_schema(made: Build) -> str:
+    """The control schema of a build, from its manifest."""
+    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
+    return str(manifest["control_schema"])

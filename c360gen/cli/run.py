@@ -1,0 +1,90 @@
+"""`c360gen run`: nodes of a target, run in dependency order. Never DDL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from c360gen import engines
+from c360gen.cli import console, options
+from c360gen.cli.main import FINDINGS
+from c360gen.diagnostics import nearest_or_list
+from c360gen.project.resolve import selectables
+from c360gen.project.select import BadSelection, select
+
+COLUMNS = ("inserted", "updated", "closed", "unchanged")
+
+
+@click.command("run", help="Run nodes: all of them, those of a schedule, or those of a selection. The first failure stops the run.")
+@click.option("--job", default=None, metavar="SCHEDULE", help="The nodes of a schedule.")
+@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="The nodes of a selection.")
+@click.option("--as-of", default=None, metavar="TIMESTAMP", help="The time of the run, UTC; by default the clock.")
+@click.option("--full-refresh", is_flag=True, help="Replace every row of incrementals; snapshots have no full refresh.")
+@options.one_target
+@options.specs_and_out
+def command(
+    job: str | None, selection: str | None, as_of: str | None, full_refresh: bool, target_name: str, database: str | None,
+    specs: Path, out: Path,
+) -> None:  # fmt: skip
+    if job and selection:
+        raise click.UsageError("--job and --select exclude each other")
+    loaded = options.project(specs)
+    (made,) = options.builds(loaded, [target_name], [])
+    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
+    nodes = _chosen(manifest, loaded, job, selection)
+    scripts = {f.path: f.text for f in made.files}
+    dialect = str(made.target.dialect)
+    try:
+        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
+    except engines.EngineError as error:
+        console.say(f"error: {error}")
+        raise click.exceptions.Exit(FINDINGS) from None
+    runs: list[engines.Run] = []
+    try:
+        for node in nodes:
+            runs.append(session.run(node, scripts.get(str(node["script"])), as_of, full_refresh and node["full_refresh"]))
+            if not runs[-1].succeeded:
+                break
+    finally:
+        session.close()
+    _report(runs, len(nodes))
+
+
+def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: str | None) -> list[dict[str, Any]]:
+    """Entries of the manifest, in dependency order."""
+    runnable = {n["name"]: n for n in manifest["nodes"] if n["run"]}
+    if job:
+        schedules = {s["name"]: s["nodes"] for s in manifest["schedules"]}
+        if job not in schedules:
+            raise click.UsageError(f"there is no schedule {job}: {nearest_or_list(job, schedules, 'schedules') or 'the project has none'}")
+        return [runnable[n] for n in schedules[job]]
+    if not selection:
+        return list(runnable.values())
+    found = loaded.resolved
+    try:
+        chosen = select(selection, selectables(found.sources, found.nodes))
+    except BadSelection as bad:
+        console.say(f"error[C206]: {bad}\n  help: {nearest_or_list(bad.word.strip('+'), found.nodes, 'nodes')}")
+        raise click.exceptions.Exit(FINDINGS) from None
+    picked = [n for name, n in runnable.items() if f"ref:{name}" in chosen]
+    if not picked:
+        console.say(f"error[C206]: '{selection}' selects nothing that runs\n  help: views are not run")
+        raise click.exceptions.Exit(FINDINGS)
+    return picked
+
+
+def _report(runs: list[engines.Run], wanted: int) -> None:
+    rows = []
+    for run in runs:
+        counted = [str(run.counters.get(f"{c}_rows", "")) for c in COLUMNS]
+        rows.append([run.node, *(counted if run.succeeded else ["", "", "", "failed"]), f"{run.seconds:.2f}"])
+    console.table(["node", *COLUMNS, "seconds"], rows, right=(1, 2, 3, 4, 5))
+    for run in runs:
+        if not run.succeeded:
+            console.say(f"\nerror: {run.message}")
+            if left := wanted - len(runs):
+                console.say(f"{left} {'node' if left == 1 else 'nodes'} behind it not run")
+            raise click.exceptions.Exit(FINDINGS)

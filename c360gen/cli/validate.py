@@ -1,0 +1,18 @@
+"""`c360gen validate`: every mistake in the specs, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from c360gen.cli import console, options
+
+
+@click.command("validate", help="Check the specs for every target; write nothing.")
+@options.specs_and_out
+def command(specs: Path, out: Path) -> None:
+    loaded = options.project(specs)
+    options.builds(loaded, list(loaded.resolved.targets), [])
+    found = loaded.resolved
+    console.say(f"{len(found.nodes)} nodes, {len(found.sources)} sources, {len(found.targets)} targets: no mistakes")

@@ -1,0 +1,3000 @@
+-- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3d428671c40fc5238fd1e46fffa2d54ecaa97fe2fd6384e48a2e646963afdc2
+
+-- All data sets must be in one location: a procedure cannot read across locations.
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.intermediate;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.marts;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.snapshots;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.staging;
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.release (
+  shape STRING NOT NULL OPTIONS (description = 'Hash of tables, columns, types, keys and strategies'),
+  released_at TIMESTAMP NOT NULL,
+  released_by STRING NOT NULL
+)
+OPTIONS (description = 'One row per released state, never changed; deploy.sql compares with the last.');
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+IF EXISTS (
+  SELECT 1
+  FROM `acme-analytics`.c360_control.release AS r
+  WHERE r.shape <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
+    AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
+) THEN
+  RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
+END IF;
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
+  run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
+  logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
+  as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
+  source_rows INT64,
+  inserted_rows INT64,
+  updated_rows INT64,
+  closed_rows INT64,
+  deleted_rows INT64,
+  revived_rows INT64,
+  unchanged_rows INT64,
+  dated_by_run INT64,
+  watermark_before TIMESTAMP,
+  watermark_after TIMESTAMP,
+  message STRING OPTIONS (description = 'Set when status is failed'),
+  spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
+  called_by STRING,
+  job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
+)
+PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
+CLUSTER BY node
+OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  cursor_value TIMESTAMP OPTIONS (description = 'Highest cursor loaded, never later than the run time'),
+  run_id STRING NOT NULL OPTIONS (description = 'Run that committed it'),
+  as_of TIMESTAMP NOT NULL OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL OPTIONS (description = 'The latest row of a node counts')
+)
+CLUSTER BY node
+OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
+OPTIONS (description = 'One row per run and how it ended')
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by,
+  MAX(l.job_id) AS job_id
+FROM `acme-analytics`.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;
+
+
+-- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.customer_snapshot (
+  customer_id INT64 NOT NULL OPTIONS (
+    description='Key of the customer.'
+  ),
+  first_name STRING,
+  last_name STRING,
+  email STRING,
+  phone STRING,
+  created_at TIMESTAMP,
+  updated_at TIMESTAMP NOT NULL OPTIONS (
+    description='When the row was last changed.'
+  ),
+  valid_from TIMESTAMP NOT NULL OPTIONS (
+    description='First instant of this version (UTC, inclusive).'
+  ),
+  valid_to TIMESTAMP OPTIONS (
+    description='First instant after this version (UTC); NULL while it is current.'
+  ),
+  opened_run_id STRING NOT NULL OPTIONS (
+    description='Run that wrote this version.'
+  ),
+  closed_run_id STRING OPTIONS (
+    description='Run that closed this version.'
+  ),
+  PRIMARY KEY (customer_id, valid_from) NOT ENFORCED
+)
+PARTITION BY TIMESTAMP_TRUNC(valid_to, MONTH)
+CLUSTER BY customer_id
+OPTIONS (
+  description='History of every customer, one row per version of name, e-mail address and telephone number.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_customer_snapshot (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_customer_snapshot: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_customer_snapshot (node)
+SELECT 'snapshots.customer_snapshot'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_customer_snapshot AS l);
+
+
+-- ==================== views/customer_snapshot.sql: views of snapshots.customer_snapshot
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_current
+OPTIONS (
+  description='The open versions of customer_snapshot: one row per key.'
+) AS
+SELECT
+  h.customer_id,
+  h.first_name,
+  h.last_name,
+  h.email,
+  h.phone,
+  h.created_at,
+  h.updated_at,
+  h.valid_from
+FROM `acme-analytics`.snapshots.customer_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.customer_snapshot_as_of(p_at TIMESTAMP)
+OPTIONS (description = 'customer_snapshot as it was at an instant: at most one row per key.')
+AS (
+  SELECT
+    h.customer_id,
+    h.first_name,
+    h.last_name,
+    h.email,
+    h.phone,
+    h.created_at,
+    h.updated_at,
+    h.valid_from,
+    h.valid_to
+  FROM `acme-analytics`.snapshots.customer_snapshot AS h
+  WHERE
+    h.valid_from <= p_at AND (
+      h.valid_to > p_at OR h.valid_to IS NULL
+    )
+);
+
+
+-- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.order_snapshot (
+  order_id INT64 NOT NULL,
+  customer_id INT64,
+  order_date DATE,
+  status STRING,
+  total_amount NUMERIC(12, 2),
+  updated_at TIMESTAMP,
+  valid_from TIMESTAMP NOT NULL OPTIONS (
+    description='First instant of this version (UTC, inclusive).'
+  ),
+  valid_to TIMESTAMP OPTIONS (
+    description='First instant after this version (UTC); NULL while it is current.'
+  ),
+  opened_run_id STRING NOT NULL OPTIONS (
+    description='Run that wrote this version.'
+  ),
+  closed_run_id STRING OPTIONS (
+    description='Run that closed this version.'
+  ),
+  PRIMARY KEY (order_id, valid_from) NOT ENFORCED
+)
+PARTITION BY TIMESTAMP_TRUNC(valid_to, MONTH)
+CLUSTER BY order_id
+OPTIONS (
+  description='History of every order from pending over shipped to delivered.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_order_snapshot (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_order_snapshot: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_order_snapshot (node)
+SELECT 'snapshots.order_snapshot'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_order_snapshot AS l);
+
+
+-- ==================== views/order_snapshot.sql: views of snapshots.order_snapshot
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.order_snapshot_current
+OPTIONS (
+  description='The open versions of order_snapshot: one row per key.'
+) AS
+SELECT
+  h.order_id,
+  h.customer_id,
+  h.order_date,
+  h.status,
+  h.total_amount,
+  h.updated_at,
+  h.valid_from
+FROM `acme-analytics`.snapshots.order_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.order_snapshot_as_of(p_at TIMESTAMP)
+OPTIONS (description = 'order_snapshot as it was at an instant: at most one row per key.')
+AS (
+  SELECT
+    h.order_id,
+    h.customer_id,
+    h.order_date,
+    h.status,
+    h.total_amount,
+    h.updated_at,
+    h.valid_from,
+    h.valid_to
+  FROM `acme-analytics`.snapshots.order_snapshot AS h
+  WHERE
+    h.valid_from <= p_at AND (
+      h.valid_to > p_at OR h.valid_to IS NULL
+    )
+);
+
+
+-- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.payment_snapshot (
+  payment_id INT64 NOT NULL,
+  order_id INT64,
+  payment_method STRING,
+  amount NUMERIC(12, 2),
+  status STRING,
+  updated_at TIMESTAMP NOT NULL,
+  valid_from TIMESTAMP NOT NULL OPTIONS (
+    description='First instant of this version (UTC, inclusive).'
+  ),
+  valid_to TIMESTAMP OPTIONS (
+    description='First instant after this version (UTC); NULL while it is current.'
+  ),
+  opened_run_id STRING NOT NULL OPTIONS (
+    description='Run that wrote this version.'
+  ),
+  closed_run_id STRING OPTIONS (
+    description='Run that closed this version.'
+  ),
+  PRIMARY KEY (payment_id, valid_from) NOT ENFORCED
+)
+PARTITION BY TIMESTAMP_TRUNC(valid_to, MONTH)
+CLUSTER BY payment_id
+OPTIONS (
+  description='History of every payment from pending over completed to refunded.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_payment_snapshot (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_payment_snapshot: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_payment_snapshot (node)
+SELECT 'snapshots.payment_snapshot'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_payment_snapshot AS l);
+
+
+-- ==================== views/payment_snapshot.sql: views of snapshots.payment_snapshot
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_current
+OPTIONS (
+  description='The open versions of payment_snapshot: one row per key.'
+) AS
+SELECT
+  h.payment_id,
+  h.order_id,
+  h.payment_method,
+  h.amount,
+  h.status,
+  h.updated_at,
+  h.valid_from
+FROM `acme-analytics`.snapshots.payment_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.payment_snapshot_as_of(p_at TIMESTAMP)
+OPTIONS (description = 'payment_snapshot as it was at an instant: at most one row per key.')
+AS (
+  SELECT
+    h.payment_id,
+    h.order_id,
+    h.payment_method,
+    h.amount,
+    h.status,
+    h.updated_at,
+    h.valid_from,
+    h.valid_to
+  FROM `acme-analytics`.snapshots.payment_snapshot AS h
+  WHERE
+    h.valid_from <= p_at AND (
+      h.valid_to > p_at OR h.valid_to IS NULL
+    )
+);
+
+
+-- ==================== views/stg_customers.sql: view staging.stg_customers
+
+CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_customers AS
+SELECT
+  customers.customer_id AS customer_id,
+  TRIM(customers.first_name) AS first_name,
+  TRIM(customers.last_name) AS last_name,
+  LOWER(customers.email) AS email,
+  customers.phone AS phone,
+  customers.created_at AS created_at,
+  customers.updated_at AS updated_at
+FROM `acme-analytics`.raw_data.customers AS customers;
+
+
+-- ==================== views/stg_interactions.sql: view staging.stg_interactions
+
+CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_interactions AS
+SELECT
+  interactions.interaction_id AS interaction_id,
+  interactions.customer_id AS customer_id,
+  interactions.channel AS channel,
+  interactions.subject AS subject,
+  interactions.occurred_at AS occurred_at
+FROM `acme-analytics`.raw_data.interactions AS interactions;
+
+
+-- ==================== views/stg_orders.sql: view staging.stg_orders
+
+CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_orders AS
+SELECT
+  orders.order_id AS order_id,
+  orders.customer_id AS customer_id,
+  orders.order_date AS order_date,
+  orders.status AS status,
+  orders.total_amount AS total_amount,
+  orders.updated_at AS updated_at
+FROM `acme-analytics`.raw_data.orders AS orders;
+
+
+-- ==================== views/stg_payments.sql: view staging.stg_payments
+
+CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_payments AS
+SELECT
+  payments.payment_id AS payment_id,
+  payments.order_id AS order_id,
+  payments.payment_method AS payment_method,
+  payments.amount AS amount,
+  payments.status AS status,
+  payments.updated_at AS updated_at
+FROM `acme-analytics`.raw_data.payments AS payments;
+
+
+-- ==================== tables/int_customer_orders.sql: incremental intermediate.int_customer_orders
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_customer_orders (
+  order_id INT64 NOT NULL,
+  customer_id INT64,
+  order_date DATE,
+  status STRING,
+  total_amount NUMERIC(12, 2),
+  updated_at TIMESTAMP NOT NULL,
+  PRIMARY KEY (order_id) NOT ENFORCED
+)
+CLUSTER BY order_id
+OPTIONS (
+  description='Orders, the latest state of each.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_int_customer_orders (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_int_customer_orders: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_int_customer_orders (node)
+SELECT 'intermediate.int_customer_orders'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_int_customer_orders AS l);
+
+
+-- ==================== tables/int_interactions.sql: incremental intermediate.int_interactions
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_interactions (
+  interaction_id INT64,
+  customer_id INT64,
+  channel STRING,
+  subject STRING,
+  occurred_at TIMESTAMP NOT NULL
+)
+PARTITION BY TIMESTAMP_TRUNC(occurred_at, MONTH)
+CLUSTER BY customer_id
+OPTIONS (
+  description='Every contact with a customer, appended as it comes.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_int_interactions (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_int_interactions: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_int_interactions (node)
+SELECT 'intermediate.int_interactions'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_int_interactions AS l);
+
+
+-- ==================== tables/int_payments.sql: incremental intermediate.int_payments
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_payments (
+  payment_id INT64 NOT NULL,
+  order_id INT64,
+  payment_method STRING,
+  amount NUMERIC(12, 2),
+  status STRING,
+  updated_at TIMESTAMP NOT NULL
+)
+OPTIONS (
+  description='Payments, the latest state of each.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_int_payments (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_int_payments: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_int_payments (node)
+SELECT 'intermediate.int_payments'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_int_payments AS l);
+
+
+-- ==================== tables/mart_customer_360.sql: table marts.mart_customer_360
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.marts.mart_customer_360 (
+  customer_id INT64 NOT NULL OPTIONS (
+    description='Key of the customer.'
+  ),
+  full_name STRING,
+  email STRING,
+  order_count INT64,
+  lifetime_value BIGNUMERIC(38, 2) OPTIONS (
+    description='Sum of all orders that were not cancelled, in euro.'
+  ),
+  average_order_value BIGNUMERIC(38, 2),
+  days_since_last_order INT64 OPTIONS (
+    description='Whole days between the last order and the run.'
+  ),
+  months_as_customer INT64 OPTIONS (
+    description='Months of 30 days since the first order, truncated.'
+  ),
+  payment_count INT64,
+  refund_rate NUMERIC(9, 4) OPTIONS (
+    description='Share of payments that were refunded.'
+  ),
+  paid_amount BIGNUMERIC(38, 2),
+  favourite_payment_method STRING,
+  interaction_count INT64,
+  last_channel STRING,
+  version_count INT64 OPTIONS (
+    description='Versions of the customer in the history.'
+  ),
+  segment STRING,
+  PRIMARY KEY (customer_id) NOT ENFORCED
+)
+CLUSTER BY customer_id
+OPTIONS (
+  description='One row per current customer - value, recency, payment behaviour, contacts, segment.'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_mart_customer_360 (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_mart_customer_360: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_mart_customer_360 (node)
+SELECT 'marts.mart_customer_360'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_mart_customer_360 AS l);
+
+
+-- ==================== procedures/run_customer_snapshot.sql: run of snapshots.customer_snapshot
+
+-- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.customers closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_changed_rows INT64;
+  DECLARE v_revived_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_dated_by_run INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_blocked_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_future_times INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
+      c360_action STRING,
+      c360_open_from TIMESTAMP,
+      c360_starts_at TIMESTAMP,
+      c360_ends_at TIMESTAMP,
+      customer_id INT64,
+      first_name STRING,
+      last_name STRING,
+      email STRING,
+      phone STRING,
+      created_at TIMESTAMP,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO stage_customer_snapshot (
+      c360_action,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      customer_id,
+      first_name,
+      last_name,
+      email,
+      phone,
+      created_at,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d.customer_id,
+      d.first_name,
+      d.last_name,
+      d.email,
+      d.phone,
+      d.created_at,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.customer_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.customer_id IS NULL
+          THEN 'new'
+          WHEN s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s.customer_id, o.customer_id) AS customer_id,
+        s.first_name AS first_name,
+        s.last_name AS last_name,
+        s.email AS email,
+        s.phone AS phone,
+        s.created_at AS created_at,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.customer_id,
+          r.first_name,
+          r.last_name,
+          r.email,
+          r.phone,
+          r.created_at,
+          r.updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
+        FROM `acme-analytics`.raw_data.customers AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.customer_id,
+          h.first_name,
+          h.last_name,
+          h.email,
+          h.phone,
+          h.created_at,
+          h.valid_from
+        FROM `acme-analytics`.snapshots.customer_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.customer_id = s.customer_id
+      LEFT JOIN (
+        SELECT
+          p.customer_id,
+          MAX(p.valid_to) AS c360_boundary
+        FROM `acme-analytics`.snapshots.customer_snapshot AS p
+        WHERE
+          NOT p.valid_to IS NULL
+        GROUP BY
+          p.customer_id
+      ) AS l
+        ON l.customer_id = s.customer_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS open_rows
+      FROM stage_customer_snapshot AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 snapshots.customer_snapshot: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of raw_data.customers have no customer_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
+          FROM stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 snapshots.customer_snapshot: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' rows of raw_data.customers share their customer_id with another row',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
+          FROM stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 snapshots.customer_snapshot: ',
+        CAST(v_null_times AS STRING),
+        ' rows of raw_data.customers have no usable updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
+          FROM stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC009 snapshots.customer_snapshot: ',
+        CAST(v_future_times AS STRING),
+        ' rows of raw_data.customers have updated_at later than ',
+        CAST(v_latest AS STRING),
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Compare the clocks.'
+      );
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC004 snapshots.customer_snapshot: ',
+        'raw_data.customers is empty while ',
+        CAST(v_open_rows AS STRING),
+        ' versions are open',
+        '. Nothing was written. Load the source first.'
+      );
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
+          FROM stage_customer_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC010 snapshots.customer_snapshot: ',
+        CAST(v_blocked_rows AS STRING),
+        ' open versions start at or after the run time ',
+        CAST(v_as_of AS STRING),
+        ' and cannot be closed at it',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Run again once that time has passed.'
+      );
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+      UPDATE `acme-analytics`.snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+      FROM stage_customer_snapshot AS s
+      WHERE
+        t.customer_id = s.customer_id
+        AND t.valid_from = s.c360_open_from
+        AND t.valid_to IS NULL
+        AND NOT s.c360_ends_at IS NULL;
+      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+      INSERT INTO `acme-analytics`.snapshots.customer_snapshot (
+        customer_id,
+        first_name,
+        last_name,
+        email,
+        phone,
+        created_at,
+        updated_at,
+        valid_from,
+        opened_run_id
+      )
+      SELECT
+        s.customer_id,
+        s.first_name,
+        s.last_name,
+        s.email,
+        s.phone,
+        s.created_at,
+        s.updated_at,
+        s.c360_starts_at AS valid_from,
+        v_run_id AS opened_run_id
+      FROM stage_customer_snapshot AS s
+      WHERE
+        NOT s.c360_starts_at IS NULL;
+      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+      v_new_rows + v_changed_rows + v_revived_rows,
+      v_changed_rows + v_deleted_rows,
+      v_deleted_rows,
+      v_revived_rows,
+      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_dated_by_run
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_order_snapshot.sql: run of snapshots.order_snapshot
+
+-- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   a row of raw_data.orders is new or changed when status, total_amount differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.orders stays open
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_changed_rows INT64;
+  DECLARE v_revived_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_dated_by_run INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_blocked_rows INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
+      c360_action STRING,
+      c360_open_from TIMESTAMP,
+      c360_starts_at TIMESTAMP,
+      c360_ends_at TIMESTAMP,
+      order_id INT64,
+      customer_id INT64,
+      order_date DATE,
+      status STRING,
+      total_amount NUMERIC(12, 2),
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO stage_order_snapshot (
+      c360_action,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      order_id,
+      customer_id,
+      order_date,
+      status,
+      total_amount,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_ends_at,
+      d.order_id,
+      d.customer_id,
+      d.order_date,
+      d.status,
+      d.total_amount,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.order_id IS NULL
+          THEN 'new'
+          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          r.total_amount,
+          r.updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+        FROM `acme-analytics`.raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from
+        FROM `acme-analytics`.snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
+      LEFT JOIN (
+        SELECT
+          p.order_id,
+          MAX(p.valid_to) AS c360_boundary
+        FROM `acme-analytics`.snapshots.order_snapshot AS p
+        WHERE
+          NOT p.valid_to IS NULL
+        GROUP BY
+          p.order_id
+      ) AS l
+        ON l.order_id = s.order_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_open_rows, v_source_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS open_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.raw_data.orders AS r
+        ) AS source_rows
+      FROM stage_order_snapshot AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 snapshots.order_snapshot: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of raw_data.orders have no order_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS STRING), 'NULL') AS c360_key
+          FROM stage_order_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 snapshots.order_snapshot: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' rows of raw_data.orders share their order_id with another row',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS STRING), 'NULL') AS c360_key
+          FROM stage_order_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC010 snapshots.order_snapshot: ',
+        CAST(v_blocked_rows AS STRING),
+        ' open versions start at or after the run time ',
+        CAST(v_as_of AS STRING),
+        ' and cannot be closed at it',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Run again once that time has passed.'
+      );
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+      UPDATE `acme-analytics`.snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+      FROM stage_order_snapshot AS s
+      WHERE
+        t.order_id = s.order_id
+        AND t.valid_from = s.c360_open_from
+        AND t.valid_to IS NULL
+        AND NOT s.c360_ends_at IS NULL;
+      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+      INSERT INTO `acme-analytics`.snapshots.order_snapshot (
+        order_id,
+        customer_id,
+        order_date,
+        status,
+        total_amount,
+        updated_at,
+        valid_from,
+        opened_run_id
+      )
+      SELECT
+        s.order_id,
+        s.customer_id,
+        s.order_date,
+        s.status,
+        s.total_amount,
+        s.updated_at,
+        s.c360_starts_at AS valid_from,
+        v_run_id AS opened_run_id
+      FROM stage_order_snapshot AS s
+      WHERE
+        NOT s.c360_starts_at IS NULL;
+      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_source_rows,
+      v_new_rows + v_changed_rows + v_revived_rows,
+      v_changed_rows + v_deleted_rows,
+      v_deleted_rows,
+      v_revived_rows,
+      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_dated_by_run
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_payment_snapshot.sql: run of snapshots.payment_snapshot
+
+-- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.payments stays open
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_changed_rows INT64;
+  DECLARE v_revived_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_dated_by_run INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_blocked_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_future_times INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
+      c360_action STRING,
+      c360_open_from TIMESTAMP,
+      c360_starts_at TIMESTAMP,
+      c360_ends_at TIMESTAMP,
+      payment_id INT64,
+      order_id INT64,
+      payment_method STRING,
+      amount NUMERIC(12, 2),
+      status STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO stage_payment_snapshot (
+      c360_action,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_ends_at,
+      d.payment_id,
+      d.order_id,
+      d.payment_method,
+      d.amount,
+      d.status,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.payment_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.payment_id IS NULL
+          THEN 'new'
+          WHEN s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        s.payment_id AS payment_id,
+        s.order_id AS order_id,
+        s.payment_method AS payment_method,
+        s.amount AS amount,
+        s.status AS status,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.payment_id,
+          r.order_id,
+          r.payment_method,
+          r.amount,
+          r.status,
+          r.updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+        FROM `acme-analytics`.raw_data.payments AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.payment_id,
+          h.order_id,
+          h.payment_method,
+          h.amount,
+          h.status,
+          h.valid_from
+        FROM `acme-analytics`.snapshots.payment_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.payment_id = s.payment_id
+      LEFT JOIN (
+        SELECT
+          p.payment_id,
+          MAX(p.valid_to) AS c360_boundary
+        FROM `acme-analytics`.snapshots.payment_snapshot AS p
+        WHERE
+          NOT p.valid_to IS NULL
+        GROUP BY
+          p.payment_id
+      ) AS l
+        ON l.payment_id = s.payment_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS open_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.raw_data.payments AS r
+        ) AS source_rows
+      FROM stage_payment_snapshot AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 snapshots.payment_snapshot: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of raw_data.payments have no payment_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 snapshots.payment_snapshot: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' rows of raw_data.payments share their payment_id with another row',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 snapshots.payment_snapshot: ',
+        CAST(v_null_times AS STRING),
+        ' rows of raw_data.payments have no usable updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC009 snapshots.payment_snapshot: ',
+        CAST(v_future_times AS STRING),
+        ' rows of raw_data.payments have updated_at later than ',
+        CAST(v_latest AS STRING),
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Compare the clocks.'
+      );
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_payment_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC010 snapshots.payment_snapshot: ',
+        CAST(v_blocked_rows AS STRING),
+        ' open versions start at or after the run time ',
+        CAST(v_as_of AS STRING),
+        ' and cannot be closed at it',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Run again once that time has passed.'
+      );
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+      UPDATE `acme-analytics`.snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+      FROM stage_payment_snapshot AS s
+      WHERE
+        t.payment_id = s.payment_id
+        AND t.valid_from = s.c360_open_from
+        AND t.valid_to IS NULL
+        AND NOT s.c360_ends_at IS NULL;
+      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+      INSERT INTO `acme-analytics`.snapshots.payment_snapshot (
+        payment_id,
+        order_id,
+        payment_method,
+        amount,
+        status,
+        updated_at,
+        valid_from,
+        opened_run_id
+      )
+      SELECT
+        s.payment_id,
+        s.order_id,
+        s.payment_method,
+        s.amount,
+        s.status,
+        s.updated_at,
+        s.c360_starts_at AS valid_from,
+        v_run_id AS opened_run_id
+      FROM stage_payment_snapshot AS s
+      WHERE
+        NOT s.c360_starts_at IS NULL;
+      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_source_rows,
+      v_new_rows + v_changed_rows + v_revived_rows,
+      v_changed_rows + v_deleted_rows,
+      v_deleted_rows,
+      v_revived_rows,
+      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_dated_by_run
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_int_customer_orders.sql: run of intermediate.int_customer_orders
+
+-- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_int_customer_orders(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known order_id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share order_id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_orders(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings int_customer_orders up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
+  DECLARE c_spec_hash STRING DEFAULT '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_new_rows INT64;
+  DECLARE v_updated_rows INT64;
+  DECLARE v_older_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_target_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_int_customer_orders (
+      c360_action STRING,
+      c360_copies INT64,
+      c360_position INT64,
+      order_id INT64,
+      customer_id INT64,
+      order_date DATE,
+      status STRING,
+      total_amount NUMERIC(12, 2),
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_int_customer_orders SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_int_customer_orders SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 259200 SECOND);
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO stage_int_customer_orders (
+      c360_action,
+      c360_copies,
+      c360_position,
+      order_id,
+      customer_id,
+      order_date,
+      status,
+      total_amount,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b.order_id IS NULL
+        THEN 'null_key'
+        WHEN b.updated_at IS NULL
+        THEN 'null_time'
+        WHEN t.order_id IS NULL
+        THEN 'insert'
+        WHEN b.customer_id IS DISTINCT FROM t.customer_id
+        OR b.order_date IS DISTINCT FROM t.order_date
+        OR b.status IS DISTINCT FROM t.status
+        OR b.total_amount IS DISTINCT FROM t.total_amount
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      b.c360_copies,
+      b.c360_position,
+      b.order_id,
+      b.customer_id,
+      b.order_date,
+      b.status,
+      b.total_amount,
+      b.updated_at
+    FROM (
+      SELECT
+        m.order_id,
+        m.customer_id,
+        m.order_date,
+        m.status,
+        m.total_amount,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id NULLS LAST) AS c360_position
+      FROM (
+        SELECT
+          stg_orders.order_id AS order_id,
+          stg_orders.customer_id AS customer_id,
+          stg_orders.order_date AS order_date,
+          stg_orders.status AS status,
+          stg_orders.total_amount AS total_amount,
+          stg_orders.updated_at AS updated_at
+        FROM `acme-analytics`.staging.stg_orders AS stg_orders
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b
+    LEFT JOIN `acme-analytics`.intermediate.int_customer_orders AS t
+      ON t.order_id = b.order_id AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+        COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows,
+        MAX(s.updated_at) AS newest
+      FROM stage_int_customer_orders AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 intermediate.int_customer_orders: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of int_customer_orders have no order_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS STRING), 'NULL') AS c360_key
+          FROM stage_int_customer_orders AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 intermediate.int_customer_orders: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of int_customer_orders have no updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SET (v_duplicate_keys) = (
+      SELECT AS STRUCT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          d.order_id
+        FROM (
+          SELECT DISTINCT
+            s.order_id,
+            s.customer_id,
+            s.order_date,
+            s.status,
+            s.total_amount,
+            s.updated_at
+          FROM stage_int_customer_orders AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ) AS d
+        GROUP BY
+          d.order_id
+        HAVING
+          COUNT(*) > 1
+      ) AS r
+    );
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS STRING), 'NULL') AS c360_key
+          FROM stage_int_customer_orders AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 intermediate.int_customer_orders: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' values of order_id occur in several rows that differ',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.intermediate.int_customer_orders AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.intermediate.int_customer_orders AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_customer_orders', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+      UPDATE `acme-analytics`.intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
+      FROM stage_int_customer_orders AS s
+      WHERE
+        t.order_id = s.order_id AND s.c360_action = 'update' AND s.c360_position = 1;
+      IF @@row_count <> v_updated_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_customer_orders', ': ', CAST(v_updated_rows AS STRING), ' rows to update, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.intermediate.int_customer_orders (
+        order_id,
+        customer_id,
+        order_date,
+        status,
+        total_amount,
+        updated_at
+      )
+      SELECT
+        s.order_id,
+        s.customer_id,
+        s.order_date,
+        s.status,
+        s.total_amount,
+        s.updated_at
+      FROM stage_int_customer_orders AS s
+      WHERE
+        s.c360_action = 'insert' AND s.c360_position = 1;
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_customer_orders', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      v_updated_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      v_source_rows - v_new_rows - v_updated_rows - v_older_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_int_interactions.sql: run of intermediate.int_interactions
+
+-- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_int_interactions(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
+--          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
+-- Errors:  ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings int_interactions up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
+  DECLARE c_spec_hash STRING DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_new_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_target_rows INT64;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_int_interactions (
+      c360_action STRING,
+      interaction_id INT64,
+      customer_id INT64,
+      channel STRING,
+      subject STRING,
+      occurred_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_int_interactions SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_int_interactions SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 0 SECOND);
+    END IF;
+
+    -- Read the rows beyond the watermark.
+    INSERT INTO stage_int_interactions (
+      c360_action,
+      interaction_id,
+      customer_id,
+      channel,
+      subject,
+      occurred_at
+    )
+    SELECT
+      CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+      b.interaction_id,
+      b.customer_id,
+      b.channel,
+      b.subject,
+      b.occurred_at
+    FROM (
+      SELECT
+        m.interaction_id,
+        m.customer_id,
+        m.channel,
+        m.subject,
+        m.occurred_at
+      FROM (
+        SELECT
+          stg_interactions.interaction_id AS interaction_id,
+          stg_interactions.customer_id AS customer_id,
+          stg_interactions.channel AS channel,
+          stg_interactions.subject AS subject,
+          stg_interactions.occurred_at AS occurred_at
+        FROM `acme-analytics`.staging.stg_interactions AS stg_interactions
+      ) AS m
+      WHERE
+        (
+          (
+            v_window_start IS NULL OR m.occurred_at > v_window_start
+          ) AND m.occurred_at <= v_as_of
+        )
+        OR m.occurred_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_null_times, v_source_rows, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows,
+        MAX(s.occurred_at) AS newest
+      FROM stage_int_interactions AS s
+    );
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 intermediate.int_interactions: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of int_interactions have no occurred_at',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.intermediate.int_interactions AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.intermediate.int_interactions AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_interactions', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Append the rows.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.intermediate.int_interactions (
+        interaction_id,
+        customer_id,
+        channel,
+        subject,
+        occurred_at
+      )
+      SELECT
+        s.interaction_id,
+        s.customer_id,
+        s.channel,
+        s.subject,
+        s.occurred_at
+      FROM stage_int_interactions AS s
+      WHERE
+        s.c360_action = 'insert';
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_interactions', ': ', CAST(v_new_rows AS STRING), ' rows to append, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      0
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_int_payments.sql: run of intermediate.int_payments
+
+-- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_int_payments(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_int_payments(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          the rows of every payment_id in the batch replace those in the table; other rows are kept
+-- Errors:  ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings int_payments up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
+  DECLARE c_spec_hash STRING DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_source_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_target_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_new_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_int_payments (
+      c360_action STRING,
+      payment_id INT64,
+      order_id INT64,
+      payment_method STRING,
+      amount NUMERIC(12, 2),
+      status STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_int_payments SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_int_payments SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 259200 SECOND);
+    END IF;
+
+    -- Read the batch once.
+    INSERT INTO stage_int_payments (
+      c360_action,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+      b.payment_id,
+      b.order_id,
+      b.payment_method,
+      b.amount,
+      b.status,
+      b.updated_at
+    FROM (
+      SELECT
+        m.payment_id,
+        m.order_id,
+        m.payment_method,
+        m.amount,
+        m.status,
+        m.updated_at
+      FROM (
+        SELECT
+          stg_payments.payment_id AS payment_id,
+          stg_payments.order_id AS order_id,
+          stg_payments.payment_method AS payment_method,
+          stg_payments.amount AS amount,
+          stg_payments.status AS status,
+          stg_payments.updated_at AS updated_at
+        FROM `acme-analytics`.staging.stg_payments AS stg_payments
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SET (v_source_rows, v_null_keys, v_null_times, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END) AS source_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        MAX(s.updated_at) AS newest
+      FROM stage_int_payments AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 intermediate.int_payments: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of int_payments have no payment_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_int_payments AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 intermediate.int_payments: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of int_payments have no updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.intermediate.int_payments AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.intermediate.int_payments AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Find the keys whose rows differ, as multisets: what is equal is not written again.
+    INSERT INTO stage_int_payments (
+      c360_action,
+      payment_id
+    )
+    SELECT DISTINCT
+      'replace' AS c360_action,
+      g.payment_id
+    FROM (
+      SELECT
+        u.payment_id
+      FROM (
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at,
+          1 AS c360_side
+        FROM stage_int_payments AS s
+        WHERE
+          s.c360_action = 'batch'
+        UNION ALL
+        SELECT
+          t.payment_id,
+          t.order_id,
+          t.payment_method,
+          t.amount,
+          t.status,
+          t.updated_at,
+          -1 AS c360_side
+        FROM `acme-analytics`.intermediate.int_payments AS t
+        INNER JOIN (
+          SELECT DISTINCT
+            k.payment_id
+          FROM stage_int_payments AS k
+          WHERE
+            k.c360_action = 'batch'
+        ) AS b
+          ON b.payment_id = t.payment_id
+      ) AS u
+      GROUP BY
+        u.payment_id,
+        u.order_id,
+        u.payment_method,
+        u.amount,
+        u.status,
+        u.updated_at
+      HAVING
+        SUM(u.c360_side) <> 0
+    ) AS g;
+
+    -- Count what will be replaced.
+    SET (v_deleted_rows, v_new_rows) = (
+      SELECT AS STRUCT
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.intermediate.int_payments AS t
+          INNER JOIN stage_int_payments AS r
+            ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
+        ) AS deleted_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM stage_int_payments AS s
+          INNER JOIN stage_int_payments AS r
+            ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+          WHERE
+            s.c360_action = 'batch'
+        ) AS new_rows
+    );
+
+    -- Remove the rows of the keys that differ.
+    IF v_deleted_rows > 0 THEN
+      DELETE FROM `acme-analytics`.intermediate.int_payments AS t
+      WHERE
+        EXISTS(
+          SELECT
+            1
+          FROM stage_int_payments AS r
+          WHERE
+            r.c360_action = 'replace' AND r.payment_id = t.payment_id
+        );
+      IF @@row_count <> v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_deleted_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that replace them.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.intermediate.int_payments (
+        payment_id,
+        order_id,
+        payment_method,
+        amount,
+        status,
+        updated_at
+      )
+      SELECT
+        s.payment_id,
+        s.order_id,
+        s.payment_method,
+        s.amount,
+        s.status,
+        s.updated_at
+      FROM stage_int_payments AS s
+      INNER JOIN stage_int_payments AS r
+        ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+      WHERE
+        s.c360_action = 'batch';
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
+      v_source_rows - v_new_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_mart_customer_360.sql: run of marts.mart_customer_360
+
+-- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_mart_customer_360(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   the old rows are visible until the commit; a failure leaves them in place
+-- Errors:  ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
+  DECLARE c_spec_hash STRING DEFAULT '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_target_rows INT64;
+  DECLARE v_new_rows INT64;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_mart_customer_360 SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_mart_customer_360 SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Count the rows that go.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.marts.mart_customer_360 AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    DELETE FROM `acme-analytics`.marts.mart_customer_360 AS t
+    WHERE
+      TRUE;
+    IF @@row_count <> v_target_rows THEN
+      RAISE USING MESSAGE = CONCAT('ZC006 ', 'marts.mart_customer_360', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+    END IF;
+
+    -- Fill it again.
+    INSERT INTO `acme-analytics`.marts.mart_customer_360 (
+      customer_id,
+      full_name,
+      email,
+      order_count,
+      lifetime_value,
+      average_order_value,
+      days_since_last_order,
+      months_as_customer,
+      payment_count,
+      refund_rate,
+      paid_amount,
+      favourite_payment_method,
+      interaction_count,
+      last_channel,
+      version_count,
+      segment
+    )
+    SELECT
+      m.customer_id,
+      m.full_name,
+      m.email,
+      m.order_count,
+      m.lifetime_value,
+      m.average_order_value,
+      m.days_since_last_order,
+      m.months_as_customer,
+      m.payment_count,
+      m.refund_rate,
+      m.paid_amount,
+      m.favourite_payment_method,
+      m.interaction_count,
+      m.last_channel,
+      m.version_count,
+      m.segment
+    FROM (
+      WITH clock AS (
+        SELECT
+          CAST(v_as_of AS DATE) AS today
+      ), orders AS (
+        SELECT
+          o.customer_id AS customer_id,
+          COUNT(*) AS order_count,
+          SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
+          ROUND(AVG(CAST(o.total_amount AS BIGNUMERIC)), 9) AS average_order_value,
+          MIN(o.order_date) AS first_order_date,
+          MAX(o.order_date) AS last_order_date
+        FROM `acme-analytics`.intermediate.int_customer_orders AS o
+        GROUP BY
+          o.customer_id
+      ), payments AS (
+        SELECT
+          o.customer_id AS customer_id,
+          COUNT(*) AS payment_count,
+          SUM(CASE WHEN p.status = 'refunded' THEN 1 ELSE 0 END) AS refund_count,
+          SUM(CASE WHEN p.status = 'completed' THEN p.amount ELSE 0 END) AS paid_amount
+        FROM `acme-analytics`.intermediate.int_payments AS p
+        JOIN `acme-analytics`.intermediate.int_customer_orders AS o
+          ON o.order_id = p.order_id
+        GROUP BY
+          o.customer_id
+      ), methods AS (
+        SELECT
+          o.customer_id AS customer_id,
+          p.payment_method AS payment_method,
+          COUNT(*) AS used
+        FROM `acme-analytics`.intermediate.int_payments AS p
+        JOIN `acme-analytics`.intermediate.int_customer_orders AS o
+          ON o.order_id = p.order_id
+        WHERE
+          p.payment_method IS NOT NULL
+        GROUP BY
+          o.customer_id,
+          p.payment_method
+      ), favourites AS (
+        SELECT
+          ranked.customer_id AS customer_id,
+          ranked.payment_method AS payment_method
+        FROM (
+          SELECT
+            methods.customer_id AS customer_id,
+            methods.payment_method AS payment_method,
+            ROW_NUMBER() OVER (
+              PARTITION BY methods.customer_id
+              ORDER BY methods.used DESC NULLS FIRST, methods.payment_method NULLS LAST
+            ) AS position
+          FROM methods AS methods
+        ) AS ranked
+        WHERE
+          ranked.position = 1
+      ), contacts AS (
+        SELECT
+          int_interactions.customer_id AS customer_id,
+          int_interactions.channel AS channel,
+          COUNT(*) OVER (PARTITION BY int_interactions.customer_id) AS interaction_count,
+          ROW_NUMBER() OVER (
+            PARTITION BY int_interactions.customer_id
+            ORDER BY int_interactions.occurred_at DESC NULLS FIRST, int_interactions.interaction_id DESC NULLS FIRST
+          ) AS recency
+        FROM `acme-analytics`.intermediate.int_interactions AS int_interactions
+      ), versions AS (
+        SELECT
+          customer_snapshot.customer_id AS customer_id,
+          COUNT(*) AS version_count
+        FROM `acme-analytics`.snapshots.customer_snapshot AS customer_snapshot
+        GROUP BY
+          customer_snapshot.customer_id
+      )
+      SELECT
+        c.customer_id AS customer_id,
+        CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS STRING) AS full_name,
+        c.email AS email,
+        CAST(COALESCE(o.order_count, 0) AS INT64) AS order_count,
+        ROUND(CAST(COALESCE(o.lifetime_value, 0) AS BIGNUMERIC), 2) AS lifetime_value,
+        o.average_order_value AS average_order_value,
+        CAST(DATE_DIFF(clock.today, o.last_order_date, DAY) AS INT64) AS days_since_last_order,
+        CAST(DIV((
+          DATE_DIFF(clock.today, o.first_order_date, DAY)
+        ), 30) AS INT64) AS months_as_customer,
+        CAST(COALESCE(p.payment_count, 0) AS INT64) AS payment_count,
+        ROUND(CAST(ROUND(CAST(p.refund_count AS NUMERIC) / NULLIF(p.payment_count, 0), 9) AS NUMERIC), 4) AS refund_rate,
+        ROUND(CAST(COALESCE(p.paid_amount, 0) AS BIGNUMERIC), 2) AS paid_amount,
+        f.payment_method AS favourite_payment_method,
+        CAST(COALESCE(k.interaction_count, 0) AS INT64) AS interaction_count,
+        k.channel AS last_channel,
+        v.version_count AS version_count,
+        CAST(CASE
+          WHEN o.order_count IS NULL
+          THEN 'prospect'
+          WHEN o.lifetime_value >= 500
+          THEN 'gold'
+          WHEN DATE_DIFF(clock.today, o.last_order_date, DAY) <= 90
+          THEN 'active'
+          ELSE 'dormant'
+        END AS STRING) AS segment
+      FROM `acme-analytics`.snapshots.customer_snapshot AS c
+      CROSS JOIN clock AS clock
+      JOIN versions AS v
+        ON v.customer_id = c.customer_id
+      LEFT JOIN orders AS o
+        ON o.customer_id = c.customer_id
+      LEFT JOIN payments AS p
+        ON p.customer_id = c.customer_id
+      LEFT JOIN favourites AS f
+        ON f.customer_id = c.customer_id
+      LEFT JOIN contacts AS k
+        ON k.customer_id = c.customer_id AND k.recency = 1
+      WHERE
+        c.valid_to IS NULL
+    ) AS m;
+
+    -- Count the rows that came.
+    SET (v_new_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS new_rows
+      FROM `acme-analytics`.marts.mart_customer_360 AS t
+    );
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      inserted_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_new_rows,
+      v_target_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== jobs/run_job_snapshots_daily.sql: job snapshots_daily
+
+-- CALL `acme-analytics`.c360_control.run_job_snapshots_daily();
+-- Scheduled queries cannot depend on each other, so this runs the nodes in the order of their dependencies. Each commits on its own;
+-- the first failure stops the job and is raised, and calling it again is safe. Each node takes its own clock.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_job_snapshots_daily()
+OPTIONS (description = 'Runs every node of the schedule snapshots_daily in order')
+BEGIN
+  CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
+  CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
+  CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
+END;
+
+
+-- ==================== jobs/run_job_incrementals.sql: job incrementals
+
+-- CALL `acme-analytics`.c360_control.run_job_incrementals();
+-- Scheduled queries cannot depend on each other, so this runs the nodes in the order of their dependencies. Each commits on its own;
+-- the first failure stops the job and is raised, and calling it again is safe. Each node takes its own clock.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_job_incrementals()
+OPTIONS (description = 'Runs every node of the schedule incrementals in order')
+BEGIN
+  CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
+  CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
+  CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
+  CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
+END;
+
+
+INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
+SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', CURRENT_TIMESTAMP(), SESSION_USER()
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');

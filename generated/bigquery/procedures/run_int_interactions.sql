@@ -1,0 +1,225 @@
+-- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 72029754fb760ade09b05954524db57d1dde84017a21d8d02ac465ee4475b48f
+
+-- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_int_interactions(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
+--          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
+-- Errors:  ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings int_interactions up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
+  DECLARE c_spec_hash STRING DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_new_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_target_rows INT64;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_int_interactions (
+      c360_action STRING,
+      interaction_id INT64,
+      customer_id INT64,
+      channel STRING,
+      subject STRING,
+      occurred_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_int_interactions SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_int_interactions SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 0 SECOND);
+    END IF;
+
+    -- Read the rows beyond the watermark.
+    INSERT INTO stage_int_interactions (
+      c360_action,
+      interaction_id,
+      customer_id,
+      channel,
+      subject,
+      occurred_at
+    )
+    SELECT
+      CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+      b.interaction_id,
+      b.customer_id,
+      b.channel,
+      b.subject,
+      b.occurred_at
+    FROM (
+      SELECT
+        m.interaction_id,
+        m.customer_id,
+        m.channel,
+        m.subject,
+        m.occurred_at
+      FROM (
+        SELECT
+          stg_interactions.interaction_id AS interaction_id,
+          stg_interactions.customer_id AS customer_id,
+          stg_interactions.channel AS channel,
+          stg_interactions.subject AS subject,
+          stg_interactions.occurred_at AS occurred_at
+        FROM `acme-analytics`.staging.stg_interactions AS stg_interactions
+      ) AS m
+      WHERE
+        (
+          (
+            v_window_start IS NULL OR m.occurred_at > v_window_start
+          ) AND m.occurred_at <= v_as_of
+        )
+        OR m.occurred_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_null_times, v_source_rows, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows,
+        MAX(s.occurred_at) AS newest
+      FROM stage_int_interactions AS s
+    );
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 intermediate.int_interactions: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of int_interactions have no occurred_at',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.intermediate.int_interactions AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.intermediate.int_interactions AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_interactions', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Append the rows.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.intermediate.int_interactions (
+        interaction_id,
+        customer_id,
+        channel,
+        subject,
+        occurred_at
+      )
+      SELECT
+        s.interaction_id,
+        s.customer_id,
+        s.channel,
+        s.subject,
+        s.occurred_at
+      FROM stage_int_interactions AS s
+      WHERE
+        s.c360_action = 'insert';
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_interactions', ': ', CAST(v_new_rows AS STRING), ' rows to append, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      0
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;

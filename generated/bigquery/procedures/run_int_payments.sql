@@ -1,0 +1,350 @@
+-- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16d16b7d48cf1608b0ce8695fee6c35c2512a06a4e80122559fe5bae00b21ebc
+
+-- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_int_payments(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_int_payments(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          the rows of every payment_id in the batch replace those in the table; other rows are kept
+-- Errors:  ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings int_payments up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
+  DECLARE c_spec_hash STRING DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_source_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_target_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_new_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_int_payments (
+      c360_action STRING,
+      payment_id INT64,
+      order_id INT64,
+      payment_method STRING,
+      amount NUMERIC(12, 2),
+      status STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_int_payments SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_int_payments SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 259200 SECOND);
+    END IF;
+
+    -- Read the batch once.
+    INSERT INTO stage_int_payments (
+      c360_action,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+      b.payment_id,
+      b.order_id,
+      b.payment_method,
+      b.amount,
+      b.status,
+      b.updated_at
+    FROM (
+      SELECT
+        m.payment_id,
+        m.order_id,
+        m.payment_method,
+        m.amount,
+        m.status,
+        m.updated_at
+      FROM (
+        SELECT
+          stg_payments.payment_id AS payment_id,
+          stg_payments.order_id AS order_id,
+          stg_payments.payment_method AS payment_method,
+          stg_payments.amount AS amount,
+          stg_payments.status AS status,
+          stg_payments.updated_at AS updated_at
+        FROM `acme-analytics`.staging.stg_payments AS stg_payments
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SET (v_source_rows, v_null_keys, v_null_times, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END) AS source_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        MAX(s.updated_at) AS newest
+      FROM stage_int_payments AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 intermediate.int_payments: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of int_payments have no payment_id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
+          FROM stage_int_payments AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 intermediate.int_payments: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of int_payments have no updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET (v_target_rows) = (
+      SELECT AS STRUCT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.intermediate.int_payments AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.intermediate.int_payments AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Find the keys whose rows differ, as multisets: what is equal is not written again.
+    INSERT INTO stage_int_payments (
+      c360_action,
+      payment_id
+    )
+    SELECT DISTINCT
+      'replace' AS c360_action,
+      g.payment_id
+    FROM (
+      SELECT
+        u.payment_id
+      FROM (
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at,
+          1 AS c360_side
+        FROM stage_int_payments AS s
+        WHERE
+          s.c360_action = 'batch'
+        UNION ALL
+        SELECT
+          t.payment_id,
+          t.order_id,
+          t.payment_method,
+          t.amount,
+          t.status,
+          t.updated_at,
+          -1 AS c360_side
+        FROM `acme-analytics`.intermediate.int_payments AS t
+        INNER JOIN (
+          SELECT DISTINCT
+            k.payment_id
+          FROM stage_int_payments AS k
+          WHERE
+            k.c360_action = 'batch'
+        ) AS b
+          ON b.payment_id = t.payment_id
+      ) AS u
+      GROUP BY
+        u.payment_id,
+        u.order_id,
+        u.payment_method,
+        u.amount,
+        u.status,
+        u.updated_at
+      HAVING
+        SUM(u.c360_side) <> 0
+    ) AS g;
+
+    -- Count what will be replaced.
+    SET (v_deleted_rows, v_new_rows) = (
+      SELECT AS STRUCT
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.intermediate.int_payments AS t
+          INNER JOIN stage_int_payments AS r
+            ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
+        ) AS deleted_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM stage_int_payments AS s
+          INNER JOIN stage_int_payments AS r
+            ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+          WHERE
+            s.c360_action = 'batch'
+        ) AS new_rows
+    );
+
+    -- Remove the rows of the keys that differ.
+    IF v_deleted_rows > 0 THEN
+      DELETE FROM `acme-analytics`.intermediate.int_payments AS t
+      WHERE
+        EXISTS(
+          SELECT
+            1
+          FROM stage_int_payments AS r
+          WHERE
+            r.c360_action = 'replace' AND r.payment_id = t.payment_id
+        );
+      IF @@row_count <> v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_deleted_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that replace them.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.intermediate.int_payments (
+        payment_id,
+        order_id,
+        payment_method,
+        amount,
+        status,
+        updated_at
+      )
+      SELECT
+        s.payment_id,
+        s.order_id,
+        s.payment_method,
+        s.amount,
+        s.status,
+        s.updated_at
+      FROM stage_int_payments AS s
+      INNER JOIN stage_int_payments AS r
+        ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+      WHERE
+        s.c360_action = 'batch';
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'intermediate.int_payments', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
+      v_source_rows - v_new_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;

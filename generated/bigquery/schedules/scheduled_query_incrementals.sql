@@ -1,0 +1,14 @@
+-- c360gen | bigquery | schedule incrementals as a scheduled query | from specs/schedules.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 75382420de107ab85cc1c177526ef0dd874993aca3feb01e1c377f81a82d5e40
+
+-- A scheduled query is a transfer configuration and cannot be created by SQL. Create it once:
+--
+--   bq mk --transfer_config --project_id=acme-analytics --location=EU --data_source=scheduled_query \
+--     --display_name='customer_360 incrementals' --schedule='every 3 hours synchronized' --no_auto_scheduling \
+--     --params='{"query": "CALL `acme-analytics`.c360_control.run_job_incrementals();"}'
+--
+-- --no_auto_scheduling leaves it paused: it runs only when somebody starts it. Wake it with
+--   bq update --transfer_config --no_auto_scheduling=false RESOURCE_NAME
+-- Times are UTC. No destination table and no write disposition: they are refused for scripts. Do not pass @run_time as as_of: it is
+-- the intended time, and rows that change between it and the real start would look like rows from the future.
+CALL `acme-analytics`.c360_control.run_job_incrementals();

@@ -1,0 +1,59 @@
+-- c360gen | bigquery | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9f615647b7577962e45ef1bf9675ebe24241fc8786dc8f5d3865dbfc63df442
+
+-- not_null raw_data.orders.order_id
+SELECT
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.orders AS t
+WHERE
+  t.order_id IS NULL
+HAVING
+  COUNT(*) > 0;
+
+-- unique raw_data.orders.order_id
+SELECT
+  t.order_id,
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.orders AS t
+WHERE
+  NOT t.order_id IS NULL
+GROUP BY
+  t.order_id
+HAVING
+  COUNT(*) > 1;
+
+-- relationships raw_data.orders.customer_id
+SELECT
+  t.customer_id,
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.orders AS t
+WHERE
+  NOT t.customer_id IS NULL
+  AND NOT EXISTS(
+    SELECT
+      1
+    FROM `acme-analytics`.raw_data.customers AS p
+    WHERE
+      p.customer_id = t.customer_id
+  )
+GROUP BY
+  t.customer_id;
+
+-- accepted_values raw_data.orders.status
+SELECT
+  t.status,
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.orders AS t
+WHERE
+  NOT t.status IN ('pending', 'shipped', 'delivered', 'cancelled')
+GROUP BY
+  t.status;
+
+-- not_null raw_data.orders.updated_at
+SELECT
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.orders AS t
+WHERE
+  t.updated_at IS NULL
+HAVING
+  COUNT(*) > 0;

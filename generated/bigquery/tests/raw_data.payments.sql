@@ -1,0 +1,42 @@
+-- c360gen | bigquery | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c10b0b81d615d5863ae14fa204027589f3a04c068e6eff64fdf3dbdf5507d7f8
+
+-- not_null raw_data.payments.payment_id
+SELECT
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.payments AS t
+WHERE
+  t.payment_id IS NULL
+HAVING
+  COUNT(*) > 0;
+
+-- unique raw_data.payments.payment_id
+SELECT
+  t.payment_id,
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.payments AS t
+WHERE
+  NOT t.payment_id IS NULL
+GROUP BY
+  t.payment_id
+HAVING
+  COUNT(*) > 1;
+
+-- accepted_values raw_data.payments.status
+SELECT
+  t.status,
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.payments AS t
+WHERE
+  NOT t.status IN ('pending', 'completed', 'refunded')
+GROUP BY
+  t.status;
+
+-- not_null raw_data.payments.updated_at
+SELECT
+  COUNT(*) AS failures
+FROM `acme-analytics`.raw_data.payments AS t
+WHERE
+  t.updated_at IS NULL
+HAVING
+  COUNT(*) > 0;

@@ -1,0 +1,443 @@
+-- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ec2898a8a71658dc970ad381514c005113ad37afabadf8f8ab122d2f085f85f1
+
+SET TimeZone = 'UTC';
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+CREATE SCHEMA IF NOT EXISTS intermediate;
+CREATE SCHEMA IF NOT EXISTS marts;
+CREATE SCHEMA IF NOT EXISTS snapshots;
+CREATE SCHEMA IF NOT EXISTS staging;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+SELECT
+    error(concat(
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', 12),
+        ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
+    ))
+FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
+WHERE r.shape <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: its watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL PRIMARY KEY,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT
+);
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE SEQUENCE IF NOT EXISTS c360_control.run_id;
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT NOT NULL,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned')),
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL,
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    message          TEXT,
+    spec_hash        TEXT NOT NULL
+);
+
+-- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.
+CREATE OR REPLACE MACRO c360_quotient(n, d) AS (
+    CASE WHEN d = 0 THEN error('division by zero') ELSE
+        CAST(
+            sign(n) * sign(d) * (
+                (2 * abs(CAST(CAST(n AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)) * 1000000000
+                    + abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+                // (2 * abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+            ) AS DECIMAL(38, 0)
+        ) * 0.000000001
+    END
+);
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node, l.run_id, COALESCE(l.status, 'never run') AS status, l.started_at, l.finished_at, l.message
+FROM c360_control.state AS s
+LEFT JOIN (
+    SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
+    FROM c360_control.run_log AS r
+    QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
+) AS l ON l.node = s.node
+WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (
+  customer_id BIGINT NOT NULL,
+  first_name TEXT,
+  last_name TEXT,
+  email TEXT,
+  phone TEXT,
+  created_at TIMESTAMPTZ,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from),
+  CONSTRAINT customer_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.customer_snapshot IS 'History of every customer, one row per version of name, e-mail address and telephone number.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.closed_run_id IS 'Run that closed this version.';
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.customer_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/customer_snapshot.sql: views of snapshots.customer_snapshot
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS
+SELECT
+  h.customer_id,
+  h.first_name,
+  h.last_name,
+  h.email,
+  h.phone,
+  h.created_at,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.customer_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.customer_snapshot_current IS 'The open versions of customer_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+CREATE OR REPLACE MACRO snapshots.customer_snapshot_as_of(p_at) AS TABLE
+SELECT
+  h.customer_id,
+  h.first_name,
+  h.last_name,
+  h.email,
+  h.phone,
+  h.created_at,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.customer_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  );
+
+
+-- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (
+  order_id BIGINT NOT NULL,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from),
+  CONSTRAINT order_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.order_snapshot IS 'History of every order from pending over shipped to delivered.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.order_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.closed_run_id IS 'Run that closed this version.';
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.order_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/order_snapshot.sql: views of snapshots.order_snapshot
+
+CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS
+SELECT
+  h.order_id,
+  h.customer_id,
+  h.order_date,
+  h.status,
+  h.total_amount,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.order_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.order_snapshot_current IS 'The open versions of order_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+CREATE OR REPLACE MACRO snapshots.order_snapshot_as_of(p_at) AS TABLE
+SELECT
+  h.order_id,
+  h.customer_id,
+  h.order_date,
+  h.status,
+  h.total_amount,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.order_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  );
+
+
+-- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
+  payment_id BIGINT NOT NULL,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from),
+  CONSTRAINT payment_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.payment_snapshot IS 'History of every payment from pending over completed to refunded.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.closed_run_id IS 'Run that closed this version.';
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.payment_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/payment_snapshot.sql: views of snapshots.payment_snapshot
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS
+SELECT
+  h.payment_id,
+  h.order_id,
+  h.payment_method,
+  h.amount,
+  h.status,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.payment_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.payment_snapshot_current IS 'The open versions of payment_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+CREATE OR REPLACE MACRO snapshots.payment_snapshot_as_of(p_at) AS TABLE
+SELECT
+  h.payment_id,
+  h.order_id,
+  h.payment_method,
+  h.amount,
+  h.status,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.payment_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  );
+
+
+-- ==================== views/stg_customers.sql: view staging.stg_customers
+
+CREATE OR REPLACE VIEW staging.stg_customers AS
+SELECT
+  customers.customer_id AS customer_id,
+  TRIM(customers.first_name) AS first_name,
+  TRIM(customers.last_name) AS last_name,
+  LOWER(customers.email) AS email,
+  customers.phone AS phone,
+  customers.created_at AS created_at,
+  customers.updated_at AS updated_at
+FROM raw_data.customers AS customers;
+
+
+-- ==================== views/stg_interactions.sql: view staging.stg_interactions
+
+CREATE OR REPLACE VIEW staging.stg_interactions AS
+SELECT
+  interactions.interaction_id AS interaction_id,
+  interactions.customer_id AS customer_id,
+  interactions.channel AS channel,
+  interactions.subject AS subject,
+  interactions.occurred_at AS occurred_at
+FROM raw_data.interactions AS interactions;
+
+
+-- ==================== views/stg_orders.sql: view staging.stg_orders
+
+CREATE OR REPLACE VIEW staging.stg_orders AS
+SELECT
+  orders.order_id AS order_id,
+  orders.customer_id AS customer_id,
+  orders.order_date AS order_date,
+  orders.status AS status,
+  orders.total_amount AS total_amount,
+  orders.updated_at AS updated_at
+FROM raw_data.orders AS orders;
+
+
+-- ==================== views/stg_payments.sql: view staging.stg_payments
+
+CREATE OR REPLACE VIEW staging.stg_payments AS
+SELECT
+  payments.payment_id AS payment_id,
+  payments.order_id AS order_id,
+  payments.payment_method AS payment_method,
+  payments.amount AS amount,
+  payments.status AS status,
+  payments.updated_at AS updated_at
+FROM raw_data.payments AS payments;
+
+
+-- ==================== tables/int_customer_orders.sql: incremental intermediate.int_customer_orders
+
+CREATE TABLE IF NOT EXISTS intermediate.int_customer_orders (
+  order_id BIGINT NOT NULL,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ NOT NULL,
+  CONSTRAINT int_customer_orders_pk PRIMARY KEY (order_id)
+);
+
+COMMENT ON TABLE intermediate.int_customer_orders IS 'Orders, the latest state of each.';
+
+CREATE INDEX IF NOT EXISTS int_customer_orders_customer_id_ix ON intermediate.int_customer_orders(customer_id);
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_customer_orders') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/int_interactions.sql: incremental intermediate.int_interactions
+
+CREATE TABLE IF NOT EXISTS intermediate.int_interactions (
+  interaction_id BIGINT,
+  customer_id BIGINT,
+  channel TEXT,
+  subject TEXT,
+  occurred_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON TABLE intermediate.int_interactions IS 'Every contact with a customer, appended as it comes.';
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_interactions') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/int_payments.sql: incremental intermediate.int_payments
+
+CREATE TABLE IF NOT EXISTS intermediate.int_payments (
+  payment_id BIGINT NOT NULL,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON TABLE intermediate.int_payments IS 'Payments, the latest state of each.';
+
+CREATE INDEX IF NOT EXISTS int_payments_key_ix ON intermediate.int_payments(payment_id);
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_payments') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/mart_customer_360.sql: table marts.mart_customer_360
+
+CREATE TABLE IF NOT EXISTS marts.mart_customer_360 (
+  customer_id BIGINT NOT NULL,
+  full_name TEXT,
+  email TEXT,
+  order_count BIGINT,
+  lifetime_value DECIMAL(38, 2),
+  average_order_value DECIMAL(38, 2),
+  days_since_last_order BIGINT,
+  months_as_customer BIGINT,
+  payment_count BIGINT,
+  refund_rate DECIMAL(9, 4),
+  paid_amount DECIMAL(38, 2),
+  favourite_payment_method TEXT,
+  interaction_count BIGINT,
+  last_channel TEXT,
+  version_count BIGINT,
+  segment TEXT,
+  CONSTRAINT mart_customer_360_pk PRIMARY KEY (customer_id)
+);
+
+COMMENT ON TABLE marts.mart_customer_360 IS 'One row per current customer - value, recency, payment behaviour, contacts, segment.';
+
+COMMENT ON COLUMN marts.mart_customer_360.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN marts.mart_customer_360.lifetime_value IS 'Sum of all orders that were not cancelled, in euro.';
+
+COMMENT ON COLUMN marts.mart_customer_360.days_since_last_order IS 'Whole days between the last order and the run.';
+
+COMMENT ON COLUMN marts.mart_customer_360.months_as_customer IS 'Months of 30 days since the first order, truncated.';
+
+COMMENT ON COLUMN marts.mart_customer_360.refund_rate IS 'Share of payments that were refunded.';
+
+COMMENT ON COLUMN marts.mart_customer_360.version_count IS 'Versions of the customer in the history.';
+
+INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONFLICT (node) DO NOTHING;
+
+
+INSERT INTO c360_control.release (shape)
+SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+
+COMMIT;

@@ -1,0 +1,29 @@
+-- c360gen | duckdb | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a64796a62dda5b98367f273b8eae9ef5f32162544700bd8d185c77c1c3beda53
+
+CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
+  payment_id BIGINT NOT NULL,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from),
+  CONSTRAINT payment_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.payment_snapshot IS 'History of every payment from pending over completed to refunded.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.closed_run_id IS 'Run that closed this version.';
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.payment_snapshot') ON CONFLICT (node) DO NOTHING;

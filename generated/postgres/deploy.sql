@@ -1,0 +1,3562 @@
+-- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b24d8463ee83724a92b48d3d3bb74ddba7cf2e8e7ce6cc68c3b1bc7e91caf97e
+
+SET lock_timeout = '10s';
+BEGIN;
+SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+DO $$
+DECLARE
+    v_released TEXT;
+BEGIN
+    IF current_setting('server_version_num')::integer < 150000 THEN
+        RAISE EXCEPTION 'PostgreSQL 15 or later is needed, this is %', current_setting('server_version');
+    END IF;
+    IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
+        SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
+        IF v_released <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2' THEN
+            RAISE EXCEPTION USING
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', 12)),
+                DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
+                HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS intermediate;
+REVOKE ALL ON SCHEMA intermediate FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS marts;
+REVOKE ALL ON SCHEMA marts FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS snapshots;
+REVOKE ALL ON SCHEMA snapshots FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS staging;
+REVOKE ALL ON SCHEMA staging FROM PUBLIC;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    release_id  BIGINT GENERATED ALWAYS AS IDENTITY,
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    released_by TEXT NOT NULL DEFAULT session_user,
+    CONSTRAINT release_pk PRIMARY KEY (release_id)
+);
+COMMENT ON TABLE c360_control.release IS 'One row per released state of the tables; deploy.sql compares with the last.';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT,
+    CONSTRAINT state_pk PRIMARY KEY (node)
+);
+COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark and last run.';
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL,
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    sqlstate         TEXT,
+    message          TEXT,
+    detail           TEXT,
+    spec_hash        TEXT NOT NULL,
+    called_by        TEXT NOT NULL DEFAULT session_user,
+    backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    CONSTRAINT run_log_pk PRIMARY KEY (run_id),
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+);
+CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
+CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
+COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
+
+-- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+RETURNS BIGINT
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_run_id BIGINT;
+BEGIN
+    UPDATE c360_control.run_log AS l
+       SET status = 'abandoned',
+           finished_at = clock_timestamp(),
+           message = 'the process ended without a word (killed, terminated or a server crash); nothing of this run was committed'
+     WHERE l.run_id IN (
+            SELECT r.run_id
+              FROM c360_control.run_log AS r
+             WHERE r.node = p_node
+               AND r.status = 'running'
+               AND NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+               FOR UPDATE SKIP LOCKED);
+    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
+    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    RETURNING run_id INTO v_run_id;
+    RETURN v_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
+RETURNS VOID
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE c360_control.run_log
+       SET status = 'failed',
+           finished_at = clock_timestamp(),
+           sqlstate = p_sqlstate,
+           message = p_message,
+           detail = p_detail
+     WHERE run_id = p_run_id
+       AND status IN ('running', 'abandoned');
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node,
+       l.run_id,
+       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       l.started_at,
+       l.finished_at,
+       l.sqlstate,
+       l.message,
+       l.detail
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
+ WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (
+  customer_id BIGINT NOT NULL,
+  first_name TEXT,
+  last_name TEXT,
+  email TEXT,
+  phone TEXT,
+  created_at TIMESTAMPTZ,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from),
+  CONSTRAINT customer_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.customer_snapshot IS 'History of every customer, one row per version of name, e-mail address and telephone number.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot.closed_run_id IS 'Run that closed this version.';
+
+CREATE UNIQUE INDEX IF NOT EXISTS customer_snapshot_open_uq ON snapshots.customer_snapshot(customer_id)
+WHERE
+  valid_to IS NULL;
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_customer_snapshot (
+  c360_action TEXT,
+  c360_row tid,
+  c360_open_from TIMESTAMPTZ,
+  c360_starts_at TIMESTAMPTZ,
+  c360_ends_at TIMESTAMPTZ,
+  customer_id BIGINT,
+  first_name TEXT,
+  last_name TEXT,
+  email TEXT,
+  phone TEXT,
+  created_at TIMESTAMPTZ,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.customer_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/customer_snapshot.sql: views of snapshots.customer_snapshot
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS
+SELECT
+  h.customer_id,
+  h.first_name,
+  h.last_name,
+  h.email,
+  h.phone,
+  h.created_at,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.customer_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.customer_snapshot_current IS 'The open versions of customer_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.customer_snapshot_as_of(p_at TIMESTAMPTZ)
+RETURNS TABLE (
+    customer_id BIGINT,
+    first_name TEXT,
+    last_name TEXT,
+    email TEXT,
+    phone TEXT,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ,
+    valid_from TIMESTAMPTZ,
+    valid_to TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  h.customer_id,
+  h.first_name,
+  h.last_name,
+  h.email,
+  h.phone,
+  h.created_at,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.customer_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+COMMENT ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) IS 'customer_snapshot as it was at an instant: at most one row per key.';
+
+
+-- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (
+  order_id BIGINT NOT NULL,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from),
+  CONSTRAINT order_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.order_snapshot IS 'History of every order from pending over shipped to delivered.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.order_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.order_snapshot.closed_run_id IS 'Run that closed this version.';
+
+CREATE UNIQUE INDEX IF NOT EXISTS order_snapshot_open_uq ON snapshots.order_snapshot(order_id)
+WHERE
+  valid_to IS NULL;
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_snapshot (
+  c360_action TEXT,
+  c360_row tid,
+  c360_open_from TIMESTAMPTZ,
+  c360_starts_at TIMESTAMPTZ,
+  c360_ends_at TIMESTAMPTZ,
+  order_id BIGINT,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.order_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/order_snapshot.sql: views of snapshots.order_snapshot
+
+CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS
+SELECT
+  h.order_id,
+  h.customer_id,
+  h.order_date,
+  h.status,
+  h.total_amount,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.order_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.order_snapshot_current IS 'The open versions of order_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.order_snapshot_as_of(p_at TIMESTAMPTZ)
+RETURNS TABLE (
+    order_id BIGINT,
+    customer_id BIGINT,
+    order_date DATE,
+    status TEXT,
+    total_amount NUMERIC(12, 2),
+    updated_at TIMESTAMPTZ,
+    valid_from TIMESTAMPTZ,
+    valid_to TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  h.order_id,
+  h.customer_id,
+  h.order_date,
+  h.status,
+  h.total_amount,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.order_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+COMMENT ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) IS 'order_snapshot as it was at an instant: at most one row per key.';
+
+
+-- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
+
+CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
+  payment_id BIGINT NOT NULL,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from),
+  CONSTRAINT payment_snapshot_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snapshots.payment_snapshot IS 'History of every payment from pending over completed to refunded.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot.closed_run_id IS 'Run that closed this version.';
+
+CREATE UNIQUE INDEX IF NOT EXISTS payment_snapshot_open_uq ON snapshots.payment_snapshot(payment_id)
+WHERE
+  valid_to IS NULL;
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_payment_snapshot (
+  c360_action TEXT,
+  c360_row tid,
+  c360_open_from TIMESTAMPTZ,
+  c360_starts_at TIMESTAMPTZ,
+  c360_ends_at TIMESTAMPTZ,
+  payment_id BIGINT,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('snapshots.payment_snapshot') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/payment_snapshot.sql: views of snapshots.payment_snapshot
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS
+SELECT
+  h.payment_id,
+  h.order_id,
+  h.payment_method,
+  h.amount,
+  h.status,
+  h.updated_at,
+  h.valid_from
+FROM snapshots.payment_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snapshots.payment_snapshot_current IS 'The open versions of payment_snapshot: one row per key.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.payment_snapshot_as_of(p_at TIMESTAMPTZ)
+RETURNS TABLE (
+    payment_id BIGINT,
+    order_id BIGINT,
+    payment_method TEXT,
+    amount NUMERIC(12, 2),
+    status TEXT,
+    updated_at TIMESTAMPTZ,
+    valid_from TIMESTAMPTZ,
+    valid_to TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  h.payment_id,
+  h.order_id,
+  h.payment_method,
+  h.amount,
+  h.status,
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snapshots.payment_snapshot AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+COMMENT ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) IS 'payment_snapshot as it was at an instant: at most one row per key.';
+
+
+-- ==================== views/stg_customers.sql: view staging.stg_customers
+
+CREATE OR REPLACE VIEW staging.stg_customers AS
+SELECT
+  customers.customer_id AS customer_id,
+  TRIM(customers.first_name) AS first_name,
+  TRIM(customers.last_name) AS last_name,
+  LOWER(customers.email) AS email,
+  customers.phone AS phone,
+  customers.created_at AS created_at,
+  customers.updated_at AS updated_at
+FROM raw_data.customers AS customers;
+
+
+-- ==================== views/stg_interactions.sql: view staging.stg_interactions
+
+CREATE OR REPLACE VIEW staging.stg_interactions AS
+SELECT
+  interactions.interaction_id AS interaction_id,
+  interactions.customer_id AS customer_id,
+  interactions.channel AS channel,
+  interactions.subject AS subject,
+  interactions.occurred_at AS occurred_at
+FROM raw_data.interactions AS interactions;
+
+
+-- ==================== views/stg_orders.sql: view staging.stg_orders
+
+CREATE OR REPLACE VIEW staging.stg_orders AS
+SELECT
+  orders.order_id AS order_id,
+  orders.customer_id AS customer_id,
+  orders.order_date AS order_date,
+  orders.status AS status,
+  orders.total_amount AS total_amount,
+  orders.updated_at AS updated_at
+FROM raw_data.orders AS orders;
+
+
+-- ==================== views/stg_payments.sql: view staging.stg_payments
+
+CREATE OR REPLACE VIEW staging.stg_payments AS
+SELECT
+  payments.payment_id AS payment_id,
+  payments.order_id AS order_id,
+  payments.payment_method AS payment_method,
+  payments.amount AS amount,
+  payments.status AS status,
+  payments.updated_at AS updated_at
+FROM raw_data.payments AS payments;
+
+
+-- ==================== tables/int_customer_orders.sql: incremental intermediate.int_customer_orders
+
+CREATE TABLE IF NOT EXISTS intermediate.int_customer_orders (
+  order_id BIGINT NOT NULL,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ NOT NULL,
+  CONSTRAINT int_customer_orders_pk PRIMARY KEY (order_id)
+);
+
+COMMENT ON TABLE intermediate.int_customer_orders IS 'Orders, the latest state of each.';
+
+CREATE INDEX IF NOT EXISTS int_customer_orders_customer_id_ix ON intermediate.int_customer_orders(customer_id);
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_customer_orders (
+  c360_action TEXT,
+  c360_row tid,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  order_id BIGINT,
+  customer_id BIGINT,
+  order_date DATE,
+  status TEXT,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_customer_orders') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/int_interactions.sql: incremental intermediate.int_interactions
+
+CREATE TABLE IF NOT EXISTS intermediate.int_interactions (
+  interaction_id BIGINT,
+  customer_id BIGINT,
+  channel TEXT,
+  subject TEXT,
+  occurred_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON TABLE intermediate.int_interactions IS 'Every contact with a customer, appended as it comes.';
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_interactions (
+  c360_action TEXT,
+  interaction_id BIGINT,
+  customer_id BIGINT,
+  channel TEXT,
+  subject TEXT,
+  occurred_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_interactions') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/int_payments.sql: incremental intermediate.int_payments
+
+CREATE TABLE IF NOT EXISTS intermediate.int_payments (
+  payment_id BIGINT NOT NULL,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ NOT NULL
+);
+
+COMMENT ON TABLE intermediate.int_payments IS 'Payments, the latest state of each.';
+
+CREATE INDEX IF NOT EXISTS int_payments_key_ix ON intermediate.int_payments(payment_id);
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_payments (
+  c360_action TEXT,
+  payment_id BIGINT,
+  order_id BIGINT,
+  payment_method TEXT,
+  amount DECIMAL(12, 2),
+  status TEXT,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('intermediate.int_payments') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/mart_customer_360.sql: table marts.mart_customer_360
+
+CREATE TABLE IF NOT EXISTS marts.mart_customer_360 (
+  customer_id BIGINT NOT NULL,
+  full_name TEXT,
+  email TEXT,
+  order_count BIGINT,
+  lifetime_value DECIMAL(38, 2),
+  average_order_value DECIMAL(38, 2),
+  days_since_last_order BIGINT,
+  months_as_customer BIGINT,
+  payment_count BIGINT,
+  refund_rate DECIMAL(9, 4),
+  paid_amount DECIMAL(38, 2),
+  favourite_payment_method TEXT,
+  interaction_count BIGINT,
+  last_channel TEXT,
+  version_count BIGINT,
+  segment TEXT,
+  CONSTRAINT mart_customer_360_pk PRIMARY KEY (customer_id)
+);
+
+COMMENT ON TABLE marts.mart_customer_360 IS 'One row per current customer - value, recency, payment behaviour, contacts, segment.';
+
+COMMENT ON COLUMN marts.mart_customer_360.customer_id IS 'Key of the customer.';
+
+COMMENT ON COLUMN marts.mart_customer_360.lifetime_value IS 'Sum of all orders that were not cancelled, in euro.';
+
+COMMENT ON COLUMN marts.mart_customer_360.days_since_last_order IS 'Whole days between the last order and the run.';
+
+COMMENT ON COLUMN marts.mart_customer_360.months_as_customer IS 'Months of 30 days since the first order, truncated.';
+
+COMMENT ON COLUMN marts.mart_customer_360.refund_rate IS 'Share of payments that were refunded.';
+
+COMMENT ON COLUMN marts.mart_customer_360.version_count IS 'Versions of the customer in the history.';
+
+INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== procedures/run_customer_snapshot.sql: run of snapshots.customer_snapshot
+
+-- Brings the history customer_snapshot up to date with raw_data.customers.
+--
+--   CALL c360_control.run_customer_snapshot();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_customer_snapshot('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_customer_snapshot();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.customers closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_customer_snapshot(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
+    c_spec_hash CONSTANT TEXT := '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_null_times BIGINT;
+    v_future_times BIGINT;
+    v_open_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_customer_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_customer_snapshot;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_customer_snapshot (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      customer_id,
+      first_name,
+      last_name,
+      email,
+      phone,
+      created_at,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d.customer_id,
+      d.first_name,
+      d.last_name,
+      d.email,
+      d.phone,
+      d.created_at,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.customer_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.customer_id IS NULL
+          THEN 'new'
+          WHEN s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s.customer_id, o.customer_id) AS customer_id,
+        s.first_name AS first_name,
+        s.last_name AS last_name,
+        s.email AS email,
+        s.phone AS phone,
+        s.created_at AS created_at,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.customer_id,
+          r.first_name,
+          r.last_name,
+          r.email,
+          r.phone,
+          r.created_at,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.customers AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.customer_id,
+          h.first_name,
+          h.last_name,
+          h.email,
+          h.phone,
+          h.created_at,
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.customer_id = s.customer_id
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snapshots.customer_snapshot AS p
+        WHERE
+          p.customer_id = s.customer_id AND o.customer_id IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r.customer_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.customers AS r
+        GROUP BY
+          r.customer_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.customer_id = s.customer_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows
+    FROM c360_control.stage_customer_snapshot AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw_data.customers have no customer_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw_data.customers share their customer_id with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of raw_data.customers have no usable updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_customer_snapshot AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC009',
+            MESSAGE = format('%s: %s rows of raw_data.customers have updated_at later than %s', c_node, v_future_times, v_latest),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Compare the clocks.';
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC004',
+            MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),
+            HINT = 'Nothing was written. Load the source first.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_customer_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_customer_snapshot AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t.customer_id = s.customer_id
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snapshots.customer_snapshot (
+          customer_id,
+          first_name,
+          last_name,
+          email,
+          phone,
+          created_at,
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s.customer_id,
+          s.first_name,
+          s.last_name,
+          s.email,
+          s.phone,
+          s.created_at,
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_customer_snapshot AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s.customer_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_customer_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_customer_snapshot;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_customer_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_customer_snapshot(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_customer_snapshot(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/run_order_snapshot.sql: run of snapshots.order_snapshot
+
+-- Brings the history order_snapshot up to date with raw_data.orders.
+--
+--   CALL c360_control.run_order_snapshot();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_order_snapshot('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_order_snapshot();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw_data.orders is new or changed when status, total_amount differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.orders stays open
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_order_snapshot(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    c_spec_hash CONSTANT TEXT := 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_open_rows BIGINT;
+    v_source_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_order_snapshot;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_order_snapshot (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      order_id,
+      customer_id,
+      order_date,
+      status,
+      total_amount,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          )
+          AND d.updated_at <= v_as_of
+          AND d.updated_at <> CAST('-infinity' AS TIMESTAMPTZ)
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          )
+          AND d.updated_at <= v_as_of
+          AND d.updated_at <> CAST('-infinity' AS TIMESTAMPTZ)
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_ends_at,
+      d.order_id,
+      d.customer_id,
+      d.order_date,
+      d.status,
+      d.total_amount,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.order_id IS NULL
+          THEN 'new'
+          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          r.total_amount,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snapshots.order_snapshot AS p
+        WHERE
+          p.order_id = s.order_id AND o.order_id IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r.order_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.orders AS r
+        GROUP BY
+          r.order_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.order_id = s.order_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM raw_data.orders AS r
+      ) AS source_rows
+    FROM c360_control.stage_order_snapshot AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_open_rows, v_source_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw_data.orders have no order_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw_data.orders share their order_id with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_order_snapshot AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t.order_id = s.order_id
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snapshots.order_snapshot (
+          order_id,
+          customer_id,
+          order_date,
+          status,
+          total_amount,
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s.order_id,
+          s.customer_id,
+          s.order_date,
+          s.status,
+          s.total_amount,
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_order_snapshot AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s.order_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_order_snapshot;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_order_snapshot(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_order_snapshot(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/run_payment_snapshot.sql: run of snapshots.payment_snapshot
+
+-- Brings the history payment_snapshot up to date with raw_data.payments.
+--
+--   CALL c360_control.run_payment_snapshot();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_payment_snapshot('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_payment_snapshot();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.payments stays open
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_payment_snapshot(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
+    c_spec_hash CONSTANT TEXT := '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_null_times BIGINT;
+    v_future_times BIGINT;
+    v_open_rows BIGINT;
+    v_source_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_payment_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_payment_snapshot;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_payment_snapshot (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_ends_at,
+      d.payment_id,
+      d.order_id,
+      d.payment_method,
+      d.amount,
+      d.status,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.payment_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.payment_id IS NULL
+          THEN 'new'
+          WHEN s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        s.payment_id AS payment_id,
+        s.order_id AS order_id,
+        s.payment_method AS payment_method,
+        s.amount AS amount,
+        s.status AS status,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.payment_id,
+          r.order_id,
+          r.payment_method,
+          r.amount,
+          r.status,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.payments AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.payment_id,
+          h.order_id,
+          h.payment_method,
+          h.amount,
+          h.status,
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snapshots.payment_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.payment_id = s.payment_id
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snapshots.payment_snapshot AS p
+        WHERE
+          p.payment_id = s.payment_id AND o.payment_id IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r.payment_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.payments AS r
+        GROUP BY
+          r.payment_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.payment_id = s.payment_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM snapshots.payment_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM raw_data.payments AS r
+      ) AS source_rows
+    FROM c360_control.stage_payment_snapshot AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw_data.payments have no payment_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw_data.payments share their payment_id with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of raw_data.payments have no usable updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_payment_snapshot AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC009',
+            MESSAGE = format('%s: %s rows of raw_data.payments have updated_at later than %s', c_node, v_future_times, v_latest),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Compare the clocks.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_payment_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_payment_snapshot AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t.payment_id = s.payment_id
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snapshots.payment_snapshot (
+          payment_id,
+          order_id,
+          payment_method,
+          amount,
+          status,
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_payment_snapshot AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s.payment_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_payment_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_payment_snapshot;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_payment_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_payment_snapshot(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_payment_snapshot(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/run_int_customer_orders.sql: run of intermediate.int_customer_orders
+
+-- Brings int_customer_orders up to date with its query.
+--
+--   CALL c360_control.run_int_customer_orders();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_int_customer_orders('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_int_customer_orders(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_int_customer_orders();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known order_id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share order_id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_int_customer_orders(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
+    c_spec_hash CONSTANT TEXT := '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_window_start TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_new_rows BIGINT;
+    v_updated_rows BIGINT;
+    v_older_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_source_rows BIGINT;
+    v_newest TIMESTAMPTZ;
+    v_duplicate_keys BIGINT;
+    v_target_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
+        TRUNCATE TABLE c360_control.stage_int_customer_orders;
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO c360_control.stage_int_customer_orders (
+      c360_action,
+      c360_row,
+      c360_copies,
+      c360_position,
+      order_id,
+      customer_id,
+      order_date,
+      status,
+      total_amount,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b.order_id IS NULL
+        THEN 'null_key'
+        WHEN b.updated_at IS NULL
+        THEN 'null_time'
+        WHEN t.order_id IS NULL
+        THEN 'insert'
+        WHEN b.customer_id IS DISTINCT FROM t.customer_id
+        OR b.order_date IS DISTINCT FROM t.order_date
+        OR b.status IS DISTINCT FROM t.status
+        OR b.total_amount IS DISTINCT FROM t.total_amount
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      t.ctid AS c360_row,
+      b.c360_copies,
+      b.c360_position,
+      b.order_id,
+      b.customer_id,
+      b.order_date,
+      b.status,
+      b.total_amount,
+      b.updated_at
+    FROM (
+      SELECT
+        m.order_id,
+        m.customer_id,
+        m.order_date,
+        m.status,
+        m.total_amount,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position
+      FROM (
+        SELECT
+          stg_orders.order_id AS order_id,
+          stg_orders.customer_id AS customer_id,
+          stg_orders.order_date AS order_date,
+          stg_orders.status AS status,
+          stg_orders.total_amount AS total_amount,
+          stg_orders.updated_at AS updated_at
+        FROM staging.stg_orders AS stg_orders
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b
+    LEFT JOIN intermediate.int_customer_orders AS t
+      ON t.order_id = b.order_id AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.updated_at) AS newest
+    FROM c360_control.stage_int_customer_orders AS s
+    INTO v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows, v_newest;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of int_customer_orders have no order_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_int_customer_orders AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of the query of int_customer_orders have no updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.order_id
+      FROM (
+        SELECT DISTINCT
+          s.order_id,
+          s.customer_id,
+          s.order_date,
+          s.status,
+          s.total_amount,
+          s.updated_at
+        FROM c360_control.stage_int_customer_orders AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.order_id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+    INTO v_duplicate_keys;
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_int_customer_orders AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s values of order_id occur in several rows that differ', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM intermediate.int_customer_orders AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM intermediate.int_customer_orders AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+        UPDATE intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
+        FROM c360_control.stage_int_customer_orders AS s
+        WHERE
+          t.ctid = s.c360_row AND t.order_id = s.order_id AND s.c360_action = 'update' AND s.c360_position = 1;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_updated_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+        INSERT INTO intermediate.int_customer_orders (
+          order_id,
+          customer_id,
+          order_date,
+          status,
+          total_amount,
+          updated_at
+        )
+        SELECT
+          s.order_id,
+          s.customer_id,
+          s.order_date,
+          s.status,
+          s.total_amount,
+          s.updated_at
+        FROM c360_control.stage_int_customer_orders AS s
+        WHERE
+          s.c360_action = 'insert' AND s.c360_position = 1
+        ORDER BY
+          s.order_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
+        TRUNCATE TABLE c360_control.stage_int_customer_orders;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           updated_rows = v_updated_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+           unchanged_rows = v_source_rows - v_new_rows - v_updated_rows - v_older_rows,
+           watermark_before = v_watermark,
+           watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = c_node),
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_int_customer_orders(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_int_customer_orders(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_int_customer_orders(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_int_customer_orders(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/run_int_interactions.sql: run of intermediate.int_interactions
+
+-- Brings int_interactions up to date with its query.
+--
+--   CALL c360_control.run_int_interactions();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_int_interactions('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_int_interactions(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_int_interactions();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
+--          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
+-- Errors:  ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_int_interactions(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'intermediate.int_interactions';
+    c_spec_hash CONSTANT TEXT := '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_lookback CONSTANT INTERVAL := INTERVAL '0 seconds';  -- not days: days would follow daylight saving
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_window_start TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_new_rows BIGINT;
+    v_null_times BIGINT;
+    v_source_rows BIGINT;
+    v_newest TIMESTAMPTZ;
+    v_target_rows BIGINT;
+    v_rows BIGINT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
+        TRUNCATE TABLE c360_control.stage_int_interactions;
+    END IF;
+
+    -- Read the rows beyond the watermark.
+    INSERT INTO c360_control.stage_int_interactions (
+      c360_action,
+      interaction_id,
+      customer_id,
+      channel,
+      subject,
+      occurred_at
+    )
+    SELECT
+      CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+      b.interaction_id,
+      b.customer_id,
+      b.channel,
+      b.subject,
+      b.occurred_at
+    FROM (
+      SELECT
+        m.interaction_id,
+        m.customer_id,
+        m.channel,
+        m.subject,
+        m.occurred_at
+      FROM (
+        SELECT
+          stg_interactions.interaction_id AS interaction_id,
+          stg_interactions.customer_id AS customer_id,
+          stg_interactions.channel AS channel,
+          stg_interactions.subject AS subject,
+          stg_interactions.occurred_at AS occurred_at
+        FROM staging.stg_interactions AS stg_interactions
+      ) AS m
+      WHERE
+        (
+          (
+            v_window_start IS NULL OR m.occurred_at > v_window_start
+          ) AND m.occurred_at <= v_as_of
+        )
+        OR m.occurred_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.occurred_at) AS newest
+    FROM c360_control.stage_int_interactions AS s
+    INTO v_new_rows, v_null_times, v_source_rows, v_newest;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of the query of int_interactions have no occurred_at', c_node, v_null_times),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM intermediate.int_interactions AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM intermediate.int_interactions AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Append the rows.
+    IF v_new_rows > 0 THEN
+        INSERT INTO intermediate.int_interactions (
+          interaction_id,
+          customer_id,
+          channel,
+          subject,
+          occurred_at
+        )
+        SELECT
+          s.interaction_id,
+          s.customer_id,
+          s.channel,
+          s.subject,
+          s.occurred_at
+        FROM c360_control.stage_int_interactions AS s
+        WHERE
+          s.c360_action = 'insert';
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to append, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
+        TRUNCATE TABLE c360_control.stage_int_interactions;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+           unchanged_rows = 0,
+           watermark_before = v_watermark,
+           watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = c_node),
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_int_interactions(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_int_interactions(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_interactions()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('intermediate.int_interactions', '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_int_interactions(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_int_interactions(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/run_int_payments.sql: run of intermediate.int_payments
+
+-- Brings int_payments up to date with its query.
+--
+--   CALL c360_control.run_int_payments();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_int_payments('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_int_payments(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_int_payments();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          the rows of every payment_id in the batch replace those in the table; other rows are kept
+-- Errors:  ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_int_payments(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'intermediate.int_payments';
+    c_spec_hash CONSTANT TEXT := 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_window_start TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_source_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_newest TIMESTAMPTZ;
+    v_target_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_new_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
+        TRUNCATE TABLE c360_control.stage_int_payments;
+    END IF;
+
+    -- Read the batch once.
+    INSERT INTO c360_control.stage_int_payments (
+      c360_action,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+      b.payment_id,
+      b.order_id,
+      b.payment_method,
+      b.amount,
+      b.status,
+      b.updated_at
+    FROM (
+      SELECT
+        m.payment_id,
+        m.order_id,
+        m.payment_method,
+        m.amount,
+        m.status,
+        m.updated_at
+      FROM (
+        SELECT
+          stg_payments.payment_id AS payment_id,
+          stg_payments.order_id AS order_id,
+          stg_payments.payment_method AS payment_method,
+          stg_payments.amount AS amount,
+          stg_payments.status AS status,
+          stg_payments.updated_at AS updated_at
+        FROM staging.stg_payments AS stg_payments
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END) AS source_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      MAX(s.updated_at) AS newest
+    FROM c360_control.stage_int_payments AS s
+    INTO v_source_rows, v_null_keys, v_null_times, v_newest;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of int_payments have no payment_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_int_payments AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of the query of int_payments have no updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM intermediate.int_payments AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM intermediate.int_payments AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Find the keys whose rows differ, as multisets: what is equal is not written again.
+    INSERT INTO c360_control.stage_int_payments (
+      c360_action,
+      payment_id
+    )
+    SELECT DISTINCT
+      'replace' AS c360_action,
+      g.payment_id
+    FROM (
+      SELECT
+        u.payment_id
+      FROM (
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at,
+          1 AS c360_side
+        FROM c360_control.stage_int_payments AS s
+        WHERE
+          s.c360_action = 'batch'
+        UNION ALL
+        SELECT
+          t.payment_id,
+          t.order_id,
+          t.payment_method,
+          t.amount,
+          t.status,
+          t.updated_at,
+          -1 AS c360_side
+        FROM intermediate.int_payments AS t
+        INNER JOIN (
+          SELECT DISTINCT
+            k.payment_id
+          FROM c360_control.stage_int_payments AS k
+          WHERE
+            k.c360_action = 'batch'
+        ) AS b
+          ON b.payment_id = t.payment_id
+      ) AS u
+      GROUP BY
+        u.payment_id,
+        u.order_id,
+        u.payment_method,
+        u.amount,
+        u.status,
+        u.updated_at
+      HAVING
+        SUM(u.c360_side) <> 0
+    ) AS g;
+
+    -- Count what will be replaced.
+    SELECT
+      (
+        SELECT
+          COUNT(*)
+        FROM intermediate.int_payments AS t
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
+      ) AS deleted_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM c360_control.stage_int_payments AS s
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+        WHERE
+          s.c360_action = 'batch'
+      ) AS new_rows
+    INTO v_deleted_rows, v_new_rows;
+
+    -- Remove the rows of the keys that differ.
+    IF v_deleted_rows > 0 THEN
+        DELETE FROM intermediate.int_payments AS t
+        WHERE
+          EXISTS(
+            SELECT
+              1
+            FROM c360_control.stage_int_payments AS r
+            WHERE
+              r.c360_action = 'replace' AND r.payment_id = t.payment_id
+          );
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that replace them.
+    IF v_new_rows > 0 THEN
+        INSERT INTO intermediate.int_payments (
+          payment_id,
+          order_id,
+          payment_method,
+          amount,
+          status,
+          updated_at
+        )
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at
+        FROM c360_control.stage_int_payments AS s
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+        WHERE
+          s.c360_action = 'batch';
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
+        TRUNCATE TABLE c360_control.stage_int_payments;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
+           unchanged_rows = v_source_rows - v_new_rows,
+           watermark_before = v_watermark,
+           watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = c_node),
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_int_payments(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('intermediate.int_payments', 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_int_payments(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_int_payments(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/run_mart_customer_360.sql: run of marts.mart_customer_360
+
+-- Replaces the contents of mart_customer_360 by its query.
+--
+--   CALL c360_control.run_mart_customer_360();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_mart_customer_360('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_mart_customer_360();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   the old rows are visible until the commit; a failure leaves them in place
+-- Errors:  ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_mart_customer_360(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'marts.mart_customer_360';
+    c_spec_hash CONSTANT TEXT := '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_target_rows BIGINT;
+    v_new_rows BIGINT;
+    v_rows BIGINT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- Count the rows that go.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM marts.mart_customer_360 AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    DELETE FROM marts.mart_customer_360 AS t
+    WHERE
+      TRUE;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    IF v_rows <> v_target_rows THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC006',
+            MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+            HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+    END IF;
+
+    -- Fill it again.
+    INSERT INTO marts.mart_customer_360 (
+      customer_id,
+      full_name,
+      email,
+      order_count,
+      lifetime_value,
+      average_order_value,
+      days_since_last_order,
+      months_as_customer,
+      payment_count,
+      refund_rate,
+      paid_amount,
+      favourite_payment_method,
+      interaction_count,
+      last_channel,
+      version_count,
+      segment
+    )
+    SELECT
+      m.customer_id,
+      m.full_name,
+      m.email,
+      m.order_count,
+      m.lifetime_value,
+      m.average_order_value,
+      m.days_since_last_order,
+      m.months_as_customer,
+      m.payment_count,
+      m.refund_rate,
+      m.paid_amount,
+      m.favourite_payment_method,
+      m.interaction_count,
+      m.last_channel,
+      m.version_count,
+      m.segment
+    FROM (
+      WITH clock AS (
+        SELECT
+          CAST(v_as_of AT TIME ZONE 'UTC' AS DATE) AS today
+      ), orders AS (
+        SELECT
+          o.customer_id AS customer_id,
+          COUNT(*) AS order_count,
+          SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
+          ROUND(CAST(AVG(o.total_amount) AS DECIMAL), 9) AS average_order_value,
+          MIN(o.order_date) AS first_order_date,
+          MAX(o.order_date) AS last_order_date
+        FROM intermediate.int_customer_orders AS o
+        GROUP BY
+          o.customer_id
+      ), payments AS (
+        SELECT
+          o.customer_id AS customer_id,
+          COUNT(*) AS payment_count,
+          SUM(CASE WHEN p.status = 'refunded' THEN 1 ELSE 0 END) AS refund_count,
+          SUM(CASE WHEN p.status = 'completed' THEN p.amount ELSE 0 END) AS paid_amount
+        FROM intermediate.int_payments AS p
+        JOIN intermediate.int_customer_orders AS o
+          ON o.order_id = p.order_id
+        GROUP BY
+          o.customer_id
+      ), methods AS (
+        SELECT
+          o.customer_id AS customer_id,
+          p.payment_method AS payment_method,
+          COUNT(*) AS used
+        FROM intermediate.int_payments AS p
+        JOIN intermediate.int_customer_orders AS o
+          ON o.order_id = p.order_id
+        WHERE
+          p.payment_method IS NOT NULL
+        GROUP BY
+          o.customer_id,
+          p.payment_method
+      ), favourites AS (
+        SELECT
+          ranked.customer_id AS customer_id,
+          ranked.payment_method AS payment_method
+        FROM (
+          SELECT
+            methods.customer_id AS customer_id,
+            methods.payment_method AS payment_method,
+            ROW_NUMBER() OVER (PARTITION BY methods.customer_id ORDER BY methods.used DESC, methods.payment_method) AS position
+          FROM methods AS methods
+        ) AS ranked
+        WHERE
+          ranked.position = 1
+      ), contacts AS (
+        SELECT
+          int_interactions.customer_id AS customer_id,
+          int_interactions.channel AS channel,
+          COUNT(*) OVER (PARTITION BY int_interactions.customer_id) AS interaction_count,
+          ROW_NUMBER() OVER (
+            PARTITION BY int_interactions.customer_id
+            ORDER BY int_interactions.occurred_at DESC, int_interactions.interaction_id DESC
+          ) AS recency
+        FROM intermediate.int_interactions AS int_interactions
+      ), versions AS (
+        SELECT
+          customer_snapshot.customer_id AS customer_id,
+          COUNT(*) AS version_count
+        FROM snapshots.customer_snapshot AS customer_snapshot
+        GROUP BY
+          customer_snapshot.customer_id
+      )
+      SELECT
+        c.customer_id AS customer_id,
+        CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS TEXT) AS full_name,
+        c.email AS email,
+        CAST(COALESCE(o.order_count, 0) AS BIGINT) AS order_count,
+        CAST(COALESCE(o.lifetime_value, 0) AS DECIMAL(38, 2)) AS lifetime_value,
+        o.average_order_value AS average_order_value,
+        CAST(clock.today - o.last_order_date AS BIGINT) AS days_since_last_order,
+        CAST((
+          clock.today - o.first_order_date
+        ) / 30 AS BIGINT) AS months_as_customer,
+        CAST(COALESCE(p.payment_count, 0) AS BIGINT) AS payment_count,
+        CAST(ROUND(CAST(p.refund_count AS DECIMAL(12, 4)) / NULLIF(p.payment_count, 0), 9) AS DECIMAL(9, 4)) AS refund_rate,
+        CAST(COALESCE(p.paid_amount, 0) AS DECIMAL(38, 2)) AS paid_amount,
+        f.payment_method AS favourite_payment_method,
+        CAST(COALESCE(k.interaction_count, 0) AS BIGINT) AS interaction_count,
+        k.channel AS last_channel,
+        v.version_count AS version_count,
+        CAST(CASE
+          WHEN o.order_count IS NULL
+          THEN 'prospect'
+          WHEN o.lifetime_value >= 500
+          THEN 'gold'
+          WHEN clock.today - o.last_order_date <= 90
+          THEN 'active'
+          ELSE 'dormant'
+        END AS TEXT) AS segment
+      FROM snapshots.customer_snapshot AS c
+      CROSS JOIN clock AS clock
+      JOIN versions AS v
+        ON v.customer_id = c.customer_id
+      LEFT JOIN orders AS o
+        ON o.customer_id = c.customer_id
+      LEFT JOIN payments AS p
+        ON p.customer_id = c.customer_id
+      LEFT JOIN favourites AS f
+        ON f.customer_id = c.customer_id
+      LEFT JOIN contacts AS k
+        ON k.customer_id = c.customer_id AND k.recency = 1
+      WHERE
+        c.valid_to IS NULL
+    ) AS m;
+
+    -- Count the rows that came.
+    SELECT
+      COUNT(*) AS new_rows
+    FROM marts.mart_customer_360 AS t
+    INTO v_new_rows;
+
+    -- Book-keeping, in the transaction of the data.
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           inserted_rows = v_new_rows,
+           deleted_rows = v_target_rows,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_mart_customer_360(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_mart_customer_360(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('marts.mart_customer_360', '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_mart_customer_360(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_mart_customer_360(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== jobs/run_job_snapshots_daily.sql: job snapshots_daily
+
+-- CALL c360_control.run_job_snapshots_daily();
+-- Runs the nodes of the schedule snapshots_daily in the order of their dependencies. Each commits on its own; the first
+-- failure stops the job and is raised, and calling it again is safe.
+CREATE OR REPLACE PROCEDURE c360_control.run_job_snapshots_daily()
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    CALL c360_control.run_customer_snapshot();
+    CALL c360_control.run_order_snapshot();
+    CALL c360_control.run_payment_snapshot();
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_job_snapshots_daily() FROM PUBLIC;
+
+
+-- ==================== jobs/run_job_incrementals.sql: job incrementals
+
+-- CALL c360_control.run_job_incrementals();
+-- Runs the nodes of the schedule incrementals in the order of their dependencies. Each commits on its own; the first
+-- failure stops the job and is raised, and calling it again is safe.
+CREATE OR REPLACE PROCEDURE c360_control.run_job_incrementals()
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    CALL c360_control.run_int_customer_orders();
+    CALL c360_control.run_int_interactions();
+    CALL c360_control.run_int_payments();
+    CALL c360_control.run_mart_customer_360();
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_job_incrementals() FROM PUBLIC;
+
+
+-- ==================== grants.sql: who may do what
+
+-- c360_job may call procedures and read the log, and nothing else.
+GRANT USAGE ON SCHEMA c360_control TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_customer_orders(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_interactions(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_payments(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_mart_customer_360(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_customer_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_payment_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_customer_orders(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_interactions(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_mart_customer_360(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_job_snapshots_daily() TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_job_incrementals() TO c360_job;
+
+-- c360_read may read.
+GRANT USAGE ON SCHEMA intermediate, marts, snapshots, staging TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot_current TO c360_read;
+GRANT SELECT ON staging.stg_customers TO c360_read;
+GRANT SELECT ON staging.stg_interactions TO c360_read;
+GRANT SELECT ON staging.stg_orders TO c360_read;
+GRANT SELECT ON staging.stg_payments TO c360_read;
+GRANT SELECT ON intermediate.int_customer_orders TO c360_read;
+GRANT SELECT ON intermediate.int_interactions TO c360_read;
+GRANT SELECT ON intermediate.int_payments TO c360_read;
+GRANT SELECT ON marts.mart_customer_360 TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+
+
+INSERT INTO c360_control.release (shape)
+SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+
+COMMIT;

@@ -1,0 +1,44 @@
+-- c360gen | postgres | who may do what | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef5b752c06d7897f791970df03829a9b7afcec569a0403fa2cdfb2a4a1682b76
+
+-- c360_job may call procedures and read the log, and nothing else.
+GRANT USAGE ON SCHEMA c360_control TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_customer_orders(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_interactions(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_int_payments(TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_mart_customer_360(TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_customer_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_payment_snapshot(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_customer_orders(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_interactions(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.apply_mart_customer_360(BIGINT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_job_snapshots_daily() TO c360_job;
+GRANT EXECUTE ON PROCEDURE c360_control.run_job_incrementals() TO c360_job;
+
+-- c360_read may read.
+GRANT USAGE ON SCHEMA intermediate, marts, snapshots, staging TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot_current TO c360_read;
+GRANT SELECT ON staging.stg_customers TO c360_read;
+GRANT SELECT ON staging.stg_interactions TO c360_read;
+GRANT SELECT ON staging.stg_orders TO c360_read;
+GRANT SELECT ON staging.stg_payments TO c360_read;
+GRANT SELECT ON intermediate.int_customer_orders TO c360_read;
+GRANT SELECT ON intermediate.int_interactions TO c360_read;
+GRANT SELECT ON intermediate.int_payments TO c360_read;
+GRANT SELECT ON marts.mart_customer_360 TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_read;

@@ -1,0 +1,399 @@
+-- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9be8df12f13ef4b389d4e3764de90eaa9a3cb09f09666103912680aeae5b7586
+
+-- Brings int_payments up to date with its query.
+--
+--   CALL c360_control.run_int_payments();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_int_payments('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_int_payments(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_int_payments();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          the rows of every payment_id in the batch replace those in the table; other rows are kept
+-- Errors:  ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_int_payments(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'intermediate.int_payments';
+    c_spec_hash CONSTANT TEXT := 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_window_start TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_source_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_newest TIMESTAMPTZ;
+    v_target_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_new_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
+        TRUNCATE TABLE c360_control.stage_int_payments;
+    END IF;
+
+    -- Read the batch once.
+    INSERT INTO c360_control.stage_int_payments (
+      c360_action,
+      payment_id,
+      order_id,
+      payment_method,
+      amount,
+      status,
+      updated_at
+    )
+    SELECT
+      CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+      b.payment_id,
+      b.order_id,
+      b.payment_method,
+      b.amount,
+      b.status,
+      b.updated_at
+    FROM (
+      SELECT
+        m.payment_id,
+        m.order_id,
+        m.payment_method,
+        m.amount,
+        m.status,
+        m.updated_at
+      FROM (
+        SELECT
+          stg_payments.payment_id AS payment_id,
+          stg_payments.order_id AS order_id,
+          stg_payments.payment_method AS payment_method,
+          stg_payments.amount AS amount,
+          stg_payments.status AS status,
+          stg_payments.updated_at AS updated_at
+        FROM staging.stg_payments AS stg_payments
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END) AS source_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      MAX(s.updated_at) AS newest
+    FROM c360_control.stage_int_payments AS s
+    INTO v_source_rows, v_null_keys, v_null_times, v_newest;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of int_payments have no payment_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_int_payments AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of the query of int_payments have no updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM intermediate.int_payments AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM intermediate.int_payments AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Find the keys whose rows differ, as multisets: what is equal is not written again.
+    INSERT INTO c360_control.stage_int_payments (
+      c360_action,
+      payment_id
+    )
+    SELECT DISTINCT
+      'replace' AS c360_action,
+      g.payment_id
+    FROM (
+      SELECT
+        u.payment_id
+      FROM (
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at,
+          1 AS c360_side
+        FROM c360_control.stage_int_payments AS s
+        WHERE
+          s.c360_action = 'batch'
+        UNION ALL
+        SELECT
+          t.payment_id,
+          t.order_id,
+          t.payment_method,
+          t.amount,
+          t.status,
+          t.updated_at,
+          -1 AS c360_side
+        FROM intermediate.int_payments AS t
+        INNER JOIN (
+          SELECT DISTINCT
+            k.payment_id
+          FROM c360_control.stage_int_payments AS k
+          WHERE
+            k.c360_action = 'batch'
+        ) AS b
+          ON b.payment_id = t.payment_id
+      ) AS u
+      GROUP BY
+        u.payment_id,
+        u.order_id,
+        u.payment_method,
+        u.amount,
+        u.status,
+        u.updated_at
+      HAVING
+        SUM(u.c360_side) <> 0
+    ) AS g;
+
+    -- Count what will be replaced.
+    SELECT
+      (
+        SELECT
+          COUNT(*)
+        FROM intermediate.int_payments AS t
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
+      ) AS deleted_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM c360_control.stage_int_payments AS s
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+        WHERE
+          s.c360_action = 'batch'
+      ) AS new_rows
+    INTO v_deleted_rows, v_new_rows;
+
+    -- Remove the rows of the keys that differ.
+    IF v_deleted_rows > 0 THEN
+        DELETE FROM intermediate.int_payments AS t
+        WHERE
+          EXISTS(
+            SELECT
+              1
+            FROM c360_control.stage_int_payments AS r
+            WHERE
+              r.c360_action = 'replace' AND r.payment_id = t.payment_id
+          );
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that replace them.
+    IF v_new_rows > 0 THEN
+        INSERT INTO intermediate.int_payments (
+          payment_id,
+          order_id,
+          payment_method,
+          amount,
+          status,
+          updated_at
+        )
+        SELECT
+          s.payment_id,
+          s.order_id,
+          s.payment_method,
+          s.amount,
+          s.status,
+          s.updated_at
+        FROM c360_control.stage_int_payments AS s
+        INNER JOIN c360_control.stage_int_payments AS r
+          ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+        WHERE
+          s.c360_action = 'batch';
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
+        TRUNCATE TABLE c360_control.stage_int_payments;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
+           unchanged_rows = v_source_rows - v_new_rows,
+           watermark_before = v_watermark,
+           watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = c_node),
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_int_payments(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('intermediate.int_payments', 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_int_payments(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_int_payments(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;

@@ -1,0 +1,425 @@
+-- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f813606346603489da887a5d29c676c888377b6405a60648b9404a8851aaac34
+
+-- Brings the history order_snapshot up to date with raw_data.orders.
+--
+--   CALL c360_control.run_order_snapshot();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_order_snapshot('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_order_snapshot();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw_data.orders is new or changed when status, total_amount differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw_data.orders stays open
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_order_snapshot(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    c_spec_hash CONSTANT TEXT := 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_open_rows BIGINT;
+    v_source_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_order_snapshot;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_order_snapshot (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      order_id,
+      customer_id,
+      order_date,
+      status,
+      total_amount,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          )
+          AND d.updated_at <= v_as_of
+          AND d.updated_at <> CAST('-infinity' AS TIMESTAMPTZ)
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          )
+          AND d.updated_at <= v_as_of
+          AND d.updated_at <> CAST('-infinity' AS TIMESTAMPTZ)
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_ends_at,
+      d.order_id,
+      d.customer_id,
+      d.order_date,
+      d.status,
+      d.total_amount,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.order_id IS NULL
+          THEN 'new'
+          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          r.total_amount,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snapshots.order_snapshot AS p
+        WHERE
+          p.order_id = s.order_id AND o.order_id IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r.order_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.orders AS r
+        GROUP BY
+          r.order_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.order_id = s.order_id
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM raw_data.orders AS r
+      ) AS source_rows
+    FROM c360_control.stage_order_snapshot AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_open_rows, v_source_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw_data.orders have no order_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_snapshot AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw_data.orders share their order_id with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_snapshot AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_order_snapshot AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t.order_id = s.order_id
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snapshots.order_snapshot (
+          order_id,
+          customer_id,
+          order_date,
+          status,
+          total_amount,
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s.order_id,
+          s.customer_id,
+          s.order_date,
+          s.status,
+          s.total_amount,
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_order_snapshot AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s.order_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
+        TRUNCATE TABLE c360_control.stage_order_snapshot;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_order_snapshot(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_order_snapshot(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) FROM PUBLIC;

@@ -1,0 +1,258 @@
+-- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7c30416c843c8768ee9e79dcd06442717867dc8d9749b69c6f6b6887ee4c4a34
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
+  p_full_refresh BOOLEAN DEFAULT FALSE
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings int_interactions up to date with its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_int_interactions();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_int_interactions('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- CALL C360.c360_control.run_int_interactions(p_full_refresh => TRUE);
+--      replaces every row, in one transaction
+-- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
+--          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
+-- Errors:  ZC003 updated_at, cursor or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'intermediate.int_interactions';
+  c_spec_hash VARCHAR DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_full_refresh BOOLEAN DEFAULT FALSE;
+  v_incremental BOOLEAN DEFAULT FALSE;
+  v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_newest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_interactions (
+    c360_action VARCHAR,
+    interaction_id DECIMAL(38, 0),
+    customer_id DECIMAL(38, 0),
+    channel VARCHAR,
+    subject VARCHAR,
+    occurred_at TIMESTAMPNTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_int_interactions
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+  v_full_refresh := COALESCE(p_full_refresh, FALSE);
+  v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+  SELECT q.cursor_value INTO :v_watermark
+  FROM (
+    SELECT MAX(w.cursor_value) AS cursor_value
+    FROM C360.c360_control.watermark AS w
+    WHERE w.node = :c_node
+      AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM C360.c360_control.watermark AS l WHERE l.node = :c_node)
+  ) AS q;
+  IF (v_incremental) THEN
+    v_window_start := DATEADD(SECOND, -0, v_watermark);
+  END IF;
+
+  -- Read the rows beyond the watermark.
+  INSERT INTO C360.c360_control.stage_int_interactions (
+    c360_action,
+    interaction_id,
+    customer_id,
+    channel,
+    subject,
+    occurred_at
+  )
+  SELECT
+    CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+    b.interaction_id,
+    b.customer_id,
+    b.channel,
+    b.subject,
+    b.occurred_at
+  FROM (
+    SELECT
+      m.interaction_id,
+      m.customer_id,
+      m.channel,
+      m.subject,
+      m.occurred_at
+    FROM (
+      SELECT
+        stg_interactions.interaction_id AS interaction_id,
+        stg_interactions.customer_id AS customer_id,
+        stg_interactions.channel AS channel,
+        stg_interactions.subject AS subject,
+        stg_interactions.occurred_at AS occurred_at
+      FROM C360.staging.stg_interactions AS stg_interactions
+    ) AS m
+    WHERE
+      (
+        (
+          :v_window_start IS NULL OR m.occurred_at > :v_window_start
+        ) AND m.occurred_at <= :v_as_of
+      )
+      OR m.occurred_at IS NULL
+  ) AS b;
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.null_times,
+    q.source_rows,
+    q.newest
+  INTO
+    :v_new_rows,
+    :v_null_times,
+    :v_source_rows,
+    :v_newest
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.occurred_at) AS newest
+    FROM C360.c360_control.stage_int_interactions AS s
+  ) AS q;
+
+  -- No watermark would ever reach a NULL.
+  IF (v_null_times > 0) THEN
+    v_message := 'ZC003 intermediate.int_interactions: '
+      || v_null_times
+      || ' rows of the query of int_interactions have no occurred_at'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A full refresh replaces every row.
+  SELECT
+    q.target_rows
+  INTO
+    :v_target_rows
+  FROM (
+    SELECT
+      COUNT(*) AS target_rows
+    FROM C360.intermediate.int_interactions AS t
+  ) AS q;
+
+  -- Empty the table; readers see its rows until the commit.
+  IF (v_full_refresh) THEN
+    DELETE FROM C360.intermediate.int_interactions AS t
+    WHERE
+      TRUE;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_target_rows) THEN
+      v_message := 'ZC006 ' || 'intermediate.int_interactions' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Append the rows.
+  IF (v_new_rows > 0) THEN
+    INSERT INTO C360.intermediate.int_interactions (
+      interaction_id,
+      customer_id,
+      channel,
+      subject,
+      occurred_at
+    )
+    SELECT
+      s.interaction_id,
+      s.customer_id,
+      s.channel,
+      s.subject,
+      s.occurred_at
+    FROM C360.c360_control.stage_int_interactions AS s
+    WHERE
+      s.c360_action = 'insert';
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows) THEN
+      v_message := 'ZC006 ' || 'intermediate.int_interactions' || ': ' || (v_new_rows) || ' rows to append, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+  IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
+    v_next_watermark := v_watermark;
+  END IF;
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    source_rows, inserted_rows, deleted_rows, unchanged_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_source_rows,
+    :v_new_rows,
+    CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
+    0
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;

@@ -1,0 +1,60 @@
+-- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 98af16139d82474654d1533dc66ce7ed4be8dba0a3dbe8dababd19b5bc0cdf44
+
+-- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there.
+-- The owner needs EXECUTE TASK on the account and USAGE on the warehouse; all tasks share one owner and one schema.
+-- Tasks are created suspended. Wake the whole graph with
+--   SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('C360.c360_control.task_incrementals');
+
+-- A graph can be changed only while its root is suspended; a run under way finishes with the old definition.
+ALTER TASK IF EXISTS C360.c360_control.task_incrementals SUSPEND;
+
+CREATE OR REPLACE TASK C360.c360_control.task_incrementals
+  WAREHOUSE = ETL
+  SCHEDULE = 'USING CRON 0 */3 * * * UTC'
+  SUSPEND_TASK_AFTER_NUM_FAILURES = 3
+  COMMENT = 'Schedule incrementals: root'
+AS
+  SELECT 1;
+
+-- LOCK_TIMEOUT is how long a node waits for another run of itself, in seconds. Only here can it be set: a procedure with owner's
+-- rights may not change session parameters, and the default is 12 hours.
+CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_customer_orders
+  WAREHOUSE = ETL
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule incrementals: int_customer_orders'
+  AFTER C360.c360_control.task_incrementals
+AS
+  CALL C360.c360_control.run_int_customer_orders();;
+
+CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
+  WAREHOUSE = ETL
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule incrementals: int_interactions'
+  AFTER C360.c360_control.task_incrementals
+AS
+  CALL C360.c360_control.run_int_interactions();;
+
+CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
+  WAREHOUSE = ETL
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule incrementals: int_payments'
+  AFTER C360.c360_control.task_incrementals
+AS
+  CALL C360.c360_control.run_int_payments();;
+
+CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
+  WAREHOUSE = ETL
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule incrementals: mart_customer_360'
+  AFTER C360.c360_control.task_incrementals__int_customer_orders, C360.c360_control.task_incrementals__int_interactions, C360.c360_control.task_incrementals__int_payments
+AS
+  CALL C360.c360_control.run_mart_customer_360();;

@@ -1,0 +1,30 @@
+-- c360gen | snowflake | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 66b1cf334a1e361bc3e6b7fa5292d72a7c11699e3c825871a791f07e5b747d77
+
+CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (
+  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  first_name VARCHAR,
+  last_name VARCHAR,
+  email VARCHAR,
+  phone VARCHAR,
+  created_at TIMESTAMPNTZ(6),
+  updated_at TIMESTAMPNTZ(6) NOT NULL COMMENT 'When the row was last changed.',
+  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
+  closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
+  CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from) NOT ENFORCED
+)
+COMMENT='History of every customer, one row per version of name, e-mail address and telephone number.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customer_snapshot (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_customer_snapshot: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_customer_snapshot (node)
+SELECT 'snapshots.customer_snapshot'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customer_snapshot AS l);

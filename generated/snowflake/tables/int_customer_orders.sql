@@ -1,0 +1,25 @@
+-- c360gen | snowflake | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31c316b05d4e384db9c9da66264fc6e1a0ae5c21cbe11864c567d08607a8cd6f
+
+CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (
+  order_id DECIMAL(38, 0) NOT NULL,
+  customer_id DECIMAL(38, 0),
+  order_date DATE,
+  status VARCHAR,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPNTZ(6) NOT NULL,
+  CONSTRAINT int_customer_orders_pk PRIMARY KEY (order_id) NOT ENFORCED
+)
+COMMENT='Orders, the latest state of each.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_customer_orders (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_int_customer_orders: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_int_customer_orders (node)
+SELECT 'intermediate.int_customer_orders'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_customer_orders AS l);

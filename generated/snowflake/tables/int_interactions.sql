@@ -1,0 +1,24 @@
+-- c360gen | snowflake | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 247cf76c4bf14b42f19427781cdc4e6df2d3f4f2611743b77542206b8206f938
+
+CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
+  interaction_id DECIMAL(38, 0),
+  customer_id DECIMAL(38, 0),
+  channel VARCHAR,
+  subject VARCHAR,
+  occurred_at TIMESTAMPNTZ(6) NOT NULL
+)
+CLUSTER BY customer_id
+COMMENT='Every contact with a customer, appended as it comes.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_interactions (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_int_interactions: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_int_interactions (node)
+SELECT 'intermediate.int_interactions'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_interactions AS l);

@@ -1,0 +1,24 @@
+-- c360gen | snowflake | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb653ea3fcd553d4bd3a29799a45c03bdc781be9afd14066864d78646433d0a5
+
+CREATE TABLE IF NOT EXISTS C360.intermediate.int_payments (
+  payment_id DECIMAL(38, 0) NOT NULL,
+  order_id DECIMAL(38, 0),
+  payment_method VARCHAR,
+  amount DECIMAL(12, 2),
+  status VARCHAR,
+  updated_at TIMESTAMPNTZ(6) NOT NULL
+)
+COMMENT='Payments, the latest state of each.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_payments (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_int_payments: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_int_payments (node)
+SELECT 'intermediate.int_payments'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_payments AS l);

@@ -1,0 +1,35 @@
+-- c360gen | snowflake | table marts.mart_customer_360 | from specs/marts/marts.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2db81479d265cb230b476488d7fc3ec33e92fc67c7edc97cef80399332bda13b
+
+CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (
+  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  full_name VARCHAR,
+  email VARCHAR,
+  order_count DECIMAL(38, 0),
+  lifetime_value DECIMAL(38, 2) COMMENT 'Sum of all orders that were not cancelled, in euro.',
+  average_order_value DECIMAL(38, 2),
+  days_since_last_order DECIMAL(38, 0) COMMENT 'Whole days between the last order and the run.',
+  months_as_customer DECIMAL(38, 0) COMMENT 'Months of 30 days since the first order, truncated.',
+  payment_count DECIMAL(38, 0),
+  refund_rate DECIMAL(9, 4) COMMENT 'Share of payments that were refunded.',
+  paid_amount DECIMAL(38, 2),
+  favourite_payment_method VARCHAR,
+  interaction_count DECIMAL(38, 0),
+  last_channel VARCHAR,
+  version_count DECIMAL(38, 0) COMMENT 'Versions of the customer in the history.',
+  segment VARCHAR,
+  CONSTRAINT mart_customer_360_pk PRIMARY KEY (customer_id) NOT ENFORCED
+)
+COMMENT='One row per current customer - value, recency, payment behaviour, contacts, segment.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_mart_customer_360 (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_mart_customer_360: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_mart_customer_360 (node)
+SELECT 'marts.mart_customer_360'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_mart_customer_360 AS l);

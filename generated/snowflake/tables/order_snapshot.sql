@@ -1,0 +1,29 @@
+-- c360gen | snowflake | snapshot snapshots.order_snapshot | from specs/snapshots.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ad2b378d950a5f45ad3c9c799b68c37a62a85d7155776024ecc6a42ac83ebd94
+
+CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (
+  order_id DECIMAL(38, 0) NOT NULL,
+  customer_id DECIMAL(38, 0),
+  order_date DATE,
+  status VARCHAR,
+  total_amount DECIMAL(12, 2),
+  updated_at TIMESTAMPNTZ(6),
+  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
+  closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
+  CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from) NOT ENFORCED
+)
+COMMENT='History of every order from pending over shipped to delivered.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_snapshot (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_order_snapshot: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_order_snapshot (node)
+SELECT 'snapshots.order_snapshot'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_snapshot AS l);

@@ -1,0 +1,29 @@
+-- c360gen | snowflake | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d0298db072199d47f182da5741602cabc574b637c2a11f0e2b8002d8200ed8a1
+
+CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (
+  payment_id DECIMAL(38, 0) NOT NULL,
+  order_id DECIMAL(38, 0),
+  payment_method VARCHAR,
+  amount DECIMAL(12, 2),
+  status VARCHAR,
+  updated_at TIMESTAMPNTZ(6) NOT NULL,
+  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
+  closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from) NOT ENFORCED
+)
+COMMENT='History of every payment from pending over completed to refunded.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_payment_snapshot (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_payment_snapshot: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_payment_snapshot (node)
+SELECT 'snapshots.payment_snapshot'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_payment_snapshot AS l);

@@ -1,0 +1,32 @@
+-- c360gen | snowflake | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 525c727a488cfea041095cf2e6c45528706279aef958d8177c08be3b18e41224
+
+-- not_null raw_data.customers.customer_id
+SELECT
+  COUNT(*) AS failures
+FROM C360.raw_data.customers AS t
+WHERE
+  t.customer_id IS NULL
+HAVING
+  COUNT(*) > 0;
+
+-- unique raw_data.customers.customer_id
+SELECT
+  t.customer_id,
+  COUNT(*) AS failures
+FROM C360.raw_data.customers AS t
+WHERE
+  NOT t.customer_id IS NULL
+GROUP BY
+  t.customer_id
+HAVING
+  COUNT(*) > 1;
+
+-- not_null raw_data.customers.updated_at
+SELECT
+  COUNT(*) AS failures
+FROM C360.raw_data.customers AS t
+WHERE
+  t.updated_at IS NULL
+HAVING
+  COUNT(*) > 0;

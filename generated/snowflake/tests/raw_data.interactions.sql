@@ -1,0 +1,32 @@
+-- c360gen | snowflake | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd74fc840bce824f05771b012bd47c96107ed4881d23a086fd4b6e04af3edd92
+
+-- not_null raw_data.interactions.interaction_id
+SELECT
+  COUNT(*) AS failures
+FROM C360.raw_data.interactions AS t
+WHERE
+  t.interaction_id IS NULL
+HAVING
+  COUNT(*) > 0;
+
+-- unique raw_data.interactions.interaction_id
+SELECT
+  t.interaction_id,
+  COUNT(*) AS failures
+FROM C360.raw_data.interactions AS t
+WHERE
+  NOT t.interaction_id IS NULL
+GROUP BY
+  t.interaction_id
+HAVING
+  COUNT(*) > 1;
+
+-- not_null raw_data.interactions.occurred_at
+SELECT
+  COUNT(*) AS failures
+FROM C360.raw_data.interactions AS t
+WHERE
+  t.occurred_at IS NULL
+HAVING
+  COUNT(*) > 0;
