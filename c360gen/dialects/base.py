@@ -70,6 +70,10 @@ class Dialect:
         sizes = types.sizes(type_)
         return f"{word}({', '.join(map(str, sizes))})" if sizes else word
 
+    def data_type(self, text: str) -> exp.DataType:
+        """A type's text as a tree that prints as that text."""
+        return exp.DataType.build(text, dialect=self.name, udt=True)
+
     def cast_type(self, type_: exp.DataType) -> str:
         """The type in a CAST, where an engine wants it otherwise."""
         return self.type(type_)
@@ -92,7 +96,7 @@ class Dialect:
                 self._place(table, symbol[0], names.symbol(*symbol))
         for node in list(root.walk(bfs=False)):
             if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast) and node.this in self.types:
-                node.replace(exp.DataType.build(self.cast_type(node), dialect=self.name))
+                node.replace(self.data_type(self.cast_type(node)))
             elif isinstance(node, exp.Identifier) and not node.meta.get("ours"):
                 node.replace(self.identifier(node.name))
         lowered = root.this

@@ -14,7 +14,7 @@ from c360gen.ops.schema import ColumnDef, CreateTable, CreateView
 def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.Expression] = ()) -> exp.ColumnDef:
     constraints = [exp.ColumnConstraint(kind=exp.NotNullColumnConstraint())] if column.not_null else []
     constraints += [exp.ColumnConstraint(kind=e) for e in extra]
-    kind = exp.DataType.build(dialect.type(column.type), dialect=dialect.name, udt=True)
+    kind = dialect.data_type(dialect.type(column.type))
     return exp.ColumnDef(this=dialect.identifier(column.name), kind=kind, constraints=constraints)
 
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 004b023f42dfc8500e5523e8bc4b2a7c073e9d44b2aa915b15883a87bfac9772
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73da484bc6f6205d59a684ccbb152d28a7afe3d97c8927f5d1defc1d56099392
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -94,15 +94,15 @@ GROUP BY l.run_id, l.node;
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (
-  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
   first_name VARCHAR,
   last_name VARCHAR,
   email VARCHAR,
   phone VARCHAR,
-  created_at TIMESTAMPNTZ(6),
-  updated_at TIMESTAMPNTZ(6) NOT NULL COMMENT 'When the row was last changed.',
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  created_at TIMESTAMP_NTZ(6),
+  updated_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last changed.',
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from) NOT ENFORCED
@@ -178,14 +178,14 @@ $$;
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (
-  order_id DECIMAL(38, 0) NOT NULL,
-  customer_id DECIMAL(38, 0),
+  order_id NUMBER(38, 0) NOT NULL,
+  customer_id NUMBER(38, 0),
   order_date DATE,
   status VARCHAR,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPNTZ(6),
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  total_amount NUMBER(12, 2),
+  updated_at TIMESTAMP_NTZ(6),
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from) NOT ENFORCED
@@ -258,14 +258,14 @@ $$;
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (
-  payment_id DECIMAL(38, 0) NOT NULL,
-  order_id DECIMAL(38, 0),
+  payment_id NUMBER(38, 0) NOT NULL,
+  order_id NUMBER(38, 0),
   payment_method VARCHAR,
-  amount DECIMAL(12, 2),
+  amount NUMBER(12, 2),
   status VARCHAR,
-  updated_at TIMESTAMPNTZ(6) NOT NULL,
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from) NOT ENFORCED
@@ -394,12 +394,12 @@ FROM C360.raw_data.payments AS payments;
 -- ==================== tables/int_customer_orders.sql: incremental intermediate.int_customer_orders
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (
-  order_id DECIMAL(38, 0) NOT NULL,
-  customer_id DECIMAL(38, 0),
+  order_id NUMBER(38, 0) NOT NULL,
+  customer_id NUMBER(38, 0),
   order_date DATE,
   status VARCHAR,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPNTZ(6) NOT NULL,
+  total_amount NUMBER(12, 2),
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
   CONSTRAINT int_customer_orders_pk PRIMARY KEY (order_id) NOT ENFORCED
 )
 COMMENT='Orders, the latest state of each.';
@@ -420,11 +420,11 @@ WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_customer_orders AS l)
 -- ==================== tables/int_interactions.sql: incremental intermediate.int_interactions
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
-  interaction_id DECIMAL(38, 0),
-  customer_id DECIMAL(38, 0),
+  interaction_id NUMBER(38, 0),
+  customer_id NUMBER(38, 0),
   channel VARCHAR,
   subject VARCHAR,
-  occurred_at TIMESTAMPNTZ(6) NOT NULL
+  occurred_at TIMESTAMP_NTZ(6) NOT NULL
 )
 CLUSTER BY customer_id
 COMMENT='Every contact with a customer, appended as it comes.';
@@ -445,12 +445,12 @@ WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_interactions AS l);
 -- ==================== tables/int_payments.sql: incremental intermediate.int_payments
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_payments (
-  payment_id DECIMAL(38, 0) NOT NULL,
-  order_id DECIMAL(38, 0),
+  payment_id NUMBER(38, 0) NOT NULL,
+  order_id NUMBER(38, 0),
   payment_method VARCHAR,
-  amount DECIMAL(12, 2),
+  amount NUMBER(12, 2),
   status VARCHAR,
-  updated_at TIMESTAMPNTZ(6) NOT NULL
+  updated_at TIMESTAMP_NTZ(6) NOT NULL
 )
 COMMENT='Payments, the latest state of each.';
 
@@ -470,21 +470,21 @@ WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_payments AS l);
 -- ==================== tables/mart_customer_360.sql: table marts.mart_customer_360
 
 CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (
-  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
   full_name VARCHAR,
   email VARCHAR,
-  order_count DECIMAL(38, 0),
-  lifetime_value DECIMAL(38, 2) COMMENT 'Sum of all orders that were not cancelled, in euro.',
-  average_order_value DECIMAL(38, 2),
-  days_since_last_order DECIMAL(38, 0) COMMENT 'Whole days between the last order and the run.',
-  months_as_customer DECIMAL(38, 0) COMMENT 'Months of 30 days since the first order, truncated.',
-  payment_count DECIMAL(38, 0),
-  refund_rate DECIMAL(9, 4) COMMENT 'Share of payments that were refunded.',
-  paid_amount DECIMAL(38, 2),
+  order_count NUMBER(38, 0),
+  lifetime_value NUMBER(38, 2) COMMENT 'Sum of all orders that were not cancelled, in euro.',
+  average_order_value NUMBER(38, 2),
+  days_since_last_order NUMBER(38, 0) COMMENT 'Whole days between the last order and the run.',
+  months_as_customer NUMBER(38, 0) COMMENT 'Months of 30 days since the first order, truncated.',
+  payment_count NUMBER(38, 0),
+  refund_rate NUMBER(9, 4) COMMENT 'Share of payments that were refunded.',
+  paid_amount NUMBER(38, 2),
   favourite_payment_method VARCHAR,
-  interaction_count DECIMAL(38, 0),
+  interaction_count NUMBER(38, 0),
   last_channel VARCHAR,
-  version_count DECIMAL(38, 0) COMMENT 'Versions of the customer in the history.',
+  version_count NUMBER(38, 0) COMMENT 'Versions of the customer in the history.',
   segment VARCHAR,
   CONSTRAINT mart_customer_360_pk PRIMARY KEY (customer_id) NOT ENFORCED
 )
@@ -569,16 +569,16 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    customer_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    customer_id NUMBER(38, 0),
     first_name VARCHAR,
     last_name VARCHAR,
     email VARCHAR,
     phone VARCHAR,
-    created_at TIMESTAMPNTZ(6),
-    updated_at TIMESTAMPNTZ(6)
+    created_at TIMESTAMP_NTZ(6),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -1049,15 +1049,15 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    order_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    order_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     order_date DATE,
     status VARCHAR,
-    total_amount DECIMAL(12, 2),
-    updated_at TIMESTAMPNTZ(6)
+    total_amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -1449,15 +1449,15 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    payment_id DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    payment_id NUMBER(38, 0),
+    order_id NUMBER(38, 0),
     payment_method VARCHAR,
-    amount DECIMAL(12, 2),
+    amount NUMBER(12, 2),
     status VARCHAR,
-    updated_at TIMESTAMPNTZ(6)
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -1919,14 +1919,14 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_customer_orders (
     c360_action VARCHAR,
-    c360_copies DECIMAL(38, 0),
-    c360_position DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    order_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     order_date DATE,
     status VARCHAR,
-    total_amount DECIMAL(12, 2),
-    updated_at TIMESTAMPNTZ(6)
+    total_amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -2309,11 +2309,11 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_interactions (
     c360_action VARCHAR,
-    interaction_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    interaction_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     channel VARCHAR,
     subject VARCHAR,
-    occurred_at TIMESTAMPNTZ(6)
+    occurred_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -2572,12 +2572,12 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_payments (
     c360_action VARCHAR,
-    payment_id DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
+    payment_id NUMBER(38, 0),
+    order_id NUMBER(38, 0),
     payment_method VARCHAR,
-    amount DECIMAL(12, 2),
+    amount NUMBER(12, 2),
     status VARCHAR,
-    updated_at TIMESTAMPNTZ(6)
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
@@ -3033,7 +3033,7 @@ BEGIN
         o.customer_id AS customer_id,
         COUNT(*) AS order_count,
         SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-        ROUND(CAST(SUM(o.total_amount) AS DECIMAL(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
+        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
         MIN(o.order_date) AS first_order_date,
         MAX(o.order_date) AS last_order_date
       FROM C360.intermediate.int_customer_orders AS o
@@ -3098,22 +3098,22 @@ BEGIN
       c.customer_id AS customer_id,
       CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS VARCHAR) AS full_name,
       c.email AS email,
-      CAST(COALESCE(o.order_count, 0) AS DECIMAL(38, 0)) AS order_count,
-      CAST(COALESCE(o.lifetime_value, 0) AS DECIMAL(38, 2)) AS lifetime_value,
+      CAST(COALESCE(o.order_count, 0) AS NUMBER(38, 0)) AS order_count,
+      CAST(COALESCE(o.lifetime_value, 0) AS NUMBER(38, 2)) AS lifetime_value,
       o.average_order_value AS average_order_value,
-      CAST(DATEDIFF(DAY, o.last_order_date, clock.today) AS DECIMAL(38, 0)) AS days_since_last_order,
+      CAST(DATEDIFF(DAY, o.last_order_date, clock.today) AS NUMBER(38, 0)) AS days_since_last_order,
       CAST(CAST((
         (
           DATEDIFF(DAY, o.first_order_date, clock.today)
         ) - (
           DATEDIFF(DAY, o.first_order_date, clock.today)
         ) % 30
-      ) / 30 AS DECIMAL(38, 0)) AS DECIMAL(38, 0)) AS months_as_customer,
-      CAST(COALESCE(p.payment_count, 0) AS DECIMAL(38, 0)) AS payment_count,
-      CAST(ROUND(CAST(p.refund_count AS DECIMAL(12, 4)) / NULLIF(p.payment_count, 0), 9) AS DECIMAL(9, 4)) AS refund_rate,
-      CAST(COALESCE(p.paid_amount, 0) AS DECIMAL(38, 2)) AS paid_amount,
+      ) / 30 AS NUMBER(38, 0)) AS NUMBER(38, 0)) AS months_as_customer,
+      CAST(COALESCE(p.payment_count, 0) AS NUMBER(38, 0)) AS payment_count,
+      CAST(ROUND(CAST(p.refund_count AS NUMBER(12, 4)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
+      CAST(COALESCE(p.paid_amount, 0) AS NUMBER(38, 2)) AS paid_amount,
       f.payment_method AS favourite_payment_method,
-      CAST(COALESCE(k.interaction_count, 0) AS DECIMAL(38, 0)) AS interaction_count,
+      CAST(COALESCE(k.interaction_count, 0) AS NUMBER(38, 0)) AS interaction_count,
       k.channel AS last_channel,
       v.version_count AS version_count,
       CAST(CASE

@@ -43,6 +43,10 @@ class Snowflake(Warehouse):
         # A reserved word is quoted in upper case, which is what it is called when it is not quoted.
         return exp.Identifier(this=name.upper(), quoted=True) if made.quoted and name.isidentifier() and name.islower() and name.isascii() else made
 
+    def data_type(self, text: str) -> exp.DataType:
+        """Snowflake's own words; sqlglot would print TIMESTAMPNTZ and DECIMAL, which fewer people read."""
+        return exp.DataType(this=T.USERDEFINED, kind=exp.Var(this=text))
+
     def variable(self, name: str) -> exp.Expression:
         return exp.Placeholder(this=f"v_{name}") if name in symbols.VARIABLES else exp.column(f"p_{name}")
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3ceece8e814bea020dfa706e2ca17316f8dc3d84b6bc4e5e326ea40c5009cb6d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ebc9f30fd1a7f71a67a24f9a616639e9cf7f5f232dcc56b52fd4dd60e674e851
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -65,16 +65,16 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    customer_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    customer_id NUMBER(38, 0),
     first_name VARCHAR,
     last_name VARCHAR,
     email VARCHAR,
     phone VARCHAR,
-    created_at TIMESTAMPNTZ(6),
-    updated_at TIMESTAMPNTZ(6)
+    created_at TIMESTAMP_NTZ(6),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ed0811b92bdaba39d07bf789ea452dd6c566d0ffab4fc6a1ac1c46b16bfa88ba
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a1672dd5488521815e4939534813262be3e936a8af7a7fca30ccd4d2d2d4153
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -67,14 +67,14 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_customer_orders (
     c360_action VARCHAR,
-    c360_copies DECIMAL(38, 0),
-    c360_position DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    order_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     order_date DATE,
     status VARCHAR,
-    total_amount DECIMAL(12, 2),
-    updated_at TIMESTAMPNTZ(6)
+    total_amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7c30416c843c8768ee9e79dcd06442717867dc8d9749b69c6f6b6887ee4c4a34
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86de881ca4926bdf28c9bb4be8e2d5aa9d1b45a5d0987fc21d307839f238cf32
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -59,11 +59,11 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_interactions (
     c360_action VARCHAR,
-    interaction_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    interaction_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     channel VARCHAR,
     subject VARCHAR,
-    occurred_at TIMESTAMPNTZ(6)
+    occurred_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

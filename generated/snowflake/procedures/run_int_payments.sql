@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ba5d09829d5f95f7add8334b19da085c688e7db336d2537f84da8d291b52393
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7cdc5e65c67055f6af7f5a6b55c1de3b54efc35cc40f8804feb16f802be658e5
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -63,12 +63,12 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_payments (
     c360_action VARCHAR,
-    payment_id DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
+    payment_id NUMBER(38, 0),
+    order_id NUMBER(38, 0),
     payment_method VARCHAR,
-    amount DECIMAL(12, 2),
+    amount NUMBER(12, 2),
     status VARCHAR,
-    updated_at TIMESTAMPNTZ(6)
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

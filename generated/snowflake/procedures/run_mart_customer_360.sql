@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3d19820888342a6899c927bd5b3aa4d60fde2ca6dcad176614dac9ff60be454
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9e32d66f238216be9e92019121e52bb2b9ce55596d5d12122e896a793a2216b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -133,7 +133,7 @@ BEGIN
         o.customer_id AS customer_id,
         COUNT(*) AS order_count,
         SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-        ROUND(CAST(SUM(o.total_amount) AS DECIMAL(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
+        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
         MIN(o.order_date) AS first_order_date,
         MAX(o.order_date) AS last_order_date
       FROM C360.intermediate.int_customer_orders AS o
@@ -198,22 +198,22 @@ BEGIN
       c.customer_id AS customer_id,
       CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS VARCHAR) AS full_name,
       c.email AS email,
-      CAST(COALESCE(o.order_count, 0) AS DECIMAL(38, 0)) AS order_count,
-      CAST(COALESCE(o.lifetime_value, 0) AS DECIMAL(38, 2)) AS lifetime_value,
+      CAST(COALESCE(o.order_count, 0) AS NUMBER(38, 0)) AS order_count,
+      CAST(COALESCE(o.lifetime_value, 0) AS NUMBER(38, 2)) AS lifetime_value,
       o.average_order_value AS average_order_value,
-      CAST(DATEDIFF(DAY, o.last_order_date, clock.today) AS DECIMAL(38, 0)) AS days_since_last_order,
+      CAST(DATEDIFF(DAY, o.last_order_date, clock.today) AS NUMBER(38, 0)) AS days_since_last_order,
       CAST(CAST((
         (
           DATEDIFF(DAY, o.first_order_date, clock.today)
         ) - (
           DATEDIFF(DAY, o.first_order_date, clock.today)
         ) % 30
-      ) / 30 AS DECIMAL(38, 0)) AS DECIMAL(38, 0)) AS months_as_customer,
-      CAST(COALESCE(p.payment_count, 0) AS DECIMAL(38, 0)) AS payment_count,
-      CAST(ROUND(CAST(p.refund_count AS DECIMAL(12, 4)) / NULLIF(p.payment_count, 0), 9) AS DECIMAL(9, 4)) AS refund_rate,
-      CAST(COALESCE(p.paid_amount, 0) AS DECIMAL(38, 2)) AS paid_amount,
+      ) / 30 AS NUMBER(38, 0)) AS NUMBER(38, 0)) AS months_as_customer,
+      CAST(COALESCE(p.payment_count, 0) AS NUMBER(38, 0)) AS payment_count,
+      CAST(ROUND(CAST(p.refund_count AS NUMBER(12, 4)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
+      CAST(COALESCE(p.paid_amount, 0) AS NUMBER(38, 2)) AS paid_amount,
       f.payment_method AS favourite_payment_method,
-      CAST(COALESCE(k.interaction_count, 0) AS DECIMAL(38, 0)) AS interaction_count,
+      CAST(COALESCE(k.interaction_count, 0) AS NUMBER(38, 0)) AS interaction_count,
       k.channel AS last_channel,
       v.version_count AS version_count,
       CAST(CASE

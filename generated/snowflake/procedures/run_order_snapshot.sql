@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 311df0f9844efa930990729c53d00b860fef1b3751826fba811d5e546d372434
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 430b1824178fa456c18be718791833c2337751a6938deb718a94e4de239c8f57
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -61,15 +61,15 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    order_id DECIMAL(38, 0),
-    customer_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    order_id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
     order_date DATE,
     status VARCHAR,
-    total_amount DECIMAL(12, 2),
-    updated_at TIMESTAMPNTZ(6)
+    total_amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9266f2a29e60de0047cf719c19cc97ef38b6cb5dde299c3304a1fd49747abce
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a88379dd1f780436fbbb1fb18688d9ffb7fa5f7447c9060aab4aa958dcbaef24
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -65,15 +65,15 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (
     c360_action VARCHAR,
-    c360_open_from TIMESTAMPNTZ(6),
-    c360_starts_at TIMESTAMPNTZ(6),
-    c360_ends_at TIMESTAMPNTZ(6),
-    payment_id DECIMAL(38, 0),
-    order_id DECIMAL(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    payment_id NUMBER(38, 0),
+    order_id NUMBER(38, 0),
     payment_method VARCHAR,
-    amount DECIMAL(12, 2),
+    amount NUMBER(12, 2),
     status VARCHAR,
-    updated_at TIMESTAMPNTZ(6)
+    updated_at TIMESTAMP_NTZ(6)
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has

@@ -1,16 +1,16 @@
 -- c360gen | snowflake | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 66b1cf334a1e361bc3e6b7fa5292d72a7c11699e3c825871a791f07e5b747d77
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 930558703b4530ae09ddefd3602f8912e089040eaa4ecb27b16674aab8f280b9
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (
-  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
   first_name VARCHAR,
   last_name VARCHAR,
   email VARCHAR,
   phone VARCHAR,
-  created_at TIMESTAMPNTZ(6),
-  updated_at TIMESTAMPNTZ(6) NOT NULL COMMENT 'When the row was last changed.',
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  created_at TIMESTAMP_NTZ(6),
+  updated_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'When the row was last changed.',
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from) NOT ENFORCED

@@ -1,13 +1,13 @@
 -- c360gen | snowflake | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31c316b05d4e384db9c9da66264fc6e1a0ae5c21cbe11864c567d08607a8cd6f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: afaa2dc5253502dabe339f947b761312d8ed1ca5bb539584a24847799715cec0
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (
-  order_id DECIMAL(38, 0) NOT NULL,
-  customer_id DECIMAL(38, 0),
+  order_id NUMBER(38, 0) NOT NULL,
+  customer_id NUMBER(38, 0),
   order_date DATE,
   status VARCHAR,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPNTZ(6) NOT NULL,
+  total_amount NUMBER(12, 2),
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
   CONSTRAINT int_customer_orders_pk PRIMARY KEY (order_id) NOT ENFORCED
 )
 COMMENT='Orders, the latest state of each.';

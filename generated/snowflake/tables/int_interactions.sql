@@ -1,12 +1,12 @@
 -- c360gen | snowflake | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 247cf76c4bf14b42f19427781cdc4e6df2d3f4f2611743b77542206b8206f938
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ecd418d319fbcfa0512d21c20ce1228748d85497708de55fba86c30197565dde
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
-  interaction_id DECIMAL(38, 0),
-  customer_id DECIMAL(38, 0),
+  interaction_id NUMBER(38, 0),
+  customer_id NUMBER(38, 0),
   channel VARCHAR,
   subject VARCHAR,
-  occurred_at TIMESTAMPNTZ(6) NOT NULL
+  occurred_at TIMESTAMP_NTZ(6) NOT NULL
 )
 CLUSTER BY customer_id
 COMMENT='Every contact with a customer, appended as it comes.';

@@ -1,13 +1,13 @@
 -- c360gen | snowflake | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb653ea3fcd553d4bd3a29799a45c03bdc781be9afd14066864d78646433d0a5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ef9fad5dc54142a4abb29c31f6fa3ab4bbe90f8801955b2f62986c4a6faa57f
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_payments (
-  payment_id DECIMAL(38, 0) NOT NULL,
-  order_id DECIMAL(38, 0),
+  payment_id NUMBER(38, 0) NOT NULL,
+  order_id NUMBER(38, 0),
   payment_method VARCHAR,
-  amount DECIMAL(12, 2),
+  amount NUMBER(12, 2),
   status VARCHAR,
-  updated_at TIMESTAMPNTZ(6) NOT NULL
+  updated_at TIMESTAMP_NTZ(6) NOT NULL
 )
 COMMENT='Payments, the latest state of each.';
 

@@ -1,22 +1,22 @@
 -- c360gen | snowflake | table marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2db81479d265cb230b476488d7fc3ec33e92fc67c7edc97cef80399332bda13b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 78ef127b7a62409e62aa4d303c390546470e81a0065c87699d8cfda4d5e8ee0f
 
 CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (
-  customer_id DECIMAL(38, 0) NOT NULL COMMENT 'Key of the customer.',
+  customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
   full_name VARCHAR,
   email VARCHAR,
-  order_count DECIMAL(38, 0),
-  lifetime_value DECIMAL(38, 2) COMMENT 'Sum of all orders that were not cancelled, in euro.',
-  average_order_value DECIMAL(38, 2),
-  days_since_last_order DECIMAL(38, 0) COMMENT 'Whole days between the last order and the run.',
-  months_as_customer DECIMAL(38, 0) COMMENT 'Months of 30 days since the first order, truncated.',
-  payment_count DECIMAL(38, 0),
-  refund_rate DECIMAL(9, 4) COMMENT 'Share of payments that were refunded.',
-  paid_amount DECIMAL(38, 2),
+  order_count NUMBER(38, 0),
+  lifetime_value NUMBER(38, 2) COMMENT 'Sum of all orders that were not cancelled, in euro.',
+  average_order_value NUMBER(38, 2),
+  days_since_last_order NUMBER(38, 0) COMMENT 'Whole days between the last order and the run.',
+  months_as_customer NUMBER(38, 0) COMMENT 'Months of 30 days since the first order, truncated.',
+  payment_count NUMBER(38, 0),
+  refund_rate NUMBER(9, 4) COMMENT 'Share of payments that were refunded.',
+  paid_amount NUMBER(38, 2),
   favourite_payment_method VARCHAR,
-  interaction_count DECIMAL(38, 0),
+  interaction_count NUMBER(38, 0),
   last_channel VARCHAR,
-  version_count DECIMAL(38, 0) COMMENT 'Versions of the customer in the history.',
+  version_count NUMBER(38, 0) COMMENT 'Versions of the customer in the history.',
   segment VARCHAR,
   CONSTRAINT mart_customer_360_pk PRIMARY KEY (customer_id) NOT ENFORCED
 )

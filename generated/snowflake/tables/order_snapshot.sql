@@ -1,15 +1,15 @@
 -- c360gen | snowflake | snapshot snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ad2b378d950a5f45ad3c9c799b68c37a62a85d7155776024ecc6a42ac83ebd94
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fdfb7617043dd34b571d30d097c18d45bb1041c79eaa8efb6455cfb2b9535d1
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (
-  order_id DECIMAL(38, 0) NOT NULL,
-  customer_id DECIMAL(38, 0),
+  order_id NUMBER(38, 0) NOT NULL,
+  customer_id NUMBER(38, 0),
   order_date DATE,
   status VARCHAR,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPNTZ(6),
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  total_amount NUMBER(12, 2),
+  updated_at TIMESTAMP_NTZ(6),
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from) NOT ENFORCED

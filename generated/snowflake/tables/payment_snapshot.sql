@@ -1,15 +1,15 @@
 -- c360gen | snowflake | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d0298db072199d47f182da5741602cabc574b637c2a11f0e2b8002d8200ed8a1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55d60a7841259878aa8d2b7345ccc3ea4519d6922da4007a93bd12b02673215e
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (
-  payment_id DECIMAL(38, 0) NOT NULL,
-  order_id DECIMAL(38, 0),
+  payment_id NUMBER(38, 0) NOT NULL,
+  order_id NUMBER(38, 0),
   payment_method VARCHAR,
-  amount DECIMAL(12, 2),
+  amount NUMBER(12, 2),
   status VARCHAR,
-  updated_at TIMESTAMPNTZ(6) NOT NULL,
-  valid_from TIMESTAMPNTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
-  valid_to TIMESTAMPNTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
   opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from) NOT ENFORCED

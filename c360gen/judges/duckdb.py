@@ -1,0 +1,35 @@
+"""DuckDB itself: deploy.sql, every script and every data test are executed in memory on empty sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from c360gen.judges import Finding, JudgeUnavailable, source_ddl, texts
+
+
+def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
+    try:
+        import duckdb
+    except ImportError:
+        raise JudgeUnavailable("duckdb") from None
+    connection = duckdb.connect()
+    for statement in source_ddl(manifest):
+        connection.execute(statement)
+    found = []
+    for path, text in texts(root, manifest).items():
+        if path != "deploy.sql" and not path.startswith(("scripts/", "tests/")):
+            continue  # parts of deploy.sql
+        at = 0
+        try:
+            for statement in duckdb.extract_statements(text):
+                at = max(at, text.find(statement.query.strip().splitlines()[0], at))
+                connection.execute(statement)
+        except duckdb.Error as error:
+            found.append(Finding(path, text.count("\n", 0, at) + 1, str(error).splitlines()[0]))
+            try:
+                connection.execute("ROLLBACK")
+            except duckdb.Error:
+                pass  # no transaction was open
+    return found
