@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3d428671c40fc5238fd1e46fffa2d54ecaa97fe2fd6384e48a2e646963afdc2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 080d994d2bdb85b30e92c5e61956d5517dc28fc7620b644cbaedee87494bcf37
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1984,8 +1984,8 @@ BEGIN
     END IF;
 
     -- Rows that share a key must be equal in every column.
-    SET (v_duplicate_keys) = (
-      SELECT AS STRUCT
+    SET v_duplicate_keys = (
+      SELECT
         COUNT(*) AS duplicate_keys
       FROM (
         SELECT
@@ -2037,8 +2037,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_customer_orders AS t
     );
@@ -2277,8 +2277,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_interactions AS t
     );
@@ -2534,8 +2534,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_payments AS t
     );
@@ -2761,8 +2761,8 @@ BEGIN
     END IF;
 
     -- Count the rows that go.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.marts.mart_customer_360 AS t
     );
@@ -2928,8 +2928,8 @@ BEGIN
     ) AS m;
 
     -- Count the rows that came.
-    SET (v_new_rows) = (
-      SELECT AS STRUCT
+    SET v_new_rows = (
+      SELECT
         COUNT(*) AS new_rows
       FROM `acme-analytics`.marts.mart_customer_360 AS t
     );

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73da484bc6f6205d59a684ccbb152d28a7afe3d97c8927f5d1defc1d56099392
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 63d8327dbf799e42f4566e37239027d752fae10afbd074127b05f9f4ca927ca0
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -426,7 +426,7 @@ CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
   subject VARCHAR,
   occurred_at TIMESTAMP_NTZ(6) NOT NULL
 )
-CLUSTER BY customer_id
+CLUSTER BY (customer_id)
 COMMENT='Every contact with a customer, appended as it comes.';
 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.

@@ -128,7 +128,8 @@ class BigQuery(Warehouse):
 
     def count(self, step: Count, names: Names) -> Shell:
         query = self.lower(step.query, names)
-        query.set("kind", "STRUCT")
+        if len(step.names) > 1:
+            query.set("kind", "STRUCT")
         return self.shell("count.sql.j2", {"because": step.because, "query": query, "names": [f"v_{n}" for n in step.names]})
 
     def guard(self, step: Guard, names: Names, label: str) -> Shell:

@@ -75,7 +75,7 @@ class Snowflake(Warehouse):
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
         properties: list[exp.Expression] = []
         if op.cluster_by:
-            properties.append(exp.Cluster(expressions=[exp.Column(this=self.identifier(c)) for c in op.cluster_by]))
+            properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in op.cluster_by]))
         if op.description:
             properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
         return [

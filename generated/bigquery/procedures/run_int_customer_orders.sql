@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c1ffa1ce5182bcf564b6248a3dec1e04eb33ab371066be2ec93447710898dda2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef96a3b3aea8c2fe83703424fdf765dcbf88161e493cdb14d7b28d31f7dcbe02
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -211,8 +211,8 @@ BEGIN
     END IF;
 
     -- Rows that share a key must be equal in every column.
-    SET (v_duplicate_keys) = (
-      SELECT AS STRUCT
+    SET v_duplicate_keys = (
+      SELECT
         COUNT(*) AS duplicate_keys
       FROM (
         SELECT
@@ -264,8 +264,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_customer_orders AS t
     );

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 72029754fb760ade09b05954524db57d1dde84017a21d8d02ac465ee4475b48f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c1298917fd557e44d8505a8fe0b469b65c0cd8bfcc9b9a9b63e5e4949c40d1c8
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -149,8 +149,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_interactions AS t
     );

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16d16b7d48cf1608b0ce8695fee6c35c2512a06a4e80122559fe5bae00b21ebc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5f85d8048d76b48b0ef3e1196d12327815d7340d9cab4184cb33bf6324a12a9c
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -180,8 +180,8 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.intermediate.int_payments AS t
     );

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea6b6e6e2f7df8bb2d75197c24902b55e5e8eed8e88340a0ceacc5cd87125697
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d0b293fb636aea38c3c2ba20fc52ff61cc55127537fd9781b1267a679f15ea2
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -56,8 +56,8 @@ BEGIN
     END IF;
 
     -- Count the rows that go.
-    SET (v_target_rows) = (
-      SELECT AS STRUCT
+    SET v_target_rows = (
+      SELECT
         COUNT(*) AS target_rows
       FROM `acme-analytics`.marts.mart_customer_360 AS t
     );
@@ -223,8 +223,8 @@ BEGIN
     ) AS m;
 
     -- Count the rows that came.
-    SET (v_new_rows) = (
-      SELECT AS STRUCT
+    SET v_new_rows = (
+      SELECT
         COUNT(*) AS new_rows
       FROM `acme-analytics`.marts.mart_customer_360 AS t
     );

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ecd418d319fbcfa0512d21c20ce1228748d85497708de55fba86c30197565dde
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eef29cc50d27a043f1a681b9d31b90f081549ad9d389996833a134ac5ca70586
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
   interaction_id NUMBER(38, 0),
@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (
   subject VARCHAR,
   occurred_at TIMESTAMP_NTZ(6) NOT NULL
 )
-CLUSTER BY customer_id
+CLUSTER BY (customer_id)
 COMMENT='Every contact with a customer, appended as it comes.';
 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.

@@ -1,0 +1,530 @@
+"""Runs procedures (program.py) on DuckDB: control flow here, each statement transpiled alone, nothing guessed.
+
+Three kinds of trouble, never mixed:
+  Failure      what a warehouse would raise too (a guard, a duplicate in MERGE, a cast); handlers may catch it
+  Broken       the text is wrong (unknown column, unbound variable, DDL in a transaction); no handler sees it
+  Unsupported  this machine cannot say what the warehouse would do; no handler sees it
+"""
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+import duckdb
+import sqlglot
+from sqlglot import ErrorLevel, exp
+
+from tests.warehouse.program import (Assign, Block, Call, Declare, DeclareError, If, Jump, Loop, Node, Procedure, Raise, Return, Sql, Transaction,
+                     Unsupported, Immediate)
+
+# Functions whose answer was compared with the warehouse's documentation; every other one is refused.
+PROVEN = (exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Cast, exp.Count, exp.CountIf, exp.Max, exp.Min, exp.Sum, exp.Exists, exp.RowNumber,
+          exp.Concat, exp.CurrentTimestamp, exp.Avg, exp.Round, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.Abs, exp.Ceil, exp.Floor,
+          exp.Nullif, exp.GroupConcat, exp.Uuid, exp.CurrentUser, exp.SessionUser, exp.Translate, exp.DateDiff, exp.DateSub, exp.TsOrDsAdd,
+          exp.Extract, exp.FirstValue, exp.LastValue, exp.Length, exp.Replace, exp.Substring, exp.Greatest, exp.Least, exp.ToChar, exp.Mod, exp.IntDiv, exp.TimestampSub, exp.TimestampAdd, exp.DateAdd, exp.MD5, exp.Lower, exp.Upper, exp.Trim,
+          exp.Xor)
+LOSSY = (exp.TryCast, exp.JSONExtract, exp.Bracket, exp.Command, exp.IgnoreNulls)
+WRONG_TEXT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.NotImplementedException)
+
+
+class Failure(Exception):
+    pass
+
+
+class Broken(Exception):
+    pass
+
+
+class Killed(Exception):
+    """The session died here: nothing more runs, the open transaction is lost."""
+
+
+class Left(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Value:
+    type: str
+    text: str | None
+
+    def sql(self) -> exp.Expression:
+        inner = exp.null() if self.text is None else exp.Literal.string(self.text)
+        return exp.cast(inner, exp.DataType.build(self.type, dialect="duckdb"))
+
+
+@dataclass
+class Frame:
+    procedure: Procedure
+    scopes: list[dict[str, Value]] = field(default_factory=lambda: [{}])
+    errors: dict[str, str] = field(default_factory=dict)
+    handling: list[Failure] = field(default_factory=list)
+
+    def find(self, name: str) -> dict[str, Value]:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope
+        raise Broken(f"undeclared variable {name}")
+
+    def knows(self, name: str) -> bool:
+        return any(name in scope for scope in self.scopes)
+
+
+class Machine:
+    dialect: str
+    catch_all: str
+    decimal: str
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, procedures: list[Procedure], database: str, steps: int = 1_000):
+        self.connection, self.scratch = connection, duckdb.connect()
+        (zone,) = connection.execute("SELECT current_setting('TimeZone')").fetchone()
+        self.scratch.execute(f"SET TimeZone = '{zone}'")
+        self.procedures = {self.path(p.name): p for p in procedures}
+        self.database, self.steps = database, steps
+        self.clock = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+        self.open: Frame | None = None  # who began the open transaction
+        self.opened_at = self.clock
+        self.temporary: dict[str, str] = {}
+        self.rows: Value = Value("BIGINT", None)
+        self.frames: list[Frame] = []
+        self.failures: dict[int, Exception] = {}  # inject: n-th SQL statement → Failure(…) or Killed()
+        self.count = 0
+        self.reached: set[tuple[str, int]] = set()
+
+    # --- procedures -------------------------------------------------------------------------------------------------
+
+    def call(self, name: str, *arguments: object) -> str | None:
+        """CALL from outside: plain values in, the returned text out; what a session's end does to an open transaction is done."""
+        found = self.connection.execute("SELECT DISTINCT lower(column_name) FROM duckdb_columns() WHERE NOT internal").fetchall()
+        self.columns = {name for (name,) in found}
+        self.tables = set(self.connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
+            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1", [self.database]).fetchall())
+        try:
+            result, _ = self.enter(name, [Value("VARCHAR", None if a is None else str(a)) for a in arguments])
+        except (Failure, Killed, Broken, Unsupported):
+            self.rollback_if_open()
+            raise
+        if self.open:
+            self.rollback_if_open()
+            raise Broken(f"{name} left its transaction open")
+        return result
+
+    def rollback_if_open(self) -> None:
+        if self.open:
+            self.connection.execute("ROLLBACK")
+            self.open = None
+
+    def enter(self, name: str, arguments: list[Value]) -> tuple[str | None, Frame]:
+        procedure = self.procedures.get(self.path(name)) or self.no_procedure(name)
+        missing = procedure.parameters[len(arguments):]
+        if len(arguments) > len(procedure.parameters) or any(p.default is None for p in missing):
+            raise Broken(f"{name} takes {len(procedure.parameters)} arguments, not {len(arguments)}")
+        for parameter in missing:
+            arguments = [*arguments, Value(self.type(parameter.type), self.evaluate(str(parameter.default), self.type(parameter.type)))]
+        frame = Frame(procedure)
+        for parameter, value in zip(procedure.parameters, arguments, strict=True):
+            type_ = self.type(parameter.type)
+            text = None if parameter.mode == "out" else value.text
+            self.declare(frame, parameter.name, Value(type_, self.fetch(exp.select(Value(value.type, text).sql()), (type_,))[0]))
+        self.frames.append(frame)
+        try:
+            self.run(procedure.body)
+            return None, frame
+        except Left as left:
+            if left.args[0] != "return":
+                raise Broken(f"{left.args[0]} outside a loop") from None
+            return left.args[1], frame
+        finally:
+            self.frames.pop()
+            self.leave(frame)
+
+    def leave(self, frame: Frame) -> None:
+        pass
+
+    def path(self, name: str) -> str:
+        """schema.name, whatever the quoting and whether the database stands before it."""
+        return ".".join(name.replace('"', "").replace("`", "").lower().split(".")[-2:])
+
+    def no_procedure(self, name: str):
+        raise Broken(f"no procedure {name}")
+
+    # --- statements -------------------------------------------------------------------------------------------------
+
+    def run(self, node: Node) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise Broken("does not end")
+        self.reached.add((self.frames[-1].procedure.name, node.line))
+        try:
+            getattr(self, "run_" + type(node).__name__.lower())(node, self.frames[-1])
+        except (Failure, Broken, Unsupported) as error:
+            if not getattr(error, "__notes__", None):
+                error.add_note(f"at {self.frames[-1].procedure.name}, line {node.line}")
+            raise
+
+    def run_block(self, node: Block, frame: Frame) -> None:
+        frame.scopes.append({})
+        try:
+            for child in node.body:
+                self.run(child)
+        except Failure as failure:
+            body = next((b for names, b in node.handlers if names & {self.catch_all, getattr(failure, "error", None)}), None)
+            if body is None:
+                raise
+            self.keep_declarations(frame)
+            frame.handling.append(failure)
+            try:
+                for child in body:
+                    self.run(child)
+            finally:
+                frame.handling.pop()
+        finally:
+            frame.scopes.pop()
+
+    def keep_declarations(self, frame: Frame) -> None:
+        frame.scopes[-1].clear()
+
+    def run_declare(self, node: Declare, frame: Frame) -> None:
+        for name in node.names:
+            type_ = self.type(node.type) if node.type else self.infer(node.default)
+            self.declare(frame, name, Value(type_, None if node.default is None else self.evaluate(node.default, type_)))
+
+    def declare(self, frame: Frame, name: str, value: Value) -> None:
+        if name in self.columns:
+            raise Unsupported(f"variable {name} has the name of a column")
+        if frame.knows(name):
+            raise Broken(f"{name} is declared twice")
+        frame.scopes[-1][name] = value
+
+    def run_declareerror(self, node: DeclareError, frame: Frame) -> None:
+        frame.errors[node.name] = node.message
+
+    def run_assign(self, node: Assign, frame: Frame) -> None:
+        scopes = [frame.find(n) for n in node.names]
+        types = tuple(s[n].type for s, n in zip(scopes, node.names))
+        texts = (self.evaluate(node.value, types[0]),) if len(types) == 1 else self.fetch(self.struct(node.value), types)
+        for scope, name, type_, text in zip(scopes, node.names, types, texts):
+            scope[name] = Value(type_, text)
+
+    def run_if(self, node: If, frame: Frame) -> None:
+        for condition, body in node.arms:
+            if condition is None or self.evaluate(condition, "BOOLEAN") == "true":
+                for child in body:
+                    self.run(child)
+                return
+
+    def run_loop(self, node: Loop, frame: Frame) -> None:
+        while node.condition is None or self.evaluate(node.condition, "BOOLEAN") == "true":
+            try:
+                for child in node.body:
+                    self.run(child)
+            except Left as left:
+                if left.args[0] == "return":
+                    raise
+                if left.args[0] == "break":
+                    return
+
+    def run_jump(self, node: Jump, frame: Frame) -> None:
+        raise Left(node.where)
+
+    def run_return(self, node: Return, frame: Frame) -> None:
+        raise Left("return", node.value and self.evaluate(node.value, "VARCHAR"))
+
+    def run_raise(self, node: Raise, frame: Frame) -> None:
+        if node.error is None and node.message is None:
+            raise frame.handling[-1] if frame.handling else Broken("RAISE outside a handler")
+        if node.error is not None and node.error not in frame.errors:
+            raise Broken(f"undeclared exception {node.error}")
+        failure = Failure(frame.errors[node.error] if node.error else self.evaluate(node.message, "VARCHAR"))
+        failure.error = node.error
+        raise failure
+
+    def run_immediate(self, node: Immediate, frame: Frame) -> None:
+        raise Unsupported("EXECUTE IMMEDIATE")
+
+    def run_transaction(self, node: Transaction, frame: Frame) -> None:
+        if node.verb == "begin":
+            if self.open:
+                raise Broken("BEGIN TRANSACTION inside a transaction")
+            self.open, self.opened_at = frame, self.clock
+        else:
+            if self.open is None:
+                return self.nothing_open(node)
+            if self.open is not frame:
+                raise Unsupported(f"{node.verb} of another procedure's transaction")
+            self.open = None
+        self.connection.execute({"begin": "BEGIN TRANSACTION", "commit": "COMMIT", "rollback": "ROLLBACK"}[node.verb])
+
+    def nothing_open(self, node: Transaction) -> None:
+        raise Broken(f"{node.verb} without a transaction")
+
+    def run_sql(self, node: Sql, frame: Frame) -> None:
+        self.count += 1
+        self.clock += dt.timedelta(seconds=1)
+        if injected := self.failures.get(self.count):
+            raise injected
+        tree = self.bind(self.parse(node.text), script=False)
+        if node.into:
+            scopes = [frame.find(n) for n in node.into]
+            texts = self.fetch(tree, tuple(s[n].type for s, n in zip(scopes, node.into)))
+            for scope, name, text in zip(scopes, node.into, texts):
+                scope[name] = Value(scope[name].type, text)
+            return
+        if isinstance(tree, (exp.Create, exp.Drop, exp.Alter)) and self.open:
+            self.ddl_in_transaction(tree)
+        if isinstance(tree, exp.Update) and tree.args.get("from_"):
+            self.update_matches_once(tree)
+        rows = self.execute(self.connection, tree)
+        if isinstance(tree, (exp.DML, exp.TruncateTable)):
+            self.rows = Value("BIGINT", str(rows[0][0]))
+
+    def update_matches_once(self, tree: exp.Update) -> None:
+        """DuckDB takes any of several source rows in silence; BigQuery fails, Snowflake takes any: never right."""
+        name = tree.this.alias_or_name
+        joined = exp.select(f"{name}.rowid").from_(tree.this.copy()).join(tree.args["from_"].this.copy(), join_type="cross")
+        joined = joined.where(tree.args["where"].this.copy()).group_by(f"{name}.rowid").having("COUNT(*) > 1").limit(1)
+        if self.execute(self.connection, joined):
+            raise Failure("UPDATE must match at most one source row for each target row")
+
+    def ddl_in_transaction(self, tree: exp.Expression) -> None:
+        raise NotImplementedError
+
+    # --- expressions ------------------------------------------------------------------------------------------------
+
+    def evaluate(self, text: str, type_: str) -> str | None:
+        return self.fetch(self.bind(self.parse(f"SELECT {text}"), script=True), (type_,))[0]
+
+    def struct(self, text: str) -> exp.Expression:
+        raise Unsupported("assignment from a struct")
+
+    def infer(self, text: str) -> str:
+        raise Unsupported("a variable without a type")
+
+    def fetch(self, query: exp.Expression, types: tuple[str, ...]) -> tuple[str | None, ...]:
+        columns = [f"c{i}" for i in range(len(types))]
+        outer = exp.select(*(f"CAST(CAST({c} AS {t}) AS VARCHAR)" for c, t in zip(columns, types)), dialect="duckdb")
+        tree = outer.from_(exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("q"), columns=list(map(exp.to_identifier, columns)))))
+        rows = self.execute(self.connection if query.find(exp.Table) else self.scratch, tree)
+        if len(rows) != 1:
+            raise Unsupported(f"{len(rows)} rows where one is wanted")
+        return rows[0]
+
+    def parse(self, text: str) -> exp.Expression:
+        tree = sqlglot.parse_one(text, read=self.dialect)
+        for node in tree.walk():
+            if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
+                raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
+            if isinstance(node, LOSSY) or (isinstance(node, exp.Func) and not isinstance(node, PROVEN)):
+                raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
+            if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL and not node.expressions:
+                node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
+        return tree
+
+    def type(self, text: str) -> str:
+        tree = exp.DataType.build(text, dialect=self.dialect)
+        return self.decimal if tree.this == exp.DataType.Type.DECIMAL and not tree.expressions else tree.sql("duckdb")
+
+    def execute(self, connection, tree: exp.Expression) -> list[tuple]:
+        tree = self.place(tree.copy())
+        sql = tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+        try:
+            return connection.execute(sql).fetchall()
+        except duckdb.TransactionException as error:
+            raise Unsupported(f"a statement after a failed one, before ROLLBACK: {error}") from error
+        except WRONG_TEXT as error:
+            raise Broken(f"{error}\n{sql}") from error
+        except duckdb.Error as error:
+            raise Failure(str(error).splitlines()[0]) from error
+
+    def place(self, tree: exp.Expression) -> exp.Expression:
+        """database.schema.table as it is; temporary tables, which DuckDB keeps in one schema, by their own name."""
+        target = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
+        if target is not None and tree.find(exp.TemporaryProperty):
+            self.temporary[key(target)] = "__".join(p.name for p in target.parts[-2:])
+        common = {c.alias_or_name.lower() for c in tree.find_all(exp.CTE)}
+        for table in list(tree.find_all(exp.Table)):
+            if isinstance(table.this, exp.Identifier) and key(table) in self.temporary:
+                table.set("this", exp.to_identifier(self.temporary[key(table)]))
+                table.set("db", exp.to_identifier("main"))
+                table.set("catalog", exp.to_identifier("temp"))
+            elif table.catalog and table.catalog.lower() != self.database:
+                raise Broken(f"another database: {table.sql()}")
+            elif table.catalog and isinstance(table.this, exp.Identifier) and table is not target and not self.exists(table):
+                raise Broken(f"no table {table.sql(self.dialect)}: BigQuery's table names, and Snowflake's quoted ones, keep their case")
+            elif not table.catalog and table.name.lower() not in common:
+                raise Broken(f"unqualified table {table.sql()}")
+        return tree
+
+    def exists(self, table: exp.Table) -> bool:
+        raise NotImplementedError
+
+    def now(self) -> exp.Expression:
+        return Value("TIMESTAMPTZ", self.clock.isoformat(sep=" ")).sql()
+
+    def builtin(self, name: str) -> Value | None:
+        raise NotImplementedError
+
+    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+        raise NotImplementedError
+
+
+def key(table: exp.Table) -> str:
+    return ".".join(p.name for p in table.parts).lower()
+
+
+class BigQuery(Machine):
+    dialect, catch_all, decimal = "bigquery", "error", "DECIMAL(38, 9)"
+
+    def type(self, text: str) -> str:
+        tree = exp.DataType.build(text, dialect="bigquery")
+        return self.decimal if tree.this == exp.DataType.Type.BIGDECIMAL and not tree.expressions else super().type(text)
+
+    def exists(self, table: exp.Table) -> bool:
+        return (table.db, table.name) in self.tables
+
+    def builtin(self, name: str) -> Value:
+        if name == "row_count":
+            return self.rows
+        if name == "script.job_id":
+            return Value("VARCHAR", "job")
+        if name == "error.message":
+            handling = self.frames[-1].handling
+            return Value("VARCHAR", str(handling[-1]) if handling else None)
+        raise Unsupported(f"@@{name}")
+
+    def now(self) -> exp.Expression:  # "CURRENT_TIMESTAMP returns the time at which the transaction began"
+        return Value("TIMESTAMPTZ", (self.opened_at if self.open else self.clock).isoformat(sep=" ")).sql()
+
+    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+        """SELECT v_rows, @@row_count → SELECT CAST('3' AS BIGINT), CAST('3' AS BIGINT)"""
+        def step(node):
+            if isinstance(node, exp.Dot) and isinstance(node.this, exp.Parameter):
+                return self.builtin(f"{node.this.this.this.name}.{node.expression.name}".lower()).sql()
+            if isinstance(node, exp.Parameter):
+                if not isinstance(node.this, exp.Parameter):
+                    raise Unsupported(f"query parameter {node.sql()}")
+                return self.builtin(node.this.this.name.lower()).sql()
+            if isinstance(node, exp.Column) and not node.table and self.frames and self.frames[-1].knows(node.name.lower()):
+                return self.frames[-1].find(node.name.lower())[node.name.lower()].sql()
+            if isinstance(node, exp.CurrentTimestamp):
+                return self.now()
+            if isinstance(node, exp.SessionUser):
+                return exp.Literal.string("tester")
+            return node
+        return tree.transform(step)
+
+    def struct(self, text: str) -> exp.Expression:
+        query = self.bind(self.parse(text), script=True)
+        query = query.this if isinstance(query, exp.Subquery) else query
+        if not (isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT"):
+            raise Unsupported("SET (a, b) = without SELECT AS STRUCT")
+        query.set("kind", None)
+        return query
+
+    def run_call(self, node: Call, frame: Frame) -> None:
+        procedure = self.procedures.get(self.path(node.name)) or self.no_procedure(node.name)
+        outs = {}
+        values = []
+        for parameter, argument in zip(procedure.parameters, node.arguments):
+            if parameter.mode != "in":
+                outs[parameter.name] = argument.lower()
+                frame.find(argument.lower())
+            type_ = self.type(parameter.type)
+            values.append(Value(type_, self.evaluate(argument, type_)))
+        if len(node.arguments) != len(procedure.parameters):
+            raise Broken(f"{node.name} takes {len(procedure.parameters)} arguments, not {len(node.arguments)}")
+        _, callee = self.enter(node.name, values)
+        for inner, outer in outs.items():
+            scope = frame.find(outer)
+            scope[outer] = Value(scope[outer].type, callee.scopes[0][inner].text)
+
+    def ddl_in_transaction(self, tree: exp.Expression) -> None:
+        if not tree.find(exp.TemporaryProperty) and key(tree.find(exp.Table)) not in self.temporary:
+            raise Broken("DDL on a permanent table inside a transaction")
+
+
+class Snowflake(Machine):
+    dialect, catch_all, decimal = "snowflake", "other", "DECIMAL(38, 0)"
+
+    def exists(self, table: exp.Table) -> bool:  # our DDL is unquoted, hence upper case there
+        return not any(part.args.get("quoted") and part.name != part.name.upper() for part in table.parts)
+
+    def builtin(self, name: str) -> Value | None:
+        handling = self.frames[-1].handling if self.frames else []
+        return {"sqlrowcount": self.rows, "sqlerrm": Value("VARCHAR", str(handling[-1]) if handling else None)}.get(name)
+
+    def keep_declarations(self, frame: Frame) -> None:  # a handler sees its block's DECLAREs
+        pass
+
+    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+        """In SQL only :v is a variable; in a scripting expression, outside a subquery, v is one too."""
+        def value(name: str) -> exp.Expression:
+            return (self.builtin(name) or self.frames[-1].find(name)[name]).sql()
+
+        def step(node):
+            if isinstance(node, exp.Placeholder):
+                return value(node.name.lower())
+            if isinstance(node, exp.Column) and script and not node.table and node.find_ancestor(exp.Select) is top:
+                return value(node.name.lower())
+            if isinstance(node, exp.CurrentUser):
+                return exp.Literal.string("tester")
+            if isinstance(node, exp.CurrentTimestamp):
+                return exp.cast(exp.AtTimeZone(this=self.now(), zone=exp.Literal.string("UTC")), "TIMESTAMP") if node.args.get("sysdate") else self.now()
+            return node
+        tree = tree.copy()
+        top = tree
+        return tree.transform(step, copy=False)
+
+    def run_call(self, node: Call, frame: Frame) -> None:
+        if self.open:
+            raise Unsupported("CALL inside a transaction: scoped transactions")
+        procedure = self.procedures.get(self.path(node.name)) or self.no_procedure(node.name)
+        values = [Value(self.type(p.type), self.evaluate(a, self.type(p.type))) for p, a in zip(procedure.parameters, node.arguments)]
+        text, _ = self.enter(node.name, values)
+        for name in node.into:
+            scope = frame.find(name)
+            scope[name] = Value(scope[name].type, self.fetch(exp.select(Value("VARCHAR", text).sql()), (scope[name].type,))[0])
+
+    def run_immediate(self, node: Immediate, frame: Frame) -> None:
+        from tests.warehouse import read_snowflake
+
+        text = self.evaluate(node.variable, "VARCHAR")
+        if text is None:
+            raise Broken("EXECUTE IMMEDIATE of NULL")
+        self.run(read_snowflake.block_of(read_snowflake.parse(text), node.line - 1))
+
+    def leave(self, frame: Frame) -> None:  # "a transaction started in a procedure must end in it"
+        if self.open is frame:
+            self.rollback_if_open()
+            self.unfinished = frame.procedure.name
+
+    def enter(self, name: str, arguments: list[Value]):
+        self.unfinished = None
+        out = super().enter(name, arguments)
+        if self.unfinished:
+            raise Broken(f"{self.unfinished} left its transaction open")
+        return out
+
+    def nothing_open(self, node: Transaction) -> None:
+        if node.verb == "commit":
+            super().nothing_open(node)
+
+    def ddl_in_transaction(self, tree: exp.Expression) -> None:
+        raise Broken("DDL commits the open transaction")
+
+
+def lines(procedures) -> list[tuple[str, int]]:
+    """Every (procedure, line) that holds a node, to compare with what was reached."""
+    def walk(node):
+        yield node.line
+        for value in vars(node).values():
+            yield from inside(value)
+
+    def inside(value):
+        if isinstance(value, Node):
+            yield from walk(value)
+        elif isinstance(value, tuple):
+            for item in value:
+                yield from inside(item)
+    return sorted({(p.name, line) for p in procedures for line in walk(p.body)})

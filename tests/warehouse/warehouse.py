@@ -1,0 +1,139 @@
+"""The front of the interpreter: install a deploy.sql, put rows into sources, CALL, look at tables, break things at any statement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake
+from tests.warehouse.program import Block, Node, Procedure
+
+
+class Warehouse:
+    """A database of one dialect in memory. Times of its clock are UTC; every statement moves it by a second."""
+
+    def __init__(self, dialect: str, database: str, session_time_zone: str = "UTC"):
+        self.dialect, self.database = dialect, database.lower()
+        self.connection = duckdb.connect()
+        self.connection.execute(f"""ATTACH ':memory:' AS "{self.database}"; USE "{self.database}"; SET TimeZone = '{session_time_zone}'""")
+        kind = BigQuery if dialect == "bigquery" else Snowflake
+        self.machine: Machine = kind(self.connection, [], self.database, steps=10**9)
+        self.procedures: list[Procedure] = []
+
+    # --- the world around it ---------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str) -> None:
+        """SQL of DuckDB, for test data."""
+        self.connection.execute(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql).fetchall()
+
+    @property
+    def clock(self) -> dt.datetime:
+        return self.machine.clock
+
+    @clock.setter
+    def clock(self, value: dt.datetime) -> None:
+        self.machine.clock = value
+
+    # --- deploy.sql ------------------------------------------------------------------------------------------------------
+
+    def install(self, text: str) -> None:
+        """Execute a deploy.sql; its procedures can be called afterwards. Raise Failure where its guard refuses."""
+        for node, statement in self._statements(text):
+            word = " ".join(statement.upper().split()[:5])
+            if word.startswith(("CREATE OR REPLACE PROCEDURE",)):
+                continue
+            if isinstance(node, Block):
+                self._anonymous(node)
+            elif word.startswith("CREATE SCHEMA"):
+                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
+            elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
+                self._create(statement)
+            elif word.startswith("INSERT INTO"):
+                tree = self.machine.bind(self.machine.parse(statement), script=False)
+                self._known()
+                self.machine.execute(self.connection, tree)
+            elif not word.startswith(("GRANT", "CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
+        self.procedures = self._read(text)
+        self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
+
+    def _statements(self, text: str) -> list[tuple[Node | None, str]]:
+        if self.dialect == "bigquery":
+            from tests.warehouse.read_bigquery import Reader
+
+            reader = Reader(text)
+            found: list[tuple[Node | None, str]] = []
+            for node in reader.script.statement_list_node.statement_list:
+                is_if = type(node).__name__ == "ASTIfStatement"
+                found.append((Block(1, (reader.statement(node),)) if is_if else None, reader.text(node)))
+            return found
+        from tests.warehouse import read_snowflake
+
+        out: list[tuple[Node | None, str]] = []
+        for segment in read_snowflake.parse(text).recursive_crawl("statement", recurse_into=False):
+            raw = segment.raw
+            if raw.upper().startswith("EXECUTE IMMEDIATE"):
+                body = raw.partition("$$")[2].rpartition("$$")[0]
+                out.append((read_snowflake.block_of(read_snowflake.parse(body), 0), raw))
+            else:
+                out.append((None, raw))
+        return out
+
+    def _read(self, text: str) -> list[Procedure]:
+        if self.dialect == "bigquery":
+            from tests.warehouse import read_bigquery
+
+            return read_bigquery.read(text)
+        from tests.warehouse import read_snowflake
+
+        return read_snowflake.read(text)
+
+    def _create(self, statement: str) -> None:
+        """CREATE TABLE or VIEW without what DuckDB does not have: options, comments, partitions, keys that are not enforced."""
+        tree = sqlglot.parse_one(statement, read=self.dialect)
+        tree.set("properties", None)
+        if isinstance(tree.this, exp.Schema):
+            kept = [c for c in tree.this.expressions if isinstance(c, exp.ColumnDef)]
+            for column in kept:
+                not_null = [c for c in column.args.get("constraints") or [] if isinstance(c.kind, exp.NotNullColumnConstraint)]
+                column.set("constraints", not_null)
+                column.set("kind", exp.DataType.build(self.machine.type(column.kind.sql(self.dialect)), dialect="duckdb"))
+            tree.this.set("expressions", kept)
+        sql = tree.sql("duckdb")
+        self.connection.execute(sql)
+
+    def _known(self) -> None:
+        found = self.connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
+            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1", [self.database]
+        )  # fmt: skip
+        self.machine.tables = set(found.fetchall())
+
+    def _anonymous(self, block: Node) -> None:
+        assert isinstance(block, Block)
+        self.machine.procedures = {"deploy.guard": Procedure("deploy.guard", (), block)}
+        self.machine.call("deploy.guard")
+
+    # --- calls -----------------------------------------------------------------------------------------------------------
+
+    def call(self, name: str, *arguments: object, fail_at: int | None = None, kill_at: int | None = None) -> str | None:
+        """CALL schema.name; at the n-th SQL statement the engine may fail, or the session may die. Raise Failure or Killed."""
+        self.machine.count, self.machine.failures = 0, {}
+        self.machine.steps = 100_000
+        if fail_at is not None:
+            self.machine.failures[fail_at] = Failure("injected")
+        if kill_at is not None:
+            self.machine.failures[kill_at] = Killed()
+        return self.machine.call(name, *arguments)
+
+    @property
+    def statements(self) -> int:
+        """How many SQL statements the last call ran."""
+        return self.machine.count
