@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 63d8327dbf799e42f4566e37239027d752fae10afbd074127b05f9f4ca927ca0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a4fa83db8a401a66f47ce4926c2167357e5a6030f2bd628184ef7c197de6b670
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -3033,7 +3033,7 @@ BEGIN
         o.customer_id AS customer_id,
         COUNT(*) AS order_count,
         SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
+        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / NULLIF(COUNT(o.total_amount), 0), 9) AS average_order_value,
         MIN(o.order_date) AS first_order_date,
         MAX(o.order_date) AS last_order_date
       FROM C360.intermediate.int_customer_orders AS o

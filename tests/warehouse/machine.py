@@ -315,10 +315,14 @@ class Machine:
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
-            if isinstance(node, LOSSY) or (isinstance(node, exp.Func) and not isinstance(node, PROVEN)):
+            if isinstance(node, LOSSY) or (node.name != "exact_quotient") and (isinstance(node, exp.Func) and not isinstance(node, PROVEN)):
                 raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
-            if isinstance(node, exp.DataType) and node.this == exp.DataType.Type.DECIMAL and not node.expressions:
+            if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL) and not node.expressions:
                 node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
+        for node in list(tree.find_all(exp.Avg, exp.Div)):  # DuckDB would divide exact numbers as floating ones
+            if isinstance(node.this, exp.Cast) and node.this.to.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL):
+                pair = [exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))] if isinstance(node, exp.Avg) else [node.this, node.expression]
+                node.replace(exp.Anonymous(this="exact_quotient", expressions=pair))
         return tree
 
     def type(self, text: str) -> str:

@@ -43,7 +43,7 @@ class DuckDB(Dialect):
 
     def expression(self, node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._quotient(exp.Sum(this=node.this.copy()), exp.Count(this=node.this.copy()))
+            return self._quotient(exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0)))
         if isinstance(node, exp.Div):
             if node.meta.get("exact"):
                 return self._quotient(node.this.copy(), node.expression.copy())

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b144716e68b2ac71717fa4fcb46c8d626f16e1f35c69d06acae7cb4fc84022c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a71c919994ec18a6b3f2885acab1137bad9c7365e05067fb7f6fc57d4a5f6e9e
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -97,7 +97,7 @@ FROM (
       o.customer_id AS customer_id,
       COUNT(*) AS order_count,
       SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-      C360_QUOTIENT(SUM(o.total_amount), COUNT(o.total_amount)) AS average_order_value,
+      C360_QUOTIENT(SUM(o.total_amount), NULLIF(COUNT(o.total_amount), 0)) AS average_order_value,
       MIN(o.order_date) AS first_order_date,
       MAX(o.order_date) AS last_order_date
     FROM intermediate.int_customer_orders AS o

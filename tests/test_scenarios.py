@@ -1,0 +1,57 @@
+"""Days of a source and what must be kept of them: each case runs on DuckDB, on Postgres through its procedures, and as the very
+text of the Snowflake and BigQuery procedures in the interpreter. One meaning, four engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import CASES, ENGINES
+from tests.worlds import World, plain
+
+SCENARIOS = sorted(p.parent for p in CASES.glob("*/scenario.yml"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda p: p.name)
+def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) -> None:
+    scenario = yaml.safe_load((case / "scenario.yml").read_text(encoding="utf-8"))
+    found = world(case / "specs", engine)
+    for number, step in enumerate(scenario["steps"], 1):
+        here = f"step {number}: {step.get('because', '')}"
+        for statement in step.get("sql", []):
+            found.sql(statement)
+        before = contents(found, scenario) if step.get("fails") or step.get("changes") is False else None
+        for node in step.get("run", scenario["run"]):
+            message = found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
+            wanted = step.get("fails")
+            assert bool(message) == bool(wanted), f"{here}: {message or 'it succeeded'}"
+            for part in wanted or []:
+                assert str(part) in message, f"{here}: {message}"
+        if before is not None:
+            assert contents(found, scenario) == before, f"{here}: something was written"
+        for table, expected in step.get("expect", {}).items():
+            columns = expected["columns"]
+            rows = read(found, table, columns)
+            assert rows == sorted(([plain(v) for v in row] for row in expected["rows"]), key=repr), f"{here}: {table}"
+        for node, counters in step.get("counted", {}).items():
+            assert last_run(found, node, list(counters)) == {k: plain(v) for k, v in counters.items()}, f"{here}: {node}"
+
+
+def read(found: World, table: str, columns: list[str]) -> list[list[Any]]:
+    quoted = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
+    return sorted(([plain(v) for v in row] for row in found.rows(f"SELECT {quoted} FROM {table}")), key=repr)
+
+
+def contents(found: World, scenario: dict[str, Any]) -> dict[str, list[Any]]:
+    return {t: sorted((list(map(str, row)) for row in found.rows(f"SELECT * FROM {t}")), key=repr) for t in scenario["tables"]}
+
+
+def last_run(found: World, node: str, counters: list[str]) -> dict[str, Any]:
+    query = f"SELECT {', '.join(counters)} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' ORDER BY as_of DESC LIMIT 1"
+    (row,) = found.rows(query)
+    return {c: plain(v) for c, v in zip(counters, row, strict=True)}

@@ -1,0 +1,133 @@
+"""One way to say it to four engines: deploy a build, change sources, run a node, look at a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from typing import Any, Protocol
+
+
+from c360gen import engines
+from c360gen.pipeline import Build
+from tests.warehouse.machine import Failure
+from tests.warehouse.warehouse import Warehouse
+
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+"""The interpreter's clock: every as_of of a scenario lies before it, as it lies before the real one."""
+
+
+class World(Protocol):
+    def sql(self, text: str) -> None:
+        """SQL that DuckDB and Postgres both know, for sources."""
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]: ...
+
+    def deploy(self) -> None: ...
+
+    def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
+        """"" when the run succeeded, else its message."""
+
+    def close(self) -> None: ...
+
+
+def manifest_of(build: Build) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(next(f.text for f in build.files if f.path == "manifest.json"))
+    return found
+
+
+def text_of(build: Build, path: str) -> str:
+    return next(f.text for f in build.files if f.path == path)
+
+
+def source_tables(manifest: dict[str, Any], time: str) -> list[str]:
+    """CREATE statements of the sources, in types that DuckDB and Postgres share."""
+    words = {"timestamptz": time, "double": "DOUBLE PRECISION"}
+    found = [f'CREATE SCHEMA "{s}"' for s in sorted({s["schema"] for s in manifest["sources"]})]
+    for source in manifest["sources"]:
+        columns = ", ".join(f'''"{c["name"].replace('"', '""')}" {words.get(c["data_type"], c["data_type"])}''' for c in source["columns"])
+        found.append(f'CREATE TABLE "{source["schema"]}"."{source["name"]}" ({columns})')
+    return found
+
+
+class Embedded:
+    """DuckDB and Postgres: the engines that this project runs itself."""
+
+    def __init__(self, build: Build, database: str):
+        self.build, self.manifest = build, manifest_of(build)
+        self.session = engines.connect(str(build.target.dialect), database, self.manifest["control_schema"])
+        self.connection = self.session.connection  # type: ignore[attr-defined]
+        self.connection.execute("SET TimeZone = 'UTC'")
+        for statement in source_tables(self.manifest, "TIMESTAMPTZ"):
+            self.connection.execute(statement)
+
+    def sql(self, text: str) -> None:
+        self.connection.execute(text)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self.connection.execute(query).fetchall()
+        return found
+
+    def deploy(self) -> None:
+        if self.build.target.dialect == "postgres" and any(f.path == "roles.sql" for f in self.build.files):
+            self.session.deploy(text_of(self.build, "roles.sql"))
+        self.session.deploy(text_of(self.build, "deploy.sql"))
+
+    def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
+        entry = next(n for n in self.manifest["nodes"] if n["name"] == node)
+        script = text_of(self.build, entry["script"]) if entry["script"] else None
+        return self.session.run(entry, script, as_of and f"{as_of}+00", full_refresh).message
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class Interpreted:
+    """Snowflake and BigQuery: the text of their procedures in the interpreter."""
+
+    def __init__(self, build: Build):
+        self.build, self.manifest = build, manifest_of(build)
+        self.dialect = str(build.target.dialect)
+        self.warehouse = Warehouse(self.dialect, self.manifest["database"] or "c360")
+        self.warehouse.clock = NOW
+        for statement in source_tables(self.manifest, "TIMESTAMPTZ" if self.dialect == "bigquery" else "TIMESTAMP"):
+            self.warehouse.execute(statement)
+
+    def sql(self, text: str) -> None:
+        self.warehouse.execute(text if self.dialect == "bigquery" else text.replace("+00'", "'"))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.warehouse.rows(query)
+
+    def deploy(self) -> None:
+        self.warehouse.install(text_of(self.build, "deploy.sql"))
+
+    def arguments(self, node: str, as_of: str | None, full_refresh: bool) -> list[object]:
+        entry = next(n for n in self.manifest["nodes"] if n["name"] == node)
+        time = as_of and (f"{as_of}+00" if self.dialect == "bigquery" else as_of)
+        return [time, full_refresh] if entry["full_refresh"] else [time]
+
+    def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
+        try:
+            self.warehouse.call(f"{self.manifest['control_schema']}.run_{node}", *self.arguments(node, as_of, full_refresh))
+        except Failure as failure:
+            return str(failure)
+        return ""
+
+    def close(self) -> None:
+        self.warehouse.connection.close()
+
+
+def plain(value: Any) -> Any:
+    """A value as every engine gives it: times in UTC without zone, numbers without trailing zeros."""
+    if isinstance(value, dt.datetime):
+        value = value.astimezone(dt.UTC) if value.tzinfo else value
+        return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond:06}" if value.microsecond else "")
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float | Decimal):
+        number = Decimal(str(value)).normalize()
+        return format(number, "f")
+    return str(value)
+
+
