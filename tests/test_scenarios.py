@@ -52,6 +52,8 @@ def contents(found: World, scenario: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def last_run(found: World, node: str, counters: list[str]) -> dict[str, Any]:
-    query = f"SELECT {', '.join(counters)} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' ORDER BY as_of DESC LIMIT 1"
+    query = (
+        f"SELECT {', '.join(counters)} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' ORDER BY as_of DESC LIMIT 1"
+    )
     (row,) = found.rows(query)
     return {c: plain(v) for c, v in zip(counters, row, strict=True)}

@@ -7,7 +7,6 @@ import json
 from decimal import Decimal
 from typing import Any, Protocol
 
-
 from c360gen import engines
 from c360gen.pipeline import Build
 from tests.warehouse.machine import Failure
@@ -26,7 +25,7 @@ class World(Protocol):
     def deploy(self) -> None: ...
 
     def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
-        """"" when the run succeeded, else its message."""
+        """ "" when the run succeeded, else its message."""
 
     def close(self) -> None: ...
 
@@ -129,5 +128,3 @@ def plain(value: Any) -> Any:
         number = Decimal(str(value)).normalize()
         return format(number, "f")
     return str(value)
-
-

@@ -25,7 +25,9 @@ def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Pat
         console.say(f"{sum(len(b.files) for b in made)} files, all as the specs say")
         return
     given = "".join(f" --dialect {d}" for d in dialects) + "".join(f" --target {t}" for t in target_names)
-    folders = (f" --specs {specs.as_posix()}" if specs != Path("specs") else "") + (f" --out {out.as_posix()}" if out != Path("generated") else "")
+    folders = (f" --specs {specs.as_posix()}" if specs != Path("specs") else "") + (
+        f" --out {out.as_posix()}" if out != Path("generated") else ""
+    )
     console.say(f"{len(found)} {'file differs' if len(found) == 1 else 'files differ'}; mend with: c360gen build{given}{folders}")
     if any(d.state == "orphaned" for _, d in found):
         console.say("an orphaned file was not written by c360gen: move it away")

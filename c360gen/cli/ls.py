@@ -14,7 +14,9 @@ from c360gen.project.select import BadSelection, Selectable, select
 
 
 @click.command("ls", help="List nodes, sources and exposures; all of them, or those of a selection.")
-@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="Names, globs, +n, n+, tag:, path:, source:, resource_type:.")
+@click.option(
+    "--select", "-s", "selection", default=None, metavar="SELECTION", help="Names, globs, +n, n+, tag:, path:, source:, resource_type:."
+)
 @click.option("--exclude", default=None, metavar="SELECTION")
 @options.specs_and_out
 def command(selection: str | None, exclude: str | None, specs: Path, out: Path) -> None:

@@ -22,7 +22,9 @@ def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--target", "target_names", multiple=True, metavar="NAME", help="A target by its name; may be repeated.")(function)
+    function = click.option("--target", "target_names", multiple=True, metavar="NAME", help="A target by its name; may be repeated.")(
+        function
+    )
     return click.option(
         "--dialect", "dialects", multiple=True, type=click.Choice(["duckdb", "postgres", "snowflake", "bigquery"]),
         help="Every default target of a dialect; may be repeated.",

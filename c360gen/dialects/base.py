@@ -19,7 +19,7 @@ T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-Forbidden = tuple[type[exp.Expression], str]
+Forbidden = tuple[type[exp.Expr], str]
 
 
 class Unsupported(Exception):
@@ -31,7 +31,7 @@ class Dialect:
 
     name: str
     traits: Traits
-    types: Mapping[T, str]
+    types: Mapping[exp.DType, str]
     forbids: Sequence[Forbidden] = ()
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     has_procedures: bool = True
@@ -80,7 +80,7 @@ class Dialect:
 
     # --- trees ---------------------------------------------------------------------------------------------------------
 
-    def lower(self, tree: exp.Expression, names: Names, variables: bool = True) -> exp.Expression:
+    def lower(self, tree: exp.Expr, names: Names, variables: bool = True) -> exp.Expr:
         """A neutral tree in this engine's words: addresses, quoting, types, variables, and the few constructs that differ."""
         root = exp.Paren(this=tree.copy())  # so that the top node, too, can be replaced
         for node in list(root.walk(bfs=False)):
@@ -99,7 +99,7 @@ class Dialect:
                 node.replace(self.data_type(self.cast_type(node)))
             elif isinstance(node, exp.Identifier) and not node.meta.get("ours"):
                 node.replace(self.identifier(node.name))
-        lowered = root.this
+        lowered: exp.Expr = root.this
         lowered.pop()
         return lowered
 
@@ -113,18 +113,18 @@ class Dialect:
     def stage_table_name(self, address: Address) -> exp.Table:
         return self.table(address)
 
-    def variable(self, name: str) -> exp.Expression:
+    def variable(self, name: str) -> exp.Expr:
         """A variable of a running procedure, typed, so that it is printed rightly beside other values."""
         made = exp.column(f"v_{name}" if name in symbols.VARIABLES else f"p_{name}")
         made.this.meta["ours"] = True
         return made
 
-    def _typed_variable(self, name: str) -> exp.Expression:
+    def _typed_variable(self, name: str) -> exp.Expr:
         made = self.variable(name)
         made.type = types.parse(symbols.VARIABLES.get(name, "timestamptz")) or types.RUN_ID
         return made
 
-    def expression(self, node: exp.Expression) -> exp.Expression:
+    def expression(self, node: exp.Expr) -> exp.Expr:
         """One node of a user's or our own tree as this engine says it; children are done already."""
         return node
 

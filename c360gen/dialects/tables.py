@@ -11,7 +11,7 @@ from c360gen.dialects.names import Address, Names
 from c360gen.ops.schema import ColumnDef, CreateTable, CreateView
 
 
-def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.Expression] = ()) -> exp.ColumnDef:
+def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.Expr] = ()) -> exp.ColumnDef:
     constraints = [exp.ColumnConstraint(kind=exp.NotNullColumnConstraint())] if column.not_null else []
     constraints += [exp.ColumnConstraint(kind=e) for e in extra]
     kind = dialect.data_type(dialect.type(column.type))
@@ -20,10 +20,10 @@ def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.E
 
 def create_table(
     dialect: Dialect, op: CreateTable, address: Address, *, enforced: bool, named_key: bool = True,
-    column_extra: Callable[[ColumnDef], Sequence[exp.Expression]] = lambda c: (), properties: Sequence[exp.Expression] = (),
+    column_extra: Callable[[ColumnDef], Sequence[exp.Expr]] = lambda c: (), properties: Sequence[exp.Expr] = (),
 ) -> exp.Create:  # fmt: skip
     """CREATE TABLE IF NOT EXISTS: a table that holds data is never replaced."""
-    parts: list[exp.Expression] = [column_definition(dialect, c, column_extra(c)) for c in op.columns]
+    parts: list[exp.Expr] = [column_definition(dialect, c, column_extra(c)) for c in op.columns]
     if op.primary_key:
         options = [] if enforced else ["NOT ENFORCED"]
         key = exp.PrimaryKey(expressions=[dialect.identifier(k) for k in op.primary_key], options=options)
@@ -45,12 +45,10 @@ def _name(address: Address, suffix: str) -> str:
     return cut(f"{address.name}_{suffix}")
 
 
-def create_view(
-    dialect: Dialect, op: CreateView, names: Names, *, listed: bool = False, properties: Sequence[exp.Expression] = ()
-) -> exp.Create:
+def create_view(dialect: Dialect, op: CreateView, names: Names, *, listed: bool = False, properties: Sequence[exp.Expr] = ()) -> exp.Create:
     """CREATE OR REPLACE VIEW; `op.of` names the node in whose schema a helper lives."""
     node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
-    target: exp.Expression = dialect.table(names.node(node, op.name))
+    target: exp.Expr = dialect.table(names.node(node, op.name))
     if listed:
         target = exp.Schema(this=target, expressions=[dialect.identifier(c.name) for c in op.columns])
     return exp.Create(

@@ -39,7 +39,7 @@ class Warehouse(Dialect):
         counted = [v for v in program.variables if v not in ("watermark", "window_start", "last_as_of")]
         values = {
             "run": self.path(names.own(f"run_{program.node}")),
-            "call": self.call(names.own(f"run_{program.node}"), True if program.full_refresh else False),
+            "call": self.call(names.own(f"run_{program.node}"), program.full_refresh),
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(label),
             "spec_hash": self.string_escape(spec_hash), "tolerance": TOLERANCE, "lookback": program.lookback,
@@ -87,7 +87,7 @@ class Warehouse(Dialect):
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         values = {
             "name": self.path(names.own(f"run_job_{job.schedule}")), "schedule": job.schedule,
-            "calls": [self.call(names.own(f"run_{n}"), True if programs[n].full_refresh else False) for n in job.nodes],
+            "calls": [self.call(names.own(f"run_{n}"), programs[n].full_refresh) for n in job.nodes],
             "count": len(job.nodes), "description": self.string_escape(f"Runs every node of the schedule {job.schedule} in order"),
         }  # fmt: skip
         return [self.shell("job.sql.j2", values)]
@@ -100,7 +100,9 @@ class Warehouse(Dialect):
         return [self.shell("control.sql.j2", values)]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
-        return [self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": [self.schema_of(names, s) for s in names.schemas]})]
+        return [
+            self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": [self.schema_of(names, s) for s in names.schemas]})
+        ]
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("postamble.sql.j2", self._release(names, shape))]

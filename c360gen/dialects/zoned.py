@@ -8,7 +8,7 @@ T = exp.DataType.Type
 _UTC = "UTC"
 
 
-def in_utc(node: exp.Expression) -> exp.Expression:
+def in_utc(node: exp.Expr) -> exp.Expr:
     """CAST(instant AS DATE) → CAST(instant AT TIME ZONE 'UTC' AS DATE), and the like for EXTRACT, DATE_TRUNC and the way back."""
     if isinstance(node, exp.Cast):
         if node.to.this in (T.DATE, T.TIMESTAMP) and _is(node.this, T.TIMESTAMPTZ):
@@ -27,14 +27,14 @@ def in_utc(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _zone(value: exp.Expression) -> exp.Expression:
+def _zone(value: exp.Expr) -> exp.Expr:
     return _typed(exp.AtTimeZone(this=value.copy(), zone=exp.Literal.string(_UTC)), T.TIMESTAMP)
 
 
-def _typed(node: exp.Expression, type_: T) -> exp.Expression:
+def _typed(node: exp.Expr, type_: exp.DType) -> exp.Expr:
     node.type = exp.DataType(this=type_)
     return node
 
 
-def _is(node: exp.Expression, *kinds: T) -> bool:
+def _is(node: exp.Expr, *kinds: exp.DType) -> bool:
     return node.type is not None and node.type.this in kinds

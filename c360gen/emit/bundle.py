@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from c360gen import dialects, schedules, strategies
+from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.base import Dialect, Unsupported
 from c360gen.dialects.names import Names
-from c360gen.diagnostics import Diagnostics
 from c360gen.emit import identity, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
-from c360gen.ops.program import Job, Program
+from c360gen.ops.program import Job
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Node, Resolved
@@ -174,5 +174,3 @@ def _origin(node: Node) -> str:
 
 def _schedule_origin(names: Names, schedule: str) -> str | None:
     return next((s.span.path for s in names.project.schedules if s.spec.name == schedule), None)
-
-

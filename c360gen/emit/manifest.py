@@ -35,8 +35,7 @@ def file(names: Names, dialect: Dialect, files: Iterable[File], programs: Mappin
         "nodes": [_node(n, names, dialect, programs) for n in project.nodes.values()],
         "exposures": [_exposure(e.spec.model_dump(exclude_none=True), e.depends_on) for e in project.exposures],
         "schedules": [
-            {"name": s.spec.name, "cron": s.spec.cron, "timezone": s.spec.timezone, "nodes": list(s.nodes)}
-            for s in project.schedules
+            {"name": s.spec.name, "cron": s.spec.cron, "timezone": s.spec.timezone, "nodes": list(s.nodes)} for s in project.schedules
         ],
     }
     return File("manifest.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -31,7 +31,7 @@ def _render(shell: Shell, dialect: Dialect) -> str:
 
 
 def _value(value: Any, dialect: Dialect) -> Any:
-    if isinstance(value, exp.Expression):
+    if isinstance(value, exp.Expr):
         return print_sql(value, dialect)
     if isinstance(value, Shell):
         return _render(value, dialect)

@@ -22,7 +22,7 @@ class Sql(str):
     flat: str = ""
 
 
-def print_sql(tree: exp.Expression, dialect: Dialect) -> Sql:
+def print_sql(tree: exp.Expr, dialect: Dialect) -> Sql:
     """SELECT tree → text of the dialect, indented. Raise Forbidden where the engine would not take it."""
     for node in tree.walk():
         for kind, what in dialect.forbids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -53,10 +54,8 @@ class Session:
             for statement in duckdb.extract_statements(sql):
                 self.connection.execute(statement)
         except duckdb.Error as error:
-            try:
+            with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")
-            except duckdb.Error:
-                pass  # no transaction was open
             raise EngineError(_first(error)) from None
 
     def _failed(self, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     except ImportError:
         raise JudgeUnavailable("duckdb") from None
     connection = duckdb.connect()
-    for statement in source_ddl(manifest):
-        connection.execute(statement)
+    for ddl in source_ddl(manifest):
+        connection.execute(ddl)
     found = []
     for path, text in texts(root, manifest).items():
         if path != "deploy.sql" and not path.startswith(("scripts/", "tests/")):
@@ -28,8 +29,6 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
                 connection.execute(statement)
         except duckdb.Error as error:
             found.append(Finding(path, text.count("\n", 0, at) + 1, str(error).splitlines()[0]))
-            try:
+            with contextlib.suppress(duckdb.Error):  # no transaction was open
                 connection.execute("ROLLBACK")
-            except duckdb.Error:
-                pass  # no transaction was open
     return found

@@ -117,7 +117,8 @@ class Catalog:
     def add_table(self, sql: str) -> None:
         found = self.analyze(sql)
         columns = [
-            self.types.SimpleColumn(name=c.name, type=c.type, has_default_value=c.default_value is not None) for c in found.column_definition_list
+            self.types.SimpleColumn(name=c.name, type=c.type, has_default_value=c.default_value is not None)
+            for c in found.column_definition_list
         ]
         self._remember(found.name_path, columns)
 
@@ -220,7 +221,7 @@ class _Walker:
             self.analyze(node, f"SELECT {expression}", scope)
 
     def _word(self, type_: Any) -> str:
-        word = self.catalog.types.TypeKind(type_.type_kind).name.removeprefix("TYPE_")
+        word: str = self.catalog.types.TypeKind(type_.type_kind).name.removeprefix("TYPE_")
         return {"DOUBLE": "FLOAT64"}.get(word, word)
 
     def ASTIfStatement(self, node: Any, scope: dict[str, Any]) -> None:

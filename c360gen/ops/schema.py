@@ -40,7 +40,7 @@ class CreateIndex:
     name: str
     columns: tuple[str, ...]
     unique: bool = False
-    where: exp.Expression | None = None
+    where: exp.Expr | None = None
     because: str = ""
 
 

@@ -17,4 +17,4 @@ class Shell:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-Piece = exp.Expression | Shell
+Piece = exp.Expr | Shell

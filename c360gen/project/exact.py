@@ -18,25 +18,25 @@ _INEXACT = frozenset({T.DOUBLE, T.FLOAT})
 _NINE = types.numeric(38, 9)
 
 
-def annotate(tree: exp.Expression, report: Callable[[exp.Expression, str, str], None]) -> None:
+def annotate(tree: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
     """Correct the types of a qualified, typed tree in place and mark `/` and AVG with meta `exact` or `integers`."""
     for scope in traverse_scope(tree):
         for node in reversed(list(scope.expression.walk(bfs=False))):
             if isinstance(node, exp.Column):
                 _column(node, scope)
-            elif isinstance(node, exp.Expression):
+            elif isinstance(node, exp.Expr):
                 _node(node, report)
 
 
 def _column(node: exp.Column, scope: Scope) -> None:
     source = scope.sources.get(node.table)
-    if isinstance(source, Scope) and node.name in source.expression.named_selects:
-        select = source.expression.selects[source.expression.named_selects.index(node.name)]
+    if isinstance(source, Scope) and isinstance(query := source.expression, exp.Query) and node.name in query.named_selects:
+        select = query.selects[query.named_selects.index(node.name)]
         if select.type is not None:
             node.type = select.type.copy()
 
 
-def _node(node: exp.Expression, report: Callable[[exp.Expression, str, str], None]) -> None:
+def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
     match node:
         case exp.Alias() | exp.Paren() | exp.Neg() | exp.Abs() | exp.Max() | exp.Min() | exp.Subquery() | exp.Window():
             inner = node.this
@@ -66,11 +66,11 @@ def _node(node: exp.Expression, report: Callable[[exp.Expression, str, str], Non
             _widest(node, [i.args["true"] for i in node.args["ifs"]] + ([node.args["default"]] if node.args.get("default") else []))
 
 
-def _arithmetic(node: exp.Binary, report: Callable[[exp.Expression, str, str], None]) -> None:
+def _arithmetic(node: exp.Binary, report: Callable[[exp.Expr, str, str], None]) -> None:
     left, right = _kind(node.left), _kind(node.right)
     if isinstance(node, exp.Sub) and left is T.DATE and right is T.DATE:
         node.type, node.meta["days"] = types.BIGINT.copy(), True
-    elif left is T.DATE and _integer(node.right) or right is T.DATE and _integer(node.left):
+    elif (left is T.DATE and _integer(node.right)) or (right is T.DATE and _integer(node.left)):
         node.type, node.meta["add_days"] = types.DATE.copy(), True
     elif isinstance(node, exp.Sub) and {left, right} <= types.TIMES and left is not None and right is not None:
         report(node, "the difference of two timestamps", "CAST both to date: date - date is a number of days on every engine")
@@ -81,7 +81,7 @@ def _arithmetic(node: exp.Binary, report: Callable[[exp.Expression, str, str], N
         node.type = types.numeric(38, min(38, sum(scales)) if isinstance(node, exp.Mul) else max(scales))
 
 
-def _widest(node: exp.Expression, values: list[exp.Expression]) -> None:
+def _widest(node: exp.Expr, values: list[exp.Expr]) -> None:
     known = [v for v in values if not isinstance(v, exp.Null)]
     if known and all(_exact(v) for v in known):
         if all(_integer(v) for v in known):
@@ -92,26 +92,26 @@ def _widest(node: exp.Expression, values: list[exp.Expression]) -> None:
         node.type = known[0].type.copy()
 
 
-def _take(node: exp.Expression, other: exp.Expression) -> None:
+def _take(node: exp.Expr, other: exp.Expr) -> None:
     if other.type is not None:
         node.type = other.type.copy()
 
 
-def _kind(node: exp.Expression) -> T | None:
+def _kind(node: exp.Expr) -> exp.DType | None:
     return node.type.this if node.type is not None else None
 
 
-def _integer(node: exp.Expression) -> bool:
+def _integer(node: exp.Expr) -> bool:
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit()
     return _kind(node) in types.INTEGERS
 
 
-def _exact(node: exp.Expression) -> bool:
+def _exact(node: exp.Expr) -> bool:
     return _integer(node) or _kind(node) is T.DECIMAL or (isinstance(node, exp.Literal) and not node.is_string)
 
 
-def _scale(node: exp.Expression) -> int:
+def _scale(node: exp.Expr) -> int:
     if isinstance(node, exp.Literal):
         return len(node.name.partition(".")[2])
     sizes = types.sizes(node.type) if node.type is not None and _kind(node) is T.DECIMAL else ()

@@ -30,9 +30,7 @@ def reads(located: Located[spec.Model], known: Known, diagnostics: Diagnostics) 
     return tuple(sorted(found))
 
 
-def resolve(
-    located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics
-) -> Node | None:
+def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics) -> Node | None:
     model, config = located.spec, located.spec.config
     before = len(diagnostics.found)
     declared = {c.name: c for c in declared_columns(located, model.columns, ("columns",), diagnostics, need_types=False)}
@@ -62,7 +60,9 @@ def resolve(
         if not name or not columns:
             columns = _typed(located, analysed[0], declared, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
-        queries[name] = Query(_final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None)
+        queries[name] = Query(
+            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None
+        )
     if len(diagnostics.found) > before:
         return None
     node = Node(
@@ -125,7 +125,11 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
         help = "known words: ref, source, this, var, as_of, is_incremental"
         diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
     except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
-        diagnostics.error("C303", f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}", text.span(0, 1))
+        diagnostics.error(
+            "C303",
+            f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            text.span(0, 1),
+        )
     return None
 
 
@@ -146,7 +150,9 @@ def _typed(
     for index, name in enumerate(declared):
         if name not in outputs:
             help = nearest_or_list(name, outputs, "columns")
-            diagnostics.error("C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help)
+            diagnostics.error(
+                "C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help
+            )
     columns = []
     missing = []
     for output in analysed.columns:
@@ -180,11 +186,20 @@ def _final(tree: exp.Query, columns: tuple[Column, ...], config: spec.ModelConfi
         names = [exp.column(c.name, table="u", quoted=True) for c in columns]
         for name, column in zip(names, columns, strict=True):
             name.type = None if column.type is None else exp.DataType.build("unknown")
-        tree = exp.select(*(exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True) for n, c in zip(names, columns, strict=True))).from_(tree.subquery("u"))
+        tree = exp.select(
+            *(
+                exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True)
+                for n, c in zip(names, columns, strict=True)
+            )
+        ).from_(tree.subquery("u"))
         return tree
     for select, column in zip(tree.selects, columns, strict=False):
         value = select.unalias()
-        if column.type is None or isinstance(value, exp.Column) or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type):
+        if (
+            column.type is None
+            or isinstance(value, exp.Column)
+            or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type)
+        ):
             continue
         cast = exp.cast(value.copy(), column.type.copy(), dialect="postgres")
         cast.type = column.type.copy()
@@ -226,11 +241,15 @@ def _check_settings(located: Located[spec.Model], node: Node, diagnostics: Diagn
         message = f"cursor: {node.cursor} is {types.text(t)}, not a time"
         diagnostics.error("C401", message, located.span("config", "cursor"), "a cursor is a date, timestamp or timestamptz")
     if config.lookback is not None and not node.cursor:
-        diagnostics.error("C105", "lookback needs a cursor", located.key_span("config", "lookback"), "add cursor: the column that moves with time")
+        diagnostics.error(
+            "C105", "lookback needs a cursor", located.key_span("config", "lookback"), "add cursor: the column that moves with time"
+        )
     if node.strategy == "append":
         if config.lookback:
             help = "use merge or delete+insert with a unique_key where rows arrive late"
-            diagnostics.error("C401", "append has no lookback: it would append the same rows again", located.key_span("config", "lookback"), help)
+            diagnostics.error(
+                "C401", "append has no lookback: it would append the same rows again", located.key_span("config", "lookback"), help
+            )
         if not node.cursor and all(q.incremental is None for q in node.queries.values()):
             help = "add cursor:, or use is_incremental() in the SQL"
             diagnostics.error("C105", "append without a cursor would append every row on every run", located.span("name"), help)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from sqlglot import exp
 
-FUNCTIONS: tuple[type[exp.Expression], ...] = (
+FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Abs, exp.And, exp.Avg, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Count, exp.DateDiff, exp.DenseRank,
     exp.Exists, exp.FirstValue, exp.Floor, exp.If, exp.Lag, exp.LastValue, exp.Lead, exp.Length, exp.Lower, exp.Max, exp.Min,
     exp.Not, exp.Ntile, exp.Nullif, exp.Or, exp.Rank, exp.Replace, exp.Round, exp.RowNumber, exp.Substring, exp.Sum,
@@ -21,7 +21,7 @@ FUNCTIONS: tuple[type[exp.Expression], ...] = (
 EXTRACT_PARTS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "QUARTER"})
 TRUNC_UNITS = frozenset({"YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE"})
 
-_REFUSED: tuple[tuple[type[exp.Expression], str], ...] = (
+_REFUSED: tuple[tuple[type[exp.Expr], str], ...] = (
     (exp.Command, "a statement that is not a SELECT"),
     (exp.JSONExtract, "JSON access"),
     (exp.JSONExtractScalar, "JSON access"),
@@ -43,7 +43,7 @@ _HELP = "give the dialect its own text with sql: {…}, or list a function of yo
 _CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.CurrentDatetime)
 
 
-def problems(tree: exp.Expression, own_functions: Collection[str]) -> Iterator[tuple[exp.Expression, str, str]]:
+def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[exp.Expr, str, str]]:
     """Yield (node, what it is, help) for everything that we would not dare to translate."""
     own = {name.lower() for name in own_functions}
     for node in tree.walk():

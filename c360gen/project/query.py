@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import sqlglot
 from sqlglot import exp
@@ -30,7 +31,7 @@ class Catalog:
     columns: Mapping[str, Sequence[Column]]
 
     def schema(self, ids: Collection[str], dialect: str) -> MappingSchema:
-        tree: dict[str, dict[str, dict[str, exp.DataType]]] = {}
+        tree: dict[str, Any] = {}
         for id_ in ids:
             kind, _, name = id_.partition(":")
             known = {c.name: c.type or exp.DataType.build("unknown") for c in self.columns[id_]}
@@ -54,7 +55,7 @@ def analyse(
     tree = _parse(sql, dialect, locate, diagnostics)
     if tree is None:
         return None
-    tree = tree.transform(_as_of, copy=False)
+    tree = cast(exp.Query, tree.transform(_as_of, copy=False))
     if translate:
         for node, what, help in portable.problems(tree, functions):
             diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", _place(node, locate), help)
@@ -74,7 +75,7 @@ def analyse(
     if not _columns_known(tree, catalog, locate, diagnostics):
         return None
 
-    def report(node: exp.Expression, what: str, help: str) -> None:
+    def report(node: exp.Expr, what: str, help: str) -> None:
         if translate:
             diagnostics.error("C305", f"{what} is not the same on every engine", _place(node, locate), help)
 
@@ -121,28 +122,28 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].split(" Line:")[0].rstrip(".")
 
 
-def _as_of(node: exp.Expression) -> exp.Expression:
+def _as_of(node: exp.Expr) -> exp.Expr:
     """c360_as_of() → CAST(:as_of AS TIMESTAMPTZ)."""
     if isinstance(node, exp.Anonymous) and node.name.lower() == AS_OF:
         return exp.cast(symbols.variable("as_of"), types.TIMESTAMPTZ.copy())
     return node
 
 
-def _alias_relations(tree: exp.Expression) -> None:
+def _alias_relations(tree: exp.Expr) -> None:
     """FROM "source"."raw.orders" → … AS orders, so that its columns can be named by the table's own name."""
     for table in tree.find_all(exp.Table):
         if symbols.symbol(table) and not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name.rpartition(".")[2])))
 
 
-def _place(node: exp.Expression, locate: Locate) -> Span:
+def _place(node: exp.Expr, locate: Locate) -> Span:
     for child in node.walk():
         if "start" in child.meta:
             return locate(child.meta["start"], child.meta["end"] + 1)
     return locate(0, 1)
 
 
-def _tables_known(tree: exp.Expression, locate: Locate, diagnostics: Diagnostics) -> bool:
+def _tables_known(tree: exp.Expr, locate: Locate, diagnostics: Diagnostics) -> bool:
     known = True
     common = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
@@ -159,7 +160,7 @@ def _tables_known(tree: exp.Expression, locate: Locate, diagnostics: Diagnostics
     return known
 
 
-def _columns_known(tree: exp.Expression, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
+def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
     known = True
     for scope in traverse_scope(tree):
         offered = {name: _offers(source, catalog) for name, (_, source) in scope.selected_sources.items()}
@@ -180,16 +181,19 @@ def _columns_known(tree: exp.Expression, catalog: Catalog, locate: Locate, diagn
     return known
 
 
-def _offers(source: exp.Expression | Scope, catalog: Catalog) -> set[str] | None:
+def _query(scope: Scope) -> exp.Query:
+    assert isinstance(scope.expression, exp.Query), "only queries have output columns here"
+    return scope.expression
+
+
+def _offers(source: exp.Expr | Scope, catalog: Catalog) -> set[str] | None:
     if isinstance(source, Scope):
-        return set(source.expression.named_selects)
+        return set(_query(source).named_selects)
     found = symbols.symbol(source) if isinstance(source, exp.Table) else None
     return {c.name for c in catalog.columns[f"{found[0]}:{found[1]}"]} if found else None
 
 
-def _outputs(
-    tree: exp.Expression, catalog: Catalog, locate: Locate, diagnostics: Diagnostics
-) -> tuple[Column, ...] | None:
+def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> tuple[Column, ...] | None:
     """The output columns; a type only where it is a plain column's or a CAST's."""
     assert isinstance(tree, exp.Query)
     root = traverse_scope(tree)[-1]
@@ -217,12 +221,12 @@ class _Lineage:
         if scope.set_operation_scopes:
             return set().union(*(self.origins(s, index) for s in scope.set_operation_scopes))
         found: set[tuple[str, str]] = set()
-        if index >= len(scope.expression.selects):
+        if index >= len(_query(scope).selects):
             return found
-        for column in scope.expression.selects[index].find_all(exp.Column):
+        for column in _query(scope).selects[index].find_all(exp.Column):
             source = scope.sources.get(column.table)
             if isinstance(source, Scope):
-                names = source.expression.named_selects
+                names = _query(source).named_selects
                 found |= self.origins(source, names.index(column.name)) if column.name in names else set()
             elif isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
                 found.add((f"{symbol[0]}:{symbol[1]}", column.name))
@@ -233,16 +237,16 @@ class _Lineage:
         if scope.set_operation_scopes:
             kinds = [self.type(s, index) for s in scope.set_operation_scopes]
             return kinds[0] if all(k == kinds[0] for k in kinds) else None
-        if index >= len(scope.expression.selects):
+        if index >= len(_query(scope).selects):
             return None
-        value = scope.expression.selects[index].unalias()
+        value = _query(scope).selects[index].unalias()
         if isinstance(value, exp.Cast):
             return types.canonical(value.to)
         if not isinstance(value, exp.Column):
             return None
         source = scope.sources.get(value.table)
         if isinstance(source, Scope):
-            names = source.expression.named_selects
+            names = _query(source).named_selects
             return self.type(source, names.index(value.name)) if value.name in names else None
         if isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
             known = self.catalog.columns[f"{symbol[0]}:{symbol[1]}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import graph, models, snapshots
@@ -26,7 +27,7 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     sources = _sources(specs, diagnostics)
     nodes = _nodes(specs, sources, diagnostics)
     items = selectables(sources, nodes)
-    declared = {item.spec.name for item in (*specs.snapshots, *specs.models) if item.spec.config.enabled}
+    declared = {item.spec.name for item in specs.nodes if item.spec.config.enabled}
     exposures = tuple(_exposure(e, sources, nodes, declared, diagnostics) for e in specs.exposures if e.spec.enabled)
     for exposure in exposures:
         items[f"exposure:{exposure.spec.name}"] = Selectable(
@@ -70,7 +71,7 @@ def _names(specs: Specs, diagnostics: Diagnostics) -> None:
     project = specs.project
     check_name(project.spec.control_schema, "control schema", project.span("control_schema"), diagnostics)
     check_name(project.spec.schema_, "schema", project.span("schema"), diagnostics)
-    for node in (*specs.snapshots, *specs.models):
+    for node in specs.nodes:
         what = "snapshot" if isinstance(node.spec, spec.Snapshot) else "model"
         check_name(node.spec.name, what, node.span("name"), diagnostics)
         for key, value in (("schema", node.spec.config.schema_), ("alias", node.spec.config.alias)):
@@ -106,15 +107,17 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
 
 def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics) -> dict[str, Node]:
     """Resolve nodes in dependency order, so that each finds the columns of those before it."""
-    located: dict[str, Located[spec.Snapshot] | Located[spec.Model]] = {}
-    for item in (*specs.snapshots, *specs.models):
+    located: dict[str, Located[spec.Snapshot | spec.Model]] = {}
+    for item in specs.nodes:
         if item.spec.config.enabled:
-            located[item.spec.name] = item  # type: ignore[assignment]
+            located[item.spec.name] = item
     known = Known(specs, sources, frozenset(located))
     parents = {}
     for name, item in located.items():
-        reads = snapshots.reads if isinstance(item.spec, spec.Snapshot) else models.reads
-        parents[name] = reads(item, known, diagnostics)  # type: ignore[operator]
+        if isinstance(item.spec, spec.Snapshot):
+            parents[name] = snapshots.reads(cast("Located[spec.Snapshot]", item), known, diagnostics)
+        else:
+            parents[name] = models.reads(cast("Located[spec.Model]", item), known, diagnostics)
     try:
         names = graph.order({n: [p.removeprefix("ref:") for p in ps or ()] for n, ps in parents.items()})
     except graph.Cycle as cycle:
@@ -129,24 +132,21 @@ def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics
         if ids is None or any(i not in columns for i in ids):
             continue  # its own mistake, or that of a node before it, is reported already
         item = located[name]
-        resolve_one = snapshots.resolve if isinstance(item.spec, spec.Snapshot) else models.resolve
-        node = resolve_one(item, ids, Catalog(columns), known, diagnostics)  # type: ignore[operator]
+        if isinstance(item.spec, spec.Snapshot):
+            node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), diagnostics)
+        else:
+            node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:
             nodes[name] = node
             columns[node.id] = node.columns
-    _node_tests(specs, nodes, sources, diagnostics)
+    _node_tests(nodes, sources, diagnostics)
     return nodes
 
 
-def _node_tests(
-    specs: Specs, nodes: Mapping[str, Node], sources: Mapping[str, Source], diagnostics: Diagnostics
-) -> None:
+def _node_tests(nodes: Mapping[str, Node], sources: Mapping[str, Source], diagnostics: Diagnostics) -> None:
     """`relationships` must name a relation and a column that exist."""
-    located = {item.spec.name: item for item in (*specs.snapshots, *specs.models)}
-    owners: list[tuple[Node | Source, Located[spec.Source] | Located[spec.Snapshot] | Located[spec.Model] | None]]
-    owners = [(n, located[n.name]) for n in nodes.values()]
-    owners += [(s, next((i for i in specs.sources if s.name.startswith(i.spec.name + ".")), None)) for s in sources.values()]
-    for owner, _ in owners:
+    owners: list[Node | Source] = [*nodes.values(), *sources.values()]
+    for owner in owners:
         for test in owner.tests:
             if test.to is None:
                 continue
@@ -155,11 +155,13 @@ def _node_tests(
                 help = "write ref('model') or source('source', 'table')"
                 diagnostics.error("C201", f"relationships of {owner.name}.{test.column}: {test.to} is not known", owner.span, help)
                 continue
-            name = id_.partition(":")[2]
-            there = (sources[name] if id_.startswith("source:") else nodes[name]).columns
+            other = id_.partition(":")[2]
+            there = (sources[other] if id_.startswith("source:") else nodes[other]).columns
             if test.field not in {c.name for c in there}:
-                help = nearest_or_list(str(test.field), [c.name for c in there], "columns")
-                diagnostics.error("C205", f"relationships of {owner.name}.{test.column}: {name} has no column {test.field}", owner.span, help)
+                near = nearest_or_list(str(test.field), [c.name for c in there], "columns")
+                diagnostics.error(
+                    "C205", f"relationships of {owner.name}.{test.column}: {other} has no column {test.field}", owner.span, near
+                )
 
 
 def _exposure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from c360gen.project.graph import reach
@@ -77,7 +77,7 @@ def _matching(core: str, items: Mapping[str, Selectable]) -> set[str]:
         return {i.id for i in _nodes(items.values()) if fnmatch.fnmatchcase(i.name, core)}
     if method not in METHODS:
         raise BadSelection(core, f"'{method}:' is not a method; known: {', '.join(METHODS)}")
-    tests = {
+    tests: dict[str, Callable[[Selectable], bool]] = {
         "tag": lambda i: any(fnmatch.fnmatchcase(t, value) for t in i.tags),
         "path": lambda i: i.path == value or i.path.startswith(value.rstrip("/") + "/") or fnmatch.fnmatchcase(i.path, value),
         "source": lambda i: i.resource_type == "source" and (fnmatch.fnmatchcase(i.name, value) or i.name.split(".")[0] == value),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Column, Node, Test
@@ -25,9 +27,7 @@ def reads(located: Located[spec.Snapshot], known: Known, diagnostics: Diagnostic
     return (id_,) if id_ else None
 
 
-def resolve(
-    located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics
-) -> Node | None:
+def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Catalog, diagnostics: Diagnostics) -> Node | None:
     snapshot, config = located.spec, located.spec.config
     before = len(diagnostics.found)
     relation = {c.name: c for c in catalog.columns[ids[0]]}
@@ -45,7 +45,9 @@ def resolve(
 
     key = tuple(column(k, "unique_key", "config", "unique_key", i) for i, k in enumerate(config.unique_key))
     if not key:
-        diagnostics.error("C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row")
+        diagnostics.error(
+            "C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row"
+        )
     updated_at = column(config.updated_at, "updated_at", "config", "updated_at") if config.updated_at else None
     _strategy(located, diagnostics)
     if updated_at in relation and (t := relation[str(updated_at)].type) is not None and t.this not in types.TIMES:
@@ -57,15 +59,17 @@ def resolve(
         if name in relation:
             help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
             diagnostics.error("C207", f"{ids[0].partition(':')[2]} has a column {name} already", located.span("config"), help)
-    for name in relation.values():
-        if name.type is None:
+    for source in relation.values():
+        if source.type is None:
             help = f"declare its data_type where {ids[0].partition(':')[2]} is defined, or CAST it there"
-            diagnostics.error("C304", f"column {name.name} is computed: its type is not known", located.span("relation"), help)
+            diagnostics.error("C304", f"column {source.name} is computed: its type is not known", located.span("relation"), help)
     described = {c.name: c for c in declared_columns(located, snapshot.columns, ("columns",), diagnostics, need_types=False)}
     for index, name in enumerate(described):
         if name not in relation and name not in (names.dbt_valid_from, names.dbt_valid_to):
-            help = nearest_or_list(name, relation, "columns")
-            diagnostics.error("C205", f"columns: {ids[0].partition(':')[2]} has no column {name}", located.span("columns", index, "name"), help)
+            near = nearest_or_list(name, relation, "columns")
+            diagnostics.error(
+                "C205", f"columns: {ids[0].partition(':')[2]} has no column {name}", located.span("columns", index, "name"), near
+            )
     if len(diagnostics.found) > before:
         return None
     columns = [
@@ -73,8 +77,16 @@ def resolve(
         for c in relation.values()
     ]
     columns += [
-        Column(names.dbt_valid_from, types.TIMESTAMPTZ, _describe(described, names.dbt_valid_from, "First instant of this version (UTC, inclusive).")),
-        Column(names.dbt_valid_to, types.TIMESTAMPTZ, _describe(described, names.dbt_valid_to, "First instant after this version (UTC); NULL while it is current.")),
+        Column(
+            names.dbt_valid_from,
+            types.TIMESTAMPTZ,
+            _describe(described, names.dbt_valid_from, "First instant of this version (UTC, inclusive)."),
+        ),
+        Column(
+            names.dbt_valid_to,
+            types.TIMESTAMPTZ,
+            _describe(described, names.dbt_valid_to, "First instant after this version (UTC); NULL while it is current."),
+        ),
     ]
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
@@ -105,13 +117,21 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         diagnostics.error("C105", "strategy timestamp needs updated_at", located.span("config", "strategy"), help)
     elif config.strategy == "timestamp" and config.check_cols:
         help = "remove it, or use strategy: check"
-        diagnostics.error("C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help)
+        diagnostics.error(
+            "C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help
+        )
     elif config.strategy == "check" and not config.check_cols:
         help = "add check_cols: all, or a list of columns"
         diagnostics.error("C105", "strategy check needs check_cols", located.span("config", "strategy"), help)
 
 
-def _tracked(located: Located[spec.Snapshot], relation: dict[str, Column], key: tuple[str, ...], updated_at: str | None, column) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
+def _tracked(
+    located: Located[spec.Snapshot],
+    relation: dict[str, Column],
+    key: tuple[str, ...],
+    updated_at: str | None,
+    column: Callable[..., str],
+) -> tuple[str, ...]:
     """All but the key and updated_at; check_cols narrows them."""
     config = located.spec.config
     if config.strategy == "check" and config.check_cols != "all":

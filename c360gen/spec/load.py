@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import models
 from c360gen.spec.messages import report
+from c360gen.spec.models import Exposure, Model, Schedule, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 _TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _SECTIONS = ("sources", "snapshots", "models", "exposures", "schedules")
 
@@ -23,10 +24,10 @@ __all__ = ["Located", "Specs", "SqlText", "load"]
 
 
 @dataclass(frozen=True)
-class Located(Generic[T]):
+class Located(Generic[T_co]):
     """One item of the specs and where it stands."""
 
-    spec: T
+    spec: T_co
     path: str
     tree: Tree | None = None
     loc: Loc = ()
@@ -49,10 +50,15 @@ class Specs:
     targets: Mapping[str, Located[models.Target]]
     sources: tuple[Located[models.Source], ...]
     snapshots: tuple[Located[models.Snapshot], ...]
-    models: tuple[Located[models.Model], ...]
-    exposures: tuple[Located[models.Exposure], ...]
-    schedules: tuple[Located[models.Schedule], ...]
+    models: tuple[Located[Model], ...]
+    exposures: tuple[Located[Exposure], ...]
+    schedules: tuple[Located[Schedule], ...]
     texts: Mapping[str, str]
+
+    @property
+    def nodes(self) -> tuple[Located[Snapshot | Model], ...]:
+        """Snapshots and models, which share one namespace."""
+        return (*self.snapshots, *self.models)
 
 
 def load(root: Path, diagnostics: Diagnostics) -> Specs:
@@ -158,9 +164,7 @@ def _with_sql(
     return Located(model, located.path, tree, located.loc, found)
 
 
-def _sql_file(
-    located: Located[models.Model], loc: Loc, root: Path, texts: dict[str, str], diagnostics: Diagnostics
-) -> SqlText | None:
+def _sql_file(located: Located[models.Model], loc: Loc, root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> SqlText | None:
     given = located.spec.sql_file
     name = given if isinstance(given, str) else (given or {})[str(loc[-1])]  # type: ignore[index]
     at = located.span(*loc)
@@ -196,9 +200,7 @@ def _target_name(name: str, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C204", f"target '{name[:40]}' cannot be used as a name", tree.key_span(("targets", name)), help)
 
 
-def _targets(
-    written: Mapping[str, Located[models.Target]], diagnostics: Diagnostics
-) -> dict[str, Located[models.Target]]:
+def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnostics) -> dict[str, Located[models.Target]]:
     """`extends` carried out; the four dialects with their defaults where no target is written."""
     if not written:
         return {n: Located(models.Target.model_validate({"dialect": n}), "") for n in models.DIALECTS}

@@ -89,7 +89,11 @@ def _inside(annotation: Any, named: bool) -> Any:
         found = [_inside(a, named) for a in arguments if a is not type(None)]
         return next((f for f in found if f is not None), None)
     if typing.get_origin(annotation) in (tuple, dict):
-        return annotation if named and typing.get_origin(annotation) is tuple else (arguments[-1] if typing.get_origin(annotation) is dict else arguments[0])
+        return (
+            annotation
+            if named and typing.get_origin(annotation) is tuple
+            else (arguments[-1] if typing.get_origin(annotation) is dict else arguments[0])
+        )
     return None
 
 
@@ -109,12 +113,15 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         help = "known tests: unique, not_null, accepted_values, relationships"
         diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
         return
-    config = {models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig}.get(owner)
+    configs: dict[Any, type[BaseModel]] = {models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig}
+    config = configs.get(owner)
     if config and key in _keys(config):
         diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")
         return
     if config and key in models.NOT_CARRIED["model_config" if owner is models.Model else "snapshot_config"]:
-        diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, "remove it, or keep this part in dbt for now")
+        diagnostics.error(
+            "C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, "remove it, or keep this part in dbt for now"
+        )
         return
     known = sorted(_keys(owner))
     help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"

@@ -44,7 +44,7 @@ class Project(Spec):
     sql_dialect: DialectName = "postgres"
     control_schema: str = "c360_control"
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
-    vars: dict[str, str | int | float | bool | None | list[str | int | float | bool]] = {}
+    vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = {}
     functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
 
 

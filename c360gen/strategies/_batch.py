@@ -42,29 +42,29 @@ def batch(node: Node, query: exp.Query, *, append: bool = False) -> exp.Select:
         return selected
     cursor = column(node.cursor, "m")
     type_ = node.column(node.cursor).type
-    start: exp.Expression = variable("window_start")
+    start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         assert type_ is not None
         start = exp.cast(start, type_.copy())
     if append:
         until = exp.LTE(this=as_time(cursor.copy(), type_), expression=variable("as_of"))
         after = any_of([is_null(variable("window_start")), exp.GT(this=cursor, expression=start)])
-        inside: exp.Expression = exp.Paren(this=every([exp.Paren(this=after), until]))
+        inside: exp.Expr = exp.Paren(this=every([exp.Paren(this=after), until]))
     else:
         inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
     return selected.where(any_of([inside, is_null(column(node.cursor, "m"))]))
 
 
-def renderings(query: Query) -> list[tuple[exp.Query, exp.Expression | None]]:
+def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
     """Each text of the model with the condition under which it is the one to run."""
     if query.incremental is None:
         return [(query.first, None)]
     return [(query.first, exp.Not(this=variable("incremental"))), (query.incremental, variable("incremental"))]
 
 
-def null_arms(node: Node) -> list[tuple[exp.Expression, exp.Expression]]:
+def null_arms(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
     """The CASE arms that name rows which must not be written; `b` is the batch."""
-    arms = []
+    arms: list[tuple[exp.Expr, exp.Expr]] = []
     if node.key:
         arms.append((any_of(is_null(column(k, "b")) for k in node.key), _sql.literal("null_key")))
     times = [t for t in (node.cursor, node.version_column) if t and t not in node.key]
@@ -93,9 +93,9 @@ def null_guards(node: Node) -> list[Guard]:
     return guards
 
 
-def count(node: Node, counted: dict[str, exp.Expression], **others: exp.Expression) -> Count:
+def count(node: Node, counted: dict[str, exp.Expr], **others: exp.Expr) -> Count:
     """Count staged rows by action, with the batch's size and its newest cursor."""
-    projections: list[exp.Expression] = [_sql.count_where(c, n) for n, c in counted.items()]
+    projections: list[exp.Expr] = [_sql.count_where(c, n) for n, c in counted.items()]
     if node.cursor:
         newest = exp.Max(this=as_time(column(node.cursor, "s"), node.column(node.cursor).type))
         others["newest"] = newest
@@ -114,8 +114,8 @@ def clear_target(node: Node) -> list[Step]:
     ]  # fmt: skip
 
 
-def program(node: Node, steps: Sequence[Step], counters: dict[str, exp.Expression], rules: Sequence[str], stage: StageTable) -> Program:
-    window = ()
+def program(node: Node, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable) -> Program:
+    window: tuple[str, ...] = ()
     if node.cursor and node.strategy != "append":
         window = (f"reads rows whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
     elif node.cursor:

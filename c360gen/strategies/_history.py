@@ -40,25 +40,25 @@ from c360gen.strategies._sql import (
     plus,
     star_count,
 )
-from c360gen.terms import symbols, types
+from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
 NULL_TIME, FUTURE_TIME, NULL_KEY, DUPLICATE = "null_time", "future_time", "null_key", "duplicate_key"
 STARTS, ENDS, OPEN_FROM, BOUNDARY, COPIES = "c360_starts_at", "c360_ends_at", "c360_open_from", "c360_boundary", "c360_copies"
-Problem = tuple[exp.Expression, str]
+Problem = tuple[exp.Expr, str]
 
 
-def source_time(node: Node) -> exp.Expression:
+def source_time(node: Node) -> exp.Expr:
     """updated_at of a source row, as an instant."""
     return as_time(column(str(node.updated_at), "s"), node.column(str(node.updated_at)).type)
 
 
-def changed_time(node: Node) -> exp.Expression:
+def changed_time(node: Node) -> exp.Expr:
     """updated_at of a row of the comparison, as an instant."""
     return as_time(column(str(node.updated_at), "d"), node.column(str(node.updated_at)).type)
 
 
-def plan(node: Node, traits: Traits, *, dating: exp.Expression, problems: Sequence[Problem], project: Resolved) -> Artefacts:
+def plan(node: Node, traits: Traits, *, dating: exp.Expr, problems: Sequence[Problem], project: Resolved) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, `problems` what a source row may not be."""
     steps = _steps(node, traits, dating, problems)
     stage = StageTable(
@@ -178,7 +178,7 @@ def _as_of(node: Node) -> CreateTableFunction:
 # --- the run -----------------------------------------------------------------------------------------------------------
 
 
-def _steps(node: Node, traits: Traits, dating: exp.Expression, problems: Sequence[Problem]) -> tuple[Step, ...]:
+def _steps(node: Node, traits: Traits, dating: exp.Expr, problems: Sequence[Problem]) -> tuple[Step, ...]:
     steps: list[Step] = [
         Stage(
             "Decide everything in one statement, so that guards and writes rest on one reading of the source. "
@@ -193,7 +193,7 @@ def _steps(node: Node, traits: Traits, dating: exp.Expression, problems: Sequenc
     return tuple(steps)
 
 
-def _stage(node: Node, traits: Traits, dating: exp.Expression, problems: Sequence[Problem]) -> exp.Insert:
+def _stage(node: Node, traits: Traits, dating: exp.Expr, problems: Sequence[Problem]) -> exp.Insert:
     recorded = [c.name for c in _recorded(node)]
     deletes = node.hard_deletes == "invalidate"
     compared = _compared(node, traits, problems, deletes)
@@ -211,7 +211,7 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
     """Source rows beside the open versions, each with the name of what has to be done."""
     recorded = [c.name for c in _recorded(node)]
     no_open = is_null(column(node.key[0], "o"))
-    arms: list[tuple[exp.Expression, exp.Expression]] = []
+    arms: list[tuple[exp.Expr, exp.Expr]] = []
     if deletes:
         arms.append((is_null(column("c360_present", "s")), literal("delete")))
     arms.append((any_of(is_null(column(k, "s")) for k in node.key), literal(NULL_KEY)))
@@ -223,7 +223,7 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
     changed = any_of(differs(column(c, "s"), column(c, "o")) for c in node.tracked) if node.tracked else exp.false()
     arms.append((changed, literal("change")))
     boundary = exp.func("COALESCE", column(node.valid_from, "o"), column(BOUNDARY, "l"))
-    projections: list[exp.Expression] = [named(case(*arms, otherwise=literal("same")), ACTION)]
+    projections: list[exp.Expr] = [named(case(*arms, otherwise=literal("same")), ACTION)]
     if traits.row_address:
         projections.append(column(ROW, "o"))
     projections += [
@@ -255,7 +255,7 @@ def _from(node: Node, alias: str) -> exp.Table:
 
 
 def _source_rows(node: Node, traits: Traits) -> exp.Select:
-    projections: list[exp.Expression] = [column(c.name, "r") for c in _recorded(node)]
+    projections: list[exp.Expr] = [column(c.name, "r") for c in _recorded(node)]
     projections.append(named(exp.true(), "c360_present"))
     if not traits.cheap_groups:
         window = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[column(k, "r") for k in node.key])
@@ -265,7 +265,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
 
 def _open_versions(node: Node, traits: Traits) -> exp.Select:
     names = dict.fromkeys((*node.key, *node.tracked, node.valid_from))
-    projections: list[exp.Expression] = [column(n, "h") for n in names]
+    projections: list[exp.Expr] = [column(n, "h") for n in names]
     if traits.row_address:
         address = exp.Column(this=exp.to_identifier(traits.row_address), table=exp.to_identifier("h", quoted=True))
         projections.append(named(address, ROW))
@@ -290,10 +290,10 @@ def _counts(node: Node, problems: Sequence[Problem]) -> tuple[tuple[str, ...], e
     """Every number that the guards, the writes and the log need, from one reading of the stage."""
     blocked = exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))
     started = not_null(column(STARTS, "s"))
-    dated: exp.Expression = exp.false()
+    dated: exp.Expr = exp.false()
     if node.updated_at:
         dated = every([started, differs(column(STARTS, "s"), source_time(node))])
-    counted: dict[str, exp.Expression] = {
+    counted: dict[str, exp.Expr] = {
         "new_rows": action_is("new", table="s"),
         "changed_rows": action_is("change", table="s"),
         "revived_rows": action_is("revive", table="s"),
@@ -306,11 +306,13 @@ def _counts(node: Node, problems: Sequence[Problem]) -> tuple[tuple[str, ...], e
     if problems:
         counted |= {"null_times": action_is(NULL_TIME, table="s"), "future_times": action_is(FUTURE_TIME, table="s")}
     totals: dict[str, exp.Select] = {
-        "open_rows": exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "h")).where(is_null(column(node.valid_to, "h")))
+        "open_rows": exp.select(exp.Count(this=exp.Star()))
+        .from_(relation("ref", node.name, "h"))
+        .where(is_null(column(node.valid_to, "h")))
     }
     if node.hard_deletes == "ignore":
         totals["source_rows"] = exp.select(exp.Count(this=exp.Star())).from_(_from(node, "r"))
-    projections: list[exp.Expression] = [count_where(condition, name) for name, condition in counted.items()]
+    projections: list[exp.Expr] = [count_where(condition, name) for name, condition in counted.items()]
     projections += [named(query.subquery(), name) for name, query in totals.items()]
     return (*counted, *totals), exp.select(*projections).from_(relation("stage", node.name, "s"))
 
@@ -348,7 +350,8 @@ def _guards(node: Node, problems: Sequence[Problem]) -> tuple[Guard, ...]:
         )  # fmt: skip
     guards.append(
         Guard("ZC010", "A version cannot end before it starts.", greater_than_zero("blocked_rows"),
-              (variable("blocked_rows"), " open versions start at or after the run time ", variable("as_of"), " and cannot be closed at it"),
+              (variable("blocked_rows"), " open versions start at or after the run time ", variable("as_of"),
+               " and cannot be closed at it"),
               _sql.key_sample(node, exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))),
               "Nothing was written. Run again once that time has passed.")
     )  # fmt: skip

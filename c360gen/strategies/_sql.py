@@ -19,56 +19,56 @@ def literal(text: str) -> exp.Literal:
     return exp.Literal.string(text)
 
 
-def named(value: exp.Expression, name: str) -> exp.Alias:
+def named(value: exp.Expr, name: str) -> exp.Alias:
     """value AS name; unlike sqlglot's alias_, a subquery keeps its own alias apart."""
     return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
 
 
-def zero() -> exp.Literal:
+def zero() -> exp.Expr:
     return exp.Literal.number(0)
 
 
-def every(conditions: Iterable[exp.Expression]) -> exp.Expression:
+def every(conditions: Iterable[exp.Expr]) -> exp.Expr:
     return exp.and_(*conditions, wrap=False)
 
 
-def any_of(conditions: Iterable[exp.Expression]) -> exp.Expression:
+def any_of(conditions: Iterable[exp.Expr]) -> exp.Expr:
     return exp.or_(*conditions, wrap=False)
 
 
-def is_null(value: exp.Expression) -> exp.Expression:
+def is_null(value: exp.Expr) -> exp.Expr:
     return exp.Is(this=value, expression=exp.null())
 
 
-def not_null(value: exp.Expression) -> exp.Expression:
+def not_null(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=is_null(value))
 
 
-def differs(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+def differs(left: exp.Expr, right: exp.Expr) -> exp.Expr:
     return exp.NullSafeNEQ(this=left, expression=right)
 
 
-def equal(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+def equal(left: exp.Expr, right: exp.Expr) -> exp.Expr:
     return exp.EQ(this=left, expression=right)
 
 
-def joined(names: Sequence[str], left: str, right: str) -> exp.Expression:
+def joined(names: Sequence[str], left: str, right: str) -> exp.Expr:
     """(a, b), "t", "s" → t.a = s.a AND t.b = s.b."""
     return every(equal(column(n, left), column(n, right)) for n in names)
 
 
-def case(*arms: tuple[exp.Expression, exp.Expression], otherwise: exp.Expression | None = None) -> exp.Case:
+def case(*arms: tuple[exp.Expr, exp.Expr], otherwise: exp.Expr | None = None) -> exp.Case:
     return exp.Case(ifs=[exp.If(this=when, true=then) for when, then in arms], default=otherwise)
 
 
-def action_is(*names: str, table: str | None = None) -> exp.Expression:
+def action_is(*names: str, table: str | None = None) -> exp.Expr:
     at = column(ACTION, table)
     if len(names) == 1:
         return equal(at, literal(names[0]))
     return exp.In(this=at, expressions=[literal(n) for n in names])
 
 
-def count_where(condition: exp.Expression, alias: str) -> exp.Alias:
+def count_where(condition: exp.Expr, alias: str) -> exp.Alias:
     """COUNT(CASE WHEN … THEN 1 END): never NULL over no rows, unlike a sum or COUNT_IF somewhere."""
     counted = exp.Count(this=case((condition, exp.Literal.number(1))))
     return named(counted, alias)
@@ -78,21 +78,21 @@ def star_count(alias: str) -> exp.Alias:
     return named(exp.Count(this=exp.Star()), alias)
 
 
-def greater_than_zero(*names: str) -> exp.Expression:
-    total: exp.Expression = variable(names[0])
+def greater_than_zero(*names: str) -> exp.Expr:
+    total: exp.Expr = variable(names[0])
     for name in names[1:]:
         total = exp.Add(this=total, expression=variable(name))
     return exp.GT(this=total, expression=zero())
 
 
-def plus(*names: str) -> exp.Expression:
-    total: exp.Expression = variable(names[0])
+def plus(*names: str) -> exp.Expr:
+    total: exp.Expr = variable(names[0])
     for name in names[1:]:
         total = exp.Add(this=total, expression=variable(name))
     return total
 
 
-def as_time(value: exp.Expression, type_: exp.DataType | None) -> exp.Expression:
+def as_time(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     """A date or wall-clock column as an instant: both are UTC by declaration."""
     return value if type_ == types.TIMESTAMPTZ else exp.cast(value, types.TIMESTAMPTZ.copy())
 
@@ -102,10 +102,10 @@ def insert(into: exp.Table, names: Sequence[str], query: exp.Query) -> exp.Inser
     return exp.Insert(this=target, expression=query)
 
 
-def key_sample(node: Node, where: exp.Expression, keys: Sequence[str] | None = None) -> exp.Query:
+def key_sample(node: Node, where: exp.Expr, keys: Sequence[str] | None = None) -> exp.Query:
     """Up to five keys of the staged rows that meet a condition, as one text: `17; 18; 23`."""
     keys = keys or node.key
-    parts: list[exp.Expression] = []
+    parts: list[exp.Expr] = []
     for name in keys:
         text = exp.func("COALESCE", exp.cast(column(name, "s"), types.TEXT.copy()), literal("NULL"))
         parts += [text] if not parts else [literal(", "), text]

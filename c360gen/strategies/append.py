@@ -29,7 +29,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         Write("Append the rows.", _sql.insert(relation("ref", node.name), names, rows), _sql.greater_than_zero("new_rows"),
               variable("new_rows"), "rows to append"),
     ]  # fmt: skip
-    counters: dict[str, exp.Expression] = {
+    counters: dict[str, exp.Expr] = {
         "source_rows": variable("source_rows"),
         "inserted_rows": variable("new_rows"),
         "deleted_rows": case((variable("full_refresh"), variable("target_rows")), otherwise=exp.Literal.number(0)),
@@ -42,6 +42,6 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
 
 def _staged(node: Node, query: exp.Query) -> exp.Select:
     arms = _batch.null_arms(node)
-    action: exp.Expression = case(*arms, otherwise=literal("insert")) if arms else literal("insert")
+    action: exp.Expr = case(*arms, otherwise=literal("insert")) if arms else literal("insert")
     read = _batch.batch(node, query, append=True).subquery("b")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read)

@@ -13,5 +13,5 @@ from c360gen.terms.symbols import variable
 
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     """A change starts at `as_of`, or at `updated_at` where it is declared and usable (a NULL fails the comparison: not usable)."""
-    dating: exp.Expression = dating_time(node, traits) if node.updated_at else variable("as_of")
+    dating: exp.Expr = dating_time(node, traits) if node.updated_at else variable("as_of")
     return _history.plan(node, traits, dating=dating, problems=(), project=project)

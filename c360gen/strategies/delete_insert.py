@@ -28,7 +28,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         _delete(node),
         _insert(node),
     ]
-    counters: dict[str, exp.Expression] = {
+    counters: dict[str, exp.Expr] = {
         "source_rows": variable("source_rows"),
         "inserted_rows": variable("new_rows"),
         "deleted_rows": case((variable("full_refresh"), variable("target_rows")), otherwise=variable("deleted_rows")),
@@ -54,7 +54,9 @@ def _differing(node: Node) -> exp.Insert:
     mine = exp.select(*(column(n, "s") for n in names), named(exp.Literal.number(1), side))
     mine = mine.from_(relation("stage", node.name, "s")).where(action_is("batch", table="s"))
     theirs = exp.select(*(column(n, "t") for n in names), named(exp.Neg(this=exp.Literal.number(1)), side))
-    theirs = theirs.from_(relation("ref", node.name, "t")).join(keys_of_batch.subquery("b"), on=joined(node.key, "b", "t"), join_type="inner")
+    theirs = theirs.from_(relation("ref", node.name, "t")).join(
+        keys_of_batch.subquery("b"), on=joined(node.key, "b", "t"), join_type="inner"
+    )
     both = exp.union(mine, theirs, distinct=False)
     groups = exp.select(*(column(k, "u") for k in node.key)).from_(both.subquery("u")).group_by(*(column(n, "u") for n in names))
     groups = groups.having(exp.NEQ(this=exp.Sum(this=column(side, "u")), expression=exp.Literal.number(0)))
@@ -64,7 +66,7 @@ def _differing(node: Node) -> exp.Insert:
 
 
 def _replaced(node: Node) -> exp.Select:
-    def counted(table: exp.Table, alias: str, condition: exp.Expression | None) -> exp.Subquery:
+    def counted(table: exp.Table, alias: str, condition: exp.Expr | None) -> exp.Subquery:
         query = exp.select(exp.Count(this=exp.Star())).from_(table).join(
             relation("stage", node.name, "r"), on=every([joined(node.key, "r", alias), action_is("replace", table="r")]), join_type="inner"
         )  # fmt: skip
@@ -86,7 +88,9 @@ def _delete(node: Node) -> Write:
 def _insert(node: Node) -> Write:
     names = [c.name for c in node.columns]
     query = exp.select(*(column(n, "s") for n in names)).from_(relation("stage", node.name, "s"))
-    query = query.join(relation("stage", node.name, "r"), on=every([joined(node.key, "r", "s"), action_is("replace", table="r")]), join_type="inner")
+    query = query.join(
+        relation("stage", node.name, "r"), on=every([joined(node.key, "r", "s"), action_is("replace", table="r")]), join_type="inner"
+    )
     query = query.where(action_is("batch", table="s"))
     return Write("Insert the rows that replace them.", _sql.insert(relation("ref", node.name), names, query),
                  _sql.greater_than_zero("new_rows"), variable("new_rows"), "rows to insert")  # fmt: skip

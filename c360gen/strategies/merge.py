@@ -8,7 +8,7 @@ from c360gen.ops.program import Count, Guard, Step, Write
 from c360gen.ops.schema import ColumnDef, Traits
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts, _batch, _sql
-from c360gen.strategies._sql import ROW, action_is, any_of, case, differs, equal, every, joined, literal, star_count, named
+from c360gen.strategies._sql import ROW, action_is, any_of, case, differs, equal, every, joined, literal, named, star_count
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -19,9 +19,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     names = [_sql.ACTION, *([ROW] if traits.row_address else []), COPIES, POSITION, *(c.name for c in node.columns)]
     stage = _batch.stage_table(node, (ColumnDef(COPIES, types.BIGINT), ColumnDef(POSITION, types.BIGINT)), row_address=True)
     steps: list[Step] = [
-        *_batch.stage(
-            node, dialect, "Read the batch once and look its keys up in the target.", names, lambda q: _staged(node, q, traits)
-        ),
+        *_batch.stage(node, dialect, "Read the batch once and look its keys up in the target.", names, lambda q: _staged(node, q, traits)),
         _batch.count(
             node,
             {
@@ -40,10 +38,10 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         _update(node, traits),
         _insert(node, traits),
     ]
-    unchanged: exp.Expression = variable("source_rows")
+    unchanged: exp.Expr = variable("source_rows")
     for name in ("new_rows", "updated_rows", "older_rows"):
         unchanged = exp.Sub(this=unchanged, expression=variable(name))
-    counters: dict[str, exp.Expression] = {
+    counters: dict[str, exp.Expr] = {
         "source_rows": variable("source_rows"),
         "inserted_rows": variable("new_rows"),
         "updated_rows": variable("updated_rows"),
@@ -56,10 +54,12 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         rules.append(f"of several rows with one {key} the latest {node.version_column} counts; an older one never replaces a newer one")
     else:
         rules.append(f"rows that share {key} must be equal, and count once")
-    return _batch.artefacts(node, _batch.table(node, unique=True), _batch.indexes(node, key=False), _batch.program(node, steps, counters, rules, stage))
+    return _batch.artefacts(
+        node, _batch.table(node, unique=True), _batch.indexes(node, key=False), _batch.program(node, steps, counters, rules, stage)
+    )
 
 
-def _first(action: str) -> exp.Expression:
+def _first(action: str) -> exp.Expr:
     return every([action_is(action, table="s"), equal(column(POSITION, "s"), exp.Literal.number(1))])
 
 
@@ -89,7 +89,7 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     if rest:
         arms.append((any_of(differs(column(c, "b"), column(c, "t")) for c in rest), literal("update")))
     action = named(case(*arms, otherwise=literal("same")), _sql.ACTION)
-    projections: list[exp.Expression] = [action]
+    projections: list[exp.Expr] = [action]
     if traits.row_address:
         address = exp.Column(this=exp.to_identifier(traits.row_address), table=exp.to_identifier("t", quoted=True))
         projections.append(named(address, ROW))
@@ -112,7 +112,9 @@ def _conflicts(node: Node) -> exp.Select:
 
 def _conflict_guard(node: Node) -> Guard:
     key = ", ".join(node.key)
-    what = f" values of {key} occur in several rows that differ" + (f" and have the same {node.version_column}" if node.version_column else "")
+    what = f" values of {key} occur in several rows that differ" + (
+        f" and have the same {node.version_column}" if node.version_column else ""
+    )
     hint = "Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart."
     repeated = every([
         exp.GT(this=column(COPIES, "s"), expression=exp.Literal.number(1)),

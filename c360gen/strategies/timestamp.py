@@ -24,7 +24,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     return _history.plan(node, traits, dating=dating_time(node, traits), problems=problems, project=project)
 
 
-def dating_time(node: Node, traits: Traits) -> exp.Expression:
+def dating_time(node: Node, traits: Traits) -> exp.Expr:
     """updated_at where it is finite, later than the last known boundary and not later than as_of; else as_of."""
     at = _history.changed_time(node)
     boundary = column("c360_boundary", "d")
@@ -38,5 +38,5 @@ def dating_time(node: Node, traits: Traits) -> exp.Expression:
     return case((usable, at), otherwise=variable("as_of"))
 
 
-def infinitely_early(node: Node) -> exp.Expression:
+def infinitely_early(node: Node) -> exp.Expr:
     return exp.cast(literal("-infinity"), node.column(str(node.updated_at)).type or types.TIMESTAMPTZ)

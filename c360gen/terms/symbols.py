@@ -29,9 +29,7 @@ def variable(name: str) -> exp.Placeholder:
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
-    return exp.Column(
-        this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True) if table else None
-    )
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True) if table else None)
 
 
 VARIABLES: dict[str, str] = {
@@ -52,7 +50,7 @@ OWN_PREFIX = "c360_"
 def reserved(column_name: str) -> bool:
     """Whether a user's column would be taken for one of our variables or stage columns."""
     plain = column_name.lower()
-    return plain.startswith(OWN_PREFIX) or plain.removeprefix("v_") in VARIABLES and plain.startswith("v_") or plain in (
+    return plain.startswith(OWN_PREFIX) or (plain.removeprefix("v_") in VARIABLES and plain.startswith("v_")) or plain in (
         "p_as_of", "p_full_refresh", "p_run_id"
     )  # fmt: skip
 

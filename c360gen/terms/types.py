@@ -12,7 +12,7 @@ from sqlglot import exp
 
 T = exp.DataType.Type
 
-_WORDS: dict[str, T] = {
+_WORDS: dict[str, exp.DType] = {
     "text": T.TEXT, "string": T.TEXT, "varchar": T.TEXT, "character varying": T.TEXT,
     "smallint": T.SMALLINT, "int2": T.SMALLINT,
     "integer": T.INT, "int": T.INT, "int4": T.INT,
@@ -57,7 +57,7 @@ def numeric(precision: int, scale: int) -> exp.DataType:
     return _sized(T.DECIMAL, precision, scale)
 
 
-def _sized(kind: T, *sizes: int) -> exp.DataType:
+def _sized(kind: exp.DType, *sizes: int) -> exp.DataType:
     return exp.DataType(this=kind, expressions=[exp.DataTypeParam(this=exp.Literal.number(n)) for n in sizes])
 
 

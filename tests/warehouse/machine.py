@@ -5,6 +5,7 @@ Three kinds of trouble, never mixed:
   Broken       the text is wrong (unknown column, unbound variable, DDL in a transaction); no handler sees it
   Unsupported  this machine cannot say what the warehouse would do; no handler sees it
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -14,15 +15,80 @@ import duckdb
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
-from tests.warehouse.program import (Assign, Block, Call, Declare, DeclareError, If, Jump, Loop, Node, Procedure, Raise, Return, Sql, Transaction,
-                     Unsupported, Immediate)
+from tests.warehouse.program import (
+    Assign,
+    Block,
+    Call,
+    Declare,
+    DeclareError,
+    If,
+    Immediate,
+    Jump,
+    Loop,
+    Node,
+    Procedure,
+    Raise,
+    Return,
+    Sql,
+    Transaction,
+    Unsupported,
+)
 
 # Functions whose answer was compared with the warehouse's documentation; every other one is refused.
-PROVEN = (exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Cast, exp.Count, exp.CountIf, exp.Max, exp.Min, exp.Sum, exp.Exists, exp.RowNumber,
-          exp.Concat, exp.CurrentTimestamp, exp.Avg, exp.Round, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.Abs, exp.Ceil, exp.Floor,
-          exp.Nullif, exp.GroupConcat, exp.Uuid, exp.CurrentUser, exp.SessionUser, exp.Translate, exp.DateDiff, exp.DateSub, exp.TsOrDsAdd,
-          exp.Extract, exp.FirstValue, exp.LastValue, exp.Length, exp.Replace, exp.Substring, exp.Greatest, exp.Least, exp.ToChar, exp.Mod, exp.IntDiv, exp.TimestampSub, exp.TimestampAdd, exp.DateAdd, exp.MD5, exp.Lower, exp.Upper, exp.Trim,
-          exp.Xor)
+PROVEN = (
+    exp.And,
+    exp.Or,
+    exp.Case,
+    exp.If,
+    exp.Coalesce,
+    exp.Cast,
+    exp.Count,
+    exp.CountIf,
+    exp.Max,
+    exp.Min,
+    exp.Sum,
+    exp.Exists,
+    exp.RowNumber,
+    exp.Concat,
+    exp.CurrentTimestamp,
+    exp.Avg,
+    exp.Round,
+    exp.Rank,
+    exp.DenseRank,
+    exp.Lag,
+    exp.Lead,
+    exp.Abs,
+    exp.Ceil,
+    exp.Floor,
+    exp.Nullif,
+    exp.GroupConcat,
+    exp.Uuid,
+    exp.CurrentUser,
+    exp.SessionUser,
+    exp.Translate,
+    exp.DateDiff,
+    exp.DateSub,
+    exp.TsOrDsAdd,
+    exp.Extract,
+    exp.FirstValue,
+    exp.LastValue,
+    exp.Length,
+    exp.Replace,
+    exp.Substring,
+    exp.Greatest,
+    exp.Least,
+    exp.ToChar,
+    exp.Mod,
+    exp.IntDiv,
+    exp.TimestampSub,
+    exp.TimestampAdd,
+    exp.DateAdd,
+    exp.MD5,
+    exp.Lower,
+    exp.Upper,
+    exp.Trim,
+    exp.Xor,
+)
 LOSSY = (exp.TryCast, exp.JSONExtract, exp.Bracket, exp.Command, exp.IgnoreNulls)
 WRONG_TEXT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.NotImplementedException)
 
@@ -81,7 +147,7 @@ class Machine:
         self.scratch.execute(f"SET TimeZone = '{zone}'")
         self.procedures = {self.path(p.name): p for p in procedures}
         self.database, self.steps = database, steps
-        self.clock = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+        self.clock = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         self.open: Frame | None = None  # who began the open transaction
         self.opened_at = self.clock
         self.temporary: dict[str, str] = {}
@@ -97,9 +163,13 @@ class Machine:
         """CALL from outside: plain values in, the returned text out; what a session's end does to an open transaction is done."""
         found = self.connection.execute("SELECT DISTINCT lower(column_name) FROM duckdb_columns() WHERE NOT internal").fetchall()
         self.columns = {name for (name,) in found}
-        self.tables = set(self.connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
-            "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1", [self.database]).fetchall())
+        self.tables = set(
+            self.connection.execute(
+                "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
+                "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1",
+                [self.database],
+            ).fetchall()
+        )
         try:
             result, _ = self.enter(name, [Value("VARCHAR", None if a is None else str(a)) for a in arguments])
         except (Failure, Killed, Broken, Unsupported):
@@ -117,7 +187,7 @@ class Machine:
 
     def enter(self, name: str, arguments: list[Value]) -> tuple[str | None, Frame]:
         procedure = self.procedures.get(self.path(name)) or self.no_procedure(name)
-        missing = procedure.parameters[len(arguments):]
+        missing = procedure.parameters[len(arguments) :]
         if len(arguments) > len(procedure.parameters) or any(p.default is None for p in missing):
             raise Broken(f"{name} takes {len(procedure.parameters)} arguments, not {len(arguments)}")
         for parameter in missing:
@@ -304,7 +374,9 @@ class Machine:
     def fetch(self, query: exp.Expression, types: tuple[str, ...]) -> tuple[str | None, ...]:
         columns = [f"c{i}" for i in range(len(types))]
         outer = exp.select(*(f"CAST(CAST({c} AS {t}) AS VARCHAR)" for c, t in zip(columns, types)), dialect="duckdb")
-        tree = outer.from_(exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("q"), columns=list(map(exp.to_identifier, columns)))))
+        tree = outer.from_(
+            exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("q"), columns=list(map(exp.to_identifier, columns))))
+        )
         rows = self.execute(self.connection if query.find(exp.Table) else self.scratch, tree)
         if len(rows) != 1:
             raise Unsupported(f"{len(rows)} rows where one is wanted")
@@ -315,13 +387,22 @@ class Machine:
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
-            if isinstance(node, LOSSY) or (node.name != "exact_quotient") and (isinstance(node, exp.Func) and not isinstance(node, PROVEN)):
+            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient"
+            if isinstance(node, LOSSY) or unproven:
                 raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
-            if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL) and not node.expressions:
+            if (
+                isinstance(node, exp.DataType)
+                and node.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL)
+                and not node.expressions
+            ):
                 node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
         for node in list(tree.find_all(exp.Avg, exp.Div)):  # DuckDB would divide exact numbers as floating ones
             if isinstance(node.this, exp.Cast) and node.this.to.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL):
-                pair = [exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))] if isinstance(node, exp.Avg) else [node.this, node.expression]
+                pair = (
+                    [exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))]
+                    if isinstance(node, exp.Avg)
+                    else [node.this, node.expression]
+                )
                 node.replace(exp.Anonymous(this="exact_quotient", expressions=pair))
         return tree
 
@@ -402,6 +483,7 @@ class BigQuery(Machine):
 
     def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
         """SELECT v_rows, @@row_count → SELECT CAST('3' AS BIGINT), CAST('3' AS BIGINT)"""
+
         def step(node):
             if isinstance(node, exp.Dot) and isinstance(node.this, exp.Parameter):
                 return self.builtin(f"{node.this.this.this.name}.{node.expression.name}".lower()).sql()
@@ -416,6 +498,7 @@ class BigQuery(Machine):
             if isinstance(node, exp.SessionUser):
                 return exp.Literal.string("tester")
             return node
+
         return tree.transform(step)
 
     def struct(self, text: str) -> exp.Expression:
@@ -463,6 +546,7 @@ class Snowflake(Machine):
 
     def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
         """In SQL only :v is a variable; in a scripting expression, outside a subquery, v is one too."""
+
         def value(name: str) -> exp.Expression:
             return (self.builtin(name) or self.frames[-1].find(name)[name]).sql()
 
@@ -474,8 +558,13 @@ class Snowflake(Machine):
             if isinstance(node, exp.CurrentUser):
                 return exp.Literal.string("tester")
             if isinstance(node, exp.CurrentTimestamp):
-                return exp.cast(exp.AtTimeZone(this=self.now(), zone=exp.Literal.string("UTC")), "TIMESTAMP") if node.args.get("sysdate") else self.now()
+                return (
+                    exp.cast(exp.AtTimeZone(this=self.now(), zone=exp.Literal.string("UTC")), "TIMESTAMP")
+                    if node.args.get("sysdate")
+                    else self.now()
+                )
             return node
+
         tree = tree.copy()
         top = tree
         return tree.transform(step, copy=False)
@@ -520,6 +609,7 @@ class Snowflake(Machine):
 
 def lines(procedures) -> list[tuple[str, int]]:
     """Every (procedure, line) that holds a node, to compare with what was reached."""
+
     def walk(node):
         yield node.line
         for value in vars(node).values():
@@ -531,4 +621,5 @@ def lines(procedures) -> list[tuple[str, int]]:
         elif isinstance(value, tuple):
             for item in value:
                 yield from inside(item)
+
     return sorted({(p.name, line) for p in procedures for line in walk(p.body)})

@@ -1,4 +1,5 @@
 """What a stored procedure says, as plain data: two readers produce it, one machine runs it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,18 +1,43 @@
 """BigQuery script text → procedures, by Google's own GoogleSQL parser (pip zetasql)."""
+
 from __future__ import annotations
 
 import functools
 
-
 from c360gen.judges import googlesql
-from tests.warehouse.program import (Assign, Block, Call, Declare, If, Jump, Loop, Node, Parameter, Procedure, Raise, Return, Sql,
-                                     Transaction, Unsupported)
+from tests.warehouse.program import (
+    Assign,
+    Block,
+    Call,
+    Declare,
+    If,
+    Jump,
+    Loop,
+    Node,
+    Parameter,
+    Procedure,
+    Raise,
+    Return,
+    Sql,
+    Transaction,
+    Unsupported,
+)
 
 GOOGLE = googlesql.library()
 LANGUAGE = googlesql.language(GOOGLE)
 Parser = GOOGLE.api.Parser
-SQL = {"ASTInsertStatement", "ASTUpdateStatement", "ASTDeleteStatement", "ASTMergeStatement", "ASTTruncateStatement",
-       "ASTCreateTableStatement", "ASTDropStatement", "ASTQueryStatement", "ASTAlterTableStatement", "ASTAssertStatement"}
+SQL = {
+    "ASTInsertStatement",
+    "ASTUpdateStatement",
+    "ASTDeleteStatement",
+    "ASTMergeStatement",
+    "ASTTruncateStatement",
+    "ASTCreateTableStatement",
+    "ASTDropStatement",
+    "ASTQueryStatement",
+    "ASTAlterTableStatement",
+    "ASTAssertStatement",
+}
 TRANSACTION = {"ASTBeginStatement": "begin", "ASTCommitStatement": "commit", "ASTRollbackStatement": "rollback"}
 
 
@@ -28,7 +53,7 @@ class Reader:
 
     def text(self, node) -> str:
         at = node.parse_location_range
-        return self.raw[at.start:at.end].decode()
+        return self.raw[at.start : at.end].decode()
 
     def name(self, node) -> str:
         return self.text(node).replace("`", "").lower()
@@ -37,13 +62,15 @@ class Reader:
         return None if node is None else self.text(node)
 
     def procedures(self) -> list[Procedure]:
-        return [self.procedure(s) for s in self.script.statement_list_node.statement_list
-                if type(s).__name__ == "ASTCreateProcedureStatement"]
+        return [
+            self.procedure(s) for s in self.script.statement_list_node.statement_list if type(s).__name__ == "ASTCreateProcedureStatement"
+        ]
 
     def procedure(self, node) -> Procedure:
         def parameter(p):
             first = self.text(p).split()[0].lower()
             return Parameter(self.name(p.name), self.text(p.type), first if first in ("in", "out", "inout") else "in")
+
         block = node.body.statement_list_node.statement_list[0]
         return Procedure(self.name(node.name), tuple(map(parameter, node.parameters.parameter_entries)), self.statement(block))
 
@@ -56,7 +83,7 @@ class Reader:
 
     def statement(self, node) -> Node:
         kind = type(node).__name__
-        line = self.raw[:node.parse_location_range.start].count(b"\n") + 1
+        line = self.raw[: node.parse_location_range.start].count(b"\n") + 1
         names = lambda listed: tuple(self.name(i) for i in listed.identifier_list)  # noqa: E731
         if kind in SQL:
             return Sql(line, self.text(node))
@@ -64,8 +91,9 @@ class Reader:
             return Transaction(line, TRANSACTION[kind])
         if kind == "ASTBeginEndBlock":
             handlers = node.handler_list.exception_handler_list if node.handler_list else []
-            return Block(line, self.body(node.statement_list_node),
-                         tuple((frozenset({"error"}), self.body(h.statement_list)) for h in handlers))
+            return Block(
+                line, self.body(node.statement_list_node), tuple((frozenset({"error"}), self.body(h.statement_list)) for h in handlers)
+            )
         if kind == "ASTVariableDeclaration":
             return Declare(line, names(node.variable_list), self.maybe(node.type), self.maybe(node.default_value))
         if kind == "ASTSingleAssignment":
@@ -74,7 +102,9 @@ class Reader:
             return Assign(line, names(node.variables), self.text(node.struct_expression))
         if kind == "ASTIfStatement":
             arms = [(self.text(node.condition), self.body(node.then_list))]
-            arms += [(self.text(c.condition), self.body(c.body)) for c in (node.elseif_clauses.elseif_clauses if node.elseif_clauses else [])]
+            arms += [
+                (self.text(c.condition), self.body(c.body)) for c in (node.elseif_clauses.elseif_clauses if node.elseif_clauses else [])
+            ]
             arms += [(None, self.body(node.else_list))] if node.else_list else []
             return If(line, tuple(arms))
         if kind == "ASTWhileStatement":  # LOOP parses as WHILE without a condition

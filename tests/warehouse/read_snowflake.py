@@ -1,4 +1,5 @@
 """Snowflake text → procedures: sqlfluff's parse tree of the file, then of every $$ body."""
+
 from __future__ import annotations
 
 import functools
@@ -6,13 +7,41 @@ import re
 
 from sqlfluff.core import FluffConfig, Linter
 
-from tests.warehouse.program import (Assign, Block, Call, Declare, DeclareError, If, Jump, Loop, Node, Parameter, Procedure, Raise, Return, Sql,
-                     Transaction, Unsupported, Immediate)
+from tests.warehouse.program import (
+    Assign,
+    Block,
+    Call,
+    Declare,
+    DeclareError,
+    If,
+    Immediate,
+    Jump,
+    Loop,
+    Node,
+    Parameter,
+    Procedure,
+    Raise,
+    Return,
+    Sql,
+    Transaction,
+    Unsupported,
+)
 
 LINTER = Linter(config=FluffConfig(overrides={"dialect": "snowflake", "templater": "raw"}))
-SQL = {"insert_statement", "update_statement", "delete_statement", "merge_statement", "truncate_table", "truncate_statement",
-       "create_table_statement", "create_table_as_statement", "drop_table_statement", "select_statement", "with_compound_statement",
-       "alter_table_statement"}
+SQL = {
+    "insert_statement",
+    "update_statement",
+    "delete_statement",
+    "merge_statement",
+    "truncate_table",
+    "truncate_statement",
+    "create_table_statement",
+    "create_table_as_statement",
+    "drop_table_statement",
+    "select_statement",
+    "with_compound_statement",
+    "alter_table_statement",
+}
 
 
 @functools.cache
@@ -73,7 +102,7 @@ def line_of(node, offset: int) -> int:
 def declarations(node, offset: int) -> list[Node]:
     out: list[Node] = []
     part: list = []
-    for s in code(node)[1:] + [None]:
+    for s in [*code(node)[1:], None]:
         if s is not None and s.raw != ";":
             part.append(s)
             continue
@@ -158,7 +187,7 @@ def select(node, line: int) -> Sql:
     if clause is None:
         return Sql(line, node.raw)
     start = clause.pos_marker.source_slice.start - node.pos_marker.source_slice.start
-    text = node.raw[:start] + node.raw[start + len(clause.raw):]
+    text = node.raw[:start] + node.raw[start + len(clause.raw) :]
     names = [n.strip() for n in re.sub(r"(?i)^\s*into\s", "", clause.raw).split(",")]
     if not all(n.startswith(":") for n in names):
         raise SyntaxError(f"line {line}: INTO wants :variables, not {names}")

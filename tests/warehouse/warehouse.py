@@ -12,7 +12,6 @@ from sqlglot import exp
 from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake
 from tests.warehouse.program import Block, Node, Procedure
 
-
 EXACT_QUOTIENT = """
 CREATE MACRO main.exact_quotient(n, d) AS (
     CAST(sign(n) * sign(d) * (

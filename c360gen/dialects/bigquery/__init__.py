@@ -21,7 +21,7 @@ class BigQuery(Warehouse):
     traits = Traits()
     text_type = "STRING"
     count_type = "INT64"
-    types: Mapping[T, str] = {
+    types: Mapping[exp.DType, str] = {
         T.TEXT: "STRING", T.VARCHAR: "STRING", T.SMALLINT: "INT64", T.INT: "INT64", T.BIGINT: "INT64",
         T.DECIMAL: "NUMERIC", T.DOUBLE: "FLOAT64", T.BOOLEAN: "BOOL", T.DATE: "DATE", T.TIMESTAMP: "DATETIME",
         T.TIMESTAMPTZ: "TIMESTAMP", T.UUID: "STRING",
@@ -52,7 +52,7 @@ class BigQuery(Warehouse):
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the script
 
-    def expression(self, node: exp.Expression) -> exp.Expression:
+    def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
             return exp.cast(exp.Literal.string(node.name), types.numeric(38, 9))  # a bare 0.1 is a FLOAT64
         if isinstance(node, exp.GroupConcat):
@@ -78,17 +78,17 @@ class BigQuery(Warehouse):
         return node
 
     @staticmethod
-    def _big(value: exp.Expression) -> exp.Expression:
+    def _big(value: exp.Expr) -> exp.Expr:
         return exp.cast(value.copy(), types.numeric(38, 38))
 
     @staticmethod
-    def _nine(value: exp.Expression) -> exp.Expression:
+    def _nine(value: exp.Expr) -> exp.Expr:
         return exp.Anonymous(this="ROUND", expressions=[value, exp.Literal.number(9)])
 
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
-        properties: list[exp.Expression] = []
+        properties: list[exp.Expr] = []
         if op.partition_by:
             properties.append(exp.PartitionedByProperty(this=self._by_month(next(c for c in op.columns if c.name == op.partition_by))))
         cluster = op.cluster_by or op.primary_key[:1]
@@ -101,15 +101,15 @@ class BigQuery(Warehouse):
             )
         ]  # fmt: skip
 
-    def _by_month(self, column: ColumnDef) -> exp.Expression:
+    def _by_month(self, column: ColumnDef) -> exp.Expr:
         word = {T.DATE: "DATE_TRUNC", T.TIMESTAMP: "DATETIME_TRUNC"}.get(column.type.this, "TIMESTAMP_TRUNC")
         return exp.Anonymous(this=word, expressions=[exp.Column(this=self.identifier(column.name)), exp.Var(this="MONTH")])
 
     @staticmethod
-    def _options(description: str) -> list[exp.Expression]:
+    def _options(description: str) -> list[exp.Expr]:
         return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(description))] if description else []
 
-    def _description(self, column: ColumnDef) -> Sequence[exp.Expression]:
+    def _description(self, column: ColumnDef) -> Sequence[exp.Expr]:
         options = self._options(column.description)
         return [exp.Properties(expressions=options)] if options else []
 
@@ -156,11 +156,12 @@ class BigQuery(Warehouse):
             return []
         others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
         sources = [names.symbol("source", s) for s in names.project.sources]
+        runner, reader = (r and self.string_escape(r) for r in (target.runner, target.reader))
         return [
             self.shell("grants.sql.j2", {
                 "control": self.schema_of(names, names.control), "schemas": others,
                 "sources": sorted({self.path(Address(a.database, a.schema, "x")).rpartition(".")[0] for a in sources}),
-                "runner": target.runner and self.string_escape(target.runner), "reader": target.reader and self.string_escape(target.reader),
+                "runner": runner, "reader": reader,
             })
         ]  # fmt: skip
 

@@ -21,7 +21,7 @@ class DuckDB(Dialect):
     name = "duckdb"
     has_procedures = False
     traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True)
-    types: Mapping[T, str] = {
+    types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
         T.DECIMAL: "DECIMAL", T.DOUBLE: "DOUBLE", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIMESTAMP: "TIMESTAMP",
         T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
@@ -34,16 +34,18 @@ class DuckDB(Dialect):
     def type(self, type_: exp.DataType) -> str:
         return "TEXT" if type_.this is T.VARCHAR else super().type(type_)  # lengths are not enforced here: do not pretend
 
-    def variable(self, name: str) -> exp.Expression:
+    def variable(self, name: str) -> exp.Expr:
         if name not in symbols.VARIABLES:  # the argument of a table macro
             made = exp.column(f"p_{name}")
             made.this.meta["ours"] = True
             return made
         return exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(name)])
 
-    def expression(self, node: exp.Expression) -> exp.Expression:
+    def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._quotient(exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0)))
+            return self._quotient(
+                exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))
+            )
         if isinstance(node, exp.Div):
             if node.meta.get("exact"):
                 return self._quotient(node.this.copy(), node.expression.copy())
@@ -51,7 +53,7 @@ class DuckDB(Dialect):
                 return exp.Paren(this=exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
         return in_utc(node)
 
-    def _quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
+    def _quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
         """Exact division, which DuckDB does not have: a macro of the control schema."""
         return exp.Anonymous(this="c360_quotient", expressions=[dividend, divisor])
 
@@ -74,9 +76,7 @@ class DuckDB(Dialect):
         return [made, *self._comments("VIEW", names.node(node, op.name), op.description, op.columns)]
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [
-            self.shell("table_function.sql.j2", {"name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names)})
-        ]
+        return [self.shell("table_function.sql.j2", {"name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names)})]
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
@@ -139,7 +139,7 @@ class DuckDB(Dialect):
         statement = step.insert if isinstance(step, Stage) else step.statement
         return self.shell("write.sql.j2", {"because": step.because, "statement": self.lower(_only_when(statement, step.when), names)})
 
-    def _text(self, part: str | exp.Expression, names: Names) -> str | exp.Expression:
+    def _text(self, part: str | exp.Expr, names: Names) -> str | exp.Expr:
         return exp.Literal.string(part) if isinstance(part, str) else self.lower(part, names)
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
@@ -157,9 +157,7 @@ class DuckDB(Dialect):
         return [self.shell("postamble.sql.j2", {"control": self.quote(names.control), "shape": self.string_escape(shape)})]
 
 
-def _only_when(
-    statement: exp.Insert | exp.Update | exp.Delete, when: exp.Expression | None
-) -> exp.Insert | exp.Update | exp.Delete:
+def _only_when(statement: exp.Insert | exp.Update | exp.Delete, when: exp.Expr | None) -> exp.Insert | exp.Update | exp.Delete:
     """A statement that does nothing where its condition is false: a script has no IF."""
     if when is None:
         return statement

@@ -19,10 +19,8 @@ from c360gen.terms.types import T
 
 class Postgres(Dialect):
     name = "postgres"
-    traits = Traits(
-        row_address="ctid", lateral=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True
-    )
-    types: Mapping[T, str] = {
+    traits = Traits(row_address="ctid", lateral=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True)
+    types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
         T.DECIMAL: "NUMERIC", T.DOUBLE: "DOUBLE PRECISION", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
         T.TIMESTAMP: "TIMESTAMP", T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
@@ -33,7 +31,7 @@ class Postgres(Dialect):
         (exp.Star, "SELECT *"),
     )
 
-    def expression(self, node: exp.Expression) -> exp.Expression:
+    def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Avg | exp.Div) and node.meta.get("exact"):
             return exp.Round(this=node.copy(), decimals=exp.Literal.number(9))
         return in_utc(node)
@@ -134,8 +132,8 @@ class Postgres(Dialect):
             into = [f"v_{n}" for n in step.names]
             return self.shell("count.sql.j2", {"because": because, "query": self.lower(step.query, names), "into": into})
         if isinstance(step, Guard):
-            text = "".join("%s" if isinstance(p, exp.Expression) else p.replace("%", "%%") for p in step.message)
-            arguments = [self.lower(p, names) for p in step.message if isinstance(p, exp.Expression)]
+            text = "".join("%s" if isinstance(p, exp.Expr) else p.replace("%", "%%") for p in step.message)
+            arguments = [self.lower(p, names) for p in step.message if isinstance(p, exp.Expr)]
             sample = None if step.sample is None else self.lower(step.sample, names)
             return self.shell("guard.sql.j2", {
                 "because": because, "when": self.lower(step.when, names), "code": step.code, "sample": sample, "node": node,
@@ -157,7 +155,6 @@ class Postgres(Dialect):
 
     def control(self, names: Names) -> list[Piece]:
         return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS})]
-
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         owner = names.target.owner

@@ -21,7 +21,7 @@ class Snowflake(Warehouse):
     traits = Traits()
     text_type = "VARCHAR"
     count_type = "NUMBER(18, 0)"
-    types: Mapping[T, str] = {
+    types: Mapping[exp.DType, str] = {
         T.TEXT: "VARCHAR", T.VARCHAR: "VARCHAR", T.SMALLINT: "NUMBER(38, 0)", T.INT: "NUMBER(38, 0)",
         T.BIGINT: "NUMBER(38, 0)", T.DECIMAL: "NUMBER", T.DOUBLE: "FLOAT", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
         T.TIMESTAMP: "TIMESTAMP_NTZ(6)", T.TIMESTAMPTZ: "TIMESTAMP_NTZ(6)", T.UUID: "VARCHAR(36)",
@@ -41,18 +41,24 @@ class Snowflake(Warehouse):
     def identifier(self, name: str) -> exp.Identifier:
         made = super().identifier(name)
         # A reserved word is quoted in upper case, which is what it is called when it is not quoted.
-        return exp.Identifier(this=name.upper(), quoted=True) if made.quoted and name.isidentifier() and name.islower() and name.isascii() else made
+        return (
+            exp.Identifier(this=name.upper(), quoted=True)
+            if made.quoted and name.isidentifier() and name.islower() and name.isascii()
+            else made
+        )
 
     def data_type(self, text: str) -> exp.DataType:
         """Snowflake's own words; sqlglot would print TIMESTAMPNTZ and DECIMAL, which fewer people read."""
         return exp.DataType(this=T.USERDEFINED, kind=exp.Var(this=text))
 
-    def variable(self, name: str) -> exp.Expression:
+    def variable(self, name: str) -> exp.Expr:
         return exp.Placeholder(this=f"v_{name}") if name in symbols.VARIABLES else exp.column(f"p_{name}")
 
-    def expression(self, node: exp.Expression) -> exp.Expression:
+    def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._quotient(exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0)))
+            return self._quotient(
+                exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))
+            )
         if isinstance(node, exp.Div) and node.meta.get("exact"):
             return self._quotient(node.this.copy(), node.expression.copy())
         if isinstance(node, exp.Div) and node.meta.get("integers"):
@@ -64,32 +70,32 @@ class Snowflake(Warehouse):
             return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
         return node
 
-    def _quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
+    def _quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
         """Nine decimals of an exact division: the dividend's scale decides how many Snowflake computes."""
         cast = exp.cast(dividend, types.numeric(38, 9))
-        division = exp.Div(this=cast, expression=exp.Paren(this=divisor) if isinstance(divisor, exp.Binary) else divisor, typed=False, safe=False)
+        division = exp.Div(
+            this=cast, expression=exp.Paren(this=divisor) if isinstance(divisor, exp.Binary) else divisor, typed=False, safe=False
+        )
         return exp.Anonymous(this="ROUND", expressions=[division, exp.Literal.number(9)])
 
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
-        properties: list[exp.Expression] = []
+        properties: list[exp.Expr] = []
         if op.cluster_by:
             properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in op.cluster_by]))
         if op.description:
             properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
         return [
-            tables.create_table(
-                self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties
-            )
+            tables.create_table(self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties)
         ]
 
     @staticmethod
-    def _comment(column: ColumnDef) -> Sequence[exp.Expression]:
+    def _comment(column: ColumnDef) -> Sequence[exp.Expr]:
         return [exp.CommentColumnConstraint(this=exp.Literal.string(column.description))] if column.description else []
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
-        properties: list[exp.Expression] = [exp.CopyGrantsProperty()]
+        properties: list[exp.Expr] = [exp.CopyGrantsProperty()]
         if op.description:
             properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
         return [tables.create_view(self, op, names, properties=properties)]
@@ -122,7 +128,7 @@ class Snowflake(Warehouse):
             "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
         })  # fmt: skip
 
-    def _scripting(self, condition: exp.Expression, names: Names) -> str:
+    def _scripting(self, condition: exp.Expr, names: Names) -> str:
         return self.lower(condition, names).sql("snowflake").replace(":v_", "v_")
 
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
@@ -133,17 +139,20 @@ class Snowflake(Warehouse):
         if not (target.runner or target.reader):
             return []
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
+        others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
+        nodes = [(n, f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
+        snapshots = [n for n in names.project.nodes.values() if n.kind == "snapshot"]
         return [
             self.shell("grants.sql.j2", {
                 "database": names.database and self.environment_name(names.database).sql("snowflake"),
-                "control": self.schema_of(names, names.control), "schemas": [self.schema_of(names, s) for s in names.schemas if s != names.control],
+                "control": self.schema_of(names, names.control), "schemas": others,
                 "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
                 "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
                 "log": [self.control_path(names, "run_log"), self.control_path(names, "run_status")],
-                "procedures": [f"{self.path(names.own(f'run_{n}'))}({', '.join([time, flag] if p.full_refresh else [time])})" for n, p in programs.items()]
+                "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
                 "relations": self.relations(names),
-                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}({time})" for n in names.project.nodes.values() if n.kind == "snapshot"],
+                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}({time})" for n in snapshots],
             })
         ]  # fmt: skip
 

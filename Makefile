@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Python 3.11 to 3.13 and make are all they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test verify matrix lint golden clean
+
+$(BIN)/c360gen: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/test-installed: $(BIN)/c360gen pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: $(BIN)/c360gen ## three days of change on DuckDB: the history and the mart
+	$(BIN)/python demo/demo.py
+
+test: $(VENV)/test-installed ## everything that CI proves
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/c360gen check
+	$(BIN)/python -m pytest -n 2
+
+verify: $(VENV)/test-installed ## every judge over the committed output
+	$(BIN)/c360gen verify
+
+matrix: ## the test suite on every Python that is found
+	for p in python3.11 python3.12 python3.13; do $$p --version && $(MAKE) test PYTHON=$$p VENV=.venv-$$p || exit 1; done
+
+golden: $(VENV)/test-installed ## rewrite golden files; git diff is the review
+	$(BIN)/c360gen build
+	$(BIN)/python -m pytest -n 2 --update
+
+lint: $(VENV)/test-installed
+	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .venv-* demo/*.duckdb* .mypy_cache .ruff_cache .pytest_cache
