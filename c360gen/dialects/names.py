@@ -46,7 +46,7 @@ class Names:
 
     def node(self, name: str, identifier: str | None = None) -> Address:
         node = self.project.nodes[name]
-        return Address(self.database, self.schema(node.schema), identifier or node.identifier)
+        return Address(self.database, self.schema(node.schema), cut(identifier or node.identifier))
 
     def own(self, name: str) -> Address:
         """An object of the control schema; its name is cut to 63 bytes, with a hash where cut."""

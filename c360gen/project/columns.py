@@ -10,7 +10,7 @@ from c360gen.diagnostics import Diagnostics
 from c360gen.project.nodes import Column, Test
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
-from c360gen.terms import types
+from c360gen.terms import symbols, types
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LONGEST = 63
@@ -34,6 +34,9 @@ def declared_columns(
         elif len(name.encode()) > LONGEST:
             message = f"column '{name[:37]}…' is {len(name.encode())} bytes long; {LONGEST} is the most"
             diagnostics.error("C204", message, located.span(*at, "name"), "Postgres would cut the name")
+        if symbols.reserved(name):
+            help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"
+            diagnostics.error("C204", f"column {name} has a reserved name", located.span(*at, "name"), help)
         if name.lower() in {n.lower() for n in out}:
             diagnostics.error("C108", f"column {name} is declared twice", located.span(*at, "name"))
         type_ = types.parse(column.data_type) if column.data_type is not None else None

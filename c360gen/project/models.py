@@ -12,10 +12,10 @@ from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Column, Node, Query
 from c360gen.project.query import Analysed, Catalog, analyse
 from c360gen.project.references import Known
-from c360gen.project.render import BadReference, Rendered, Words, render
+from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, SqlText
-from c360gen.terms import types
+from c360gen.terms import symbols, types
 
 
 def reads(located: Located[spec.Model], known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
@@ -71,8 +71,9 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         description=model.description.strip(), key=tuple(fold(k, False) for k in config.unique_key),
         strategy=_strategy(config), queries=queries, cursor=config.cursor and fold(config.cursor, False),
         lookback=config.lookback or 0, version_column=config.version_column and fold(config.version_column, False),
-        partition_by=config.partition_by, cluster_by=config.cluster_by,
-        indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=tests_of(model.columns),
+        partition_by=config.partition_by and fold(config.partition_by, False),
+        cluster_by=tuple(fold(c, False) for c in config.cluster_by),
+        indexes=tuple((tuple(fold(c, False) for c in i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
         tags=(*model.tags, *config.tags),
     )  # fmt: skip
     _check_settings(located, node, diagnostics)
@@ -93,7 +94,7 @@ def _words(located: Located[spec.Model], known: Known, found: dict[str, None]) -
             raise bad
         found[id_] = None
         kind, _, rest = id_.partition(":")
-        return f"{quote}{kind}{quote}.{quote}{rest}{quote}"
+        return f"{quote}{kind}{quote}.{quote}{rest.replace('.', SEPARATOR)}{quote}"
 
     return Words(
         ref=lambda model: name(f"ref:{model}"),
@@ -158,14 +159,22 @@ def _typed(
     for output in analysed.columns:
         known = declared.get(output.name)
         type_ = (known.type if known else None) or output.type
+        if symbols.reserved(output.name):
+            help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"
+            diagnostics.error("C204", f"output column {output.name} has a reserved name", located.span("name"), help)
         if type_ is None and located.spec.config.materialized != "view":
             missing.append(output.name)
         columns.append(Column(output.name, type_, known.description if known else "", output.origins))
     if missing:
-        block = ", ".join(f"{{name: {n}, data_type: …}}" for n in missing)
+        block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
         diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]")
     return tuple(columns)
+
+
+def _suggested(analysed: Analysed, name: str) -> str:
+    found = analysed.suggestions.get(name, "…")
+    return f'"{found}"' if "," in found else found
 
 
 def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: SqlText, diagnostics: Diagnostics) -> None:

@@ -31,15 +31,16 @@ _REFUSED: tuple[tuple[type[exp.Expr], str], ...] = (
     (exp.RegexpLike, "regular expressions"),
     (exp.RegexpILike, "regular expressions"),
     (exp.SimilarTo, "SIMILAR TO"),
-    (exp.ILike, "ILIKE: write LOWER(x) LIKE"),
-    (exp.Mod, "% (its sign differs between engines)"),
-    (exp.Pow, "POWER (it returns another type on each engine)"),
+    (exp.ILike, "ILIKE"),
+    (exp.Mod, "%"),
+    (exp.Pow, "POWER"),
     (exp.BitwiseXor, "bitwise operators"),
     (exp.Lateral, "LATERAL"),
     (exp.TableSample, "TABLESAMPLE"),
     (exp.Distinct, ""),
 )
 _HELP = "give the dialect its own text with sql: {…}, or list a function of yours under project: functions:"
+_INSTEAD = {"ILIKE": "write LOWER(x) LIKE LOWER(y)", "%": "its sign differs between engines; a - (a / b) * b does not"}
 _CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.CurrentDatetime)
 
 
@@ -62,4 +63,4 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
             if not isinstance(node, FUNCTIONS) and node.sql_name().lower() not in own:
                 yield node, f"function {node.sql_name()}()", _HELP
         elif word := next((word for kind, word in _REFUSED if isinstance(node, kind) and word), None):
-            yield node, word, _HELP
+            yield node, word, _INSTEAD.get(word, _HELP)

@@ -17,7 +17,7 @@ from sqlglot.schema import MappingSchema
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import exact, portable
 from c360gen.project.nodes import Column
-from c360gen.project.render import AS_OF
+from c360gen.project.render import AS_OF, SEPARATOR
 from c360gen.terms import symbols, types
 
 Locate = Callable[[int, int], Span]
@@ -45,6 +45,8 @@ class Analysed:
 
     tree: exp.Query
     columns: tuple[Column, ...]
+    suggestions: Mapping[str, str]
+    """A type to declare for each computed column, where inference has one to offer."""
 
 
 def analyse(
@@ -56,12 +58,15 @@ def analyse(
     if tree is None:
         return None
     tree = cast(exp.Query, tree.transform(_as_of, copy=False))
+    for table in tree.find_all(exp.Table):
+        if symbols.symbol(table):
+            table.this.set("this", table.name.replace(SEPARATOR, "."))
     if translate:
         for node, what, help in portable.problems(tree, functions):
             diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", _place(node, locate), help)
     _alias_relations(tree)
     ids = {f"{t.db}:{t.name}" for t in tree.find_all(exp.Table) if symbols.symbol(t)}
-    if not _tables_known(tree, locate, diagnostics):
+    if not _tables_known(tree, locate, diagnostics) or not _columns_known(tree, catalog, locate, diagnostics):
         return None
     try:
         tree = qualify(
@@ -72,8 +77,6 @@ def analyse(
     except (OptimizeError, SqlglotError) as error:
         diagnostics.error("C302", _first_line(error), locate(0, 1))
         return None
-    if not _columns_known(tree, catalog, locate, diagnostics):
-        return None
 
     def report(node: exp.Expr, what: str, help: str) -> None:
         if translate:
@@ -81,7 +84,10 @@ def analyse(
 
     exact.annotate(tree, report)
     columns = _outputs(tree, catalog, locate, diagnostics)
-    return Analysed(tree, columns) if columns is not None and isinstance(tree, exp.Query) else None
+    if columns is None or not isinstance(tree, exp.Query):
+        return None
+    suggested = {s.alias_or_name: types.canonical(s.type) for s in tree.selects}
+    return Analysed(tree, columns, {name: types.text(t) for name, t in suggested.items() if t is not None})
 
 
 def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> exp.Query | None:
@@ -137,9 +143,13 @@ def _alias_relations(tree: exp.Expr) -> None:
 
 
 def _place(node: exp.Expr, locate: Locate) -> Span:
-    for child in node.walk():
-        if "start" in child.meta:
-            return locate(child.meta["start"], child.meta["end"] + 1)
+    """The first token below a node that kept its place; a node without any is near its neighbours."""
+    around: exp.Expr | None = node
+    for _ in range(3):
+        for child in around.walk() if around is not None else ():
+            if "start" in child.meta:
+                return locate(child.meta["start"], child.meta["end"] + 1)
+        around = around.parent if around is not None else None
     return locate(0, 1)
 
 
@@ -161,36 +171,64 @@ def _tables_known(tree: exp.Expr, locate: Locate, diagnostics: Diagnostics) -> b
 
 
 def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
+    """Check every column of an unqualified tree against what its scope offers, so that all mistakes are found at once."""
     known = True
     for scope in traverse_scope(tree):
         offered = {name: _offers(source, catalog) for name, (_, source) in scope.selected_sources.items()}
+        aliases = {s.alias for s in scope.expression.selects if s.alias} if isinstance(scope.expression, exp.Select) else set()
         for column in scope.columns:
-            names = offered.get(column.table)
-            everything = {n for names_ in offered.values() for n in names_ or ()}
-            if isinstance(column.this, exp.Star) or (names is not None and column.name in names):
+            if isinstance(column.this, exp.Star) or _found(column, scope, offered, aliases, catalog):
                 continue
-            if names is None and column.table and column.table in scope.sources:
-                continue  # a correlated reference to an outer relation: checked there
-            if names is None and column.table:
+            names = offered.get(column.table) if column.table else set().union(*offered.values()) if offered else set()
+            if names is None:
                 message, help = f"nothing here is called {column.table}", nearest_or_list(column.table, offered, "relations")
             else:
                 where = f"{column.table} has" if column.table else "there is"
-                message, help = f"{where} no column {column.name}", nearest_or_list(column.name, names or everything, "columns")
+                message, help = f"{where} no column {column.name}", nearest_or_list(column.name, names, "columns")
             diagnostics.error("C302", message, _place(column, locate), help)
             known = False
     return known
 
 
+def _found(column: exp.Column, scope: Scope, offered: dict[str, set[str]], aliases: set[str], catalog: Catalog) -> bool:
+    """In a relation of the scope, as an alias of its own output, or, correlated, in a scope around it."""
+    if column.table:
+        if column.table in offered:
+            return column.name in offered[column.table]
+    elif any(column.name in names for names in offered.values()) or column.name in aliases:
+        return True
+    around = scope.parent if scope.is_subquery else None
+    while around is not None:
+        outer = {name: _offers(source, catalog) for name, (_, source) in around.selected_sources.items()}
+        if any(column.name in names and column.table in ("", name) for name, names in outer.items()):
+            return True
+        around = around.parent if around.is_subquery else None
+    return False
+
+
+def _offers(source: exp.Expr | Scope, catalog: Catalog) -> set[str]:
+    """The names of a relation's columns; a star stands for all of the relations below it."""
+    if isinstance(source, exp.Table):
+        found = symbols.symbol(source)
+        return {c.name for c in catalog.columns[f"{found[0]}:{found[1]}"]} if found else set()
+    if not isinstance(source, Scope):
+        return set()
+    if source.set_operation_scopes:
+        return _offers(source.set_operation_scopes[0], catalog)
+    names: set[str] = set()
+    for select in _query(source).selects:
+        if select.is_star:
+            inner = {name: below for name, (_, below) in source.selected_sources.items()}
+            table = select.table if isinstance(select, exp.Column) else None
+            names = names.union(*(_offers(below, catalog) for name, below in inner.items() if table in (None, name)))
+        else:
+            names.add(select.alias_or_name)
+    return names
+
+
 def _query(scope: Scope) -> exp.Query:
     assert isinstance(scope.expression, exp.Query), "only queries have output columns here"
     return scope.expression
-
-
-def _offers(source: exp.Expr | Scope, catalog: Catalog) -> set[str] | None:
-    if isinstance(source, Scope):
-        return set(_query(source).named_selects)
-    found = symbols.symbol(source) if isinstance(source, exp.Table) else None
-    return {c.name for c in catalog.columns[f"{found[0]}:{found[1]}"]} if found else None
 
 
 def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> tuple[Column, ...] | None:

@@ -13,6 +13,8 @@ import jinja2
 import jinja2.sandbox
 
 _MARK = re.compile("\ue000(\\d+)\ue001")
+SEPARATOR = "/"
+"""Between source and table in rendered SQL: a dot within quotes would be taken apart by BigQuery's rules."""
 AS_OF = "c360_as_of"
 """The function that stands for `{{ as_of() }}` until the SQL is parsed."""
 

@@ -34,7 +34,8 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
             f"exposure:{exposure.spec.name}", exposure.spec.name, "exposure", exposure.span.path, exposure.spec.tags,
             exposure.depends_on,
         )  # fmt: skip
-    schedules = tuple(_schedule(s, nodes, items, diagnostics) for s in specs.schedules)
+    blame = not diagnostics.failed  # a node with a mistake is not among the items: do not blame the selection for it
+    schedules = tuple(_schedule(s, nodes, items, diagnostics, blame) for s in specs.schedules)
     _collisions(nodes, schedules, diagnostics)
     diagnostics.raise_if_failed()
     targets = {name: located.spec for name, located in specs.targets.items()}
@@ -185,16 +186,16 @@ def _exposure(
 
 
 def _schedule(
-    located: Located[spec.Schedule], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics
+    located: Located[spec.Schedule], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics, blame: bool
 ) -> ResolvedSchedule:
     chosen: set[str] = set()
     try:
         chosen = select(located.spec.select, items, located.spec.exclude)
     except BadSelection as bad:
-        if not diagnostics.failed:  # a node with a mistake is not among the items: do not blame the selection
+        if blame:
             diagnostics.error("C206", f"{bad}", located.span("select"), nearest_or_list(bad.word.strip("+"), nodes, "nodes"))
     names = tuple(n for n in nodes if f"ref:{n}" in chosen and nodes[n].runs)
-    if not names and not diagnostics.failed:
+    if not names and blame and chosen:
         help = "views are not run: select snapshots, incrementals or tables"
         diagnostics.error("C206", f"schedule {located.spec.name} selects nothing that runs", located.span("select"), help)
     return ResolvedSchedule(located.spec, names, located.span("name"))

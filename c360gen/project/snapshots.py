@@ -53,6 +53,16 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
     if updated_at in relation and (t := relation[str(updated_at)].type) is not None and t.this not in types.TIMES:
         message = f"updated_at: {updated_at} is {types.text(t)}, not a time"
         diagnostics.error("C401", message, located.span("config", "updated_at"))
+    history = {*relation, config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to}
+    listed: list[tuple[str, str, tuple[str | int, ...]]] = []
+    if config.partition_by:
+        listed.append(("partition_by", config.partition_by, ("partition_by",)))
+    listed += [("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)]
+    listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
+    for what, name, loc in listed:
+        if name not in history:
+            near = nearest_or_list(str(name), history, "columns")
+            diagnostics.error("C205", f"{what}: the history has no column {name}", located.span("config", *loc), near)
     tracked = _tracked(located, relation, key, updated_at, column)
     names = config.snapshot_meta_column_names
     for name in (names.dbt_valid_from, names.dbt_valid_to, *OWN_COLUMNS):

@@ -139,7 +139,7 @@ def _keys(model: type[BaseModel]) -> set[str]:
 def _name(model: type[BaseModel]) -> str:
     words = {
         models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
-        models.ModelConfig: "model's config", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
+        models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values", models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 
@@ -161,12 +161,17 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     shown = _shown(_get(tree.data, loc))
     kind, context = found["type"], found.get("ctx") or {}
     help = None
+    if kind == "literal_error" and (key, found["input"]) in models.VALUES_NOT_CARRIED:
+        help = "choose another value, or keep this node in dbt for now"
+        diagnostics.error("C106", f"`{key}: {found['input']}` is a dbt setting that c360gen does not carry yet", tree.span(loc), help)
+        return
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(",")]
         message = f"`{key}` must be {_or(choices)}, not {shown}"
         help = did_you_mean(str(found["input"]), choices)
     elif kind == "value_error":
         message = f"`{key}` {context['error']}"
+        help = did_you_mean(shown.strip("'"), _keys(models.DataTest)) if key in ("data_tests", "tests") else None
         if loc and isinstance(_get(tree.data, loc), str | int | float):
             message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
     elif kind == "too_short":

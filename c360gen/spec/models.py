@@ -317,3 +317,11 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     ),
 }  # fmt: skip
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
+
+VALUES_NOT_CARRIED = frozenset(
+    {
+        ("hard_deletes", "new_record"), ("materialized", "ephemeral"), ("materialized", "materialized_view"),
+        ("incremental_strategy", "insert_overwrite"), ("incremental_strategy", "microbatch"),
+    }
+)  # fmt: skip
+"""dbt's values that are not carried yet, with their keys."""

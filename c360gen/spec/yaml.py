@@ -107,7 +107,8 @@ def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
         at = Span(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Span(path)
-        diagnostics.error("C101", f"this is not YAML: {what}", at, _yaml_help(what))
+        line = text.split("\n")[at.line - 1] if at.line <= text.count("\n") + 1 else ""
+        diagnostics.error("C101", f"this is not YAML: {what}", at, _yaml_help(what, line))
         return None
     except RecursionError:
         diagnostics.error("C101", "this YAML is nested too deeply", Span(path))
@@ -132,8 +133,8 @@ def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
     return tree
 
 
-def _yaml_help(what: str) -> str | None:
-    if "\\t" in what or "tab" in what:
+def _yaml_help(what: str, line: str) -> str | None:
+    if line.startswith("\t"):
         return "indent with spaces"
     if "mapping values are not allowed" in what:
         return "a colon inside a value needs quotes around the value"

@@ -47,12 +47,18 @@ OWN_PREFIX = "c360_"
 """Columns of stage tables that are ours start with it; columns of users must not."""
 
 
+_LOCALS = ("rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise")
+RESERVED = frozenset(
+    {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}
+    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "c_node", "c_spec_hash", "c_tolerance", "c_lookback"}
+)
+"""What procedures call their variables: where a column has such a name, BigQuery would take the column in silence."""
+
+
 def reserved(column_name: str) -> bool:
     """Whether a user's column would be taken for one of our variables or stage columns."""
     plain = column_name.lower()
-    return plain.startswith(OWN_PREFIX) or (plain.removeprefix("v_") in VARIABLES and plain.startswith("v_")) or plain in (
-        "p_as_of", "p_full_refresh", "p_run_id"
-    )  # fmt: skip
+    return plain.startswith(OWN_PREFIX) or plain in RESERVED
 
 
 def cut(name: str, limit: int = 63) -> str:
