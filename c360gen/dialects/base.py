@@ -128,6 +128,25 @@ class Dialect:
         """One node of a user's or our own tree as this engine says it; children are done already."""
         return node
 
+    def exact(self, node: exp.Expr) -> exp.Expr | None:
+        """AVG and `/` of exact numbers, also as a window function; None for anything else."""
+        if isinstance(node, exp.Window) and isinstance(node.this, exp.Avg) and node.this.meta.get("exact"):
+            return self.average(node.this.this, lambda function: _over(node, function))
+        if isinstance(node, exp.Avg) and node.meta.get("exact") and not isinstance(node.parent, exp.Window):
+            return self.average(node.this, lambda function: function)
+        if isinstance(node, exp.Div) and node.meta.get("exact"):
+            return self.quotient(node.this, node.expression)
+        return None
+
+    def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+        """The average of exact numbers with nine decimals; `over` makes a window function of an aggregate where it is one."""
+        counted = exp.func("NULLIF", over(exp.Count(this=value.copy())), exp.Literal.number(0))
+        return self.quotient(over(exp.Sum(this=value.copy())), counted)
+
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        """An exact division with nine decimals, rounded half away from zero."""
+        raise NotImplementedError
+
     # --- operations ----------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
@@ -199,3 +218,19 @@ class Dialect:
     def label(self, address: Address) -> str:
         """How messages and logs call a node: schema.name."""
         return f"{address.schema}.{address.name}"
+
+
+def _over(window: exp.Window, function: exp.Expr) -> exp.Window:
+    made = window.copy()
+    made.set("this", function)
+    return made
+
+
+def nine(value: exp.Expr) -> exp.Expr:
+    """ROUND(value, 9); not sqlglot's Round, which it decorates with casts."""
+    return exp.Anonymous(this="ROUND", expressions=[value, exp.Literal.number(9)])
+
+
+def operand(value: exp.Expr) -> exp.Expr:
+    """A copy that can stand beside `/`."""
+    return exp.Paren(this=value.copy()) if isinstance(value, exp.Binary) else value.copy()

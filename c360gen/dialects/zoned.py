@@ -28,7 +28,8 @@ def in_utc(node: exp.Expr) -> exp.Expr:
 
 
 def _zone(value: exp.Expr) -> exp.Expr:
-    return _typed(exp.AtTimeZone(this=value.copy(), zone=exp.Literal.string(_UTC)), T.TIMESTAMP)
+    inner = exp.Paren(this=value.copy()) if isinstance(value, exp.Binary) else value.copy()
+    return _typed(exp.AtTimeZone(this=inner, zone=exp.Literal.string(_UTC)), T.TIMESTAMP)
 
 
 def _typed(node: exp.Expr, type_: exp.DType) -> exp.Expr:

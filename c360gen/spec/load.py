@@ -150,7 +150,7 @@ def _with_sql(
             help = f"add an entry for {dialect}; the others are exceptions from it"
             diagnostics.error("C105", f"`{key}` has no text for {dialect}, the project's sql_dialect", located.span(key), help)
             return located
-        entries[""] = entries.pop(dialect)
+        entries = {"": entries.pop(dialect), **entries}
     found: dict[str, SqlText] = {}
     for name, loc in entries.items():
         if key == "sql":

@@ -139,7 +139,8 @@ def _keys(model: type[BaseModel]) -> set[str]:
 def _name(model: type[BaseModel]) -> str:
     words = {
         models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
-        models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values", models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
+        models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values",
+        models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b24d8463ee83724a92b48d3d3bb74ddba7cf2e8e7ce6cc68c3b1bc7e91caf97e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12b8c9bbe95333407143fc69166fe98f3c2a4b39b5d65ba50f5e3903958aed39
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -3299,7 +3299,7 @@ BEGIN
           o.customer_id AS customer_id,
           COUNT(*) AS order_count,
           SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-          ROUND(CAST(AVG(o.total_amount) AS DECIMAL), 9) AS average_order_value,
+          ROUND(AVG(o.total_amount), 9) AS average_order_value,
           MIN(o.order_date) AS first_order_date,
           MAX(o.order_date) AS last_order_date
         FROM intermediate.int_customer_orders AS o

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
 from c360gen.dialects import tables
+from c360gen.dialects.base import nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -58,12 +59,8 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.GroupConcat):
             for ordered in node.find_all(exp.Ordered):
                 ordered.set("nulls_first", True)  # what BigQuery does anyway; it takes no NULLS LAST here
-        if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._nine(exp.Avg(this=self._big(node.this)))
-        if isinstance(node, exp.Div) and node.meta.get("exact"):
-            right = node.expression.copy()
-            right = exp.Paren(this=right) if isinstance(right, exp.Binary) else right
-            return self._nine(exp.Div(this=self._big(node.this), expression=right, typed=False, safe=False))
+        if isinstance(node, exp.Order) and isinstance(node.parent, exp.Window) and node.parent.args.get("spec"):
+            return exp.Order(expressions=[o for ordered in node.expressions for o in self._nulls(ordered)])
         if isinstance(node, exp.Div) and node.meta.get("integers"):
             return exp.Anonymous(this="DIV", expressions=[node.this.copy(), node.expression.copy()])
         if isinstance(node, exp.Sub) and node.meta.get("days"):
@@ -75,15 +72,27 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL and isinstance(node.parent, exp.Alias):
             scale = types.sizes(node.to)[1:] or (9,)
             return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale[0])])
-        return node
+        return self.exact(node) or node
+
+    def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+        return nine(over(exp.Avg(this=self._big(value))))
+
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        return nine(exp.Div(this=self._big(dividend), expression=operand(divisor), typed=False, safe=False))
+
+    @staticmethod
+    def _nulls(ordered: exp.Ordered) -> list[exp.Ordered]:
+        """x NULLS LAST → x IS NULL, x: the same order, which BigQuery takes in every window."""
+        descending, first = bool(ordered.args.get("desc")), bool(ordered.args.get("nulls_first"))
+        plain = exp.Ordered(this=ordered.this.copy(), desc=descending, nulls_first=not descending)
+        if first is not descending:
+            return [plain]
+        missing = exp.Is(this=ordered.this.copy(), expression=exp.null())
+        return [exp.Ordered(this=missing, desc=first, nulls_first=not first), plain]
 
     @staticmethod
     def _big(value: exp.Expr) -> exp.Expr:
         return exp.cast(value.copy(), types.numeric(38, 38))
-
-    @staticmethod
-    def _nine(value: exp.Expr) -> exp.Expr:
-        return exp.Anonymous(this="ROUND", expressions=[value, exp.Literal.number(9)])
 
     # --- objects -------------------------------------------------------------------------------------------------------
 

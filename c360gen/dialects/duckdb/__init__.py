@@ -42,20 +42,13 @@ class DuckDB(Dialect):
         return exp.Anonymous(this="getvariable", expressions=[exp.Literal.string(name)])
 
     def expression(self, node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._quotient(
-                exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))
-            )
-        if isinstance(node, exp.Div):
-            if node.meta.get("exact"):
-                return self._quotient(node.this.copy(), node.expression.copy())
-            if node.meta.get("integers"):
-                return exp.Paren(this=exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
-        return in_utc(node)
+        if isinstance(node, exp.Div) and node.meta.get("integers"):
+            return exp.Paren(this=exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
+        return self.exact(node) or in_utc(node)
 
-    def _quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
-        """Exact division, which DuckDB does not have: a macro of the control schema."""
-        return exp.Anonymous(this="c360_quotient", expressions=[dividend, divisor])
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        """A macro: DuckDB itself divides DECIMAL as DOUBLE."""
+        return exp.Anonymous(this="c360_quotient", expressions=[dividend.copy(), divisor.copy()])
 
     # --- objects -------------------------------------------------------------------------------------------------------
 

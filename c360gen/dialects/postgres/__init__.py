@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.base import Dialect
+from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Write
@@ -32,9 +32,13 @@ class Postgres(Dialect):
     )
 
     def expression(self, node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Avg | exp.Div) and node.meta.get("exact"):
-            return exp.Round(this=node.copy(), decimals=exp.Literal.number(9))
-        return in_utc(node)
+        return self.exact(node) or in_utc(node)
+
+    def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+        return nine(over(exp.Avg(this=value.copy())))
+
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        return nine(exp.Div(this=operand(dividend), expression=operand(divisor), typed=True, safe=False))
 
     # --- objects -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from c360gen.dialects import tables
+from c360gen.dialects.base import nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -55,12 +56,6 @@ class Snowflake(Warehouse):
         return exp.Placeholder(this=f"v_{name}") if name in symbols.VARIABLES else exp.column(f"p_{name}")
 
     def expression(self, node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Avg) and node.meta.get("exact"):
-            return self._quotient(
-                exp.Sum(this=node.this.copy()), exp.func("NULLIF", exp.Count(this=node.this.copy()), exp.Literal.number(0))
-            )
-        if isinstance(node, exp.Div) and node.meta.get("exact"):
-            return self._quotient(node.this.copy(), node.expression.copy())
         if isinstance(node, exp.Div) and node.meta.get("integers"):
             # NUMBER / NUMBER keeps six decimals and rounds: take the remainder off first, and nothing is left to round.
             left, right = (exp.Paren(this=e.copy()) if isinstance(e, exp.Binary) else e.copy() for e in (node.this, node.expression))
@@ -68,15 +63,12 @@ class Snowflake(Warehouse):
             return exp.cast(exp.Div(this=whole, expression=right.copy(), typed=False, safe=False), types.BIGINT.copy())
         if isinstance(node, exp.Sub) and node.meta.get("days"):
             return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
-        return node
+        return self.exact(node) or node
 
-    def _quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
-        """Nine decimals of an exact division: the dividend's scale decides how many Snowflake computes."""
-        cast = exp.cast(dividend, types.numeric(38, 9))
-        division = exp.Div(
-            this=cast, expression=exp.Paren(this=divisor) if isinstance(divisor, exp.Binary) else divisor, typed=False, safe=False
-        )
-        return exp.Anonymous(this="ROUND", expressions=[division, exp.Literal.number(9)])
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        """The dividend's scale decides how many decimals Snowflake computes."""
+        cast = exp.cast(dividend.copy(), types.numeric(38, 9))
+        return nine(exp.Div(this=cast, expression=operand(divisor), typed=False, safe=False))
 
     # --- objects -------------------------------------------------------------------------------------------------------
 

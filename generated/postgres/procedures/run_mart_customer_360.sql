@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ba43d889637f14bb77394baf647bb1d31632a5ae2543c00006c791012bd515fc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5eb974c8c0cfea8f83cc7f8e4d18bb5da852d529987e9b44aa92ad7c11922a3f
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -139,7 +139,7 @@ BEGIN
           o.customer_id AS customer_id,
           COUNT(*) AS order_count,
           SUM(CASE WHEN o.status <> 'cancelled' THEN o.total_amount ELSE 0 END) AS lifetime_value,
-          ROUND(CAST(AVG(o.total_amount) AS DECIMAL), 9) AS average_order_value,
+          ROUND(AVG(o.total_amount), 9) AS average_order_value,
           MIN(o.order_date) AS first_order_date,
           MAX(o.order_date) AS last_order_date
         FROM intermediate.int_customer_orders AS o

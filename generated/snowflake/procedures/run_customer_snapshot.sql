@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ebc9f30fd1a7f71a67a24f9a616639e9cf7f5f232dcc56b52fd4dd60e674e851
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0f467104e1e1f0da4c2b12814e2ca7ea1765e32e13c698bbcc7bd5a54c9f23f8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -58,9 +58,11 @@ DECLARE
 BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
   INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
+  v_in_transaction := FALSE;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (

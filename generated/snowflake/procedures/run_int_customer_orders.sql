@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a1672dd5488521815e4939534813262be3e936a8af7a7fca30ccd4d2d2d4153
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10bb1896ca4138d6faa6ec54e1478dfebea0bdffe8114b84d68345e6e77cc640
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -60,9 +60,11 @@ DECLARE
 BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
   INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
+  v_in_transaction := FALSE;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_customer_orders (

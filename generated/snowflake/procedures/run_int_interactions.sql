@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86de881ca4926bdf28c9bb4be8e2d5aa9d1b45a5d0987fc21d307839f238cf32
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ca354d4cc4d3777375e03be71bccd8a6a25d76b20676cb400376ce3625d6d80
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -52,9 +52,11 @@ DECLARE
 BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
   INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
+  v_in_transaction := FALSE;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_interactions (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a88379dd1f780436fbbb1fb18688d9ffb7fa5f7447c9060aab4aa958dcbaef24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e2281969350051c14c59913688d967d08b24c054e9e1a1b44646028decddadc
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -58,9 +58,11 @@ DECLARE
 BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
   INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
+  v_in_transaction := FALSE;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (

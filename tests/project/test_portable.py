@@ -1,0 +1,146 @@
+"""Every construct on the portable list, executed on DuckDB and on Postgres: the values must be equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from c360gen.pipeline import LoadedProject
+from c360gen.project import portable
+from tests.conftest import ENGINES
+from tests.worlds import World, plain
+
+SPEC = """
+version: 2
+targets:
+  duckdb: {{dialect: duckdb}}
+  postgres: {{dialect: postgres}}
+  snowflake: {{dialect: snowflake, database: C360}}
+  bigquery: {{dialect: bigquery, database: acme-analytics}}
+sources:
+  - name: raw
+    schema: raw
+    tables:
+      - name: t
+        columns:
+          - {{name: id, data_type: bigint}}
+          - {{name: n, data_type: bigint}}
+          - {{name: amount, data_type: "numeric(12,3)"}}
+          - {{name: word, data_type: text}}
+          - {{name: day, data_type: date}}
+          - {{name: at, data_type: timestamptz}}
+models:
+  - name: m
+    config: {{materialized: table, unique_key: id}}
+    sql: |
+      {sql}
+    columns:
+{columns}
+"""
+ROWS = (
+    "(1, 7, 2.675, '  Wörter ', '2024-02-29', '2024-02-29 23:59:59.999999+00')",
+    "(2, -7, -2.675, '', '2023-12-31', '2023-12-31 00:00:00+00')",
+    "(3, NULL, NULL, NULL, NULL, NULL)",
+    "(4, 0, 0.005, 'a''b', '1999-12-31', '1999-12-31 12:30:00+00')",
+)
+EXPRESSIONS: dict[str, tuple[str, str]] = {
+    "abs": ("abs(t.amount)", "numeric(12,3)"),
+    "and_or_not": ("case when not (t.n > 0 and t.amount > 1) or t.n is null then 1 else 0 end", "bigint"),
+    "avg": ("avg(t.amount) over (partition by t.n)", "numeric(38,6)"),
+    "case": ("case t.n when 7 then 'seven' else 'other' end", "text"),
+    "cast_date": ("cast(t.at as date)", "date"),
+    "cast_numeric": ("cast(t.amount as numeric(12,2))", "numeric(12,2)"),
+    "cast_text": ("cast(t.n as text)", "text"),
+    "ceil": ("ceil(t.amount)", "numeric(38,0)"),
+    "coalesce": ("coalesce(t.n, t.id)", "bigint"),
+    "concat": ("t.word || '!'", "text"),
+    "count": ("count(t.n) over ()", "bigint"),
+    "date_minus_date": ("t.day - cast('2023-01-01' as date)", "bigint"),
+    "date_plus_days": ("t.day + 30", "date"),
+    "date_minus_days": ("t.day - 30", "date"),
+    "dense_rank": ("dense_rank() over (order by t.n desc nulls last)", "bigint"),
+    "distinct": ("t.id in (select distinct u.id from {{ source('raw', 't') }} as u where u.n > 0)", "boolean"),
+    "divide_exact": ("t.amount / 3", "numeric(38,6)"),
+    "divide_integers": ("t.n / 2", "bigint"),
+    "exists": ("exists (select 1 from {{ source('raw', 't') }} as u where u.n = -t.n and u.id <> t.id)", "boolean"),
+    "extract_year": ("extract(year from t.at)", "bigint"),
+    "extract_month": ("extract(month from t.day)", "bigint"),
+    "extract_hour": ("extract(hour from t.at)", "bigint"),
+    "first_value": ("first_value(t.word) over (order by t.id)", "text"),
+    "floor": ("floor(t.amount)", "numeric(38,0)"),
+    "lag": ("lag(t.n) over (order by t.id)", "bigint"),
+    "last_value": ("last_value(t.id) over (order by t.id rows between unbounded preceding and unbounded following)", "bigint"),
+    "lead": ("lead(t.n, 1) over (order by t.id)", "bigint"),
+    "length": ("length(t.word)", "bigint"),
+    "like": ("t.word like '%ört%'", "boolean"),
+    "lower": ("lower(t.word)", "text"),
+    "max": ("max(t.amount) over ()", "numeric(12,3)"),
+    "min": ("min(t.day) over ()", "date"),
+    "month_interval": ("cast(t.at - interval '3 hours' as date)", "date"),
+    "multiply": ("t.amount * 1.19", "numeric(38,6)"),
+    "ntile": ("ntile(2) over (order by t.id)", "bigint"),
+    "nullif": ("nullif(t.n, 7)", "bigint"),
+    "nulls": ("t.n is null", "boolean"),
+    "rank": ("rank() over (order by t.word nulls first)", "bigint"),
+    "replace": ("replace(t.word, 'a', 'o')", "text"),
+    "round": ("round(t.amount, 2)", "numeric(12,2)"),
+    "round_whole": ("round(t.amount)", "numeric(12,0)"),
+    "row_number": ("row_number() over (order by t.amount desc nulls last, t.id)", "bigint"),
+    "substring": ("substring(t.word, 2, 3)", "text"),
+    "sum": ("sum(t.amount) over (order by t.id rows between unbounded preceding and current row)", "numeric(38,3)"),
+    "trim": ("trim(t.word)", "text"),
+    "trunc_day": ("date_trunc('day', t.at)", "timestamptz"),
+    "trunc_month": ("date_trunc('month', t.at)", "timestamptz"),
+    "upper": ("upper(t.word)", "text"),
+}
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("portable")
+    listed = ",\n        ".join(f"{e} as x_{name}" for name, (e, _) in EXPRESSIONS.items())
+    sql = f"select\n        t.id,\n        {listed}\n      from {{{{ source('raw', 't') }}}} as t"
+    columns = "\n".join(f'      - {{name: x_{name}, data_type: "{type_}"}}' for name, (_, type_) in EXPRESSIONS.items())
+    (folder / "p.yml").write_text(SPEC.format(sql=sql, columns=columns), encoding="utf-8")
+    return folder
+
+
+def values(found: World) -> dict[str, list[object]]:
+    found.sql(f"INSERT INTO raw.t VALUES {', '.join(ROWS)}")
+    assert found.run("m", "2026-01-01 00:00:00") == ""
+    names = ["id", *(f"x_{n}" for n in EXPRESSIONS)]
+    rows = found.rows(f"SELECT {', '.join(names)} FROM analytics.m ORDER BY id")
+    return {name: [plain(row[i]) for row in rows] for i, name in enumerate(names)}
+
+
+def test_values_are_equal_on_duckdb_and_postgres(
+    specs: Path, project: Callable[[Path], LoadedProject], world: Callable[[Path, str], World]
+) -> None:
+    duckdb, postgres = values(world(specs, "duckdb")), values(world(specs, "postgres"))
+    assert {n: (duckdb[n], postgres[n]) for n in duckdb if duckdb[n] != postgres[n]} == {}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_takes_them(engine: str, specs: Path, tmp_path: Path) -> None:
+    """Analysed by GoogleSQL, parsed by sqlfluff, executed by Postgres and DuckDB."""
+    import json
+
+    from c360gen import judges
+    from c360gen.emit.writer import write
+    from c360gen.pipeline import build, load_project
+
+    write(tmp_path, build(load_project(specs), engine).files)
+    assert judges.judge(tmp_path, json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))) == []
+
+
+def test_every_function_of_the_list_is_executed(specs: Path) -> None:
+    import sqlglot
+
+    text = (specs / "p.yml").read_text(encoding="utf-8").replace("{{", "").replace("}}", "")
+    parsed = [sqlglot.parse_one("SELECT " + e.replace("{{ source('raw', 't') }}", "t"), read="postgres") for e, _ in EXPRESSIONS.values()]
+    seen = {type(node) for tree in parsed for node in tree.walk()}
+    assert text
+    missing = [f.__name__ for f in portable.FUNCTIONS if f not in seen]
+    assert set(missing) <= {"DateDiff", "If"}, "DateDiff is what date - date becomes, If is an arm of CASE"

@@ -1,0 +1,191 @@
+"""Nothing half-done: a failure, and a killed session, at every statement of every kind of procedure.
+
+Snowflake and BigQuery: their own text in the interpreter. DuckDB: its script, stopped before every statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from tests.conftest import CASES
+from tests.warehouse.machine import Failure, Killed, lines
+from tests.worlds import Embedded, Interpreted, World, text_of
+
+FIRST = "INSERT INTO raw.customers VALUES (1, 'a', 'Rome', '2026-01-01 10:00:00+00'), (2, 'b', 'Oslo', '2026-01-01 10:00:00+00')"
+CHANGE = (
+    "UPDATE raw.customers SET email = 'a2', updated_at = '2026-01-02 10:00:00+00' WHERE id = 1",
+    "DELETE FROM raw.customers WHERE id = 2",
+    "INSERT INTO raw.customers VALUES (3, 'c', 'Bonn', '2026-01-02 11:00:00+00')",
+)
+NODES = {"timestamp_invalidate": ("history", "snap.history"), "merge": ("latest", "int.latest"), "append": ("events", "int.events")}
+
+
+def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> World:
+    """One good run, then changes of every sort waiting in the source."""
+    found = world(CASES / case / "specs", engine)
+    found.sql(FIRST)
+    assert found.run(NODES[case][0], "2026-01-02 00:00:00") == ""
+    for statement in CHANGE:
+        found.sql(statement)
+    return found
+
+
+def state(found: World, case: str) -> list[Any]:
+    """The target, and what was committed of watermarks."""
+    rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {NODES[case][1]}")))]
+    if isinstance(found, Interpreted):
+        rows.append(sorted(map(str, found.rows("SELECT node, cursor_value, as_of FROM c360_control.watermark"))))
+    else:
+        rows.append(sorted(map(str, found.rows("SELECT node, watermark, last_as_of FROM c360_control.state"))))
+    return rows
+
+
+@pytest.mark.parametrize("kind", ["fail_at", "kill_at"])
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+@pytest.mark.parametrize("case", sorted(NODES))
+def test_every_statement_of_a_warehouse(case: str, engine: str, kind: str, world: Callable[[Path, str], World]) -> None:
+    """Before or after, never between: the n-th statement fails or the session dies there; the next run heals."""
+    found = prepared(world, case, engine)
+    assert isinstance(found, Interpreted)
+    node = NODES[case][0]
+    arguments = found.arguments(node, "2026-01-03 00:00:00", False)
+    before = state(found, case)
+    number = 0
+    while True:
+        number += 1
+        try:
+            found.warehouse.call(f"c360_control.run_{node}", *arguments, **{kind: number})  # type: ignore[arg-type]
+        except Failure as failure:
+            assert "injected" in str(failure)
+            assert state(found, case) == before, f"statement {number} failed, and something was written"
+            if number > 1:  # the first statement writes the row `running` itself
+                statuses = found.rows(f"SELECT status FROM c360_control.run_log WHERE message = 'injected' AND node = '{NODES[case][1]}'")
+                assert len(statuses) >= number - 1, f"statement {number} failed, and the log does not tell"
+        except Killed:
+            assert state(found, case) == before, f"the session died at statement {number}, and something was written"
+        else:
+            break
+        assert number < 60
+    assert number > 8, "the procedure has more statements than that"
+    assert state(found, case) != before, "the run after the failures must do its work"
+    assert found.run(node, "2026-01-04 00:00:00") == ""
+
+
+@pytest.mark.parametrize("case", sorted(NODES))
+def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], World]) -> None:
+    """A script that stops anywhere leaves the tables as they were, and a row that the next run calls abandoned."""
+    found = prepared(world, case, "duckdb")
+    assert isinstance(found, Embedded)
+    node, table = NODES[case]
+    statements = duckdb.extract_statements(text_of(found.build, f"scripts/run_{node}.sql"))
+    before = state(found, case)
+    last = max(i for i, s in enumerate(statements) if s.query.strip().upper().startswith("COMMIT"))
+    for stop in range(1, last):
+        found.connection.execute("SET VARIABLE as_of = TIMESTAMPTZ '2026-01-03 00:00:00+00'; SET VARIABLE full_refresh = NULL")
+        for statement in statements[:stop]:
+            found.connection.execute(statement)
+        if found.rows("SELECT current_setting('TimeZone')") and in_transaction(found):
+            found.connection.execute("ROLLBACK")
+        assert state(found, case) == before, f"stopped before statement {stop + 1}: {statements[stop].query[:60]}"
+    assert found.run(node, "2026-01-03 00:00:00") == ""
+    assert state(found, case) != before
+    statuses = {s for (s,) in found.rows(f"SELECT DISTINCT status FROM c360_control.run_log WHERE node = '{table}'")}
+    assert statuses == {"succeeded", "abandoned"}
+
+
+def in_transaction(found: Embedded) -> bool:
+    try:
+        found.connection.execute("BEGIN TRANSACTION")
+    except duckdb.Error:
+        return True
+    found.connection.execute("ROLLBACK")
+    return False
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+def test_every_line_is_reached(engine: str, world: Callable[[Path, str], World]) -> None:
+    """Scenario and guards together run every line of a snapshot's procedure; what no test reaches is not proven."""
+    found = world(CASES / "guards" / "specs", engine)
+    assert isinstance(found, Interpreted)
+    at = iter(f"2026-01-{day:02} 00:00:00" for day in range(2, 28))
+    run = lambda: found.run("history", next(at))  # noqa: E731
+    found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'x', '2026-01-01 00:00:00+00'), (1, 'a', 'x', '2026-01-01 00:00:00+00')")
+    assert "share their id" in run()
+    found.sql("DELETE FROM raw.customers; INSERT INTO raw.customers VALUES (NULL, 'a', 'x', '2026-01-01 00:00:00+00')")
+    assert "have no id" in run()
+    found.sql("UPDATE raw.customers SET id = 1, updated_at = NULL")
+    assert "no usable updated_at" in run()
+    found.sql("UPDATE raw.customers SET updated_at = '2026-03-01 00:00:00+00'")
+    assert "later than" in run()
+    found.sql("UPDATE raw.customers SET updated_at = '2026-01-01 00:00:00+00'")
+    assert run() == ""
+    found.sql("DELETE FROM raw.customers")
+    assert "is empty" in run()
+    found.sql("INSERT INTO raw.customers VALUES (1, 'b', 'x', '2026-01-01 00:00:00+00'), (2, 'b', 'x', '2026-01-01 00:00:00+00')")
+    last = next(at)
+    assert found.run("history", last) == ""
+    found.sql("UPDATE raw.customers SET email = 'c' WHERE id = 1")
+    assert "cannot be closed" in found.run("history", last)
+    assert "the run time" in found.run("history", "2026-01-01 00:00:00")
+    found.sql("UPDATE c360_control.lock_history SET node = 'x'")
+    assert "ZC008" in found.run("history", next(at))
+    found.sql("UPDATE c360_control.lock_history SET node = 'snap.history'")
+    closing = "changed under the run" if engine == "" else "versions to close"
+    found.sql("DELETE FROM snap.history")  # somebody writes to the target between stage and close: see below
+    found.sql("INSERT INTO raw.customers VALUES (3, 'd', 'x', '2026-01-01 00:00:00+00')")
+    assert run() == ""
+    procedures = [p for p in found.warehouse.procedures if p.name.endswith("run_history")]
+    missed = [line for name, line in lines(procedures) if (name, line) not in found.warehouse.machine.reached]
+    text = text_of(found.build, "deploy.sql").split("\n")
+    allowed = ("ZC006", "v_message := 'ZC006", "RAISE guard_failed", "v_in_transaction = FALSE;  -- BigQuery had ended")
+    unexpected = [f"{line}: {text[line - 1].strip()}" for line in missed if not any(a in text[line - 1] for a in allowed)]
+    assert not unexpected, closing
+
+
+def test_the_interpreter_tells_broken_text_from_failures(world: Callable[[Path, str], World]) -> None:
+    """A typo in a procedure is not something that its own handler may swallow."""
+    from tests.warehouse.machine import Broken
+    from tests.warehouse.warehouse import Warehouse
+
+    good = world(CASES / "guards" / "specs", "bigquery")
+    assert isinstance(good, Interpreted)
+    text = text_of(good.build, "deploy.sql")
+    for right, wrong in (
+        ("s.updated_at > v_latest", "s.updated_att > v_latest"),
+        ("v_new_rows + v_changed_rows", "v_newrows + v_changed_rows"),
+    ):
+        assert right in text
+        broken = Warehouse("bigquery", "acme-analytics")
+        broken.execute("CREATE SCHEMA raw; CREATE TABLE raw.customers (id BIGINT, email TEXT, city TEXT, updated_at TIMESTAMPTZ)")
+        broken.install(text.replace(right, wrong))
+        with pytest.raises(Broken):
+            broken.call("c360_control.run_history", None)
+
+
+def test_a_failing_node_stops_a_job() -> None:
+    """The first failure stops the nodes behind it, says so, and exits 1."""
+    from c360gen.cli.main import cli
+
+    runner = CliRunner()
+    with runner.isolated_filesystem():
+        assert runner.invoke(cli, ["init", "."]).exit_code == 0
+        assert runner.invoke(cli, ["build"]).exit_code == 0
+        with duckdb.connect("x.duckdb") as connection:
+            connection.execute(
+                "CREATE SCHEMA raw_data; CREATE TABLE raw_data.customers (customer_id BIGINT, email TEXT, updated_at TIMESTAMPTZ)"
+            )
+            connection.execute("INSERT INTO raw_data.customers VALUES (NULL, 'x', now())")
+        assert runner.invoke(cli, ["deploy", "--target", "duckdb", "--database", "x.duckdb"]).exit_code == 0
+        result = runner.invoke(cli, ["run", "--target", "duckdb", "--database", "x.duckdb", "--job", "daily"])
+        assert result.exit_code == 1
+        assert "have no customer_id" in result.output and "1 node behind it not run" in result.output
+        with duckdb.connect("x.duckdb") as connection:
+            assert connection.execute("SELECT node, status FROM c360_control.run_log").fetchall() == [
+                ("snapshots.customer_snapshot", "failed")
+            ]

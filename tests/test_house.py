@@ -1,0 +1,199 @@
+"""The house itself: floors, shells, determinism, what is imported when, and the committed output."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from c360gen import dialects, strategies
+from c360gen.cli.main import COMMANDS, cli
+from c360gen.dialects.base import Dialect
+from c360gen.emit.writer import compare
+from c360gen.ops import schema
+from c360gen.pipeline import LoadedProject, build, load_project
+from tests.worlds import manifest_of, text_of
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "c360gen"
+CONTROL = ("run_log", "state", "release", "watermark", "lock", "pg_", "run_health", "run_status", "cron.")
+
+
+def test_help_imports_neither_sqlglot_nor_pydantic() -> None:
+    code = "import sys; from c360gen.cli.main import cli; cli.main(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for name in ("sqlglot", "pydantic", "jinja2", "duckdb", "yaml"):
+        assert f"'{name}'" not in shown
+
+
+def test_every_command_is_there_and_has_help() -> None:
+    from click.testing import CliRunner
+
+    for name in COMMANDS:
+        result = CliRunner().invoke(cli, [name, "--help"])
+        assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_building_twice_gives_the_same_bytes() -> None:
+    first, second = (build(load_project(ROOT / "specs"), "postgres") for _ in range(2))
+    assert [(f.path, f.text) for f in first.files] == [(f.path, f.text) for f in second.files]
+
+
+def test_a_hash_seed_does_not_matter() -> None:
+    code = (
+        "import hashlib, sys; from c360gen.pipeline import *\n"
+        "p = load_project('specs')\n"
+        "print(hashlib.sha256(''.join(f.text for t in p.default_targets for f in build(p, t).files).encode()).hexdigest())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("0", "1", "4242")
+    }
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("target", ["duckdb", "postgres", "snowflake", "bigquery"])
+def test_the_committed_output_is_fresh(target: str, project: Callable[[Path], LoadedProject], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made = build(load_project(Path("specs")), target)
+    assert compare(ROOT / "generated" / target, made.files) == []
+
+
+def test_shells_hold_no_statement_over_a_users_table() -> None:
+    """What depends on a spec's columns or SQL is a tree: a shell only touches control tables."""
+    for path in PACKAGE.rglob("*.sql.j2"):
+        text = re.sub(r"--[^\n]*|'[^'\n]*'", "", path.read_text(encoding="utf-8"))
+        assert "if dialect" not in text, path
+        for found in re.finditer(r"\b(INSERT INTO|UPDATE|DELETE FROM|MERGE INTO)\s+(\{\{.*?\}\}\S*|\S+)", text):
+            if found[1] == "UPDATE" and found[2] in ("SKIP", "OF"):
+                continue  # FOR UPDATE
+            name = found[2]
+            assert any(word in name for word in CONTROL), f"{path.name}: {found[0]}"
+
+
+@pytest.mark.parametrize("name", ["duckdb", "postgres", "snowflake", "bigquery"])
+def test_every_operation_is_said_by_every_dialect(name: str) -> None:
+    """Found by the operation's name, as a method: rendered, or declared as nothing by the base."""
+    dialect = dialects.get(name)
+    for op in ("CreateTable", "CreateIndex", "CreateView", "CreateTableFunction", "StageTable"):
+        assert hasattr(schema, op)
+        method = re.sub(r"(?<!^)(?=[A-Z])", "_", op).lower()
+        assert getattr(type(dialect), method) is not getattr(Dialect, method) or method in ("create_index", "stage_table"), (name, method)
+
+
+def test_every_strategy_is_a_word_of_the_specs() -> None:
+    assert set(strategies.names()) == {"timestamp", "check", "merge", "append", "delete_insert", "view", "table"}
+
+
+def test_no_file_of_the_output_tells_when_or_where_it_was_made(project: Callable[[Path], LoadedProject]) -> None:
+    for target in ("postgres", "snowflake"):
+        for file in build(project(ROOT / "specs"), target).files:
+            if file.path != "manifest.json":
+                assert "c360gen 0." not in file.text and str(ROOT) not in re.sub(r"from \S+", "", file.text.split("\n")[0])
+
+
+def test_a_header_carries_the_hash_of_its_file(project: Callable[[Path], LoadedProject]) -> None:
+    import hashlib
+
+    for target in ("postgres", "bigquery", "snowflake", "duckdb"):
+        for file in build(project(ROOT / "specs"), target).files:
+            if file.path.endswith(".sql"):
+                header, body = file.text.split("\n\n", 1)
+                assert hashlib.sha256(body.encode()).hexdigest() in header, file.path
+
+
+def test_editing_a_description_changes_comments_only(tmp_path: Path) -> None:
+    """One description: its COMMENT, the header above it, deploy.sql which holds both, and the manifest."""
+    source = (ROOT / "tests/cases/hostile_names/specs/p.yml").read_text(encoding="utf-8")
+    (tmp_path / "p.yml").write_text(source, encoding="utf-8")
+    for target in ("postgres", "snowflake", "bigquery", "duckdb"):
+        (tmp_path / "p.yml").write_text(source, encoding="utf-8")
+        before = {f.path: f.text for f in build(load_project(tmp_path), target).files}
+        (tmp_path / "p.yml").write_text(source.replace('description: "Quotes', 'description: "Other quotes'), encoding="utf-8")
+        after = {f.path: f.text for f in build(load_project(tmp_path), target).files}
+        changed = {path for path in before if before[path] != after[path]}
+        assert changed == {"tables/user.sql", "deploy.sql", "manifest.json"}, target
+        lines = set(after["tables/user.sql"].split("\n")) - set(before["tables/user.sql"].split("\n"))
+        assert all("sha256" in line or "Other quotes" in line for line in lines), lines
+        assert json.loads(before["manifest.json"])["shape"] == json.loads(after["manifest.json"])["shape"]
+
+
+def test_long_names_are_cut_with_a_hash(tmp_path: Path) -> None:
+    name = "a_customer_snapshot_with_a_name_as_long_as_postgres_allows_123456"[:63]
+    spec = (ROOT / "tests/cases/guards/specs/p.yml").read_text(encoding="utf-8").replace("name: history", f"name: {name}")
+    (tmp_path / "p.yml").write_text(spec, encoding="utf-8")
+    for target in ("postgres", "snowflake", "bigquery", "duckdb"):
+        made = build(load_project(tmp_path), target)
+        text = re.sub(r"--[^\n]*|'[^'\n]*'", "", text_of(made, "deploy.sql"))
+        for found in re.findall(r"\w{60,}", text):
+            assert len(found.encode()) <= 63, found
+        assert len(manifest_of(made)["nodes"][0]["run"].rpartition(".")[2]) <= 63
+
+
+def test_exit_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    assert run(cli, ["init", "p"]).exit_code == 0
+    assert run(cli, ["init", "p"]).exit_code == 1
+    monkeypatch.chdir(tmp_path / "p")
+    assert run(cli, ["build"]).exit_code == 0
+    assert run(cli, ["check"]).exit_code == 0
+    assert run(cli, ["validate"]).exit_code == 0
+    assert run(cli, ["ls", "--select", "nix"]).exit_code == 1
+    assert run(cli, ["build", "--dialect", "oracle"]).exit_code == 2
+    assert run(cli, ["build", "--target", "nix"]).exit_code == 1
+    assert run(cli, ["run", "--target", "duckdb", "--database", "x", "--as-of", "yesterday"]).exit_code == 2
+    assert run(cli, ["deploy", "--target", "duckdb"]).exit_code == 2
+
+
+def test_check_tells_stale_missing_orphaned_and_hand_edited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    run = CliRunner().invoke
+    monkeypatch.chdir(tmp_path)
+    run(cli, ["init", "."])
+    run(cli, ["build"])
+    root = tmp_path / "generated" / "postgres"
+    edited = root / "control.sql"
+    edited.write_text(edited.read_text(encoding="utf-8") + "-- mine\n", encoding="utf-8")
+    (root / "tables" / "mart_customers.sql").unlink()
+    (root / "mine.sql").write_text("SELECT 1;\n", encoding="utf-8")
+    result = run(cli, ["check"])
+    assert result.exit_code == 1
+    for said in ("hand-edited: generated/postgres/control.sql", "missing: generated/postgres/tables/mart_customers.sql",
+                 "orphaned: generated/postgres/mine.sql", "-- mine", "c360gen build"):  # fmt: skip
+        assert said in result.output
+    assert run(cli, ["build"]).exit_code == 0
+    (root / "mine.sql").unlink()
+    assert run(cli, ["check"]).exit_code == 0
+    spec = tmp_path / "specs" / "project.yml"
+    spec.write_text(spec.read_text(encoding="utf-8").replace("hard_deletes: invalidate", "hard_deletes: ignore"), encoding="utf-8")
+    result = run(cli, ["check", "--dialect", "postgres"])
+    assert result.exit_code == 1 and "stale: generated/postgres/procedures/run_customer_snapshot.sql" in result.output
+    assert "mend with: c360gen build --dialect postgres" in result.output
+
+
+def test_build_prunes_only_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    run = CliRunner().invoke
+    monkeypatch.chdir(tmp_path)
+    run(cli, ["init", "."])
+    run(cli, ["build"])
+    (tmp_path / "generated" / "duckdb" / "notes.md").write_text("mine", encoding="utf-8")
+    spec = tmp_path / "specs" / "project.yml"
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text[: text.index("models:")] + text[text.index("schedules:") :], encoding="utf-8")
+    result = run(cli, ["build"])
+    assert "removed" in result.output
+    assert not (tmp_path / "generated" / "duckdb" / "scripts" / "run_mart_customers.sql").exists()
+    assert (tmp_path / "generated" / "duckdb" / "notes.md").exists()
