@@ -3,6 +3,7 @@ text of the Snowflake and BigQuery procedures in the interpreter. One meaning, f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,18 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert rows == sorted(([plain(v) for v in row] for row in expected["rows"]), key=repr), f"{here}: {table}"
         for node, counters in step.get("counted", {}).items():
             assert last_run(found, node, list(counters)) == {k: plain(v) for k, v in counters.items()}, f"{here}: {node}"
+
+
+@pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
+@pytest.mark.parametrize("case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental"])
+def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
+    """`form: scripts`: the same days without a single procedure."""
+    spec = (CASES / case / "specs" / "p.yml").read_text(encoding="utf-8")
+    (tmp_path / "specs").mkdir()
+    spec = re.sub(rf"({engine}: {{dialect: {engine})", r"\1, form: scripts", spec)
+    (tmp_path / "specs" / "p.yml").write_text(spec, encoding="utf-8")
+    (tmp_path / "scenario.yml").write_text((CASES / case / "scenario.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    test_scenario(tmp_path, engine, world)
 
 
 def read(found: World, table: str, columns: list[str]) -> list[list[Any]]:

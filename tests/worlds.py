@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -107,7 +108,15 @@ class Interpreted:
         return [time, full_refresh] if entry["full_refresh"] else [time]
 
     def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
+        entry = next(n for n in self.manifest["nodes"] if n["name"] == node)
         try:
+            if entry["script"]:
+                text = text_of(self.build, entry["script"])
+                zone = "+00" if self.dialect == "bigquery" else ""
+                text = re.sub(r"(p_as_of \S+ DEFAULT) NULL", rf"\1 '{as_of}{zone}'" if as_of else r"\1 NULL", text)
+                text = re.sub(r"(p_full_refresh \S+ DEFAULT) FALSE", rf"\1 {str(full_refresh).upper()}", text)
+                self.warehouse.script(text)
+                return ""
             self.warehouse.call(f"{self.manifest['control_schema']}.run_{node}", *self.arguments(node, as_of, full_refresh))
         except Failure as failure:
             return str(failure)

@@ -204,6 +204,10 @@ class Dialect:
         found = [("p_as_of", self.type(types.TIMESTAMPTZ))]
         return [*found, ("p_full_refresh", self.type(types.BOOLEAN))] if program.full_refresh else found
 
+    def scripted(self, names: Names) -> bool:
+        """Whether a run is a script to be executed, not a procedure to be called: by choice, or because the engine has none."""
+        return names.target.form == "scripts" or not self.has_procedures
+
     def shell(self, template: str, values: Mapping[str, Any]) -> Shell:
         return Shell(f"dialects/{self.name}/{template}", values)
 

@@ -52,7 +52,7 @@ class Warehouse(Dialect):
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in program.steps),
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC008"})],
         }  # fmt: skip
-        return [self.shell("procedure.sql.j2", values)]
+        return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
     def variable_type(self, name: str) -> str:
         return self.count_type if symbols.VARIABLES[name] == "bigint" else self.type(types.TIMESTAMPTZ)

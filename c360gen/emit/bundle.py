@@ -34,6 +34,10 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     """The output of one target. What an engine cannot say becomes a diagnostic at the node that asks for it."""
     dialect = dialects.get(str(names.target.dialect))
     project = names.project
+    if names.target.form == "procedures" and not dialect.has_procedures:
+        diagnostics.error(
+            "C402", f"target {names.target_name}: {dialect.name} has no procedures", None, "remove form, or say form: scripts"
+        )
     plans: dict[str, Artefacts] = {}
     for node in project.nodes.values():
         plans[node.name] = strategies.artefacts(node, project, dialect.name, dialect.traits)
@@ -41,7 +45,7 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
     parts = [_Part("control.sql", "control tables: run log, state, releases", tuple(dialect.control(names)), None)]
     parts += _objects(dialect, names, plans)
-    scripted = not dialect.has_procedures
+    scripted = dialect.scripted(names)
     runs = [
         _Part(f"{'scripts' if scripted else 'procedures'}/run_{name}.sql", f"run of {_label(names, name)}",
               tuple(dialect.procedure(program, names, identity.meaning(project.nodes[name], dialect.name))),
@@ -50,11 +54,11 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     ]  # fmt: skip
     runs += [
         _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(pieces), _schedule_origin(names, job.schedule))
-        for job in jobs if (pieces := dialect.job(job, names, programs))
+        for job in jobs if not scripted and (pieces := dialect.job(job, names, programs))
     ]  # fmt: skip
     if not scripted:
         parts += runs
-    if grants := dialect.grants(names, programs, jobs):
+    if grants := dialect.grants(names, {} if scripted else programs, [] if scripted else jobs):
         parts.append(_Part("grants.sql", "who may do what", tuple(grants), None))
     shape = identity.shape(project, names.target)
     texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]
@@ -66,7 +70,7 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         part = _Part("roles.sql", "roles, to be created once by an administrator", tuple(roles), None)
         out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
     out += tests.files(names, dialect)
-    out += _schedules(names, dialect, diagnostics)
+    out += [] if scripted else _schedules(names, dialect, diagnostics)  # a scheduler outside runs scripts, by the manifest
     if diagnostics.failed:
         return []
     return [*out, manifest.file(names, dialect, out, programs, shape)]

@@ -60,7 +60,7 @@ def _node(node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Pro
         "id": node.id, "name": node.name, "resource_type": "snapshot" if node.kind == "snapshot" else "model", "kind": node.kind,
         "strategy": node.strategy, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
-        "script": f"scripts/run_{node.name}.sql" if program and not dialect.has_procedures else None,
+        "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
         "full_refresh": bool(program and program.full_refresh), "description": node.description, "key": list(node.key),
         "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",
         "columns": [_column(c, dialect, lineage=True) for c in node.columns],

@@ -44,7 +44,7 @@ def _value(value: Any, dialect: Dialect) -> Any:
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PACKAGE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        autoescape=False, auto_reload=False,
+        autoescape=False, auto_reload=False, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {
         "indent": indent, "flat": lambda t: getattr(t, "flat", t), "comment": comment, "dollar": dollar,
@@ -82,12 +82,12 @@ def in_string(text: str) -> str:
     return text.replace("'", "''")
 
 
-def indent(text: str, width: int = 4) -> str:
-    """Indent every line but the first, except lines that begin inside a quoted string or name: they are data."""
+def indent(text: str, width: int = 4, first: bool = False) -> str:
+    """Indent every line, the first one only when asked, except lines that begin inside a quoted string or name: they are data."""
     out: list[str] = []
     quote = ""
     for number, line in enumerate(text.split("\n")):
-        out.append(line if number == 0 or quote or not line else " " * width + line)
+        out.append(line if (number == 0 and not first) or quote or not line else " " * width + line)
         quote = _quote_after(line, quote)
     return "\n".join(out)
 

@@ -41,10 +41,19 @@ class Session:
         arguments = "CAST(%s AS timestamptz)" + (", %s" if node["full_refresh"] else "")
         values: list[Any] = [as_of, full_refresh] if node["full_refresh"] else [as_of]
         try:
-            self.connection.execute(f"CALL {node['run']}({arguments})", values)
+            if text is None:
+                self.connection.execute(f"CALL {node['run']}({arguments})", values)
+            else:
+                self._script(text, as_of, full_refresh)
         except psycopg.Error as error:
             return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
         return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node))
+
+    def _script(self, text: str, as_of: str | None, full_refresh: bool) -> None:
+        """A script takes its arguments from settings of the session."""
+        settings = [as_of or "", "true" if full_refresh else ""]
+        self.connection.execute("SELECT set_config('c360.as_of', %s, false), set_config('c360.full_refresh', %s, false)", settings)
+        self.connection.execute(text.encode(), prepare=False)
 
     def close(self) -> None:
         self.connection.close()

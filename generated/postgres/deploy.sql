@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12b8c9bbe95333407143fc69166fe98f3c2a4b39b5d65ba50f5e3903958aed39
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 023f151fcba3373254af6ec3b68b910ee43e3e3e37857c1fd028d4694e4df168
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -2413,7 +2413,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l
@@ -2690,7 +2693,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l
@@ -3090,7 +3096,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l

@@ -128,6 +128,18 @@ class Warehouse:
         )  # fmt: skip
         self.machine.tables = set(found.fetchall())
 
+    def script(self, text: str) -> None:
+        """Execute a file that is one block. Raise Failure."""
+        ((node, raw),) = self._statements(text)
+        if node is None:
+            from tests.warehouse.read_bigquery import Reader
+
+            reader = Reader(raw)
+            node = reader.statement(reader.script.statement_list_node.statement_list[0])
+        self._known()
+        self.machine.steps = 100_000
+        self._anonymous(node)
+
     def _anonymous(self, block: Node) -> None:
         assert isinstance(block, Block)
         self.machine.procedures = {"deploy.guard": Procedure("deploy.guard", (), block)}

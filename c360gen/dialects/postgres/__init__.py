@@ -121,7 +121,7 @@ class Postgres(Dialect):
             "summary": program.summary, "rules": program.rules,
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
-        return [self.shell("procedure.sql.j2", values)]
+        return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
     def _shared(self, names: Names, program: Program) -> dict[str, object]:
         label = self.label(names.node(program.node))

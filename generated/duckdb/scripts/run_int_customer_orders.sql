@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96b0710a0b4084e081bb9014af4dac424a3d1de051361b24982dc8f9c566d634
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a841b61d95554dacd91a377b4cee6a23a2caf4169b7c2549dd7c60638945e982
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -289,10 +289,13 @@ WHERE
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
 SET last_as_of = getvariable('as_of'),
-    watermark = CASE
-        WHEN getvariable('full_refresh') THEN LEAST(getvariable('newest'), getvariable('as_of'))
-        ELSE GREATEST(watermark, LEAST(getvariable('newest'), getvariable('as_of')))
-    END
+    watermark = GREATEST(
+        CASE WHEN NOT getvariable('full_refresh') THEN watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch
+        CASE  -- would move the watermark to the run time
+            WHEN getvariable('newest') > getvariable('as_of') THEN getvariable('as_of')
+            ELSE getvariable('newest')
+        END
+    )
 WHERE node = 'intermediate.int_customer_orders';
 UPDATE c360_control.run_log
 SET status = 'succeeded',

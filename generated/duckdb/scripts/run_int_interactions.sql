@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0bdef585a0f106cc5500d33d0ff3380e5a7807b9bb1e77fbabbbf1f6f85f490c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8724d41eae8c52866a7f73ea80241c3e8693eef5e07bea89c1aea7b6e7117d1b
 
 -- Brings int_interactions up to date with its query.
 --
@@ -161,10 +161,13 @@ WHERE
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
 SET last_as_of = getvariable('as_of'),
-    watermark = CASE
-        WHEN getvariable('full_refresh') THEN LEAST(getvariable('newest'), getvariable('as_of'))
-        ELSE GREATEST(watermark, LEAST(getvariable('newest'), getvariable('as_of')))
-    END
+    watermark = GREATEST(
+        CASE WHEN NOT getvariable('full_refresh') THEN watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch
+        CASE  -- would move the watermark to the run time
+            WHEN getvariable('newest') > getvariable('as_of') THEN getvariable('as_of')
+            ELSE getvariable('newest')
+        END
+    )
 WHERE node = 'intermediate.int_interactions';
 UPDATE c360_control.run_log
 SET status = 'succeeded',

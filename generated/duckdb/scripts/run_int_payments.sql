@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42b1142a0c78fb54cb9934fecf327664615222968c1ae1c1e95b85e2b05cf0bc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 325c905f4bac1a1372780b39c4655d616da17bbe3f81d2a18e97ca6fc736dbd7
 
 -- Brings int_payments up to date with its query.
 --
@@ -282,10 +282,13 @@ WHERE
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
 SET last_as_of = getvariable('as_of'),
-    watermark = CASE
-        WHEN getvariable('full_refresh') THEN LEAST(getvariable('newest'), getvariable('as_of'))
-        ELSE GREATEST(watermark, LEAST(getvariable('newest'), getvariable('as_of')))
-    END
+    watermark = GREATEST(
+        CASE WHEN NOT getvariable('full_refresh') THEN watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch
+        CASE  -- would move the watermark to the run time
+            WHEN getvariable('newest') > getvariable('as_of') THEN getvariable('as_of')
+            ELSE getvariable('newest')
+        END
+    )
 WHERE node = 'intermediate.int_payments';
 UPDATE c360_control.run_log
 SET status = 'succeeded',

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 276bb9f5d159e757e602cc291cf539118b685b87bfe9d0f15b208f650db9de53
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8e7b827f3c094997ecc52093bc78972f6c3fa39e81a9c9aafbd759cd28ce938
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -332,7 +332,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l

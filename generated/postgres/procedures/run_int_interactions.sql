@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 192cbd9c02a887180fa0f4eca22ecdcc1c588b7adc3755e3540e91ecc1e1a864
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 161265ba10360f058aeb3cedd23b1cf325f6ce2ebb1987d9ea757eefaf88518d
 
 -- Brings int_interactions up to date with its query.
 --
@@ -206,7 +206,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9be8df12f13ef4b389d4e3764de90eaa9a3cb09f09666103912680aeae5b7586
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 584f0bb74f396c5d2ce555a5928f2f5c48f833bf3ebdc08e1f6401007d4a88fa
 
 -- Brings int_payments up to date with its query.
 --
@@ -330,7 +330,10 @@ BEGIN
     END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
-           watermark = CASE WHEN v_full_refresh THEN LEAST(v_newest, v_as_of) ELSE GREATEST(s.watermark, LEAST(v_newest, v_as_of)) END,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
            last_run_id = v_run_id
      WHERE s.node = c_node;
     UPDATE c360_control.run_log AS l
