@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -56,6 +57,7 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point: findings are for people, a traceback is only ever our own bug."""
+    gc.set_threshold(200_000, 20, 100)  # a compiler allocates trees that live to its end: looking for garbage costs a fifth
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -83,22 +83,22 @@ class Dialect:
     def lower(self, tree: exp.Expr, names: Names, variables: bool = True) -> exp.Expr:
         """A neutral tree in this engine's words: addresses, quoting, types, variables, and the few constructs that differ."""
         root = exp.Paren(this=tree.copy())  # so that the top node, too, can be replaced
-        for node in list(root.walk(bfs=False)):
+        for node in reversed(list(root.walk(bfs=False))):  # children first
             if isinstance(node, exp.Placeholder):
                 cast = node.parent
                 needless = isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ
                 (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
-        for node in reversed(list(root.walk(bfs=False))):  # children first
-            if node is not root and (said := self.expression(node)) is not node:
+            elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
                 node.replace(said)
         for table in list(root.find_all(exp.Table)):
             if symbol := symbols.symbol(table):
                 self._place(table, symbol[0], names.symbol(*symbol))
-        for node in list(root.walk(bfs=False)):
-            if isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast) and node.this in self.types:
+        for node in list(root.find_all(exp.DataType, exp.Identifier)):
+            if isinstance(node, exp.Identifier):
+                if not node.meta.get("ours"):
+                    node.replace(self.identifier(node.name))
+            elif isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast) and node.this in self.types:
                 node.replace(self.data_type(self.cast_type(node)))
-            elif isinstance(node, exp.Identifier) and not node.meta.get("ours"):
-                node.replace(self.identifier(node.name))
         lowered: exp.Expr = root.this
         lowered.pop()
         return lowered

@@ -24,15 +24,15 @@ class Sql(str):
 
 def print_sql(tree: exp.Expr, dialect: Dialect) -> Sql:
     """SELECT tree → text of the dialect, indented. Raise Forbidden where the engine would not take it."""
-    for node in tree.walk():
-        for kind, what in dialect.forbids:
-            if isinstance(node, kind) and not (isinstance(node, exp.Star) and isinstance(node.parent, exp.Count)):
-                raise Forbidden(what, node.sql(dialect.name)[:80])
+    for node in tree.find_all(*(kind for kind, _ in dialect.forbids)):
+        if not (isinstance(node, exp.Star) and isinstance(node.parent, exp.Count)):
+            what = next(what for kind, what in dialect.forbids if isinstance(node, kind))
+            raise Forbidden(what, node.sql(dialect.name)[:80])
     try:
-        pretty = tree.sql(dialect.name, pretty=True, unsupported_level=ErrorLevel.RAISE, max_text_width=100, comments=False)
+        pretty = tree.sql(dialect.name, pretty=True, copy=False, unsupported_level=ErrorLevel.RAISE, max_text_width=100, comments=False)
     except UnsupportedError as error:
         raise Forbidden(str(error).splitlines()[0], tree.sql(dialect.name)[:80]) from None
     text = Sql(pretty)
     is_short = not isinstance(tree, exp.Query | exp.DML | exp.DDL)
-    text.flat = tree.sql(dialect.name, comments=False) if is_short else pretty
+    text.flat = tree.sql(dialect.name, comments=False, copy=False) if is_short else pretty
     return text
