@@ -1,4 +1,4 @@
--- c360gen | bigquery | job incrementals | from /work/main/specs/schedules.yml
+-- c360gen | bigquery | job incrementals | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4abbf8db720ef17962281062804a476ee17a6dda732639dbf2ec3711b80f46f9
 
 -- CALL `acme-analytics`.c360_control.run_job_incrementals();

@@ -1,4 +1,4 @@
--- c360gen | bigquery | job snapshots_daily | from /work/main/specs/schedules.yml
+-- c360gen | bigquery | job snapshots_daily | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 03666ceaa2d48ac97cc612926db01e7df10ee6ed14580bd7426efaece6f86e36
 
 -- CALL `acme-analytics`.c360_control.run_job_snapshots_daily();

@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 521259abbc633a184ab46449c01cf12fdda90f0c28425c7895ca60f8b59079c2
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);

@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef96a3b3aea8c2fe83703424fdf765dcbf88161e493cdb14d7b28d31f7dcbe02
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);

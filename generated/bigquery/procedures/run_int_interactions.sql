@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c1298917fd557e44d8505a8fe0b469b65c0cd8bfcc9b9a9b63e5e4949c40d1c8
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);

@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5f85d8048d76b48b0ef3e1196d12327815d7340d9cab4184cb33bf6324a12a9c
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);

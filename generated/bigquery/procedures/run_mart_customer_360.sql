@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d0b293fb636aea38c3c2ba20fc52ff61cc55127537fd9781b1267a679f15ea2
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);

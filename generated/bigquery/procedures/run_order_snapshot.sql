@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2fb77da12b9e96420a837a7b754cf71951a03918e6ea74483e8ec08134359c26
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);

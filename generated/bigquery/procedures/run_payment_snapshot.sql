@@ -1,4 +1,4 @@
--- c360gen | bigquery | run of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24e987fb62fee353401b2be231b2e6cf80606989b8aa9388d949c510cfcfdda2
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);

@@ -1,4 +1,4 @@
--- c360gen | bigquery | schedule incrementals as a scheduled query | from /work/main/specs/schedules.yml
+-- c360gen | bigquery | schedule incrementals as a scheduled query | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 75382420de107ab85cc1c177526ef0dd874993aca3feb01e1c377f81a82d5e40
 
 -- A scheduled query is a transfer configuration and cannot be created by SQL. Create it once:

@@ -1,4 +1,4 @@
--- c360gen | bigquery | schedule snapshots_daily as a scheduled query | from /work/main/specs/schedules.yml
+-- c360gen | bigquery | schedule snapshots_daily as a scheduled query | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d66a728e053e3423c3b6e8ef1b481013fc11625044a4916c9f204732c2274ea8
 
 -- A scheduled query is a transfer configuration and cannot be created by SQL. Create it once:

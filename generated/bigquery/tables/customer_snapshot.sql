@@ -1,4 +1,4 @@
--- c360gen | bigquery | snapshot snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a2aa19361c2133a659f498ad1e4bfb177f2bf95c0d8afc334a1361323f038c4
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.customer_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | bigquery | incremental intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 504cb7d2ce01c33757f57b7332b68ebfdb1f3fde464ecab72519853c8b2669fe
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_customer_orders (

@@ -1,4 +1,4 @@
--- c360gen | bigquery | incremental intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4787887898ffe794133d66e23b12606782bd04dbfdf57224d5c22aaf874648dc
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_interactions (

@@ -1,4 +1,4 @@
--- c360gen | bigquery | incremental intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 80717a04faea931e9ee228e629cc043767d38f74479be9993506adbfe20e541b
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.intermediate.int_payments (

@@ -1,4 +1,4 @@
--- c360gen | bigquery | table marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | bigquery | table marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 127d1a2ca40628e97307d7e7de03efd0401c1e5a62c0cd47495f4dc89581e045
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.marts.mart_customer_360 (

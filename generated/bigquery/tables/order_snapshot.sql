@@ -1,4 +1,4 @@
--- c360gen | bigquery | snapshot snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | snapshot snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d56dd1d83d59e392f517bda2232ee0352d440c0f01a618728750d01407b3d1b8
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.order_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | bigquery | snapshot snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ac62874562caf3368543f316e57cd9cf4a2e241e9b91a0ca28db844d74c8f2f
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.snapshots.payment_snapshot (

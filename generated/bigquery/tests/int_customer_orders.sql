@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of int_customer_orders: every row returned is a failure | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | data tests of int_customer_orders: every row returned is a failure | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ef858d54c061e7fde7892023a4834d7e52800c579e616c693fdda3353b6905d
 
 -- unique int_customer_orders.order_id

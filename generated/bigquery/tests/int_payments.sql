@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of int_payments: every row returned is a failure | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | bigquery | data tests of int_payments: every row returned is a failure | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be9195def3f7351e323f23115baa4783f942cadcf2267bfef38bb0850b8ce9fd
 
 -- unique int_payments.payment_id

@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of mart_customer_360: every row returned is a failure | from /work/main/specs/marts/marts.yml
+-- c360gen | bigquery | data tests of mart_customer_360: every row returned is a failure | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 194644feb2550ba393bca94517eea43e3b238313a1d949361443f60120113005
 
 -- unique mart_customer_360.customer_id

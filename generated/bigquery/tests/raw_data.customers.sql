@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of raw_data.customers: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | bigquery | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3fd5a95da36c44cd7bb26e2bef6490a51e6cb502e74b8f4b212b0c326eccf0f4
 
 -- not_null raw_data.customers.customer_id

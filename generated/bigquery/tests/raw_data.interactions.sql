@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of raw_data.interactions: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | bigquery | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 591c0a8d27d1de816492a58f821cbd99bb2ec825e2b78f41ecb37803ff24a295
 
 -- not_null raw_data.interactions.interaction_id

@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of raw_data.orders: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | bigquery | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9f615647b7577962e45ef1bf9675ebe24241fc8786dc8f5d3865dbfc63df442
 
 -- not_null raw_data.orders.order_id

@@ -1,4 +1,4 @@
--- c360gen | bigquery | data tests of raw_data.payments: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | bigquery | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c10b0b81d615d5863ae14fa204027589f3a04c068e6eff64fdf3dbdf5507d7f8
 
 -- not_null raw_data.payments.payment_id

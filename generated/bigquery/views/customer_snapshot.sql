@@ -1,4 +1,4 @@
--- c360gen | bigquery | views of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | views of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 51be3b2950a46faac70275a7118cdb014feabcf9e004fcd072fc389ea4a0491e
 
 CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_current

@@ -1,4 +1,4 @@
--- c360gen | bigquery | views of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | views of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9629d8c45279756c58f326509fca89c20c5ee08bfc387e4a1f3b4062f915710
 
 CREATE OR REPLACE VIEW `acme-analytics`.snapshots.order_snapshot_current

@@ -1,4 +1,4 @@
--- c360gen | bigquery | views of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | bigquery | views of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a402d1e044e407da57bc9627ddcc6add61efede35690183af0f65ad1e2e0337
 
 CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_current

@@ -1,4 +1,4 @@
--- c360gen | bigquery | view staging.stg_customers | from /work/main/specs/staging/staging.yml
+-- c360gen | bigquery | view staging.stg_customers | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8fb09fc1218ce92aaf4f5e8c5e36e2abbf49abd1bd02dbb9d9e2b0140fdbd858
 
 CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_customers AS

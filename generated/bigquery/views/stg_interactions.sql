@@ -1,4 +1,4 @@
--- c360gen | bigquery | view staging.stg_interactions | from /work/main/specs/staging/staging.yml
+-- c360gen | bigquery | view staging.stg_interactions | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b24a60eb0e051fbb2a31b530f9b512f1030d69dd14e98494c68b95e7ae60b4d6
 
 CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_interactions AS

@@ -1,4 +1,4 @@
--- c360gen | bigquery | view staging.stg_orders | from /work/main/specs/staging/staging.yml
+-- c360gen | bigquery | view staging.stg_orders | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8f9beabed1d82c3753aaca9ec8d2d2b0a510b8608b22dff405bb3ca751b3660f
 
 CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_orders AS

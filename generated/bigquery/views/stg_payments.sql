@@ -1,4 +1,4 @@
--- c360gen | bigquery | view staging.stg_payments | from /work/main/specs/staging/staging.yml
+-- c360gen | bigquery | view staging.stg_payments | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db748cd91b266b544839c1b7096756ff9415a019ce9c39323513e1cdc496411e
 
 CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_payments AS

@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4dbca11dcc8bbb82259456362a42de4c5b417db635199e2fd228f621c7c0884
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.

@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a841b61d95554dacd91a377b4cee6a23a2caf4169b7c2549dd7c60638945e982
 
 -- Brings int_customer_orders up to date with its query.

@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8724d41eae8c52866a7f73ea80241c3e8693eef5e07bea89c1aea7b6e7117d1b
 
 -- Brings int_interactions up to date with its query.

@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 325c905f4bac1a1372780b39c4655d616da17bbe3f81d2a18e97ca6fc736dbd7
 
 -- Brings int_payments up to date with its query.

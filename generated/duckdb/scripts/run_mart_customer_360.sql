@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a71c919994ec18a6b3f2885acab1137bad9c7365e05067fb7f6fc57d4a5f6e9e
 
 -- Replaces the contents of mart_customer_360 by its query.

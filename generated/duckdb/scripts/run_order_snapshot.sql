@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20ef6c737647055a58fbd06f36070a30d5e1f00a07b97da54e22005d6012dab1
 
 -- Brings the history order_snapshot up to date with raw_data.orders.

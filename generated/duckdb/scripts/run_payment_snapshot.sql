@@ -1,4 +1,4 @@
--- c360gen | duckdb | run of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bd6dab12547b1f86d49c10f6e6dde338ca327d31c2f24d8a0a79fdb0c6edf948
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.

@@ -1,4 +1,4 @@
--- c360gen | duckdb | snapshot snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1455ff2bd465b799197d5e6160e394a9729939aa5f45f4d4bb867a30b3a7bf2c
 
 CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | duckdb | incremental intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9980868dae39a8035329823a26049cc27b46d552f4e82dfc7df3dc1468ab0189
 
 CREATE TABLE IF NOT EXISTS intermediate.int_customer_orders (

@@ -1,4 +1,4 @@
--- c360gen | duckdb | incremental intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 252088cf5493dde9ccae68ad414d8ca3d665b9b74ba35c6f51ef842fcfa9a6bc
 
 CREATE TABLE IF NOT EXISTS intermediate.int_interactions (

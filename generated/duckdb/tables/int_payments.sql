@@ -1,4 +1,4 @@
--- c360gen | duckdb | incremental intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | duckdb | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ab3dc22e652258431739937254b5449f06e71ff3f216317b37324a5b788300cd
 
 CREATE TABLE IF NOT EXISTS intermediate.int_payments (

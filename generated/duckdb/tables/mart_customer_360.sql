@@ -1,4 +1,4 @@
--- c360gen | duckdb | table marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | duckdb | table marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4247cdb5f6a9dfcdf5381ea3c6192887d1b9131b8825a5f74ae295f5dfecc8c8
 
 CREATE TABLE IF NOT EXISTS marts.mart_customer_360 (

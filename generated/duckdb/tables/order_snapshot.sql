@@ -1,4 +1,4 @@
--- c360gen | duckdb | snapshot snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | snapshot snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 225403ac08049152bbd08e8c57d089e1ce23aaf7afcfad4e9126ac084e89203c
 
 CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | duckdb | snapshot snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a64796a62dda5b98367f273b8eae9ef5f32162544700bd8d185c77c1c3beda53
 
 CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (

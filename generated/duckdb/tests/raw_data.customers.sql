@@ -1,4 +1,4 @@
--- c360gen | duckdb | data tests of raw_data.customers: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | duckdb | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7d97267abb9ade2a118e25adbffe05d0b87cbbc813490890648d1da34680db6
 
 -- not_null raw_data.customers.customer_id

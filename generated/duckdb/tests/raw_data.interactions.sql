@@ -1,4 +1,4 @@
--- c360gen | duckdb | data tests of raw_data.interactions: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | duckdb | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71b438929bdb8d41f05dcd4e50b299b0ae0806cc7e5f03a3457aaca40469762e
 
 -- not_null raw_data.interactions.interaction_id

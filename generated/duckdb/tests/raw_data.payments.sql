@@ -1,4 +1,4 @@
--- c360gen | duckdb | data tests of raw_data.payments: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | duckdb | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a14e70c1504ca30853441f10e58cd1756217fcbc0cef5598ace72b23d70bf1f2
 
 -- not_null raw_data.payments.payment_id

@@ -1,4 +1,4 @@
--- c360gen | duckdb | views of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | views of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01c2ae630645f30647477cb9a624851f2b4a2e6db02e34a7ef846a4a62d0f73a
 
 CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS

@@ -1,4 +1,4 @@
--- c360gen | duckdb | views of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | views of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1cbc4a5bf063aa8be58cf7210d2e84125fdf077a17d7cc35dfc21e309dadd09f
 
 CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS

@@ -1,4 +1,4 @@
--- c360gen | duckdb | views of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | duckdb | views of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76f78e3f913bd154545ec1be54abe43d36b664b6858668bfcd6c0ee40cb9cd3a
 
 CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS

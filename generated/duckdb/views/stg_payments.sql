@@ -1,4 +1,4 @@
--- c360gen | duckdb | view staging.stg_payments | from /work/main/specs/staging/staging.yml
+-- c360gen | duckdb | view staging.stg_payments | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5923c2046904935eb26ac658194e5f626b1944b0853a16e080b78c37678415cd
 
 CREATE OR REPLACE VIEW staging.stg_payments AS

@@ -1,4 +1,4 @@
--- c360gen | postgres | job incrementals | from /work/main/specs/schedules.yml
+-- c360gen | postgres | job incrementals | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f2bc9498f1ed54c6d6f8923f2e8b68675d8dd10b5ca6df710da62ede75b911a8
 
 -- CALL c360_control.run_job_incrementals();

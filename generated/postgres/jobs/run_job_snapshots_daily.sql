@@ -1,4 +1,4 @@
--- c360gen | postgres | job snapshots_daily | from /work/main/specs/schedules.yml
+-- c360gen | postgres | job snapshots_daily | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09fe88b6efb64800fe15863cbffd34a04bfa4627697a603bc3bac57a6f8e5835
 
 -- CALL c360_control.run_job_snapshots_daily();

@@ -1,4 +1,4 @@
--- c360gen | postgres | run of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a31efe2b9883eb2cfb064d49c468f1c498af94fa1bb21aa4f92b364c7c47bd31
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.

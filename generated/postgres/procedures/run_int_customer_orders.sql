@@ -1,4 +1,4 @@
--- c360gen | postgres | run of intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8e7b827f3c094997ecc52093bc78972f6c3fa39e81a9c9aafbd759cd28ce938
 
 -- Brings int_customer_orders up to date with its query.

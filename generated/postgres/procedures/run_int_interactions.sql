@@ -1,4 +1,4 @@
--- c360gen | postgres | run of intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 161265ba10360f058aeb3cedd23b1cf325f6ce2ebb1987d9ea757eefaf88518d
 
 -- Brings int_interactions up to date with its query.

@@ -1,4 +1,4 @@
--- c360gen | postgres | run of intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 584f0bb74f396c5d2ce555a5928f2f5c48f833bf3ebdc08e1f6401007d4a88fa
 
 -- Brings int_payments up to date with its query.

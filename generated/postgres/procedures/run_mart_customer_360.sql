@@ -1,4 +1,4 @@
--- c360gen | postgres | run of marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5eb974c8c0cfea8f83cc7f8e4d18bb5da852d529987e9b44aa92ad7c11922a3f
 
 -- Replaces the contents of mart_customer_360 by its query.

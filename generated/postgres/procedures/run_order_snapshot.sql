@@ -1,4 +1,4 @@
--- c360gen | postgres | run of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f813606346603489da887a5d29c676c888377b6405a60648b9404a8851aaac34
 
 -- Brings the history order_snapshot up to date with raw_data.orders.

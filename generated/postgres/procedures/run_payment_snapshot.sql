@@ -1,4 +1,4 @@
--- c360gen | postgres | run of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b6dfcc0285ce862c0ad80ca965772190bfed454aa2f1a1671583d1b303c35d0
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.

@@ -1,4 +1,4 @@
--- c360gen | postgres | schedule incrementals for pg_cron | from /work/main/specs/schedules.yml
+-- c360gen | postgres | schedule incrementals for pg_cron | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 602f78e1c0f02ab11cf957beb520c7e6d153373ff2b3457f46f56cd14b31fff0
 
 -- Run it in the database that cron.database_name names, as the role that is to run the job; cron.timezone must be GMT or UTC.

@@ -1,4 +1,4 @@
--- c360gen | postgres | schedule snapshots_daily for pg_cron | from /work/main/specs/schedules.yml
+-- c360gen | postgres | schedule snapshots_daily for pg_cron | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 06ac0ca49979fc3200e86e29f11d65f805a606e3f6333af60490ef3de673fd69
 
 -- Run it in the database that cron.database_name names, as the role that is to run the job; cron.timezone must be GMT or UTC.

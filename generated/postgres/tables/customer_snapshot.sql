@@ -1,4 +1,4 @@
--- c360gen | postgres | snapshot snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 77c51e5e7040726281a9fd1132829406d61f858390a64723bd147b37bb8533ad
 
 CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (

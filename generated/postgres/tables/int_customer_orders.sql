@@ -1,4 +1,4 @@
--- c360gen | postgres | incremental intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 035dd16bbc3a79d87b7a64fecef2e3dee7dcd83507f9b8be4ef22726857f3ac8
 
 CREATE TABLE IF NOT EXISTS intermediate.int_customer_orders (

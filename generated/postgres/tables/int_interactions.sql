@@ -1,4 +1,4 @@
--- c360gen | postgres | incremental intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fdc37f437867052224268af833134d16bdde3eaafe0ec1dd435e9fa9b10346b0
 
 CREATE TABLE IF NOT EXISTS intermediate.int_interactions (

@@ -1,4 +1,4 @@
--- c360gen | postgres | incremental intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29f9cf4f297fe3396f79d0e50b8c968cf19af88923f1835739f2d71b077e767f
 
 CREATE TABLE IF NOT EXISTS intermediate.int_payments (

@@ -1,4 +1,4 @@
--- c360gen | postgres | snapshot snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | snapshot snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de5ee007efafe67a33fd6f0d14b015b45baf2bb9b1354558d77afcf3d5b68bd0
 
 CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (

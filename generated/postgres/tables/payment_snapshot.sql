@@ -1,4 +1,4 @@
--- c360gen | postgres | snapshot snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 85666c2d48757e2d6a6a81d0a09f1aa09ffbff688307aa2004b27cf66c52052d
 
 CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (

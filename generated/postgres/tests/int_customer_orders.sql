@@ -1,4 +1,4 @@
--- c360gen | postgres | data tests of int_customer_orders: every row returned is a failure | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | data tests of int_customer_orders: every row returned is a failure | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73c0018bc458fc8662f1a75e794da1b4a7382bcf28b1b2c984e9701cdee0fb9a
 
 -- unique int_customer_orders.order_id

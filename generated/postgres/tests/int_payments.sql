@@ -1,4 +1,4 @@
--- c360gen | postgres | data tests of int_payments: every row returned is a failure | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | postgres | data tests of int_payments: every row returned is a failure | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6b1c45ebfca6eef1b32832f12e0e9e6d51a368f408f06bf31c1366ba4d3780d7
 
 -- unique int_payments.payment_id

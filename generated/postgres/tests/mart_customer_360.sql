@@ -1,4 +1,4 @@
--- c360gen | postgres | data tests of mart_customer_360: every row returned is a failure | from /work/main/specs/marts/marts.yml
+-- c360gen | postgres | data tests of mart_customer_360: every row returned is a failure | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a59f0bf0d248f0e9e4231b284af7116bd18eebd188b8e0126573b8b293a2d4c
 
 -- unique mart_customer_360.customer_id

@@ -1,4 +1,4 @@
--- c360gen | postgres | data tests of raw_data.orders: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | postgres | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1a195acb40bc3f1da418de097231abb52ede05016a278342c7c73ee9d1bd828
 
 -- not_null raw_data.orders.order_id

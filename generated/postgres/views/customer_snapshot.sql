@@ -1,4 +1,4 @@
--- c360gen | postgres | views of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | views of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 562b24c1158340893ec4709b69d754152414995a63e7c95e596bc2980c11c582
 
 CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS

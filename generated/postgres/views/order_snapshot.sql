@@ -1,4 +1,4 @@
--- c360gen | postgres | views of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | views of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 573097d6183b9e6497dc9d36fcc442428d65310b45f349fe37a225a52e19268c
 
 CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS

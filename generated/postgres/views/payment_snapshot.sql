@@ -1,4 +1,4 @@
--- c360gen | postgres | views of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | postgres | views of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 771e5c547f7337d5a6455423c82846e1a0814883b5b95372e365f812fafaf736
 
 CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS

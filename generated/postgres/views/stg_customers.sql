@@ -1,4 +1,4 @@
--- c360gen | postgres | view staging.stg_customers | from /work/main/specs/staging/staging.yml
+-- c360gen | postgres | view staging.stg_customers | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 40062ffb277c4d6c46da56e7ba1990bce97deb14686fac4ecd3a2d4de9e7e49e
 
 CREATE OR REPLACE VIEW staging.stg_customers AS

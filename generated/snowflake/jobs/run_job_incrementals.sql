@@ -1,4 +1,4 @@
--- c360gen | snowflake | job incrementals | from /work/main/specs/schedules.yml
+-- c360gen | snowflake | job incrementals | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a92ccc46d037773a22873502a1d70c158acf2ee0716c57c681fb6a9311fe9f42
 
 -- By hand, or from a scheduler that is not Snowflake's; the task graph calls the nodes themselves. Each node commits on its own;

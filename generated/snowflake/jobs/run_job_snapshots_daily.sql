@@ -1,4 +1,4 @@
--- c360gen | snowflake | job snapshots_daily | from /work/main/specs/schedules.yml
+-- c360gen | snowflake | job snapshots_daily | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 34fdd12c5a4296b8958518f05083c0806068f1c7885e0fd46a29c08e524ee3f6
 
 -- By hand, or from a scheduler that is not Snowflake's; the task graph calls the nodes themselves. Each node commits on its own;

@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0f467104e1e1f0da4c2b12814e2ca7ea1765e32e13c698bbcc7bd5a54c9f23f8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(

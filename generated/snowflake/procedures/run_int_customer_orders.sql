@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10bb1896ca4138d6faa6ec54e1478dfebea0bdffe8114b84d68345e6e77cc640
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(

@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ca354d4cc4d3777375e03be71bccd8a6a25d76b20676cb400376ce3625d6d80
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(

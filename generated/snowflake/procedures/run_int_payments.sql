@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95ea9fed92063fb1279329a589afa15d25015648c63d00fff487e769e1711d98
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(

@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1f90e90289f9a15656760e0965ba2f20e136a82c1dc4a3bc333d8155681dbf1
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(

@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42f4f0b3bfa154a35e0afaeae92577cf2fb845024b91b820af7a6eb1c46637ce
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(

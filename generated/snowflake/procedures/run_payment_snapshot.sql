@@ -1,4 +1,4 @@
--- c360gen | snowflake | run of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e2281969350051c14c59913688d967d08b24c054e9e1a1b44646028decddadc
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(

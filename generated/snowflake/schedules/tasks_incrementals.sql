@@ -1,4 +1,4 @@
--- c360gen | snowflake | schedule incrementals as a task graph | from /work/main/specs/schedules.yml
+-- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 98af16139d82474654d1533dc66ce7ed4be8dba0a3dbe8dababd19b5bc0cdf44
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there.

@@ -1,4 +1,4 @@
--- c360gen | snowflake | schedule snapshots_daily as a task graph | from /work/main/specs/schedules.yml
+-- c360gen | snowflake | schedule snapshots_daily as a task graph | from specs/schedules.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 04b5e255268afb43a63e366521a0ac019ecff0658b1167b60938a11ffae6b1b2
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_snapshots_daily RETRY LAST resumes there.

@@ -1,4 +1,4 @@
--- c360gen | snowflake | snapshot snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 930558703b4530ae09ddefd3602f8912e089040eaa4ecb27b16674aab8f280b9
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | incremental intermediate.int_customer_orders | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: afaa2dc5253502dabe339f947b761312d8ed1ca5bb539584a24847799715cec0
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | incremental intermediate.int_interactions | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | incremental intermediate.int_interactions | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eef29cc50d27a043f1a681b9d31b90f081549ad9d389996833a134ac5ca70586
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_interactions (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | incremental intermediate.int_payments | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ef9fad5dc54142a4abb29c31f6fa3ab4bbe90f8801955b2f62986c4a6faa57f
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_payments (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | table marts.mart_customer_360 | from /work/main/specs/marts/marts.yml
+-- c360gen | snowflake | table marts.mart_customer_360 | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 78ef127b7a62409e62aa4d303c390546470e81a0065c87699d8cfda4d5e8ee0f
 
 CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | snapshot snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | snapshot snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fdfb7617043dd34b571d30d097c18d45bb1041c79eaa8efb6455cfb2b9535d1
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | snapshot snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55d60a7841259878aa8d2b7345ccc3ea4519d6922da4007a93bd12b02673215e
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (

@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of int_payments: every row returned is a failure | from /work/main/specs/incrementals/incrementals.yml
+-- c360gen | snowflake | data tests of int_payments: every row returned is a failure | from specs/incrementals/incrementals.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 206d82a1eae943447a6c502d21456e8e088aeb287a0b8de36f4321b8ccd5fb77
 
 -- unique int_payments.payment_id

@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of mart_customer_360: every row returned is a failure | from /work/main/specs/marts/marts.yml
+-- c360gen | snowflake | data tests of mart_customer_360: every row returned is a failure | from specs/marts/marts.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea9a54088fb50369a04f4513538102a10b3dd7b3749804928efd05ec140b44a1
 
 -- unique mart_customer_360.customer_id

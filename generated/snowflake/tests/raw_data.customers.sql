@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of raw_data.customers: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | snowflake | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 525c727a488cfea041095cf2e6c45528706279aef958d8177c08be3b18e41224
 
 -- not_null raw_data.customers.customer_id

@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of raw_data.interactions: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | snowflake | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd74fc840bce824f05771b012bd47c96107ed4881d23a086fd4b6e04af3edd92
 
 -- not_null raw_data.interactions.interaction_id

@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of raw_data.orders: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | snowflake | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3abd1983e750e4c28274b75231b59063307219ada9aefa5bbe5b5ebb21d71f6
 
 -- not_null raw_data.orders.order_id

@@ -1,4 +1,4 @@
--- c360gen | snowflake | data tests of raw_data.payments: every row returned is a failure | from /work/main/specs/sources.yml
+-- c360gen | snowflake | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97c21679fb0b636f0561c7266097530a7092163a44ed12c39d368300db0907d5
 
 -- not_null raw_data.payments.payment_id

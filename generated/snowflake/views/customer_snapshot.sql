@@ -1,4 +1,4 @@
--- c360gen | snowflake | views of snapshots.customer_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | views of snapshots.customer_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60e3f0db741f1395174c24b2c352a01b8c80a83e56ff9896232b0cdcaedfb1b6
 
 CREATE OR REPLACE VIEW C360.snapshots.customer_snapshot_current

@@ -1,4 +1,4 @@
--- c360gen | snowflake | views of snapshots.order_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | views of snapshots.order_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d801938a0b176b486b0aa22bfdd5f65987a436fb5a87757de44819d9546b953a
 
 CREATE OR REPLACE VIEW C360.snapshots.order_snapshot_current

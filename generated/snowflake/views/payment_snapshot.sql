@@ -1,4 +1,4 @@
--- c360gen | snowflake | views of snapshots.payment_snapshot | from /work/main/specs/snapshots.yml
+-- c360gen | snowflake | views of snapshots.payment_snapshot | from specs/snapshots.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a01b412494dd6c8ded766e5d525800e7ff761c70a4a3b980ff4b940ee916a519
 
 CREATE OR REPLACE VIEW C360.snapshots.payment_snapshot_current

@@ -1,4 +1,4 @@
--- c360gen | snowflake | view staging.stg_customers | from /work/main/specs/staging/staging.yml
+-- c360gen | snowflake | view staging.stg_customers | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 54e3c97a64288f303ad75c76c3adfbf533b228b61f84aa88f566459ed9989b27
 
 CREATE OR REPLACE VIEW C360.staging.stg_customers

@@ -1,4 +1,4 @@
--- c360gen | snowflake | view staging.stg_interactions | from /work/main/specs/staging/staging.yml
+-- c360gen | snowflake | view staging.stg_interactions | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf47eee37849121ec15464e1cec7c1f80a7d34fbeaa75dd26e90c9e1cb225fef
 
 CREATE OR REPLACE VIEW C360.staging.stg_interactions

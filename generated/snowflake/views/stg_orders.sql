@@ -1,4 +1,4 @@
--- c360gen | snowflake | view staging.stg_orders | from /work/main/specs/staging/staging.yml
+-- c360gen | snowflake | view staging.stg_orders | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10a661ea8123396bd5b58e0036a5345cf24e72b0319ac79a4a399feb84509cc4
 
 CREATE OR REPLACE VIEW C360.staging.stg_orders

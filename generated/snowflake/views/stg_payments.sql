@@ -1,4 +1,4 @@
--- c360gen | snowflake | view staging.stg_payments | from /work/main/specs/staging/staging.yml
+-- c360gen | snowflake | view staging.stg_payments | from specs/staging/staging.yml
 -- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ce7605c3f93f0a5cf2e9c50f7ac93278c64e4f15647b31de4fdd1d5297b8903
 
 CREATE OR REPLACE VIEW C360.staging.stg_payments
