@@ -95,6 +95,8 @@ class Traits:
     infinite_times: bool = False
     """Timestamps may be infinite."""
     partial_indexes: bool = False
+    finer_times: bool = False
+    """Source timestamps may be finer than the microseconds that are stored."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
 from c360gen.project.nodes import Node, Query
 from c360gen.strategies import Artefacts, _sql
 from c360gen.strategies._sql import action_is, any_of, as_time, codes, every, greater_than_zero, is_null, named
@@ -35,9 +35,9 @@ def stage_table(node: Node, extra: Sequence[ColumnDef] = (), *, row_address: boo
     return StageTable(node.name, (*own, *_sql.stage_columns(node)), row_address=row_address)
 
 
-def batch(node: Node, query: exp.Query, *, append: bool = False) -> exp.Select:
+def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False) -> exp.Select:
     """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window; NULL cursors are read for the guard."""
-    selected = exp.select(*(column(c.name, "m") for c in node.columns)).from_(query.copy().subquery("m"))
+    selected = exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
     if not node.cursor:
         return selected
     cursor = column(node.cursor, "m")

@@ -255,7 +255,7 @@ def _from(node: Node, alias: str) -> exp.Table:
 
 
 def _source_rows(node: Node, traits: Traits) -> exp.Select:
-    projections: list[exp.Expr] = [column(c.name, "r") for c in _recorded(node)]
+    projections: list[exp.Expr] = [_sql.as_stored(c, "r", traits) for c in _recorded(node)]
     projections.append(named(exp.true(), "c360_present"))
     if not traits.cheap_groups:
         window = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[column(k, "r") for k in node.key])

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from c360gen.ops.program import Guard
-from c360gen.ops.schema import ColumnDef
-from c360gen.project.nodes import Node
+from c360gen.ops.schema import ColumnDef, Traits
+from c360gen.project.nodes import Column, Node
 from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, variable
 
@@ -95,6 +95,15 @@ def plus(*names: str) -> exp.Expr:
 def as_time(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     """A date or wall-clock column as an instant: both are UTC by declaration."""
     return value if type_ == types.TIMESTAMPTZ else exp.cast(value, types.TIMESTAMPTZ.copy())
+
+
+def as_stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
+    """A column of a source as it will be stored: compared otherwise, a finer value would differ from its own copy on every run."""
+    at = column(column_.name, table)
+    kind = _known(column_.type)
+    if kind.this is types.T.DECIMAL or (traits.finer_times and kind.this in (types.T.TIMESTAMP, types.T.TIMESTAMPTZ)):
+        return named(exp.cast(at, kind.copy()), column_.name)
+    return at
 
 
 def insert(into: exp.Table, names: Sequence[str], query: exp.Query) -> exp.Insert:

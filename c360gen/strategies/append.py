@@ -22,7 +22,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         counted["null_times"] = action_is("null_time", table="s")
     rows = exp.select(*(column(n, "s") for n in names)).from_(relation("stage", node.name, "s")).where(action_is("insert", table="s"))
     steps: list[Step] = [
-        *_batch.stage(node, dialect, "Read the rows beyond the watermark.", [_sql.ACTION, *names], lambda q: _staged(node, q)),
+        *_batch.stage(node, dialect, "Read the rows beyond the watermark.", [_sql.ACTION, *names], lambda q: _staged(node, q, traits)),
         _batch.count(node, counted, source_rows=exp.Count(this=exp.Star())),
         *_batch.null_guards(node),
         *_batch.clear_target(node),
@@ -40,8 +40,8 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     return _batch.artefacts(node, _batch.table(node, unique=False), _batch.indexes(node, key=False), run)
 
 
-def _staged(node: Node, query: exp.Query) -> exp.Select:
+def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     arms = _batch.null_arms(node)
     action: exp.Expr = case(*arms, otherwise=literal("insert")) if arms else literal("insert")
-    read = _batch.batch(node, query, append=True).subquery("b")
+    read = _batch.batch(node, query, traits, append=True).subquery("b")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read)

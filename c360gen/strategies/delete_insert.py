@@ -19,7 +19,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     if any(t and t not in node.key for t in (node.cursor, node.version_column)):
         counted["null_times"] = action_is("null_time", table="s")
     steps: list[Step] = [
-        *_batch.stage(node, dialect, "Read the batch once.", [_sql.ACTION, *names], lambda q: _staged(node, q)),
+        *_batch.stage(node, dialect, "Read the batch once.", [_sql.ACTION, *names], lambda q: _staged(node, q, traits)),
         _batch.count(node, counted),
         *_batch.null_guards(node),
         *_batch.clear_target(node),
@@ -39,9 +39,9 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     return _batch.artefacts(node, _batch.table(node, unique=False), _batch.indexes(node, key=True), run)
 
 
-def _staged(node: Node, query: exp.Query) -> exp.Select:
+def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     action = case(*_batch.null_arms(node), otherwise=literal("batch"))
-    read = _batch.batch(node, query).subquery("b")
+    read = _batch.batch(node, query, traits).subquery("b")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read)
 
 

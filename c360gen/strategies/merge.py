@@ -68,7 +68,7 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     newest = None
     if node.version_column:
         newest = exp.Order(expressions=[exp.Ordered(this=column(node.version_column, "m"), desc=True, nulls_first=False)])
-    read = _batch.batch(node, query)
+    read = _batch.batch(node, query, traits)
     # Without an order every row of a key has rank 1, and ROW_NUMBER still tells equal rows apart.
     position_order = newest or exp.Order(expressions=[exp.Ordered(this=k.copy(), nulls_first=False) for k in keys])
     windows = {

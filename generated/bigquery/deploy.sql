@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 080d994d2bdb85b30e92c5e61956d5517dc28fc7620b644cbaedee87494bcf37
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dbff8410a6e0c53cc3f25ed772a5e7a0e27dbf67c065f93b0932b62c50ed4f1e
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1137,7 +1137,7 @@ BEGIN
           r.customer_id,
           r.order_date,
           r.status,
-          r.total_amount,
+          ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
           r.updated_at,
           TRUE AS c360_present,
           COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
@@ -1508,7 +1508,7 @@ BEGIN
           r.payment_id,
           r.order_id,
           r.payment_method,
-          r.amount,
+          ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
           r.status,
           r.updated_at,
           TRUE AS c360_present,
@@ -1913,7 +1913,7 @@ BEGIN
         m.customer_id,
         m.order_date,
         m.status,
-        m.total_amount,
+        ROUND(CAST(m.total_amount AS NUMERIC), 2) AS total_amount,
         m.updated_at,
         COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
         ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id NULLS LAST) AS c360_position
@@ -2469,7 +2469,7 @@ BEGIN
         m.payment_id,
         m.order_id,
         m.payment_method,
-        m.amount,
+        ROUND(CAST(m.amount AS NUMERIC), 2) AS amount,
         m.status,
         m.updated_at
       FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 023f151fcba3373254af6ec3b68b910ee43e3e3e37857c1fd028d4694e4df168
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42b811e7ab22fe1d19f1c72eb734610eb911d05d9509f20cdec7530d82b3a932
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1345,7 +1345,7 @@ BEGIN
           r.customer_id,
           r.order_date,
           r.status,
-          r.total_amount,
+          CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
           r.updated_at,
           TRUE AS c360_present
         FROM raw_data.orders AS r
@@ -1777,7 +1777,7 @@ BEGIN
           r.payment_id,
           r.order_id,
           r.payment_method,
-          r.amount,
+          CAST(r.amount AS DECIMAL(12, 2)) AS amount,
           r.status,
           r.updated_at,
           TRUE AS c360_present
@@ -2228,7 +2228,7 @@ BEGIN
         m.customer_id,
         m.order_date,
         m.status,
-        m.total_amount,
+        CAST(m.total_amount AS DECIMAL(12, 2)) AS total_amount,
         m.updated_at,
         COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
         ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position
@@ -2888,7 +2888,7 @@ BEGIN
         m.payment_id,
         m.order_id,
         m.payment_method,
-        m.amount,
+        CAST(m.amount AS DECIMAL(12, 2)) AS amount,
         m.status,
         m.updated_at
       FROM (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9817ee5adacb614345646982373627662e2f5321eca696a1d226a78b569bcec8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df9f3239e3ec982964dd7a6f2c9950d2c47abdbfa09778d160a47668170d9889
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -695,8 +695,8 @@ BEGIN
         r.last_name,
         r.email,
         r.phone,
-        r.created_at,
-        r.updated_at,
+        CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
       FROM C360.raw_data.customers AS r
@@ -1160,8 +1160,8 @@ BEGIN
         r.customer_id,
         r.order_date,
         r.status,
-        r.total_amount,
-        r.updated_at,
+        CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
       FROM C360.raw_data.orders AS r
@@ -1568,9 +1568,9 @@ BEGIN
         r.payment_id,
         r.order_id,
         r.payment_method,
-        r.amount,
+        CAST(r.amount AS NUMBER(12, 2)) AS amount,
         r.status,
-        r.updated_at,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
       FROM C360.raw_data.payments AS r
@@ -2015,8 +2015,8 @@ BEGIN
       m.customer_id,
       m.order_date,
       m.status,
-      m.total_amount,
-      m.updated_at,
+      CAST(m.total_amount AS NUMBER(12, 2)) AS total_amount,
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
       COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
       ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position
     FROM (
@@ -2384,7 +2384,7 @@ BEGIN
       m.customer_id,
       m.channel,
       m.subject,
-      m.occurred_at
+      CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) AS occurred_at
     FROM (
       SELECT
         stg_interactions.interaction_id AS interaction_id,
@@ -2651,9 +2651,9 @@ BEGIN
       m.payment_id,
       m.order_id,
       m.payment_method,
-      m.amount,
+      CAST(m.amount AS NUMBER(12, 2)) AS amount,
       m.status,
-      m.updated_at
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at
     FROM (
       SELECT
         stg_payments.payment_id AS payment_id,

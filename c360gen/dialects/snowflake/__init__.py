@@ -19,7 +19,7 @@ from c360gen.terms.types import T
 
 class Snowflake(Warehouse):
     name = "snowflake"
-    traits = Traits()
+    traits = Traits(finer_times=True)
     text_type = "VARCHAR"
     count_type = "NUMBER(18, 0)"
     types: Mapping[exp.DType, str] = {

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef96a3b3aea8c2fe83703424fdf765dcbf88161e493cdb14d7b28d31f7dcbe02
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 912cdd9e4b23f69b2bc1479ac0172a752c35c72a05184648bc8b65b43e5603f2
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -140,7 +140,7 @@ BEGIN
         m.customer_id,
         m.order_date,
         m.status,
-        m.total_amount,
+        ROUND(CAST(m.total_amount AS NUMERIC), 2) AS total_amount,
         m.updated_at,
         COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
         ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id NULLS LAST) AS c360_position

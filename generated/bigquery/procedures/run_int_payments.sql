@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5f85d8048d76b48b0ef3e1196d12327815d7340d9cab4184cb33bf6324a12a9c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd6d77ed55a4b43fea31942136088a0d36e93769bc12379f827822668a3542a4
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -115,7 +115,7 @@ BEGIN
         m.payment_id,
         m.order_id,
         m.payment_method,
-        m.amount,
+        ROUND(CAST(m.amount AS NUMERIC), 2) AS amount,
         m.status,
         m.updated_at
       FROM (

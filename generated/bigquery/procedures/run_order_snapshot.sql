@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2fb77da12b9e96420a837a7b754cf71951a03918e6ea74483e8ec08134359c26
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6b0cc206b32b804014042c40df4f98c4e505091b1cb14bc6f22a2b44be4a9f17
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -156,7 +156,7 @@ BEGIN
           r.customer_id,
           r.order_date,
           r.status,
-          r.total_amount,
+          ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
           r.updated_at,
           TRUE AS c360_present,
           COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies

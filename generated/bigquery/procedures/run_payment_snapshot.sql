@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24e987fb62fee353401b2be231b2e6cf80606989b8aa9388d949c510cfcfdda2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a41877c12723be2577f6d79eabb4223e53eef9f8ad13aa6db15432c8e47dd96a
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -166,7 +166,7 @@ BEGIN
           r.payment_id,
           r.order_id,
           r.payment_method,
-          r.amount,
+          ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
           r.status,
           r.updated_at,
           TRUE AS c360_present,

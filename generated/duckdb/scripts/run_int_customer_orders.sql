@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a841b61d95554dacd91a377b4cee6a23a2caf4169b7c2549dd7c60638945e982
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2246bba802437fc0de0ac17b4d54ad08cc73d8bc0b1daa25dac1f92e97ac3377
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -105,7 +105,7 @@ FROM (
     m.customer_id,
     m.order_date,
     m.status,
-    m.total_amount,
+    CAST(m.total_amount AS DECIMAL(12, 2)) AS total_amount,
     m.updated_at,
     COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
     ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position

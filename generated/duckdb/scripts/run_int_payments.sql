@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 325c905f4bac1a1372780b39c4655d616da17bbe3f81d2a18e97ca6fc736dbd7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1903332d4078175917ac5e33e1521e974a40d6fbb097343ffbfb5f6d2db9dff2
 
 -- Brings int_payments up to date with its query.
 --
@@ -79,7 +79,7 @@ FROM (
     m.payment_id,
     m.order_id,
     m.payment_method,
-    m.amount,
+    CAST(m.amount AS DECIMAL(12, 2)) AS amount,
     m.status,
     m.updated_at
   FROM (

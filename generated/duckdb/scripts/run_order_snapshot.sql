@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20ef6c737647055a58fbd06f36070a30d5e1f00a07b97da54e22005d6012dab1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2949266d81d8af843cc6830c08ca132848e42bd2a1e4a6834a6c10b9c771eb54
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -139,7 +139,7 @@ FROM (
       r.customer_id,
       r.order_date,
       r.status,
-      r.total_amount,
+      CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
       r.updated_at,
       TRUE AS c360_present
     FROM raw_data.orders AS r

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bd6dab12547b1f86d49c10f6e6dde338ca327d31c2f24d8a0a79fdb0c6edf948
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2e29ac12416d58a2d5a0f76d66dbe8d3962ad99684412a76f5d4f19e10d6ddbe
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -145,7 +145,7 @@ FROM (
       r.payment_id,
       r.order_id,
       r.payment_method,
-      r.amount,
+      CAST(r.amount AS DECIMAL(12, 2)) AS amount,
       r.status,
       r.updated_at,
       TRUE AS c360_present

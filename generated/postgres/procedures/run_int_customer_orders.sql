@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8e7b827f3c094997ecc52093bc78972f6c3fa39e81a9c9aafbd759cd28ce938
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b85a870e0f04748742b8f0487873d05672346761532a1e2723cfd6383823a77
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -147,7 +147,7 @@ BEGIN
         m.customer_id,
         m.order_date,
         m.status,
-        m.total_amount,
+        CAST(m.total_amount AS DECIMAL(12, 2)) AS total_amount,
         m.updated_at,
         COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
         ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 584f0bb74f396c5d2ce555a5928f2f5c48f833bf3ebdc08e1f6401007d4a88fa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5a0a72f803d24c4986adbb038acf2bbeb9c963949c41d324cc8e724bc9452b59
 
 -- Brings int_payments up to date with its query.
 --
@@ -122,7 +122,7 @@ BEGIN
         m.payment_id,
         m.order_id,
         m.payment_method,
-        m.amount,
+        CAST(m.amount AS DECIMAL(12, 2)) AS amount,
         m.status,
         m.updated_at
       FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f813606346603489da887a5d29c676c888377b6405a60648b9404a8851aaac34
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17040465de9ab84bce4fb4f92b957e35d770aad0055a8185e1482ad2660d440f
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -175,7 +175,7 @@ BEGIN
           r.customer_id,
           r.order_date,
           r.status,
-          r.total_amount,
+          CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
           r.updated_at,
           TRUE AS c360_present
         FROM raw_data.orders AS r

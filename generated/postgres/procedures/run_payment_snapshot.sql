@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b6dfcc0285ce862c0ad80ca965772190bfed454aa2f1a1671583d1b303c35d0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 43e105926b170fa13cc9ce5df1bc24c25a1661f7e0be88b7ddbe178980639669
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -181,7 +181,7 @@ BEGIN
           r.payment_id,
           r.order_id,
           r.payment_method,
-          r.amount,
+          CAST(r.amount AS DECIMAL(12, 2)) AS amount,
           r.status,
           r.updated_at,
           TRUE AS c360_present

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0f467104e1e1f0da4c2b12814e2ca7ea1765e32e13c698bbcc7bd5a54c9f23f8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dc0ffda37a44fa13ebcd8453c6d7086856bc14ba35b495eaccac77f12b0231dc
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -191,8 +191,8 @@ BEGIN
         r.last_name,
         r.email,
         r.phone,
-        r.created_at,
-        r.updated_at,
+        CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
       FROM C360.raw_data.customers AS r

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10bb1896ca4138d6faa6ec54e1478dfebea0bdffe8114b84d68345e6e77cc640
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7423a4d487668e3197f99e9348bea3e9642a3bbd25155a1679004f8fd3b229c7
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -157,8 +157,8 @@ BEGIN
       m.customer_id,
       m.order_date,
       m.status,
-      m.total_amount,
-      m.updated_at,
+      CAST(m.total_amount AS NUMBER(12, 2)) AS total_amount,
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
       COUNT(*) OVER (PARTITION BY m.order_id) AS c360_copies,
       ROW_NUMBER() OVER (PARTITION BY m.order_id ORDER BY m.order_id) AS c360_position
     FROM (

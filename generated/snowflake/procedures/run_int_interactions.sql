@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ca354d4cc4d3777375e03be71bccd8a6a25d76b20676cb400376ce3625d6d80
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ea18333209f752948ee295eb9acbada1602334c70329fe3726e1f37698a5549
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -126,7 +126,7 @@ BEGIN
       m.customer_id,
       m.channel,
       m.subject,
-      m.occurred_at
+      CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) AS occurred_at
     FROM (
       SELECT
         stg_interactions.interaction_id AS interaction_id,

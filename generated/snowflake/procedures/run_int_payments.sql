@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95ea9fed92063fb1279329a589afa15d25015648c63d00fff487e769e1711d98
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20e81e997901a1274fd78be4f2b18d09bb822a690e8644ba96cd6fed607949b8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -132,9 +132,9 @@ BEGIN
       m.payment_id,
       m.order_id,
       m.payment_method,
-      m.amount,
+      CAST(m.amount AS NUMBER(12, 2)) AS amount,
       m.status,
-      m.updated_at
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at
     FROM (
       SELECT
         stg_payments.payment_id AS payment_id,

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42f4f0b3bfa154a35e0afaeae92577cf2fb845024b91b820af7a6eb1c46637ce
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 300058d588e088d1afec138c3a0ad3df6a9a64f97ef86f7f2f430b4aee76dfed
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -170,8 +170,8 @@ BEGIN
         r.customer_id,
         r.order_date,
         r.status,
-        r.total_amount,
-        r.updated_at,
+        CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
       FROM C360.raw_data.orders AS r

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e2281969350051c14c59913688d967d08b24c054e9e1a1b44646028decddadc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 18f1e60fa1d6bbbce8bb28a52a95728f1b27806cb809f3a8ecd730c895aae1e3
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -180,9 +180,9 @@ BEGIN
         r.payment_id,
         r.order_id,
         r.payment_method,
-        r.amount,
+        CAST(r.amount AS NUMBER(12, 2)) AS amount,
         r.status,
-        r.updated_at,
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
         TRUE AS c360_present,
         COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
       FROM C360.raw_data.payments AS r
