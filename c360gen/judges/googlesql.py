@@ -238,7 +238,7 @@ class _Walker:
 
     def ASTRaiseStatement(self, node: Any, scope: dict[str, Any]) -> None:
         if node.message:
-            self.analyze(node, f"SELECT CONCAT('', {self.text(node.message)})", scope)
+            self.analyze(node, f"UPDATE c360_assign_STRING SET v = {self.text(node.message)} WHERE TRUE", scope)
 
     def ASTCreateTableStatement(self, node: Any, scope: dict[str, Any]) -> None:
         try:

@@ -14,11 +14,14 @@ def names(before: str, body: str) -> Iterator[tuple[int, str]]:
     """(line of the body, message): unbound and undeclared names, undeclared exceptions. `before` is the CREATE above the body."""
     plain = _NOISE.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), body)
     header = before.rpartition("CREATE OR REPLACE PROCEDURE")[2].partition("RETURNS")[0] if "PROCEDURE" in before else ""
-    declared = {m.lower() for m in re.findall(r"^\s*([vc]_\w+)\s", plain, re.M)} | {m.lower() for m in re.findall(r"\b(p_\w+)", header)}
+    begin = re.search(r"^\s*BEGIN\b", plain, re.M)
+    if begin is None:
+        return  # a function's body is one query, and its parameters stand without colons
+    declared = {m.lower() for m in re.findall(r"^\s*([vcp]_\w+)\s", plain[: begin.start()], re.M)} | {
+        m.lower() for m in re.findall(r"\b(p_\w+)", header)
+    }
     declared |= {m.lower() for m in re.findall(r"\bLET\s+(\w+)", plain)}
     exceptions = {m.lower() for m in re.findall(r"(\w+)\s+EXCEPTION\b", plain)}
-    if not re.search(r"^\s*BEGIN\b", plain, re.M):
-        return  # a function's body is one query, and its parameters stand without colons
     for at, statement in _statements(plain):
         word = statement.split(None, 1)[0].upper() if statement.split() else ""
         line = plain.count("\n", 0, at) + 1

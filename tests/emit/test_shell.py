@@ -1,0 +1,23 @@
+"""Indentation and quoting of what is put into shells."""
+
+from __future__ import annotations
+
+from c360gen.emit.shell import comment, dollar, indent, wrap
+
+
+def test_indent_leaves_the_inside_of_strings_alone() -> None:
+    text = "SELECT 'a\n  b',\n\"c\nd\" -- it's\nFROM t"
+    assert indent(text, 4) == "SELECT 'a\n  b',\n    \"c\nd\" -- it's\n    FROM t"
+    assert indent("a\n\nb", 2) == "a\n\n  b"
+    assert indent("a\nb", 2, True) == "  a\n  b"
+
+
+def test_a_dollar_quote_is_never_in_its_body() -> None:
+    assert dollar("SELECT 1") == "$$"
+    assert dollar("SELECT '$$'") == "$c360$"
+    assert dollar(["$$", "$c360$"]) == "$c360_1$"
+
+
+def test_comment_and_wrap() -> None:
+    assert all(line.startswith("-- ") for line in comment("word " * 60).split("\n"))
+    assert wrap("a, " * 80, 5).count("\n     ") >= 1

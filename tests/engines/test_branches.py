@@ -1,0 +1,100 @@
+"""Every branch of every Postgres procedure is executed: each IF counts its visits in a sequence, which no rollback undoes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from c360gen.emit.files import File
+from c360gen.pipeline import LoadedProject, build
+from tests.conftest import CASES, in_database
+from tests.test_scenarios import SCENARIOS
+from tests.worlds import Embedded
+
+ELSEWHERE = (
+    "IF NOT FOUND",  # tests/engines/test_postgres.py: test_not_deployed
+    "IF current_setting('transaction_isolation')",  # test_wrong_isolation_level
+    "IF p_run_id IS NULL",  # test_the_worker_runs_in_a_transaction_of_the_caller
+    "IF EXISTS (SELECT 1 FROM c360_control.stage_",  # a run that died leaves rows: test_rows_that_a_dead_run_left
+    "IF v_sqlstate = '55P03'",  # test_a_lock_that_is_held
+    "IF v_rows <>",  # test_a_target_that_somebody_else_writes_to; one shell writes them all
+    "IF v_released <>",  # test_deploy_refuses_another_released_state
+    "IF current_setting('server_version_num')",  # no older server is at hand
+    "IF to_regclass",  # test_deploy_is_re_runnable_and_keeps_history
+    "IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles",
+)
+
+
+def instrumented(text: str, case: str) -> tuple[str, dict[str, str]]:
+    """deploy.sql with `PERFORM nextval('cov.bN')` as the first statement of every branch, and what each N stands for."""
+    branches: dict[str, str] = {}
+
+    def count(found: re.Match[str]) -> str:
+        name = f"b{len(branches)}"
+        branches[name] = f"{case}: {found[1].strip()}"
+        return f"{found[0]}\n    PERFORM nextval('cov.{name}');"
+
+    changed = re.sub(r"^( *(?:IF|ELSIF) .* THEN)$", count, text, flags=re.M)
+    sequences = "".join(f"CREATE SEQUENCE cov.{name};\n" for name in branches)
+    return f"CREATE SCHEMA cov;\n{sequences}\n{changed}", branches
+
+
+def test_every_branch(server: str, project: Callable[[Path], LoadedProject]) -> None:
+    reached: set[str] = set()
+    known: set[str] = set()
+    for number, case in enumerate(SCENARIOS):
+        made = build(project(case / "specs"), "postgres")
+        deploy = next(f for f in made.files if f.path == "deploy.sql")
+        text, branches = instrumented(deploy.text, case.name)
+        files = [f if f.path != "deploy.sql" else File(f.path, text) for f in made.files]
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE branches_{number}")
+        found = Embedded(dataclasses.replace(made, files=files), in_database(server, f"branches_{number}"))
+        found.deploy()
+        scenario = yaml.safe_load((case / "scenario.yml").read_text(encoding="utf-8"))
+        for step in scenario["steps"]:
+            for statement in step.get("sql", []):
+                found.sql(statement)
+            for node in step.get("run", scenario["run"]):
+                found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
+        for name, branch in branches.items():
+            label = re.sub(r"stage_\w+", "stage_", branch.partition(": ")[2])
+            known.add(label)
+            if found.rows(f"SELECT is_called FROM cov.{name}") == [(True,)]:
+                reached.add(label)
+        found.close()
+    missed = {label for label in known - reached if not label.startswith(ELSEWHERE)}
+    assert not missed, sorted(missed)
+    assert len(known) > 15
+
+
+def test_rows_that_a_dead_run_left(database: str, project: Callable[[Path], LoadedProject]) -> None:
+    """The stage is unlogged and not transactional in spirit: whatever lies in it is thrown away first."""
+    found = Embedded(build(project(CASES / "guards" / "specs"), "postgres"), database)
+    found.deploy()
+    found.sql("INSERT INTO c360_control.stage_history (c360_action, id) VALUES ('new', 99)")
+    found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'x', '2026-01-01 00:00:00+00')")
+    assert found.run("history") == ""
+    assert found.rows("SELECT id FROM snap.history") == [(1,)]
+    assert found.rows("SELECT count(*) FROM c360_control.stage_history") == [(0,)]
+    found.close()
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+def test_a_lock_that_is_held(engine: str, database: str, project: Callable[[Path], LoadedProject]) -> None:
+    """Whoever holds the node's row makes a run wait ten seconds, then fail with a hint; other nodes do not wait."""
+    found = Embedded(build(project(CASES / "check_list" / "specs"), engine), database)
+    found.deploy()
+    with psycopg.connect(database) as other:
+        other.execute("SELECT 1 FROM c360_control.state WHERE node = 'snap.plain' FOR UPDATE")
+        assert found.run("dated") == ""
+        message = found.run("plain")
+    assert "lock timeout" in message and "holds the lock" in message
+    assert found.run("plain") == ""
+    found.close()
