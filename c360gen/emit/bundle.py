@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
@@ -13,8 +14,8 @@ from c360gen.emit import identity, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
-from c360gen.ops.program import Job
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable
+from c360gen.ops.program import Job, Program
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, SchemaOp, StageTable
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts
@@ -44,14 +45,15 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     programs = {name: plan.program for name, plan in plans.items() if plan.program}
     jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
     parts = [_Part("control.sql", "control tables: run log, state, releases", tuple(dialect.control(names)), None)]
-    parts += _objects(dialect, names, plans)
+    parts += _objects(dialect, names, plans, diagnostics)
     scripted = dialect.scripted(names)
-    runs = [
-        _Part(f"{'scripts' if scripted else 'procedures'}/run_{name}.sql", f"run of {_label(names, name)}",
-              tuple(dialect.procedure(program, names, identity.meaning(project.nodes[name], dialect.name))),
-              _origin(project.nodes[name]))
-        for name, program in programs.items()
-    ]  # fmt: skip
+    folder = "scripts" if scripted else "procedures"
+    runs = []
+    for name, program in programs.items():
+        node = project.nodes[name]
+        make = partial(dialect.procedure, program, names, identity.meaning(node, dialect.name))
+        pieces = _said(node, dialect, diagnostics, make)
+        runs.append(_Part(f"{folder}/run_{name}.sql", f"run of {_label(names, name)}", pieces, _origin(node)))
     runs += [
         _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(pieces), _schedule_origin(names, job.schedule))
         for job in jobs if not scripted and (pieces := dialect.job(job, names, programs))
@@ -69,25 +71,40 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     if roles := dialect.roles(names):
         part = _Part("roles.sql", "roles, to be created once by an administrator", tuple(roles), None)
         out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
-    out += tests.files(names, dialect)
+    try:
+        out += tests.files(names, dialect)
+    except Unsupported as error:
+        diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
     out += [] if scripted else _schedules(names, dialect, diagnostics)  # a scheduler outside runs scripts, by the manifest
     if diagnostics.failed:
         return []
     return [*out, manifest.file(names, dialect, out, programs, shape)]
 
 
-def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts]) -> Iterable[_Part]:
+def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], diagnostics: Diagnostics) -> Iterable[_Part]:
     """Tables and views in dependency order; helpers right after their node, so that views below may read them."""
     for name, plan in plans.items():
         node = names.project.nodes[name]
-        pieces = [p for op in plan.objects for p in _lowered(dialect, op, names)]
-        if plan.program:
-            pieces += dialect.register(plan.program, names)
+        pieces = _said(node, dialect, diagnostics, partial(_pieces, plan.objects, plan.program, dialect, names))
         folder = "views" if node.kind == "view" else "tables"
-        yield _Part(f"{folder}/{name}.sql", f"{node.kind} {_label(names, name)}", tuple(pieces), _origin(node))
+        yield _Part(f"{folder}/{name}.sql", f"{node.kind} {_label(names, name)}", pieces, _origin(node))
         if plan.helpers:
-            helpers = [p for op in plan.helpers for p in _lowered(dialect, op, names)]
-            yield _Part(f"views/{name}.sql", f"views of {_label(names, name)}", tuple(helpers), _origin(node))
+            helpers = _said(node, dialect, diagnostics, partial(_pieces, plan.helpers, None, dialect, names))
+            yield _Part(f"views/{name}.sql", f"views of {_label(names, name)}", helpers, _origin(node))
+
+
+def _pieces(objects: Iterable[SchemaOp], program: Program | None, dialect: Dialect, names: Names) -> list[Piece]:
+    pieces = [p for op in objects for p in _lowered(dialect, op, names)]
+    return pieces + (dialect.register(program, names) if program else [])
+
+
+def _said(node: Node, dialect: Dialect, diagnostics: Diagnostics, make: Callable[[], list[Piece]]) -> tuple[Piece, ...]:
+    """What a dialect says of a node, or nothing and a diagnostic at the node."""
+    try:
+        return tuple(make())
+    except Unsupported as error:
+        diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", node.span)
+        return ()
 
 
 def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from c360gen.ops.shell import Shell
 from c360gen.schedules import ScheduleFile, Timed
 from c360gen.terms.symbols import cut
@@ -26,8 +28,12 @@ def plan(timed: Timed) -> ScheduleFile:
     ]  # fmt: skip
     warehouse = timed.target.warehouse
     values = {
-        "root": root, "tasks": tasks, "warehouse": f"WAREHOUSE = {warehouse}" if warehouse else None,
+        "root": root, "tasks": tasks, "warehouse": f"WAREHOUSE = {_identifier(warehouse)}" if warehouse else None,
         "cron": f"USING CRON {schedule.cron} {schedule.timezone}", "schedule": schedule.name,
     }  # fmt: skip
     path = f"schedules/tasks_{schedule.name}.sql"
     return ScheduleFile(path, f"schedule {schedule.name} as a task graph", Shell("schedules/snowflake_tasks.sql.j2", values))
+
+
+def _identifier(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", name) else f'"{name}"'

@@ -173,7 +173,7 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     elif kind == "value_error":
         message = f"`{key}` {context['error']}"
         help = did_you_mean(shown.strip("'"), _keys(models.DataTest)) if key in ("data_tests", "tests") else None
-        if loc and isinstance(_get(tree.data, loc), str | int | float):
+        if loc and isinstance(_get(tree.data, loc), str | int | float) and _get(tree.data, loc) != "":
             message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
     elif kind == "too_short":
         message = f"`{key}` must not be empty"
@@ -190,6 +190,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return "empty"
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = text if text.isprintable() else text.encode("unicode_escape").decode()
     return f"'{text if len(text) <= 40 else text[:37] + '…'}'"
 
 

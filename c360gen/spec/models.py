@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
@@ -40,12 +40,22 @@ class Spec(BaseModel):
 class Project(Spec):
     """The project as a whole: its name, the dialect in which its SQL is written, where its control objects live."""
 
-    name: str = "customer_360"
+    name: PlainName = "customer_360"
     sql_dialect: DialectName = "postgres"
     control_schema: str = "c360_control"
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
     vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = {}
     functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
+
+
+def _plain_name(value: str) -> str:
+    """Names of databases, roles and the like go into statements and comments: nothing that could end either."""
+    if re.search(r"[\s'\"`;\\]", value) or not value.isprintable() or not value:
+        raise ValueError("must be a plain name without spaces, quotes, backslashes or semicolons")
+    return value
+
+
+PlainName = Annotated[str, AfterValidator(_plain_name)]
 
 
 class Target(Spec):
@@ -54,14 +64,14 @@ class Target(Spec):
     dialect: DialectName | None = None
     extends: str | None = None
     default: bool = Field(False, description="Built when the command line names no target.")
-    database: str | None = None
+    database: PlainName | None = None
     schema_prefix: str = ""
     min_version: int | None = None
-    location: str | None = None
-    warehouse: str | None = None
-    owner: str | None = None
-    runner: str | None = None
-    reader: str | None = None
+    location: PlainName | None = None
+    warehouse: PlainName | None = None
+    owner: PlainName | None = None
+    runner: PlainName | None = None
+    reader: PlainName | None = None
     form: Literal["procedures", "scripts"] | None = None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.base import nine, operand
+from c360gen.dialects.base import Unsupported, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -38,6 +38,12 @@ class BigQuery(Warehouse):
     def string_escape(text: str) -> str:
         escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
         return f"'{escaped}'"
+
+    def identifier(self, name: str) -> exp.Identifier:
+        """BigQuery's flexible names take letters of every alphabet and spaces, but not these."""
+        if found := set(name) & set('!"$()*,./;?@[\\]^`{}~'):
+            raise Unsupported(f"no name may hold {' '.join(sorted(found))}, as {name} does")
+        return super().identifier(name)
 
     def type(self, type_: exp.DataType) -> str:
         """NUMERIC has 29 digits before the point and 9 behind it; what does not fit is BIGNUMERIC."""

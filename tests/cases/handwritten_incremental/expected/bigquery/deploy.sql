@@ -1,0 +1,444 @@
+-- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3333ff96a2d6a2ff745fd5d7ca1a147b499f847f48db109351384bcbfada484e
+
+-- All data sets must be in one location: a procedure cannot read across locations.
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.int;
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.release (
+  shape STRING NOT NULL OPTIONS (description = 'Hash of tables, columns, types, keys and strategies'),
+  released_at TIMESTAMP NOT NULL,
+  released_by STRING NOT NULL
+)
+OPTIONS (description = 'One row per released state, never changed; deploy.sql compares with the last.');
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+IF EXISTS (
+  SELECT 1
+  FROM `acme-analytics`.c360_control.release AS r
+  WHERE r.shape <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
+    AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
+) THEN
+  RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
+END IF;
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
+  run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
+  logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
+  as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
+  source_rows INT64,
+  inserted_rows INT64,
+  updated_rows INT64,
+  closed_rows INT64,
+  deleted_rows INT64,
+  revived_rows INT64,
+  unchanged_rows INT64,
+  dated_by_run INT64,
+  watermark_before TIMESTAMP,
+  watermark_after TIMESTAMP,
+  message STRING OPTIONS (description = 'Set when status is failed'),
+  spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
+  called_by STRING,
+  job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
+)
+PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
+CLUSTER BY node
+OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  cursor_value TIMESTAMP OPTIONS (description = 'Highest cursor loaded, never later than the run time'),
+  run_id STRING NOT NULL OPTIONS (description = 'Run that committed it'),
+  as_of TIMESTAMP NOT NULL OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL OPTIONS (description = 'The latest row of a node counts')
+)
+CLUSTER BY node
+OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
+OPTIONS (description = 'One row per run and how it ended')
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by,
+  MAX(l.job_id) AS job_id
+FROM `acme-analytics`.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;
+
+
+-- ==================== tables/latest.sql: incremental int.latest
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.int.latest (
+  id INT64 NOT NULL,
+  email STRING,
+  updated_at TIMESTAMP,
+  PRIMARY KEY (id) NOT ENFORCED
+)
+CLUSTER BY id;
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_latest (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_latest: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_latest (node)
+SELECT 'int.latest'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_latest AS l);
+
+
+-- ==================== procedures/run_latest.sql: run of int.latest
+
+-- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_latest(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_latest(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings latest up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'int.latest';
+  DECLARE c_spec_hash STRING DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_new_rows INT64;
+  DECLARE v_updated_rows INT64;
+  DECLARE v_older_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_target_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_latest (
+      c360_action STRING,
+      c360_copies INT64,
+      c360_position INT64,
+      id INT64,
+      email STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_latest SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_latest SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- Read the batch once and look its keys up in the target.
+    IF NOT v_incremental THEN
+      INSERT INTO stage_latest (
+        c360_action,
+        c360_copies,
+        c360_position,
+        id,
+        email,
+        updated_at
+      )
+      SELECT
+        CASE
+          WHEN b.id IS NULL
+          THEN 'null_key'
+          WHEN t.id IS NULL
+          THEN 'insert'
+          WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+          THEN 'update'
+          ELSE 'same'
+        END AS c360_action,
+        b.c360_copies,
+        b.c360_position,
+        b.id,
+        b.email,
+        b.updated_at
+      FROM (
+        SELECT
+          m.id,
+          m.email,
+          m.updated_at,
+          COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+          ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id NULLS LAST) AS c360_position
+        FROM (
+          SELECT
+            customers.id AS id,
+            customers.email AS email,
+            customers.updated_at AS updated_at
+          FROM `acme-analytics`.raw.customers AS customers
+        ) AS m
+      ) AS b
+      LEFT JOIN `acme-analytics`.int.latest AS t
+        ON t.id = b.id AND NOT v_full_refresh;
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    IF v_incremental THEN
+      INSERT INTO stage_latest (
+        c360_action,
+        c360_copies,
+        c360_position,
+        id,
+        email,
+        updated_at
+      )
+      SELECT
+        CASE
+          WHEN b.id IS NULL
+          THEN 'null_key'
+          WHEN t.id IS NULL
+          THEN 'insert'
+          WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+          THEN 'update'
+          ELSE 'same'
+        END AS c360_action,
+        b.c360_copies,
+        b.c360_position,
+        b.id,
+        b.email,
+        b.updated_at
+      FROM (
+        SELECT
+          m.id,
+          m.email,
+          m.updated_at,
+          COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+          ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id NULLS LAST) AS c360_position
+        FROM (
+          SELECT
+            customers.id AS id,
+            customers.email AS email,
+            customers.updated_at AS updated_at
+          FROM `acme-analytics`.raw.customers AS customers
+          WHERE
+            customers.updated_at > (
+              SELECT
+                MAX(t.updated_at) AS _col_0
+              FROM `acme-analytics`.int.latest AS t
+            )
+        ) AS m
+      ) AS b
+      LEFT JOIN `acme-analytics`.int.latest AS t
+        ON t.id = b.id AND NOT v_full_refresh;
+    END IF;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+        COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows
+      FROM stage_latest AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 int.latest: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of latest have no id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SET v_duplicate_keys = (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          d.id
+        FROM (
+          SELECT DISTINCT
+            s.id,
+            s.email,
+            s.updated_at
+          FROM stage_latest AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ) AS d
+        GROUP BY
+          d.id
+        HAVING
+          COUNT(*) > 1
+      ) AS r
+    );
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS STRING), 'NULL') AS c360_key
+          FROM stage_latest AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 int.latest: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' values of id occur in several rows that differ',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET v_target_rows = (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.int.latest AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.int.latest AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.latest', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+      UPDATE `acme-analytics`.int.latest AS t SET email = s.email, updated_at = s.updated_at
+      FROM stage_latest AS s
+      WHERE
+        t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+      IF @@row_count <> v_updated_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.latest', ': ', CAST(v_updated_rows AS STRING), ' rows to update, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.int.latest (
+        id,
+        email,
+        updated_at
+      )
+      SELECT
+        s.id,
+        s.email,
+        s.updated_at
+      FROM stage_latest AS s
+      WHERE
+        s.c360_action = 'insert' AND s.c360_position = 1;
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.latest', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_source_rows,
+      v_new_rows,
+      v_updated_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      v_source_rows - v_new_rows - v_updated_rows - v_older_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
+SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', CURRENT_TIMESTAMP(), SESSION_USER()
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');

@@ -1,0 +1,100 @@
+-- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6426996e44d1288aaad31e53a8e152ac547ba6679f8d9c8d470c37be25ff500a
+
+SET TimeZone = 'UTC';
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+CREATE SCHEMA IF NOT EXISTS int;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+SELECT
+    error(concat(
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', 12),
+        ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
+    ))
+FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
+WHERE r.shape <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: its watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL PRIMARY KEY,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT
+);
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE SEQUENCE IF NOT EXISTS c360_control.run_id;
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT NOT NULL,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned')),
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL,
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    message          TEXT,
+    spec_hash        TEXT NOT NULL
+);
+
+-- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.
+CREATE OR REPLACE MACRO c360_quotient(n, d) AS (
+    CASE WHEN d = 0 THEN error('division by zero') ELSE
+        CAST(
+            sign(n) * sign(d) * (
+                (2 * abs(CAST(CAST(n AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)) * 1000000000
+                    + abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+                // (2 * abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+            ) AS DECIMAL(38, 0)
+        ) * 0.000000001
+    END
+);
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node, l.run_id, COALESCE(l.status, 'never run') AS status, l.started_at, l.finished_at, l.message
+FROM c360_control.state AS s
+LEFT JOIN (
+    SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
+    FROM c360_control.run_log AS r
+    QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
+) AS l ON l.node = s.node
+WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/latest.sql: incremental int.latest
+
+CREATE TABLE IF NOT EXISTS int.latest (
+  id BIGINT NOT NULL,
+  email TEXT,
+  updated_at TIMESTAMPTZ,
+  CONSTRAINT latest_pk PRIMARY KEY (id)
+);
+
+INSERT INTO c360_control.state (node) VALUES ('int.latest') ON CONFLICT (node) DO NOTHING;
+
+
+INSERT INTO c360_control.release (shape)
+SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+
+COMMIT;

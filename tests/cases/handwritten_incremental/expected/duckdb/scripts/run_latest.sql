@@ -1,0 +1,312 @@
+-- c360gen | duckdb | run of int.latest | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 58b30adefa719b0fa7b59c00e7d37bb0c2c5c7ff11b8b75954bc5957c103c526
+
+-- Brings latest up to date with its query.
+--
+-- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
+-- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time, `SET VARIABLE full_refresh = true` replaces every row.
+--
+-- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
+SET TimeZone = 'UTC';
+
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+BEGIN TRANSACTION;
+UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.latest' AND status = 'running';
+SET VARIABLE run_id = nextval('c360_control.run_id');
+INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
+SELECT getvariable('run_id'), 'int.latest', 'running', getvariable('as_of'), now(), '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+COMMIT;
+
+-- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
+BEGIN TRANSACTION;
+SET VARIABLE known = (SELECT {'last_as_of': s.last_as_of, 'watermark': s.watermark} FROM c360_control.state AS s WHERE s.node = 'int.latest');
+SET VARIABLE last_as_of = getvariable('known').last_as_of;
+SET VARIABLE watermark = getvariable('known').watermark;
+UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = 'int.latest';
+SET VARIABLE as_of = COALESCE(CAST(getvariable('as_of') AS TIMESTAMPTZ), now());
+SET VARIABLE latest = getvariable('as_of') + INTERVAL '300 seconds';
+SELECT
+    error(concat(
+        'ZC005 ', 'int.latest', ': the run time ', getvariable('as_of'),
+        CASE
+            WHEN getvariable('as_of') < getvariable('last_as_of')
+            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
+            ELSE ' is in the future'
+        END,
+        '. Nothing was written. Repeat runs in ascending order of as_of.'
+    ))
+WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
+SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
+
+-- 3. The stage, private to this session.
+CREATE OR REPLACE TEMPORARY TABLE stage_latest (
+  c360_action TEXT,
+  c360_row BIGINT,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  id BIGINT,
+  email TEXT,
+  updated_at TIMESTAMPTZ
+);
+
+-- Read the batch once and look its keys up in the target.
+INSERT INTO stage_latest (
+  c360_action,
+  c360_row,
+  c360_copies,
+  c360_position,
+  id,
+  email,
+  updated_at
+)
+SELECT
+  w.c360_action,
+  w.c360_row,
+  w.c360_copies,
+  w.c360_position,
+  w.id,
+  w.email,
+  w.updated_at
+FROM (
+  SELECT
+    CASE
+      WHEN b.id IS NULL
+      THEN 'null_key'
+      WHEN t.id IS NULL
+      THEN 'insert'
+      WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+      THEN 'update'
+      ELSE 'same'
+    END AS c360_action,
+    t.rowid AS c360_row,
+    b.c360_copies,
+    b.c360_position,
+    b.id,
+    b.email,
+    b.updated_at
+  FROM (
+    SELECT
+      m.id,
+      m.email,
+      m.updated_at,
+      COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+      ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+    FROM (
+      SELECT
+        customers.id AS id,
+        customers.email AS email,
+        customers.updated_at AS updated_at
+      FROM raw.customers AS customers
+    ) AS m
+  ) AS b
+  LEFT JOIN int.latest AS t
+    ON t.id = b.id AND NOT GETVARIABLE('full_refresh')
+) AS w
+WHERE
+  NOT GETVARIABLE('incremental');
+
+-- Read the batch once and look its keys up in the target.
+INSERT INTO stage_latest (
+  c360_action,
+  c360_row,
+  c360_copies,
+  c360_position,
+  id,
+  email,
+  updated_at
+)
+SELECT
+  w.c360_action,
+  w.c360_row,
+  w.c360_copies,
+  w.c360_position,
+  w.id,
+  w.email,
+  w.updated_at
+FROM (
+  SELECT
+    CASE
+      WHEN b.id IS NULL
+      THEN 'null_key'
+      WHEN t.id IS NULL
+      THEN 'insert'
+      WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+      THEN 'update'
+      ELSE 'same'
+    END AS c360_action,
+    t.rowid AS c360_row,
+    b.c360_copies,
+    b.c360_position,
+    b.id,
+    b.email,
+    b.updated_at
+  FROM (
+    SELECT
+      m.id,
+      m.email,
+      m.updated_at,
+      COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+      ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+    FROM (
+      SELECT
+        customers.id AS id,
+        customers.email AS email,
+        customers.updated_at AS updated_at
+      FROM raw.customers AS customers
+      WHERE
+        customers.updated_at > (
+          SELECT
+            MAX(t.updated_at) AS _col_0
+          FROM int.latest AS t
+        )
+    ) AS m
+  ) AS b
+  LEFT JOIN int.latest AS t
+    ON t.id = b.id AND NOT GETVARIABLE('full_refresh')
+) AS w
+WHERE
+  GETVARIABLE('incremental');
+
+-- Count what was decided.
+SET VARIABLE counted = (
+    SELECT
+      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*)}
+    FROM stage_latest AS s
+);
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE updated_rows = getvariable('counted').updated_rows;
+SET VARIABLE older_rows = getvariable('counted').older_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
+SET VARIABLE null_times = getvariable('counted').null_times;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
+
+-- Keys must not be NULL.
+SELECT
+    error(concat(
+        'ZC002 int.latest: ',
+        GETVARIABLE('null_keys'),
+        ' rows of the query of latest have no id',
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('null_keys') > 0;
+
+-- Rows that share a key must be equal in every column.
+SET VARIABLE counted = (
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.email,
+          s.updated_at
+        FROM stage_latest AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
+
+-- Which of two different rows would win would be chance.
+SELECT
+    error(concat(
+        'ZC001 int.latest: ',
+        GETVARIABLE('duplicate_keys'),
+        ' values of id occur in several rows that differ',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+              FROM stage_latest AS s
+              WHERE
+                s.c360_copies > 1 AND s.c360_action <> 'superseded'
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+    ))
+WHERE GETVARIABLE('duplicate_keys') > 0;
+
+-- A full refresh replaces every row.
+SET VARIABLE counted = (
+    SELECT
+      {'target_rows': COUNT(*)}
+    FROM int.latest AS t
+);
+SET VARIABLE target_rows = getvariable('counted').target_rows;
+
+-- Empty the table; readers see its rows until the commit.
+DELETE FROM int.latest AS t
+WHERE
+  TRUE AND GETVARIABLE('full_refresh');
+
+-- Update the rows that differ; the count must be exact.
+UPDATE int.latest AS t SET email = s.email, updated_at = s.updated_at
+FROM stage_latest AS s
+WHERE
+  t.rowid = s.c360_row
+  AND t.id = s.id
+  AND s.c360_action = 'update'
+  AND s.c360_position = 1
+  AND GETVARIABLE('updated_rows') > 0;
+
+-- Insert the rows that are new.
+INSERT INTO int.latest (
+  id,
+  email,
+  updated_at
+)
+SELECT
+  w.id,
+  w.email,
+  w.updated_at
+FROM (
+  SELECT
+    s.id,
+    s.email,
+    s.updated_at
+  FROM stage_latest AS s
+  WHERE
+    s.c360_action = 'insert' AND s.c360_position = 1
+) AS w
+WHERE
+  GETVARIABLE('new_rows') > 0;
+
+-- Book-keeping, in the transaction of the data.
+UPDATE c360_control.state
+SET last_as_of = getvariable('as_of')
+WHERE node = 'int.latest';
+UPDATE c360_control.run_log
+SET status = 'succeeded',
+    finished_at = now(),
+    as_of = getvariable('as_of'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('new_rows'),
+    updated_rows = GETVARIABLE('updated_rows'),
+    deleted_rows = CASE WHEN GETVARIABLE('full_refresh') THEN GETVARIABLE('target_rows') ELSE 0 END,
+    unchanged_rows = GETVARIABLE('source_rows') - GETVARIABLE('new_rows') - GETVARIABLE('updated_rows') - GETVARIABLE('older_rows'),
+    message = NULL
+WHERE run_id = getvariable('run_id');
+COMMIT;
+SET VARIABLE as_of = NULL;
+SET VARIABLE full_refresh = NULL;

@@ -1,0 +1,579 @@
+-- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1e3cdf4b0dca3fa6f588dcd7f2d2703e3886cfe5d1eb9988a2cb4ce5e8c8478c
+
+SET lock_timeout = '10s';
+BEGIN;
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+DO $$
+DECLARE
+    v_released TEXT;
+BEGIN
+    IF current_setting('server_version_num')::integer < 150000 THEN
+        RAISE EXCEPTION 'PostgreSQL 15 or later is needed, this is %', current_setting('server_version');
+    END IF;
+    IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
+        SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
+        IF v_released <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507' THEN
+            RAISE EXCEPTION USING
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', 12)),
+                DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
+                HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS int;
+REVOKE ALL ON SCHEMA int FROM PUBLIC;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    release_id  BIGINT GENERATED ALWAYS AS IDENTITY,
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    released_by TEXT NOT NULL DEFAULT session_user,
+    CONSTRAINT release_pk PRIMARY KEY (release_id)
+);
+COMMENT ON TABLE c360_control.release IS 'One row per released state of the tables; deploy.sql compares with the last.';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT,
+    CONSTRAINT state_pk PRIMARY KEY (node)
+);
+COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark and last run.';
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL,
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    sqlstate         TEXT,
+    message          TEXT,
+    detail           TEXT,
+    spec_hash        TEXT NOT NULL,
+    called_by        TEXT NOT NULL DEFAULT session_user,
+    backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    CONSTRAINT run_log_pk PRIMARY KEY (run_id),
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+);
+CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
+CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
+COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
+
+-- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+RETURNS BIGINT
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_run_id BIGINT;
+BEGIN
+    UPDATE c360_control.run_log AS l
+       SET status = 'abandoned',
+           finished_at = clock_timestamp(),
+           message = 'the process ended without a word (killed, terminated or a server crash); nothing of this run was committed'
+     WHERE l.run_id IN (
+            SELECT r.run_id
+              FROM c360_control.run_log AS r
+             WHERE r.node = p_node
+               AND r.status = 'running'
+               AND NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+               FOR UPDATE SKIP LOCKED);
+    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
+    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    RETURNING run_id INTO v_run_id;
+    RETURN v_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
+RETURNS VOID
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE c360_control.run_log
+       SET status = 'failed',
+           finished_at = clock_timestamp(),
+           sqlstate = p_sqlstate,
+           message = p_message,
+           detail = p_detail
+     WHERE run_id = p_run_id
+       AND status IN ('running', 'abandoned');
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node,
+       l.run_id,
+       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       l.started_at,
+       l.finished_at,
+       l.sqlstate,
+       l.message,
+       l.detail
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
+ WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/latest.sql: incremental int.latest
+
+CREATE TABLE IF NOT EXISTS int.latest (
+  id BIGINT NOT NULL,
+  email TEXT,
+  updated_at TIMESTAMPTZ,
+  CONSTRAINT latest_pk PRIMARY KEY (id)
+);
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_latest (
+  c360_action TEXT,
+  c360_row tid,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  id BIGINT,
+  email TEXT,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('int.latest') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== procedures/run_latest.sql: run of int.latest
+
+-- Brings latest up to date with its query.
+--
+--   CALL c360_control.run_latest();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_latest('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_latest(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_latest();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_latest(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'int.latest';
+    c_spec_hash CONSTANT TEXT := '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_new_rows BIGINT;
+    v_updated_rows BIGINT;
+    v_older_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_source_rows BIGINT;
+    v_duplicate_keys BIGINT;
+    v_target_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
+        TRUNCATE TABLE c360_control.stage_latest;
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    IF NOT v_incremental THEN
+        INSERT INTO c360_control.stage_latest (
+          c360_action,
+          c360_row,
+          c360_copies,
+          c360_position,
+          id,
+          email,
+          updated_at
+        )
+        SELECT
+          CASE
+            WHEN b.id IS NULL
+            THEN 'null_key'
+            WHEN t.id IS NULL
+            THEN 'insert'
+            WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+            THEN 'update'
+            ELSE 'same'
+          END AS c360_action,
+          t.ctid AS c360_row,
+          b.c360_copies,
+          b.c360_position,
+          b.id,
+          b.email,
+          b.updated_at
+        FROM (
+          SELECT
+            m.id,
+            m.email,
+            m.updated_at,
+            COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+            ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+          FROM (
+            SELECT
+              customers.id AS id,
+              customers.email AS email,
+              customers.updated_at AS updated_at
+            FROM raw.customers AS customers
+          ) AS m
+        ) AS b
+        LEFT JOIN int.latest AS t
+          ON t.id = b.id AND NOT v_full_refresh;
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    IF v_incremental THEN
+        INSERT INTO c360_control.stage_latest (
+          c360_action,
+          c360_row,
+          c360_copies,
+          c360_position,
+          id,
+          email,
+          updated_at
+        )
+        SELECT
+          CASE
+            WHEN b.id IS NULL
+            THEN 'null_key'
+            WHEN t.id IS NULL
+            THEN 'insert'
+            WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+            THEN 'update'
+            ELSE 'same'
+          END AS c360_action,
+          t.ctid AS c360_row,
+          b.c360_copies,
+          b.c360_position,
+          b.id,
+          b.email,
+          b.updated_at
+        FROM (
+          SELECT
+            m.id,
+            m.email,
+            m.updated_at,
+            COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+            ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+          FROM (
+            SELECT
+              customers.id AS id,
+              customers.email AS email,
+              customers.updated_at AS updated_at
+            FROM raw.customers AS customers
+            WHERE
+              customers.updated_at > (
+                SELECT
+                  MAX(t.updated_at) AS _col_0
+                FROM int.latest AS t
+              )
+          ) AS m
+        ) AS b
+        LEFT JOIN int.latest AS t
+          ON t.id = b.id AND NOT v_full_refresh;
+    END IF;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows
+    FROM c360_control.stage_latest AS s
+    INTO v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of latest have no id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.email,
+          s.updated_at
+        FROM c360_control.stage_latest AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+    INTO v_duplicate_keys;
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_latest AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s values of id occur in several rows that differ', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM int.latest AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM int.latest AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+        UPDATE int.latest AS t SET email = s.email, updated_at = s.updated_at
+        FROM c360_control.stage_latest AS s
+        WHERE
+          t.ctid = s.c360_row AND t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_updated_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+        INSERT INTO int.latest (
+          id,
+          email,
+          updated_at
+        )
+        SELECT
+          s.id,
+          s.email,
+          s.updated_at
+        FROM c360_control.stage_latest AS s
+        WHERE
+          s.c360_action = 'insert' AND s.c360_position = 1
+        ORDER BY
+          s.id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
+        TRUNCATE TABLE c360_control.stage_latest;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           updated_rows = v_updated_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+           unchanged_rows = v_source_rows - v_new_rows - v_updated_rows - v_older_rows,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_latest(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_latest(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('int.latest', '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_latest(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_latest(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+INSERT INTO c360_control.release (shape)
+SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+
+COMMIT;

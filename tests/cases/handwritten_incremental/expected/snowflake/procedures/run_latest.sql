@@ -1,0 +1,370 @@
+-- c360gen | snowflake | run of int.latest | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5c0454b4acdc05f68b296471f9018710bd379e5941a5c263b3fb903f77500a3
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
+  p_full_refresh BOOLEAN DEFAULT FALSE
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings latest up to date with its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_latest();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_latest('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- CALL C360.c360_control.run_latest(p_full_refresh => TRUE);
+--      replaces every row, in one transaction
+-- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'int.latest';
+  c_spec_hash VARCHAR DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_full_refresh BOOLEAN DEFAULT FALSE;
+  v_incremental BOOLEAN DEFAULT FALSE;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_updated_rows NUMBER(18, 0) DEFAULT NULL;
+  v_older_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_latest (
+    c360_action VARCHAR,
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    id NUMBER(38, 0),
+    email VARCHAR,
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_latest
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+  v_full_refresh := COALESCE(p_full_refresh, FALSE);
+  v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+  -- Read the batch once and look its keys up in the target.
+  IF (NOT v_incremental) THEN
+    INSERT INTO C360.c360_control.stage_latest (
+      c360_action,
+      c360_copies,
+      c360_position,
+      id,
+      email,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b.id IS NULL
+        THEN 'null_key'
+        WHEN t.id IS NULL
+        THEN 'insert'
+        WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      b.c360_copies,
+      b.c360_position,
+      b.id,
+      b.email,
+      b.updated_at
+    FROM (
+      SELECT
+        m.id,
+        m.email,
+        CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+        COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+      FROM (
+        SELECT
+          customers.id AS id,
+          customers.email AS email,
+          customers.updated_at AS updated_at
+        FROM C360.raw.customers AS customers
+      ) AS m
+    ) AS b
+    LEFT JOIN C360.int.latest AS t
+      ON t.id = b.id AND NOT :v_full_refresh;
+  END IF;
+
+  -- Read the batch once and look its keys up in the target.
+  IF (v_incremental) THEN
+    INSERT INTO C360.c360_control.stage_latest (
+      c360_action,
+      c360_copies,
+      c360_position,
+      id,
+      email,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b.id IS NULL
+        THEN 'null_key'
+        WHEN t.id IS NULL
+        THEN 'insert'
+        WHEN b.email IS DISTINCT FROM t.email OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      b.c360_copies,
+      b.c360_position,
+      b.id,
+      b.email,
+      b.updated_at
+    FROM (
+      SELECT
+        m.id,
+        m.email,
+        CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+        COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+      FROM (
+        SELECT
+          customers.id AS id,
+          customers.email AS email,
+          customers.updated_at AS updated_at
+        FROM C360.raw.customers AS customers
+        WHERE
+          customers.updated_at > (
+            SELECT
+              MAX(t.updated_at) AS _col_0
+            FROM C360.int.latest AS t
+          )
+      ) AS m
+    ) AS b
+    LEFT JOIN C360.int.latest AS t
+      ON t.id = b.id AND NOT :v_full_refresh;
+  END IF;
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.updated_rows,
+    q.older_rows,
+    q.null_keys,
+    q.null_times,
+    q.source_rows
+  INTO
+    :v_new_rows,
+    :v_updated_rows,
+    :v_older_rows,
+    :v_null_keys,
+    :v_null_times,
+    :v_source_rows
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows
+    FROM C360.c360_control.stage_latest AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 int.latest: '
+      || v_null_keys
+      || ' rows of the query of latest have no id'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Rows that share a key must be equal in every column.
+  SELECT
+    q.duplicate_keys
+  INTO
+    :v_duplicate_keys
+  FROM (
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.email,
+          s.updated_at
+        FROM C360.c360_control.stage_latest AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+  ) AS q;
+
+  -- Which of two different rows would win would be chance.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_latest AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 int.latest: '
+      || v_duplicate_keys
+      || ' values of id occur in several rows that differ'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A full refresh replaces every row.
+  SELECT
+    q.target_rows
+  INTO
+    :v_target_rows
+  FROM (
+    SELECT
+      COUNT(*) AS target_rows
+    FROM C360.int.latest AS t
+  ) AS q;
+
+  -- Empty the table; readers see its rows until the commit.
+  IF (v_full_refresh) THEN
+    DELETE FROM C360.int.latest AS t
+    WHERE
+      TRUE;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_target_rows) THEN
+      v_message := 'ZC006 ' || 'int.latest' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Update the rows that differ; the count must be exact.
+  IF (v_updated_rows > 0) THEN
+    UPDATE C360.int.latest AS t SET email = s.email, updated_at = s.updated_at
+    FROM C360.c360_control.stage_latest AS s
+    WHERE
+      t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_updated_rows) THEN
+      v_message := 'ZC006 ' || 'int.latest' || ': ' || (v_updated_rows) || ' rows to update, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the rows that are new.
+  IF (v_new_rows > 0) THEN
+    INSERT INTO C360.int.latest (
+      id,
+      email,
+      updated_at
+    )
+    SELECT
+      s.id,
+      s.email,
+      s.updated_at
+    FROM C360.c360_control.stage_latest AS s
+    WHERE
+      s.c360_action = 'insert' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows) THEN
+      v_message := 'ZC006 ' || 'int.latest' || ': ' || (v_new_rows) || ' rows to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_source_rows,
+    :v_new_rows,
+    :v_updated_rows,
+    CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
+    :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;

@@ -1,0 +1,62 @@
+-- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d471fe98642ebc12518c827ffcc79b294289fae1642f2dafcd21582f810a46e
+
+-- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
+  run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
+  logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
+  as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
+  source_rows INT64,
+  inserted_rows INT64,
+  updated_rows INT64,
+  closed_rows INT64,
+  deleted_rows INT64,
+  revived_rows INT64,
+  unchanged_rows INT64,
+  dated_by_run INT64,
+  watermark_before TIMESTAMP,
+  watermark_after TIMESTAMP,
+  message STRING OPTIONS (description = 'Set when status is failed'),
+  spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
+  called_by STRING,
+  job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
+)
+PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
+CLUSTER BY node
+OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  cursor_value TIMESTAMP OPTIONS (description = 'Highest cursor loaded, never later than the run time'),
+  run_id STRING NOT NULL OPTIONS (description = 'Run that committed it'),
+  as_of TIMESTAMP NOT NULL OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL OPTIONS (description = 'The latest row of a node counts')
+)
+CLUSTER BY node
+OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
+OPTIONS (description = 'One row per run and how it ended')
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by,
+  MAX(l.job_id) AS job_id
+FROM `acme-analytics`.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;

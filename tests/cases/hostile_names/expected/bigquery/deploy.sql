@@ -1,0 +1,934 @@
+-- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b648f27c99d0e94286b035882eb66da7ea5158c8a893e17d51b57cbdf29f2da5
+
+-- All data sets must be in one location: a procedure cannot read across locations.
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.int;
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.snap;
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.release (
+  shape STRING NOT NULL OPTIONS (description = 'Hash of tables, columns, types, keys and strategies'),
+  released_at TIMESTAMP NOT NULL,
+  released_by STRING NOT NULL
+)
+OPTIONS (description = 'One row per released state, never changed; deploy.sql compares with the last.');
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+IF EXISTS (
+  SELECT 1
+  FROM `acme-analytics`.c360_control.release AS r
+  WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+    AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
+) THEN
+  RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
+END IF;
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
+  run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
+  logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
+  as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
+  source_rows INT64,
+  inserted_rows INT64,
+  updated_rows INT64,
+  closed_rows INT64,
+  deleted_rows INT64,
+  revived_rows INT64,
+  unchanged_rows INT64,
+  dated_by_run INT64,
+  watermark_before TIMESTAMP,
+  watermark_after TIMESTAMP,
+  message STRING OPTIONS (description = 'Set when status is failed'),
+  spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
+  called_by STRING,
+  job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
+)
+PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
+CLUSTER BY node
+OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  cursor_value TIMESTAMP OPTIONS (description = 'Highest cursor loaded, never later than the run time'),
+  run_id STRING NOT NULL OPTIONS (description = 'Run that committed it'),
+  as_of TIMESTAMP NOT NULL OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL OPTIONS (description = 'The latest row of a node counts')
+)
+CLUSTER BY node
+OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
+OPTIONS (description = 'One row per run and how it ended')
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by,
+  MAX(l.job_id) AS job_id
+FROM `acme-analytics`.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;
+
+
+-- ==================== tables/table.sql: incremental int.limit
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.int.`limit` (
+  `group` INT64 NOT NULL,
+  `select` STRING,
+  `Größe` STRING,
+  `two words` STRING,
+  remark STRING,
+  updated_at TIMESTAMP,
+  PRIMARY KEY (`group`) NOT ENFORCED
+)
+CLUSTER BY `group`;
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_table (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_table: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_table (node)
+SELECT 'int.limit'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_table AS l);
+
+
+-- ==================== tables/user.sql: snapshot snap.user
+
+CREATE TABLE IF NOT EXISTS `acme-analytics`.snap.`user` (
+  `group` INT64 NOT NULL,
+  `select` STRING,
+  `Größe` STRING,
+  `two words` STRING,
+  updated_at TIMESTAMP NOT NULL,
+  valid_from TIMESTAMP NOT NULL OPTIONS (
+    description='First instant of this version (UTC, inclusive).'
+  ),
+  valid_to TIMESTAMP OPTIONS (
+    description='First instant after this version (UTC); NULL while it is current.'
+  ),
+  opened_run_id STRING NOT NULL OPTIONS (
+    description='Run that wrote this version.'
+  ),
+  closed_run_id STRING OPTIONS (
+    description='Run that closed this version.'
+  ),
+  PRIMARY KEY (`group`, valid_from) NOT ENFORCED
+)
+PARTITION BY TIMESTAMP_TRUNC(valid_to, MONTH)
+CLUSTER BY `group`
+OPTIONS (
+  description='Quotes \' and " and \\ and --; DROP TABLE x; $$ and %s {{ x }}'
+);
+
+-- One table per node: transactions that update one table conflict whatever the rows, and a shared one would make nodes cancel each other.
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.lock_user (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  run_id STRING OPTIONS (description = 'Last run that held the lock'),
+  locked_at TIMESTAMP
+)
+OPTIONS (description = 'Mutex of run_user: exactly one row.');
+
+INSERT INTO `acme-analytics`.c360_control.lock_user (node)
+SELECT 'snap.user'
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_user AS l);
+
+
+-- ==================== views/user.sql: views of snap.user
+
+CREATE OR REPLACE VIEW `acme-analytics`.snap.user_current
+OPTIONS (
+  description='The open versions of user: one row per key.'
+) AS
+SELECT
+  h.`group`,
+  h.`select`,
+  h.`Größe`,
+  h.`two words`,
+  h.updated_at,
+  h.valid_from
+FROM `acme-analytics`.snap.`user` AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snap.user_as_of(p_at TIMESTAMP)
+OPTIONS (description = 'user as it was at an instant: at most one row per key.')
+AS (
+  SELECT
+    h.`group`,
+    h.`select`,
+    h.`Größe`,
+    h.`two words`,
+    h.updated_at,
+    h.valid_from,
+    h.valid_to
+  FROM `acme-analytics`.snap.`user` AS h
+  WHERE
+    h.valid_from <= p_at AND (
+      h.valid_to > p_at OR h.valid_to IS NULL
+    )
+);
+
+
+-- ==================== procedures/run_table.sql: run of int.limit
+
+-- CALL `acme-analytics`.c360_control.run_table(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_table(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_table(NULL, TRUE);
+--      replaces every row, in one transaction
+-- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share group must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_table(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings table up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'int.limit';
+  DECLARE c_spec_hash STRING DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_new_rows INT64;
+  DECLARE v_updated_rows INT64;
+  DECLARE v_older_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_target_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_table (
+      c360_action STRING,
+      c360_copies INT64,
+      c360_position INT64,
+      `group` INT64,
+      `select` STRING,
+      `Größe` STRING,
+      `two words` STRING,
+      remark STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_table SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_table SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO stage_table (
+      c360_action,
+      c360_copies,
+      c360_position,
+      `group`,
+      `select`,
+      `Größe`,
+      `two words`,
+      remark,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b.`group` IS NULL
+        THEN 'null_key'
+        WHEN t.`group` IS NULL
+        THEN 'insert'
+        WHEN b.`select` IS DISTINCT FROM t.`select`
+        OR b.`Größe` IS DISTINCT FROM t.`Größe`
+        OR b.`two words` IS DISTINCT FROM t.`two words`
+        OR b.remark IS DISTINCT FROM t.remark
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      b.c360_copies,
+      b.c360_position,
+      b.`group`,
+      b.`select`,
+      b.`Größe`,
+      b.`two words`,
+      b.remark,
+      b.updated_at
+    FROM (
+      SELECT
+        m.`group`,
+        m.`select`,
+        m.`Größe`,
+        m.`two words`,
+        m.remark,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m.`group`) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.`group` ORDER BY m.`group` NULLS LAST) AS c360_position
+      FROM (
+        SELECT
+          o.`group` AS `group`,
+          o.`select` AS `select`,
+          o.`Größe` AS `Größe`,
+          o.`two words` AS `two words`,
+          CAST('it\'s $x$ 100% \\ --' AS STRING) AS remark,
+          o.updated_at AS updated_at
+        FROM `acme-analytics`.raw.`order` AS o
+      ) AS m
+    ) AS b
+    LEFT JOIN `acme-analytics`.int.`limit` AS t
+      ON t.`group` = b.`group` AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+        COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows
+      FROM stage_table AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 int.limit: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of table have no group',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SET v_duplicate_keys = (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          d.`group`
+        FROM (
+          SELECT DISTINCT
+            s.`group`,
+            s.`select`,
+            s.`Größe`,
+            s.`two words`,
+            s.remark,
+            s.updated_at
+          FROM stage_table AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ) AS d
+        GROUP BY
+          d.`group`
+        HAVING
+          COUNT(*) > 1
+      ) AS r
+    );
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_table AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 int.limit: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' values of group occur in several rows that differ',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    SET v_target_rows = (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM `acme-analytics`.int.`limit` AS t
+    );
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.int.`limit` AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.limit', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+      UPDATE `acme-analytics`.int.`limit` AS t SET `select` = s.`select`, `Größe` = s.`Größe`, `two words` = s.`two words`, remark = s.remark, updated_at = s.updated_at
+      FROM stage_table AS s
+      WHERE
+        t.`group` = s.`group` AND s.c360_action = 'update' AND s.c360_position = 1;
+      IF @@row_count <> v_updated_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.limit', ': ', CAST(v_updated_rows AS STRING), ' rows to update, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.int.`limit` (
+        `group`,
+        `select`,
+        `Größe`,
+        `two words`,
+        remark,
+        updated_at
+      )
+      SELECT
+        s.`group`,
+        s.`select`,
+        s.`Größe`,
+        s.`two words`,
+        s.remark,
+        s.updated_at
+      FROM stage_table AS s
+      WHERE
+        s.c360_action = 'insert' AND s.c360_position = 1;
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'int.limit', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_source_rows,
+      v_new_rows,
+      v_updated_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      v_source_rows - v_new_rows - v_updated_rows - v_older_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/run_user.sql: run of snap.user
+
+-- CALL `acme-analytics`.c360_control.run_user(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_user(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Brings the history user up to date with raw.order')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snap.user';
+  DECLARE c_spec_hash STRING DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_changed_rows INT64;
+  DECLARE v_revived_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_dated_by_run INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_blocked_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_future_times INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_user (
+      c360_action STRING,
+      c360_open_from TIMESTAMP,
+      c360_starts_at TIMESTAMP,
+      c360_ends_at TIMESTAMP,
+      `group` INT64,
+      `select` STRING,
+      `Größe` STRING,
+      `two words` STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO stage_user (
+      c360_action,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      `group`,
+      `select`,
+      `Größe`,
+      `two words`,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d.`group`,
+      d.`select`,
+      d.`Größe`,
+      d.`two words`,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.`group` IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.`group` IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.`group` IS NULL
+          THEN 'new'
+          WHEN s.`select` IS DISTINCT FROM o.`select`
+          OR s.`Größe` IS DISTINCT FROM o.`Größe`
+          OR s.`two words` IS DISTINCT FROM o.`two words`
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s.`group`, o.`group`) AS `group`,
+        s.`select` AS `select`,
+        s.`Größe` AS `Größe`,
+        s.`two words` AS `two words`,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.`group`,
+          r.`select`,
+          r.`Größe`,
+          r.`two words`,
+          r.updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.`group`) AS c360_copies
+        FROM `acme-analytics`.raw.`order` AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.`group`,
+          h.`select`,
+          h.`Größe`,
+          h.`two words`,
+          h.valid_from
+        FROM `acme-analytics`.snap.`user` AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.`group` = s.`group`
+      LEFT JOIN (
+        SELECT
+          p.`group`,
+          MAX(p.valid_to) AS c360_boundary
+        FROM `acme-analytics`.snap.`user` AS p
+        WHERE
+          NOT p.valid_to IS NULL
+        GROUP BY
+          p.`group`
+      ) AS l
+        ON l.`group` = s.`group`
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.snap.`user` AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS open_rows
+      FROM stage_user AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 snap.user: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of raw.order have no group',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 snap.user: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' rows of raw.order share their group with another row',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 snap.user: ',
+        CAST(v_null_times AS STRING),
+        ' rows of raw.order have no usable updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC009 snap.user: ',
+        CAST(v_future_times AS STRING),
+        ' rows of raw.order have updated_at later than ',
+        CAST(v_latest AS STRING),
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Compare the clocks.'
+      );
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC004 snap.user: ',
+        'raw.order is empty while ',
+        CAST(v_open_rows AS STRING),
+        ' versions are open',
+        '. Nothing was written. Load the source first.'
+      );
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC010 snap.user: ',
+        CAST(v_blocked_rows AS STRING),
+        ' open versions start at or after the run time ',
+        CAST(v_as_of AS STRING),
+        ' and cannot be closed at it',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Run again once that time has passed.'
+      );
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+      UPDATE `acme-analytics`.snap.`user` AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+      FROM stage_user AS s
+      WHERE
+        t.`group` = s.`group`
+        AND t.valid_from = s.c360_open_from
+        AND t.valid_to IS NULL
+        AND NOT s.c360_ends_at IS NULL;
+      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+      INSERT INTO `acme-analytics`.snap.`user` (
+        `group`,
+        `select`,
+        `Größe`,
+        `two words`,
+        updated_at,
+        valid_from,
+        opened_run_id
+      )
+      SELECT
+        s.`group`,
+        s.`select`,
+        s.`Größe`,
+        s.`two words`,
+        s.updated_at,
+        s.c360_starts_at AS valid_from,
+        v_run_id AS opened_run_id
+      FROM stage_user AS s
+      WHERE
+        NOT s.c360_starts_at IS NULL;
+      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+      v_new_rows + v_changed_rows + v_revived_rows,
+      v_changed_rows + v_deleted_rows,
+      v_deleted_rows,
+      v_revived_rows,
+      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_dated_by_run
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
+SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', CURRENT_TIMESTAMP(), SESSION_USER()
+FROM (SELECT 1)
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');

@@ -1,0 +1,431 @@
+-- c360gen | bigquery | run of snap.user | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ae5d9c8619eb2bf7eb79fc7f5cdf24d5de10863703a0792463eebfe884f2fa0
+
+-- CALL `acme-analytics`.c360_control.run_user(NULL);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_user(TIMESTAMP '2026-01-31 02:00:00+00');
+--      repeats a run as of a stated time
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TIMESTAMP)
+OPTIONS (description = 'Brings the history user up to date with raw.order')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snap.user';
+  DECLARE c_spec_hash STRING DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_changed_rows INT64;
+  DECLARE v_revived_rows INT64;
+  DECLARE v_deleted_rows INT64;
+  DECLARE v_dated_by_run INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_blocked_rows INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_future_times INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_user (
+      c360_action STRING,
+      c360_open_from TIMESTAMP,
+      c360_starts_at TIMESTAMP,
+      c360_ends_at TIMESTAMP,
+      `group` INT64,
+      `select` STRING,
+      `Größe` STRING,
+      `two words` STRING,
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO stage_user (
+      c360_action,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      `group`,
+      `select`,
+      `Größe`,
+      `two words`,
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d.`group`,
+      d.`select`,
+      d.`Größe`,
+      d.`two words`,
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.`group` IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o.`group` IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o.`group` IS NULL
+          THEN 'new'
+          WHEN s.`select` IS DISTINCT FROM o.`select`
+          OR s.`Größe` IS DISTINCT FROM o.`Größe`
+          OR s.`two words` IS DISTINCT FROM o.`two words`
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s.`group`, o.`group`) AS `group`,
+        s.`select` AS `select`,
+        s.`Größe` AS `Größe`,
+        s.`two words` AS `two words`,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.`group`,
+          r.`select`,
+          r.`Größe`,
+          r.`two words`,
+          r.updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.`group`) AS c360_copies
+        FROM `acme-analytics`.raw.`order` AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.`group`,
+          h.`select`,
+          h.`Größe`,
+          h.`two words`,
+          h.valid_from
+        FROM `acme-analytics`.snap.`user` AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.`group` = s.`group`
+      LEFT JOIN (
+        SELECT
+          p.`group`,
+          MAX(p.valid_to) AS c360_boundary
+        FROM `acme-analytics`.snap.`user` AS p
+        WHERE
+          NOT p.valid_to IS NULL
+        GROUP BY
+          p.`group`
+      ) AS l
+        ON l.`group` = s.`group`
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        (
+          SELECT
+            COUNT(*)
+          FROM `acme-analytics`.snap.`user` AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS open_rows
+      FROM stage_user AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 snap.user: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of raw.order have no group',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 snap.user: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' rows of raw.order share their group with another row',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 snap.user: ',
+        CAST(v_null_times AS STRING),
+        ' rows of raw.order have no usable updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC009 snap.user: ',
+        CAST(v_future_times AS STRING),
+        ' rows of raw.order have updated_at later than ',
+        CAST(v_latest AS STRING),
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Compare the clocks.'
+      );
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC004 snap.user: ',
+        'raw.order is empty while ',
+        CAST(v_open_rows AS STRING),
+        ' versions are open',
+        '. Nothing was written. Load the source first.'
+      );
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
+          FROM stage_user AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC010 snap.user: ',
+        CAST(v_blocked_rows AS STRING),
+        ' open versions start at or after the run time ',
+        CAST(v_as_of AS STRING),
+        ' and cannot be closed at it',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Run again once that time has passed.'
+      );
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+      UPDATE `acme-analytics`.snap.`user` AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+      FROM stage_user AS s
+      WHERE
+        t.`group` = s.`group`
+        AND t.valid_from = s.c360_open_from
+        AND t.valid_to IS NULL
+        AND NOT s.c360_ends_at IS NULL;
+      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+      INSERT INTO `acme-analytics`.snap.`user` (
+        `group`,
+        `select`,
+        `Größe`,
+        `two words`,
+        updated_at,
+        valid_from,
+        opened_run_id
+      )
+      SELECT
+        s.`group`,
+        s.`select`,
+        s.`Größe`,
+        s.`two words`,
+        s.updated_at,
+        s.c360_starts_at AS valid_from,
+        v_run_id AS opened_run_id
+      FROM stage_user AS s
+      WHERE
+        NOT s.c360_starts_at IS NULL;
+      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+    )
+    VALUES (
+      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+      v_new_rows + v_changed_rows + v_revived_rows,
+      v_changed_rows + v_deleted_rows,
+      v_deleted_rows,
+      v_revived_rows,
+      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_dated_by_run
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;

@@ -1,0 +1,167 @@
+-- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b0a70c3883f25ba6b853bc3ddec5e21c1b39d3896b369dc46981e138b677c53
+
+SET TimeZone = 'UTC';
+BEGIN TRANSACTION;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+CREATE SCHEMA IF NOT EXISTS int;
+CREATE SCHEMA IF NOT EXISTS snap;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+SELECT
+    error(concat(
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', 12),
+        ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
+    ))
+FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
+WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: its watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL PRIMARY KEY,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT
+);
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE SEQUENCE IF NOT EXISTS c360_control.run_id;
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT NOT NULL,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned')),
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL,
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    message          TEXT,
+    spec_hash        TEXT NOT NULL
+);
+
+-- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.
+CREATE OR REPLACE MACRO c360_quotient(n, d) AS (
+    CASE WHEN d = 0 THEN error('division by zero') ELSE
+        CAST(
+            sign(n) * sign(d) * (
+                (2 * abs(CAST(CAST(n AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)) * 1000000000
+                    + abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+                // (2 * abs(CAST(CAST(d AS DECIMAL(38, 9)) * 1000000000 AS HUGEINT)))
+            ) AS DECIMAL(38, 0)
+        ) * 0.000000001
+    END
+);
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node, l.run_id, COALESCE(l.status, 'never run') AS status, l.started_at, l.finished_at, l.message
+FROM c360_control.state AS s
+LEFT JOIN (
+    SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
+    FROM c360_control.run_log AS r
+    QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
+) AS l ON l.node = s.node
+WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/table.sql: incremental int.limit
+
+CREATE TABLE IF NOT EXISTS int."limit" (
+  "group" BIGINT NOT NULL,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  remark TEXT,
+  updated_at TIMESTAMPTZ,
+  CONSTRAINT limit_pk PRIMARY KEY ("group")
+);
+
+INSERT INTO c360_control.state (node) VALUES ('int.limit') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/user.sql: snapshot snap.user
+
+CREATE TABLE IF NOT EXISTS snap."user" (
+  "group" BIGINT NOT NULL,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from),
+  CONSTRAINT user_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snap."user" IS 'Quotes '' and " and \ and --; DROP TABLE x; $$ and %s {{ x }}';
+
+COMMENT ON COLUMN snap."user".valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snap."user".valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snap."user".opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snap."user".closed_run_id IS 'Run that closed this version.';
+
+INSERT INTO c360_control.state (node) VALUES ('snap.user') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/user.sql: views of snap.user
+
+CREATE OR REPLACE VIEW snap.user_current AS
+SELECT
+  h."group",
+  h."select",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from
+FROM snap."user" AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snap.user_current IS 'The open versions of user: one row per key.';
+
+COMMENT ON COLUMN snap.user_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+CREATE OR REPLACE MACRO snap.user_as_of(p_at) AS TABLE
+SELECT
+  h."group",
+  h."select",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snap."user" AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  );
+
+
+INSERT INTO c360_control.release (shape)
+SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+
+COMMIT;

@@ -1,0 +1,269 @@
+-- c360gen | duckdb | run of int.limit | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4389e61240b959c2332daee667cb440d98361686b6b3b13f3754c94e688241e4
+
+-- Brings table up to date with its query.
+--
+-- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
+-- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time, `SET VARIABLE full_refresh = true` replaces every row.
+--
+-- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share group must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
+SET TimeZone = 'UTC';
+
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+BEGIN TRANSACTION;
+UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.limit' AND status = 'running';
+SET VARIABLE run_id = nextval('c360_control.run_id');
+INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
+SELECT getvariable('run_id'), 'int.limit', 'running', getvariable('as_of'), now(), 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+COMMIT;
+
+-- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
+BEGIN TRANSACTION;
+SET VARIABLE known = (SELECT {'last_as_of': s.last_as_of, 'watermark': s.watermark} FROM c360_control.state AS s WHERE s.node = 'int.limit');
+SET VARIABLE last_as_of = getvariable('known').last_as_of;
+SET VARIABLE watermark = getvariable('known').watermark;
+UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = 'int.limit';
+SET VARIABLE as_of = COALESCE(CAST(getvariable('as_of') AS TIMESTAMPTZ), now());
+SET VARIABLE latest = getvariable('as_of') + INTERVAL '300 seconds';
+SELECT
+    error(concat(
+        'ZC005 ', 'int.limit', ': the run time ', getvariable('as_of'),
+        CASE
+            WHEN getvariable('as_of') < getvariable('last_as_of')
+            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
+            ELSE ' is in the future'
+        END,
+        '. Nothing was written. Repeat runs in ascending order of as_of.'
+    ))
+WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
+SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
+
+-- 3. The stage, private to this session.
+CREATE OR REPLACE TEMPORARY TABLE stage_table (
+  c360_action TEXT,
+  c360_row BIGINT,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  "group" BIGINT,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  remark TEXT,
+  updated_at TIMESTAMPTZ
+);
+
+-- Read the batch once and look its keys up in the target.
+INSERT INTO stage_table (
+  c360_action,
+  c360_row,
+  c360_copies,
+  c360_position,
+  "group",
+  "select",
+  "Größe",
+  "two words",
+  remark,
+  updated_at
+)
+SELECT
+  CASE
+    WHEN b."group" IS NULL
+    THEN 'null_key'
+    WHEN t."group" IS NULL
+    THEN 'insert'
+    WHEN b."select" IS DISTINCT FROM t."select"
+    OR b."Größe" IS DISTINCT FROM t."Größe"
+    OR b."two words" IS DISTINCT FROM t."two words"
+    OR b.remark IS DISTINCT FROM t.remark
+    OR b.updated_at IS DISTINCT FROM t.updated_at
+    THEN 'update'
+    ELSE 'same'
+  END AS c360_action,
+  t.rowid AS c360_row,
+  b.c360_copies,
+  b.c360_position,
+  b."group",
+  b."select",
+  b."Größe",
+  b."two words",
+  b.remark,
+  b.updated_at
+FROM (
+  SELECT
+    m."group",
+    m."select",
+    m."Größe",
+    m."two words",
+    m.remark,
+    m.updated_at,
+    COUNT(*) OVER (PARTITION BY m."group") AS c360_copies,
+    ROW_NUMBER() OVER (PARTITION BY m."group" ORDER BY m."group") AS c360_position
+  FROM (
+    SELECT
+      o."group" AS "group",
+      o."select" AS "select",
+      o."Größe" AS "Größe",
+      o."two words" AS "two words",
+      CAST('it''s $x$ 100% \ --' AS TEXT) AS remark,
+      o.updated_at AS updated_at
+    FROM raw."order" AS o
+  ) AS m
+) AS b
+LEFT JOIN int."limit" AS t
+  ON t."group" = b."group" AND NOT GETVARIABLE('full_refresh');
+
+-- Count what was decided.
+SET VARIABLE counted = (
+    SELECT
+      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*)}
+    FROM stage_table AS s
+);
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE updated_rows = getvariable('counted').updated_rows;
+SET VARIABLE older_rows = getvariable('counted').older_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
+SET VARIABLE null_times = getvariable('counted').null_times;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
+
+-- Keys must not be NULL.
+SELECT
+    error(concat(
+        'ZC002 int.limit: ',
+        GETVARIABLE('null_keys'),
+        ' rows of the query of table have no group',
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('null_keys') > 0;
+
+-- Rows that share a key must be equal in every column.
+SET VARIABLE counted = (
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        d."group"
+      FROM (
+        SELECT DISTINCT
+          s."group",
+          s."select",
+          s."Größe",
+          s."two words",
+          s.remark,
+          s.updated_at
+        FROM stage_table AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d."group"
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
+
+-- Which of two different rows would win would be chance.
+SELECT
+    error(concat(
+        'ZC001 int.limit: ',
+        GETVARIABLE('duplicate_keys'),
+        ' values of group occur in several rows that differ',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+              FROM stage_table AS s
+              WHERE
+                s.c360_copies > 1 AND s.c360_action <> 'superseded'
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+    ))
+WHERE GETVARIABLE('duplicate_keys') > 0;
+
+-- A full refresh replaces every row.
+SET VARIABLE counted = (
+    SELECT
+      {'target_rows': COUNT(*)}
+    FROM int."limit" AS t
+);
+SET VARIABLE target_rows = getvariable('counted').target_rows;
+
+-- Empty the table; readers see its rows until the commit.
+DELETE FROM int."limit" AS t
+WHERE
+  TRUE AND GETVARIABLE('full_refresh');
+
+-- Update the rows that differ; the count must be exact.
+UPDATE int."limit" AS t SET "select" = s."select", "Größe" = s."Größe", "two words" = s."two words", remark = s.remark, updated_at = s.updated_at
+FROM stage_table AS s
+WHERE
+  t.rowid = s.c360_row
+  AND t."group" = s."group"
+  AND s.c360_action = 'update'
+  AND s.c360_position = 1
+  AND GETVARIABLE('updated_rows') > 0;
+
+-- Insert the rows that are new.
+INSERT INTO int."limit" (
+  "group",
+  "select",
+  "Größe",
+  "two words",
+  remark,
+  updated_at
+)
+SELECT
+  w."group",
+  w."select",
+  w."Größe",
+  w."two words",
+  w.remark,
+  w.updated_at
+FROM (
+  SELECT
+    s."group",
+    s."select",
+    s."Größe",
+    s."two words",
+    s.remark,
+    s.updated_at
+  FROM stage_table AS s
+  WHERE
+    s.c360_action = 'insert' AND s.c360_position = 1
+) AS w
+WHERE
+  GETVARIABLE('new_rows') > 0;
+
+-- Book-keeping, in the transaction of the data.
+UPDATE c360_control.state
+SET last_as_of = getvariable('as_of')
+WHERE node = 'int.limit';
+UPDATE c360_control.run_log
+SET status = 'succeeded',
+    finished_at = now(),
+    as_of = getvariable('as_of'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('new_rows'),
+    updated_rows = GETVARIABLE('updated_rows'),
+    deleted_rows = CASE WHEN GETVARIABLE('full_refresh') THEN GETVARIABLE('target_rows') ELSE 0 END,
+    unchanged_rows = GETVARIABLE('source_rows') - GETVARIABLE('new_rows') - GETVARIABLE('updated_rows') - GETVARIABLE('older_rows'),
+    message = NULL
+WHERE run_id = getvariable('run_id');
+COMMIT;
+SET VARIABLE as_of = NULL;
+SET VARIABLE full_refresh = NULL;

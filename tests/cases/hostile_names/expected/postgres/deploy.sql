@@ -1,0 +1,1141 @@
+-- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 836674ff91937d4470418c06d30b5bee1e4d028b3490bcf46b932127136e38ed
+
+SET lock_timeout = '10s';
+BEGIN;
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+DO $$
+DECLARE
+    v_released TEXT;
+BEGIN
+    IF current_setting('server_version_num')::integer < 150000 THEN
+        RAISE EXCEPTION 'PostgreSQL 15 or later is needed, this is %', current_setting('server_version');
+    END IF;
+    IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
+        SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
+        IF v_released <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172' THEN
+            RAISE EXCEPTION USING
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', 12)),
+                DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
+                HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
+        END IF;
+    END IF;
+END;
+$$;
+
+CREATE SCHEMA IF NOT EXISTS c360_control;
+REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS int;
+REVOKE ALL ON SCHEMA int FROM PUBLIC;
+CREATE SCHEMA IF NOT EXISTS snap;
+REVOKE ALL ON SCHEMA snap FROM PUBLIC;
+
+-- One row per released state, never changed.
+CREATE TABLE IF NOT EXISTS c360_control.release (
+    release_id  BIGINT GENERATED ALWAYS AS IDENTITY,
+    shape       TEXT NOT NULL,
+    released_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    released_by TEXT NOT NULL DEFAULT session_user,
+    CONSTRAINT release_pk PRIMARY KEY (release_id)
+);
+COMMENT ON TABLE c360_control.release IS 'One row per released state of the tables; deploy.sql compares with the last.';
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
+CREATE TABLE IF NOT EXISTS c360_control.state (
+    node        TEXT NOT NULL,
+    watermark   TIMESTAMPTZ,
+    last_as_of  TIMESTAMPTZ,
+    last_run_id BIGINT,
+    CONSTRAINT state_pk PRIMARY KEY (node)
+);
+COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark and last run.';
+
+-- One row per run. `succeeded` is written by the transaction that writes the data, so it means committed.
+CREATE TABLE IF NOT EXISTS c360_control.run_log (
+    run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
+    node             TEXT NOT NULL,
+    status           TEXT NOT NULL,
+    as_of            TIMESTAMPTZ,
+    started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    finished_at      TIMESTAMPTZ,
+    source_rows      BIGINT,
+    inserted_rows    BIGINT,
+    updated_rows     BIGINT,
+    closed_rows      BIGINT,
+    deleted_rows     BIGINT,
+    revived_rows     BIGINT,
+    unchanged_rows   BIGINT,
+    dated_by_run     BIGINT,
+    watermark_before TIMESTAMPTZ,
+    watermark_after  TIMESTAMPTZ,
+    sqlstate         TEXT,
+    message          TEXT,
+    detail           TEXT,
+    spec_hash        TEXT NOT NULL,
+    called_by        TEXT NOT NULL DEFAULT session_user,
+    backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    CONSTRAINT run_log_pk PRIMARY KEY (run_id),
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+);
+CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
+CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
+COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
+
+-- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+RETURNS BIGINT
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_run_id BIGINT;
+BEGIN
+    UPDATE c360_control.run_log AS l
+       SET status = 'abandoned',
+           finished_at = clock_timestamp(),
+           message = 'the process ended without a word (killed, terminated or a server crash); nothing of this run was committed'
+     WHERE l.run_id IN (
+            SELECT r.run_id
+              FROM c360_control.run_log AS r
+             WHERE r.node = p_node
+               AND r.status = 'running'
+               AND NOT EXISTS (
+                    SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+               FOR UPDATE SKIP LOCKED);
+    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
+    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    RETURNING run_id INTO v_run_id;
+    RETURN v_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
+RETURNS VOID
+LANGUAGE sql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE c360_control.run_log
+       SET status = 'failed',
+           finished_at = clock_timestamp(),
+           sqlstate = p_sqlstate,
+           message = p_message,
+           detail = p_detail
+     WHERE run_id = p_run_id
+       AND status IN ('running', 'abandoned');
+$$;
+REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
+
+-- What is wrong now: one row per node whose last run did not succeed.
+CREATE OR REPLACE VIEW c360_control.run_health AS
+SELECT s.node,
+       l.run_id,
+       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       l.started_at,
+       l.finished_at,
+       l.sqlstate,
+       l.message,
+       l.detail
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
+ WHERE l.status IS DISTINCT FROM 'succeeded';
+
+
+-- ==================== tables/table.sql: incremental int.limit
+
+CREATE TABLE IF NOT EXISTS int."limit" (
+  "group" BIGINT NOT NULL,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  remark TEXT,
+  updated_at TIMESTAMPTZ,
+  CONSTRAINT limit_pk PRIMARY KEY ("group")
+);
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_table (
+  c360_action TEXT,
+  c360_row tid,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  "group" BIGINT,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  remark TEXT,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('int.limit') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== tables/user.sql: snapshot snap.user
+
+CREATE TABLE IF NOT EXISTS snap."user" (
+  "group" BIGINT NOT NULL,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  updated_at TIMESTAMPTZ NOT NULL,
+  valid_from TIMESTAMPTZ NOT NULL,
+  valid_to TIMESTAMPTZ,
+  opened_run_id BIGINT NOT NULL,
+  closed_run_id BIGINT,
+  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from),
+  CONSTRAINT user_interval_ck CHECK (valid_from < valid_to)
+);
+
+COMMENT ON TABLE snap."user" IS 'Quotes '' and " and \ and --; DROP TABLE x; $$ and %s {{ x }}';
+
+COMMENT ON COLUMN snap."user".valid_from IS 'First instant of this version (UTC, inclusive).';
+
+COMMENT ON COLUMN snap."user".valid_to IS 'First instant after this version (UTC); NULL while it is current.';
+
+COMMENT ON COLUMN snap."user".opened_run_id IS 'Run that wrote this version.';
+
+COMMENT ON COLUMN snap."user".closed_run_id IS 'Run that closed this version.';
+
+CREATE UNIQUE INDEX IF NOT EXISTS user_open_uq ON snap."user"("group")
+WHERE
+  valid_to IS NULL;
+
+CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_user (
+  c360_action TEXT,
+  c360_row tid,
+  c360_open_from TIMESTAMPTZ,
+  c360_starts_at TIMESTAMPTZ,
+  c360_ends_at TIMESTAMPTZ,
+  "group" BIGINT,
+  "select" TEXT,
+  "Größe" TEXT,
+  "two words" TEXT,
+  updated_at TIMESTAMPTZ
+)
+WITH (
+  autovacuum_enabled=FALSE
+);
+
+INSERT INTO c360_control.state (node) VALUES ('snap.user') ON CONFLICT (node) DO NOTHING;
+
+
+-- ==================== views/user.sql: views of snap.user
+
+CREATE OR REPLACE VIEW snap.user_current AS
+SELECT
+  h."group",
+  h."select",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from
+FROM snap."user" AS h
+WHERE
+  h.valid_to IS NULL;
+
+COMMENT ON VIEW snap.user_current IS 'The open versions of user: one row per key.';
+
+COMMENT ON COLUMN snap.user_current.valid_from IS 'First instant of this version (UTC, inclusive).';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snap.user_as_of(p_at TIMESTAMPTZ)
+RETURNS TABLE (
+    "group" BIGINT,
+    "select" TEXT,
+    "Größe" TEXT,
+    "two words" TEXT,
+    updated_at TIMESTAMPTZ,
+    valid_from TIMESTAMPTZ,
+    valid_to TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  h."group",
+  h."select",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM snap."user" AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+COMMENT ON FUNCTION snap.user_as_of(TIMESTAMPTZ) IS 'user as it was at an instant: at most one row per key.';
+
+
+-- ==================== procedures/run_table.sql: run of int.limit
+
+-- Brings table up to date with its query.
+--
+--   CALL c360_control.run_table();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_table('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_table(p_full_refresh => true);
+--        replaces every row, in one transaction
+--   CALL c360_control.apply_table();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share group must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_table(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'int.limit';
+    c_spec_hash CONSTANT TEXT := 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_new_rows BIGINT;
+    v_updated_rows BIGINT;
+    v_older_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_source_rows BIGINT;
+    v_duplicate_keys BIGINT;
+    v_target_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN
+        TRUNCATE TABLE c360_control.stage_table;
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO c360_control.stage_table (
+      c360_action,
+      c360_row,
+      c360_copies,
+      c360_position,
+      "group",
+      "select",
+      "Größe",
+      "two words",
+      remark,
+      updated_at
+    )
+    SELECT
+      CASE
+        WHEN b."group" IS NULL
+        THEN 'null_key'
+        WHEN t."group" IS NULL
+        THEN 'insert'
+        WHEN b."select" IS DISTINCT FROM t."select"
+        OR b."Größe" IS DISTINCT FROM t."Größe"
+        OR b."two words" IS DISTINCT FROM t."two words"
+        OR b.remark IS DISTINCT FROM t.remark
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      t.ctid AS c360_row,
+      b.c360_copies,
+      b.c360_position,
+      b."group",
+      b."select",
+      b."Größe",
+      b."two words",
+      b.remark,
+      b.updated_at
+    FROM (
+      SELECT
+        m."group",
+        m."select",
+        m."Größe",
+        m."two words",
+        m.remark,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m."group") AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m."group" ORDER BY m."group") AS c360_position
+      FROM (
+        SELECT
+          o."group" AS "group",
+          o."select" AS "select",
+          o."Größe" AS "Größe",
+          o."two words" AS "two words",
+          CAST('it''s $x$ 100% \ --' AS TEXT) AS remark,
+          o.updated_at AS updated_at
+        FROM raw."order" AS o
+      ) AS m
+    ) AS b
+    LEFT JOIN int."limit" AS t
+      ON t."group" = b."group" AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows
+    FROM c360_control.stage_table AS s
+    INTO v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of table have no group', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d."group"
+      FROM (
+        SELECT DISTINCT
+          s."group",
+          s."select",
+          s."Größe",
+          s."two words",
+          s.remark,
+          s.updated_at
+        FROM c360_control.stage_table AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d."group"
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+    INTO v_duplicate_keys;
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_table AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s values of group occur in several rows that differ', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    SELECT
+      COUNT(*) AS target_rows
+    FROM int."limit" AS t
+    INTO v_target_rows;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM int."limit" AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+        UPDATE int."limit" AS t SET "select" = s."select", "Größe" = s."Größe", "two words" = s."two words", remark = s.remark, updated_at = s.updated_at
+        FROM c360_control.stage_table AS s
+        WHERE
+          t.ctid = s.c360_row AND t."group" = s."group" AND s.c360_action = 'update' AND s.c360_position = 1;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_updated_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+        INSERT INTO int."limit" (
+          "group",
+          "select",
+          "Größe",
+          "two words",
+          remark,
+          updated_at
+        )
+        SELECT
+          s."group",
+          s."select",
+          s."Größe",
+          s."two words",
+          s.remark,
+          s.updated_at
+        FROM c360_control.stage_table AS s
+        WHERE
+          s.c360_action = 'insert' AND s.c360_position = 1
+        ORDER BY
+          s."group";
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN
+        TRUNCATE TABLE c360_control.stage_table;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           updated_rows = v_updated_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+           unchanged_rows = v_source_rows - v_new_rows - v_updated_rows - v_older_rows,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_table(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_table(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_table()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('int.limit', 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_table(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_table(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/run_user.sql: run of snap.user
+
+-- Brings the history user up to date with raw.order.
+--
+--   CALL c360_control.run_user();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_user('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_user();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_user(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    c_spec_hash CONSTANT TEXT := 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_null_times BIGINT;
+    v_future_times BIGINT;
+    v_open_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
+        TRUNCATE TABLE c360_control.stage_user;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_user (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      "group",
+      "select",
+      "Größe",
+      "two words",
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d."group",
+      d."select",
+      d."Größe",
+      d."two words",
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s."group" IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o."group" IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o."group" IS NULL
+          THEN 'new'
+          WHEN s."select" IS DISTINCT FROM o."select"
+          OR s."Größe" IS DISTINCT FROM o."Größe"
+          OR s."two words" IS DISTINCT FROM o."two words"
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s."group", o."group") AS "group",
+        s."select" AS "select",
+        s."Größe" AS "Größe",
+        s."two words" AS "two words",
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r."group",
+          r."select",
+          r."Größe",
+          r."two words",
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw."order" AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h."group",
+          h."select",
+          h."Größe",
+          h."two words",
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snap."user" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o."group" = s."group"
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snap."user" AS p
+        WHERE
+          p."group" = s."group" AND o."group" IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r."group",
+          COUNT(*) AS c360_copies
+        FROM raw."order" AS r
+        GROUP BY
+          r."group"
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c."group" = s."group"
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM snap."user" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows
+    FROM c360_control.stage_user AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw.order have no group', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw.order share their group with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of raw.order have no usable updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC009',
+            MESSAGE = format('%s: %s rows of raw.order have updated_at later than %s', c_node, v_future_times, v_latest),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Compare the clocks.';
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC004',
+            MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),
+            HINT = 'Nothing was written. Load the source first.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snap."user" AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_user AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t."group" = s."group"
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snap."user" (
+          "group",
+          "select",
+          "Größe",
+          "two words",
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s."group",
+          s."select",
+          s."Größe",
+          s."two words",
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_user AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s."group";
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
+        TRUNCATE TABLE c360_control.stage_user;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_user(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_user(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snap.user', 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_user(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_user(TIMESTAMPTZ) FROM PUBLIC;
+
+
+INSERT INTO c360_control.release (shape)
+SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+
+COMMIT;

@@ -1,0 +1,483 @@
+-- c360gen | postgres | run of snap.user | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d700ba73ea5ada716b88810d55ffb250ea23437a293dec8644d1d44d2beca376
+
+-- Brings the history user up to date with raw.order.
+--
+--   CALL c360_control.run_user();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_user('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_user();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_user(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    c_spec_hash CONSTANT TEXT := 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_new_rows BIGINT;
+    v_changed_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_null_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_blocked_rows BIGINT;
+    v_null_times BIGINT;
+    v_future_times BIGINT;
+    v_open_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
+        TRUNCATE TABLE c360_control.stage_user;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_user (
+      c360_action,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      "group",
+      "select",
+      "Größe",
+      "two words",
+      updated_at
+    )
+    SELECT
+      d.c360_action,
+      d.c360_row,
+      d.c360_open_from,
+      CASE
+        WHEN d.c360_action IN ('new', 'change', 'revive')
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+      END AS c360_starts_at,
+      CASE
+        WHEN d.c360_action = 'change'
+        THEN CASE
+          WHEN (
+            d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+          ) AND d.updated_at <= v_as_of
+          THEN d.updated_at
+          ELSE v_as_of
+        END
+        WHEN d.c360_action = 'delete'
+        THEN v_as_of
+      END AS c360_ends_at,
+      d."group",
+      d."select",
+      d."Größe",
+      d."two words",
+      d.updated_at
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s."group" IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > v_latest
+          THEN 'future_time'
+          WHEN o."group" IS NULL AND NOT l.c360_boundary IS NULL
+          THEN 'revive'
+          WHEN o."group" IS NULL
+          THEN 'new'
+          WHEN s."select" IS DISTINCT FROM o."select"
+          OR s."Größe" IS DISTINCT FROM o."Größe"
+          OR s."two words" IS DISTINCT FROM o."two words"
+          THEN 'change'
+          ELSE 'same'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+        COALESCE(s."group", o."group") AS "group",
+        s."select" AS "select",
+        s."Größe" AS "Größe",
+        s."two words" AS "two words",
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r."group",
+          r."select",
+          r."Größe",
+          r."two words",
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw."order" AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h."group",
+          h."select",
+          h."Größe",
+          h."two words",
+          h.valid_from,
+          h.ctid AS c360_row
+        FROM snap."user" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o."group" = s."group"
+      LEFT JOIN LATERAL (
+        SELECT
+          MAX(p.valid_to) AS c360_boundary
+        FROM snap."user" AS p
+        WHERE
+          p."group" = s."group" AND o."group" IS NULL
+      ) AS l
+        ON TRUE
+      LEFT JOIN (
+        SELECT
+          r."group",
+          COUNT(*) AS c360_copies
+        FROM raw."order" AS r
+        GROUP BY
+          r."group"
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c."group" = s."group"
+    ) AS d
+    WHERE
+      d.c360_action <> 'same';
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM snap."user" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows
+    FROM c360_control.stage_user AS s
+    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
+         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of raw.order have no group', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'duplicate_key'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s rows of raw.order share their group with another row', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Every row must have a time.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of raw.order have no usable updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No time may lie beyond the clock and its tolerance.
+    IF v_future_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_action = 'future_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC009',
+            MESSAGE = format('%s: %s rows of raw.order have updated_at later than %s', c_node, v_future_times, v_latest),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Compare the clocks.';
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC004',
+            MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),
+            HINT = 'Nothing was written. Load the source first.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_user AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_changed_rows + v_deleted_rows > 0 THEN
+        UPDATE snap."user" AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_user AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t."group" = s."group"
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND NOT s.c360_ends_at IS NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+        INSERT INTO snap."user" (
+          "group",
+          "select",
+          "Größe",
+          "two words",
+          updated_at,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s."group",
+          s."select",
+          s."Größe",
+          s."two words",
+          s.updated_at,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_user AS s
+        WHERE
+          NOT s.c360_starts_at IS NULL
+        ORDER BY
+          s."group";
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
+        TRUNCATE TABLE c360_control.stage_user;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
+           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
+           closed_rows = v_changed_rows + v_deleted_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_user(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+CREATE OR REPLACE PROCEDURE c360_control.run_user(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snap.user', 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_user(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_user(TIMESTAMPTZ) FROM PUBLIC;

@@ -1,0 +1,59 @@
+-- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0122f6ee41decce658519ed53f42523b95dc53566bc61cdfa3d7c3d0d63140b9
+
+-- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
+  run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
+  logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
+  source_rows NUMBER(18, 0),
+  inserted_rows NUMBER(18, 0),
+  updated_rows NUMBER(18, 0),
+  closed_rows NUMBER(18, 0),
+  deleted_rows NUMBER(18, 0),
+  revived_rows NUMBER(18, 0),
+  unchanged_rows NUMBER(18, 0),
+  dated_by_run NUMBER(18, 0),
+  watermark_before TIMESTAMP_NTZ(6),
+  watermark_after TIMESTAMP_NTZ(6),
+  message VARCHAR COMMENT 'Set when status is failed',
+  spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
+  called_by VARCHAR COMMENT 'User that called the procedure'
+)
+COMMENT = 'One row when a run begins, one when it ends. `succeeded` is written by the transaction that writes the data.';
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  cursor_value TIMESTAMP_NTZ(6) COMMENT 'Highest cursor loaded, never later than the run time',
+  run_id VARCHAR(36) NOT NULL COMMENT 'Run that committed it',
+  as_of TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC; the latest row of a node counts'
+)
+COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
+
+CREATE OR REPLACE VIEW C360.c360_control.run_status
+COPY GRANTS
+COMMENT = 'One row per run and how it ended'
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by
+FROM C360.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;

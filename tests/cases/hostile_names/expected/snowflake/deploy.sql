@@ -1,0 +1,1010 @@
+-- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 19ed1863dedb057683db8c07b6f0c9364b305be7786d492cc82a5ccc866b097c
+
+CREATE SCHEMA IF NOT EXISTS C360.c360_control;
+CREATE SCHEMA IF NOT EXISTS C360.int;
+CREATE SCHEMA IF NOT EXISTS C360.snap;
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.release (
+  shape VARCHAR NOT NULL COMMENT 'Hash of tables, columns, types, keys and strategies',
+  released_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  released_by VARCHAR NOT NULL
+)
+COMMENT = 'One row per released state, never changed; deploy.sql compares with the last.';
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+EXECUTE IMMEDIATE $$
+DECLARE
+  v_others NUMBER(18, 0) DEFAULT 0;
+  other_state EXCEPTION (-20003, 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.');
+BEGIN
+  SELECT COUNT(*) INTO :v_others
+  FROM C360.c360_control.release AS r
+  WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+    AND r.released_at = (SELECT MAX(l.released_at) FROM C360.c360_control.release AS l);
+  IF (v_others > 0) THEN
+    RAISE other_state;
+  END IF;
+END;
+$$;
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
+  run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
+  logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
+  source_rows NUMBER(18, 0),
+  inserted_rows NUMBER(18, 0),
+  updated_rows NUMBER(18, 0),
+  closed_rows NUMBER(18, 0),
+  deleted_rows NUMBER(18, 0),
+  revived_rows NUMBER(18, 0),
+  unchanged_rows NUMBER(18, 0),
+  dated_by_run NUMBER(18, 0),
+  watermark_before TIMESTAMP_NTZ(6),
+  watermark_after TIMESTAMP_NTZ(6),
+  message VARCHAR COMMENT 'Set when status is failed',
+  spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
+  called_by VARCHAR COMMENT 'User that called the procedure'
+)
+COMMENT = 'One row when a run begins, one when it ends. `succeeded` is written by the transaction that writes the data.';
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  cursor_value TIMESTAMP_NTZ(6) COMMENT 'Highest cursor loaded, never later than the run time',
+  run_id VARCHAR(36) NOT NULL COMMENT 'Run that committed it',
+  as_of TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC; the latest row of a node counts'
+)
+COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
+
+CREATE OR REPLACE VIEW C360.c360_control.run_status
+COPY GRANTS
+COMMENT = 'One row per run and how it ended'
+AS
+SELECT
+  l.run_id,
+  l.node,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
+  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by
+FROM C360.c360_control.run_log AS l
+GROUP BY l.run_id, l.node;
+
+
+-- ==================== tables/table.sql: incremental int.limit
+
+CREATE TABLE IF NOT EXISTS C360.int."LIMIT" (
+  "GROUP" NUMBER(38, 0) NOT NULL,
+  "SELECT" VARCHAR,
+  "Größe" VARCHAR,
+  "two words" VARCHAR,
+  remark VARCHAR,
+  updated_at TIMESTAMP_NTZ(6),
+  CONSTRAINT limit_pk PRIMARY KEY ("GROUP") NOT ENFORCED
+);
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_table (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_table: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_table (node)
+SELECT 'int.limit'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_table AS l);
+
+
+-- ==================== tables/user.sql: snapshot snap.user
+
+CREATE TABLE IF NOT EXISTS C360.snap."USER" (
+  "GROUP" NUMBER(38, 0) NOT NULL,
+  "SELECT" VARCHAR,
+  "Größe" VARCHAR,
+  "two words" VARCHAR,
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
+  closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
+  CONSTRAINT user_pk PRIMARY KEY ("GROUP", valid_from) NOT ENFORCED
+)
+COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $$ and %s {{ x }}';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_user: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_user (node)
+SELECT 'snap.user'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_user AS l);
+
+
+-- ==================== views/user.sql: views of snap.user
+
+CREATE OR REPLACE VIEW C360.snap.user_current
+COPY GRANTS
+COMMENT='The open versions of user: one row per key.' AS
+SELECT
+  h."GROUP",
+  h."SELECT",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from
+FROM C360.snap."USER" AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE FUNCTION C360.snap.user_as_of(p_at TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  "GROUP" NUMBER(38, 0),
+  "SELECT" VARCHAR,
+  "Größe" VARCHAR,
+  "two words" VARCHAR,
+  updated_at TIMESTAMP_NTZ(6),
+  valid_from TIMESTAMP_NTZ(6),
+  valid_to TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'user as it was at an instant: at most one row per key.'
+AS
+$$
+SELECT
+  h."GROUP",
+  h."SELECT",
+  h."Größe",
+  h."two words",
+  h.updated_at,
+  h.valid_from,
+  h.valid_to
+FROM C360.snap."USER" AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+
+
+-- ==================== procedures/run_table.sql: run of int.limit
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
+  p_full_refresh BOOLEAN DEFAULT FALSE
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings table up to date with its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_table();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_table('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- CALL C360.c360_control.run_table(p_full_refresh => TRUE);
+--      replaces every row, in one transaction
+-- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share group must be equal, and count once
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'int.limit';
+  c_spec_hash VARCHAR DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_full_refresh BOOLEAN DEFAULT FALSE;
+  v_incremental BOOLEAN DEFAULT FALSE;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_updated_rows NUMBER(18, 0) DEFAULT NULL;
+  v_older_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_table (
+    c360_action VARCHAR,
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    "GROUP" NUMBER(38, 0),
+    "SELECT" VARCHAR,
+    "Größe" VARCHAR,
+    "two words" VARCHAR,
+    remark VARCHAR,
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_table
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+  v_full_refresh := COALESCE(p_full_refresh, FALSE);
+  v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+  -- Read the batch once and look its keys up in the target.
+  INSERT INTO C360.c360_control.stage_table (
+    c360_action,
+    c360_copies,
+    c360_position,
+    "GROUP",
+    "SELECT",
+    "Größe",
+    "two words",
+    remark,
+    updated_at
+  )
+  SELECT
+    CASE
+      WHEN b."GROUP" IS NULL
+      THEN 'null_key'
+      WHEN t."GROUP" IS NULL
+      THEN 'insert'
+      WHEN b."SELECT" IS DISTINCT FROM t."SELECT"
+      OR b."Größe" IS DISTINCT FROM t."Größe"
+      OR b."two words" IS DISTINCT FROM t."two words"
+      OR b.remark IS DISTINCT FROM t.remark
+      OR b.updated_at IS DISTINCT FROM t.updated_at
+      THEN 'update'
+      ELSE 'same'
+    END AS c360_action,
+    b.c360_copies,
+    b.c360_position,
+    b."GROUP",
+    b."SELECT",
+    b."Größe",
+    b."two words",
+    b.remark,
+    b.updated_at
+  FROM (
+    SELECT
+      m."GROUP",
+      m."SELECT",
+      m."Größe",
+      m."two words",
+      m.remark,
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+      COUNT(*) OVER (PARTITION BY m."GROUP") AS c360_copies,
+      ROW_NUMBER() OVER (PARTITION BY m."GROUP" ORDER BY m."GROUP") AS c360_position
+    FROM (
+      SELECT
+        o."GROUP" AS "GROUP",
+        o."SELECT" AS "SELECT",
+        o."Größe" AS "Größe",
+        o."two words" AS "two words",
+        CAST('it\'s $x$ 100% \\ --' AS VARCHAR) AS remark,
+        o.updated_at AS updated_at
+      FROM C360.raw."ORDER" AS o
+    ) AS m
+  ) AS b
+  LEFT JOIN C360.int."LIMIT" AS t
+    ON t."GROUP" = b."GROUP" AND NOT :v_full_refresh;
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.updated_rows,
+    q.older_rows,
+    q.null_keys,
+    q.null_times,
+    q.source_rows
+  INTO
+    :v_new_rows,
+    :v_updated_rows,
+    :v_older_rows,
+    :v_null_keys,
+    :v_null_times,
+    :v_source_rows
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows
+    FROM C360.c360_control.stage_table AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 int.limit: '
+      || v_null_keys
+      || ' rows of the query of table have no group'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Rows that share a key must be equal in every column.
+  SELECT
+    q.duplicate_keys
+  INTO
+    :v_duplicate_keys
+  FROM (
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d."GROUP"
+      FROM (
+        SELECT DISTINCT
+          s."GROUP",
+          s."SELECT",
+          s."Größe",
+          s."two words",
+          s.remark,
+          s.updated_at
+        FROM C360.c360_control.stage_table AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d."GROUP"
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+  ) AS q;
+
+  -- Which of two different rows would win would be chance.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_table AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 int.limit: '
+      || v_duplicate_keys
+      || ' values of group occur in several rows that differ'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A full refresh replaces every row.
+  SELECT
+    q.target_rows
+  INTO
+    :v_target_rows
+  FROM (
+    SELECT
+      COUNT(*) AS target_rows
+    FROM C360.int."LIMIT" AS t
+  ) AS q;
+
+  -- Empty the table; readers see its rows until the commit.
+  IF (v_full_refresh) THEN
+    DELETE FROM C360.int."LIMIT" AS t
+    WHERE
+      TRUE;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_target_rows) THEN
+      v_message := 'ZC006 ' || 'int.limit' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Update the rows that differ; the count must be exact.
+  IF (v_updated_rows > 0) THEN
+    UPDATE C360.int."LIMIT" AS t SET "SELECT" = s."SELECT", "Größe" = s."Größe", "two words" = s."two words", remark = s.remark, updated_at = s.updated_at
+    FROM C360.c360_control.stage_table AS s
+    WHERE
+      t."GROUP" = s."GROUP" AND s.c360_action = 'update' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_updated_rows) THEN
+      v_message := 'ZC006 ' || 'int.limit' || ': ' || (v_updated_rows) || ' rows to update, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the rows that are new.
+  IF (v_new_rows > 0) THEN
+    INSERT INTO C360.int."LIMIT" (
+      "GROUP",
+      "SELECT",
+      "Größe",
+      "two words",
+      remark,
+      updated_at
+    )
+    SELECT
+      s."GROUP",
+      s."SELECT",
+      s."Größe",
+      s."two words",
+      s.remark,
+      s.updated_at
+    FROM C360.c360_control.stage_table AS s
+    WHERE
+      s.c360_action = 'insert' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows) THEN
+      v_message := 'ZC006 ' || 'int.limit' || ': ' || (v_new_rows) || ' rows to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_source_rows,
+    :v_new_rows,
+    :v_updated_rows,
+    CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
+    :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/run_user.sql: run of snap.user
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings the history user up to date with raw.order'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_user();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.user';
+  c_spec_hash VARCHAR DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_future_times NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_user (
+    c360_action VARCHAR,
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    "GROUP" NUMBER(38, 0),
+    "SELECT" VARCHAR,
+    "Größe" VARCHAR,
+    "two words" VARCHAR,
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_user
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+  -- are not staged; rows that must not be written are staged under the name of their problem.
+  INSERT INTO C360.c360_control.stage_user (
+    c360_action,
+    c360_open_from,
+    c360_starts_at,
+    c360_ends_at,
+    "GROUP",
+    "SELECT",
+    "Größe",
+    "two words",
+    updated_at
+  )
+  SELECT
+    d.c360_action,
+    d.c360_open_from,
+    CASE
+      WHEN d.c360_action IN ('new', 'change', 'revive')
+      THEN CASE
+        WHEN (
+          d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+        ) AND d.updated_at <= :v_as_of
+        THEN d.updated_at
+        ELSE :v_as_of
+      END
+    END AS c360_starts_at,
+    CASE
+      WHEN d.c360_action = 'change'
+      THEN CASE
+        WHEN (
+          d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+        ) AND d.updated_at <= :v_as_of
+        THEN d.updated_at
+        ELSE :v_as_of
+      END
+      WHEN d.c360_action = 'delete'
+      THEN :v_as_of
+    END AS c360_ends_at,
+    d."GROUP",
+    d."SELECT",
+    d."Größe",
+    d."two words",
+    d.updated_at
+  FROM (
+    SELECT
+      CASE
+        WHEN s.c360_present IS NULL
+        THEN 'delete'
+        WHEN s."GROUP" IS NULL
+        THEN 'null_key'
+        WHEN s.c360_copies > 1
+        THEN 'duplicate_key'
+        WHEN s.updated_at IS NULL
+        THEN 'null_time'
+        WHEN s.updated_at > :v_latest
+        THEN 'future_time'
+        WHEN o."GROUP" IS NULL AND NOT l.c360_boundary IS NULL
+        THEN 'revive'
+        WHEN o."GROUP" IS NULL
+        THEN 'new'
+        WHEN s."SELECT" IS DISTINCT FROM o."SELECT"
+        OR s."Größe" IS DISTINCT FROM o."Größe"
+        OR s."two words" IS DISTINCT FROM o."two words"
+        THEN 'change'
+        ELSE 'same'
+      END AS c360_action,
+      o.valid_from AS c360_open_from,
+      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+      COALESCE(s."GROUP", o."GROUP") AS "GROUP",
+      s."SELECT" AS "SELECT",
+      s."Größe" AS "Größe",
+      s."two words" AS "two words",
+      s.updated_at AS updated_at
+    FROM (
+      SELECT
+        r."GROUP",
+        r."SELECT",
+        r."Größe",
+        r."two words",
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+        TRUE AS c360_present,
+        COUNT(*) OVER (PARTITION BY r."GROUP") AS c360_copies
+      FROM C360.raw."ORDER" AS r
+    ) AS s
+    FULL JOIN (
+      SELECT
+        h."GROUP",
+        h."SELECT",
+        h."Größe",
+        h."two words",
+        h.valid_from
+      FROM C360.snap."USER" AS h
+      WHERE
+        h.valid_to IS NULL
+    ) AS o
+      ON o."GROUP" = s."GROUP"
+    LEFT JOIN (
+      SELECT
+        p."GROUP",
+        MAX(p.valid_to) AS c360_boundary
+      FROM C360.snap."USER" AS p
+      WHERE
+        NOT p.valid_to IS NULL
+      GROUP BY
+        p."GROUP"
+    ) AS l
+      ON l."GROUP" = s."GROUP"
+  ) AS d
+  WHERE
+    d.c360_action <> 'same';
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.changed_rows,
+    q.revived_rows,
+    q.deleted_rows,
+    q.dated_by_run,
+    q.null_keys,
+    q.duplicate_keys,
+    q.blocked_rows,
+    q.null_times,
+    q.future_times,
+    q.open_rows
+  INTO
+    :v_new_rows,
+    :v_changed_rows,
+    :v_revived_rows,
+    :v_deleted_rows,
+    :v_dated_by_run,
+    :v_null_keys,
+    :v_duplicate_keys,
+    :v_blocked_rows,
+    :v_null_times,
+    :v_future_times,
+    :v_open_rows
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM C360.snap."USER" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows
+    FROM C360.c360_control.stage_user AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 snap.user: '
+      || v_null_keys
+      || ' rows of raw.order have no group'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Each key must occur once.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'duplicate_key'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 snap.user: '
+      || v_duplicate_keys
+      || ' rows of raw.order share their group with another row'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Every row must have a time.
+  IF (v_null_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'null_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC003 snap.user: '
+      || v_null_times
+      || ' rows of raw.order have no usable updated_at'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- No time may lie beyond the clock and its tolerance.
+  IF (v_future_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'future_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC009 snap.user: '
+      || v_future_times
+      || ' rows of raw.order have updated_at later than '
+      || v_latest
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Compare the clocks.';
+    RAISE guard_failed;
+  END IF;
+
+  -- An empty source is more likely a failed load than the end of everything.
+  IF (v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0) THEN
+    v_message := 'ZC004 snap.user: '
+      || 'raw.order is empty while '
+      || v_open_rows
+      || ' versions are open'
+      || '. Nothing was written. Load the source first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A version cannot end before it starts.
+  IF (v_blocked_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_ends_at <= s.c360_open_from
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC010 snap.user: '
+      || v_blocked_rows
+      || ' open versions start at or after the run time '
+      || v_as_of
+      || ' and cannot be closed at it'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Run again once that time has passed.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+  IF (v_changed_rows + v_deleted_rows > 0) THEN
+    UPDATE C360.snap."USER" AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
+    FROM C360.c360_control.stage_user AS s
+    WHERE
+      t."GROUP" = s."GROUP"
+      AND t.valid_from = s.c360_open_from
+      AND t.valid_to IS NULL
+      AND NOT s.c360_ends_at IS NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the versions that began.
+  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+    INSERT INTO C360.snap."USER" (
+      "GROUP",
+      "SELECT",
+      "Größe",
+      "two words",
+      updated_at,
+      valid_from,
+      opened_run_id
+    )
+    SELECT
+      s."GROUP",
+      s."SELECT",
+      s."Größe",
+      s."two words",
+      s.updated_at,
+      s.c360_starts_at AS valid_from,
+      :v_run_id AS opened_run_id
+    FROM C360.c360_control.stage_user AS s
+    WHERE
+      NOT s.c360_starts_at IS NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+  )
+  SELECT
+    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_open_rows - :v_deleted_rows - :v_changed_rows + :v_changed_rows + :v_new_rows + :v_revived_rows,
+    :v_new_rows + :v_changed_rows + :v_revived_rows,
+    :v_changed_rows + :v_deleted_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_open_rows - :v_deleted_rows - :v_changed_rows,
+    :v_dated_by_run
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+INSERT INTO C360.c360_control.release (shape, released_at, released_by)
+SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', SYSDATE(), CURRENT_USER()
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');

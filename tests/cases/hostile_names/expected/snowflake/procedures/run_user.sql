@@ -1,0 +1,467 @@
+-- c360gen | snowflake | run of snap.user | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1584deefdfee8134ac69028ed5fb7e247f99c34e638bd3cdcdb85f833e80e3d8
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings the history user up to date with raw.order'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_user();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+--          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
+--          a key that is gone from raw.order closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor or version is NULL
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC009 updated_at lies in the future
+--          ZC010 a version cannot be closed yet
+-- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.user';
+  c_spec_hash VARCHAR DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_future_times NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_user (
+    c360_action VARCHAR,
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    "GROUP" NUMBER(38, 0),
+    "SELECT" VARCHAR,
+    "Größe" VARCHAR,
+    "two words" VARCHAR,
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_user
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+  -- are not staged; rows that must not be written are staged under the name of their problem.
+  INSERT INTO C360.c360_control.stage_user (
+    c360_action,
+    c360_open_from,
+    c360_starts_at,
+    c360_ends_at,
+    "GROUP",
+    "SELECT",
+    "Größe",
+    "two words",
+    updated_at
+  )
+  SELECT
+    d.c360_action,
+    d.c360_open_from,
+    CASE
+      WHEN d.c360_action IN ('new', 'change', 'revive')
+      THEN CASE
+        WHEN (
+          d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+        ) AND d.updated_at <= :v_as_of
+        THEN d.updated_at
+        ELSE :v_as_of
+      END
+    END AS c360_starts_at,
+    CASE
+      WHEN d.c360_action = 'change'
+      THEN CASE
+        WHEN (
+          d.c360_boundary IS NULL OR d.updated_at > d.c360_boundary
+        ) AND d.updated_at <= :v_as_of
+        THEN d.updated_at
+        ELSE :v_as_of
+      END
+      WHEN d.c360_action = 'delete'
+      THEN :v_as_of
+    END AS c360_ends_at,
+    d."GROUP",
+    d."SELECT",
+    d."Größe",
+    d."two words",
+    d.updated_at
+  FROM (
+    SELECT
+      CASE
+        WHEN s.c360_present IS NULL
+        THEN 'delete'
+        WHEN s."GROUP" IS NULL
+        THEN 'null_key'
+        WHEN s.c360_copies > 1
+        THEN 'duplicate_key'
+        WHEN s.updated_at IS NULL
+        THEN 'null_time'
+        WHEN s.updated_at > :v_latest
+        THEN 'future_time'
+        WHEN o."GROUP" IS NULL AND NOT l.c360_boundary IS NULL
+        THEN 'revive'
+        WHEN o."GROUP" IS NULL
+        THEN 'new'
+        WHEN s."SELECT" IS DISTINCT FROM o."SELECT"
+        OR s."Größe" IS DISTINCT FROM o."Größe"
+        OR s."two words" IS DISTINCT FROM o."two words"
+        THEN 'change'
+        ELSE 'same'
+      END AS c360_action,
+      o.valid_from AS c360_open_from,
+      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
+      COALESCE(s."GROUP", o."GROUP") AS "GROUP",
+      s."SELECT" AS "SELECT",
+      s."Größe" AS "Größe",
+      s."two words" AS "two words",
+      s.updated_at AS updated_at
+    FROM (
+      SELECT
+        r."GROUP",
+        r."SELECT",
+        r."Größe",
+        r."two words",
+        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+        TRUE AS c360_present,
+        COUNT(*) OVER (PARTITION BY r."GROUP") AS c360_copies
+      FROM C360.raw."ORDER" AS r
+    ) AS s
+    FULL JOIN (
+      SELECT
+        h."GROUP",
+        h."SELECT",
+        h."Größe",
+        h."two words",
+        h.valid_from
+      FROM C360.snap."USER" AS h
+      WHERE
+        h.valid_to IS NULL
+    ) AS o
+      ON o."GROUP" = s."GROUP"
+    LEFT JOIN (
+      SELECT
+        p."GROUP",
+        MAX(p.valid_to) AS c360_boundary
+      FROM C360.snap."USER" AS p
+      WHERE
+        NOT p.valid_to IS NULL
+      GROUP BY
+        p."GROUP"
+    ) AS l
+      ON l."GROUP" = s."GROUP"
+  ) AS d
+  WHERE
+    d.c360_action <> 'same';
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.changed_rows,
+    q.revived_rows,
+    q.deleted_rows,
+    q.dated_by_run,
+    q.null_keys,
+    q.duplicate_keys,
+    q.blocked_rows,
+    q.null_times,
+    q.future_times,
+    q.open_rows
+  INTO
+    :v_new_rows,
+    :v_changed_rows,
+    :v_revived_rows,
+    :v_deleted_rows,
+    :v_dated_by_run,
+    :v_null_keys,
+    :v_duplicate_keys,
+    :v_blocked_rows,
+    :v_null_times,
+    :v_future_times,
+    :v_open_rows
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      (
+        SELECT
+          COUNT(*)
+        FROM C360.snap."USER" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows
+    FROM C360.c360_control.stage_user AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 snap.user: '
+      || v_null_keys
+      || ' rows of raw.order have no group'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Each key must occur once.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'duplicate_key'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 snap.user: '
+      || v_duplicate_keys
+      || ' rows of raw.order share their group with another row'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Every row must have a time.
+  IF (v_null_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'null_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC003 snap.user: '
+      || v_null_times
+      || ' rows of raw.order have no usable updated_at'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- No time may lie beyond the clock and its tolerance.
+  IF (v_future_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_action = 'future_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC009 snap.user: '
+      || v_future_times
+      || ' rows of raw.order have updated_at later than '
+      || v_latest
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Compare the clocks.';
+    RAISE guard_failed;
+  END IF;
+
+  -- An empty source is more likely a failed load than the end of everything.
+  IF (v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0) THEN
+    v_message := 'ZC004 snap.user: '
+      || 'raw.order is empty while '
+      || v_open_rows
+      || ' versions are open'
+      || '. Nothing was written. Load the source first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A version cannot end before it starts.
+  IF (v_blocked_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_user AS s
+        WHERE
+          s.c360_ends_at <= s.c360_open_from
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC010 snap.user: '
+      || v_blocked_rows
+      || ' open versions start at or after the run time '
+      || v_as_of
+      || ' and cannot be closed at it'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Run again once that time has passed.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+  IF (v_changed_rows + v_deleted_rows > 0) THEN
+    UPDATE C360.snap."USER" AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
+    FROM C360.c360_control.stage_user AS s
+    WHERE
+      t."GROUP" = s."GROUP"
+      AND t.valid_from = s.c360_open_from
+      AND t.valid_to IS NULL
+      AND NOT s.c360_ends_at IS NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the versions that began.
+  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+    INSERT INTO C360.snap."USER" (
+      "GROUP",
+      "SELECT",
+      "Größe",
+      "two words",
+      updated_at,
+      valid_from,
+      opened_run_id
+    )
+    SELECT
+      s."GROUP",
+      s."SELECT",
+      s."Größe",
+      s."two words",
+      s.updated_at,
+      s.c360_starts_at AS valid_from,
+      :v_run_id AS opened_run_id
+    FROM C360.c360_control.stage_user AS s
+    WHERE
+      NOT s.c360_starts_at IS NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+  )
+  SELECT
+    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_open_rows - :v_deleted_rows - :v_changed_rows + :v_changed_rows + :v_new_rows + :v_revived_rows,
+    :v_new_rows + :v_changed_rows + :v_revived_rows,
+    :v_changed_rows + :v_deleted_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_open_rows - :v_deleted_rows - :v_changed_rows,
+    :v_dated_by_run
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
