@@ -55,8 +55,8 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         pieces = _said(node, dialect, diagnostics, make)
         runs.append(_Part(f"{folder}/run_{name}.sql", f"run of {_label(names, name)}", pieces, _origin(node)))
     runs += [
-        _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(pieces), _schedule_origin(names, job.schedule))
-        for job in jobs if not scripted and (pieces := dialect.job(job, names, programs))
+        _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), _schedule_origin(names, job.schedule))
+        for job in jobs if not scripted and (calls := dialect.job(job, names, programs))
     ]  # fmt: skip
     if not scripted:
         parts += runs
