@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import sqlglot
 from sqlglot import exp
 
 from c360gen.dialects.names import Address, Names
@@ -35,6 +36,8 @@ class Dialect:
     forbids: Sequence[Forbidden] = ()
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     has_procedures: bool = True
+    families: Mapping[str, str] = {}
+    """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
 
     # --- names ---------------------------------------------------------------------------------------------------------
@@ -70,6 +73,10 @@ class Dialect:
         sizes = types.sizes(type_)
         return f"{word}({', '.join(map(str, sizes))})" if sizes else word
 
+    def variable_type(self, name: str) -> str:
+        """The type of a program's variable; counts have a type of their own on some engines."""
+        return self.type(types.parse(symbols.VARIABLES[name]) or types.RUN_ID)
+
     def data_type(self, text: str) -> exp.DataType:
         """A type's text as a tree that prints as that text."""
         return exp.DataType.build(text, dialect=self.name, udt=True)
@@ -88,10 +95,15 @@ class Dialect:
                 cast = node.parent
                 needless = isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ
                 (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
+            elif isinstance(node, exp.Literal) and node.meta.get("family"):
+                node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
             elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
                 node.replace(said)
         for table in list(root.find_all(exp.Table)):
-            if symbol := symbols.symbol(table):
+            symbol = symbols.symbol(table)
+            if symbol and symbol[0] == "columns":
+                table.replace(self.catalog(names.symbol("source", symbol[1])).subquery(table.alias))
+            elif symbol:
                 self._place(table, symbol[0], names.symbol(*symbol))
         for node in list(root.find_all(exp.DataType, exp.Identifier)):
             if isinstance(node, exp.Identifier):
@@ -112,6 +124,25 @@ class Dialect:
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return self.table(address)
+
+    def catalog(self, address: Address) -> exp.Select:
+        """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
+        raise NotImplementedError
+
+    def catalog_query(self, text: str, address: Address, place: exp.Table | None = None) -> exp.Select:
+        """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own."""
+        query = sqlglot.parse_one(text, read=self.name)
+        assert isinstance(query, exp.Select)
+        for node in list(query.find_all(exp.Literal)):
+            if node.name in ("$schema", "$table", "$database"):
+                node.replace(
+                    exp.Literal.string({"$schema": address.schema, "$table": address.name, "$database": address.database}[node.name])
+                )
+        if place is not None:
+            query.find(exp.Table).replace(place)  # type: ignore[union-attr]
+        for name in query.find_all(exp.Identifier):
+            name.meta["ours"] = True  # the catalog's own spelling
+        return query
 
     def variable(self, name: str) -> exp.Expr:
         """A variable of a running procedure, typed, so that it is printed rightly beside other values."""

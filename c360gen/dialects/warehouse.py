@@ -47,15 +47,16 @@ class Warehouse(Dialect):
             "description": self.string_escape(program.summary), "text": self.text_type, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in counted],
             "stage": self.stage(program.stage, names) if program.stage else None,
+            "checks": [self.step(s, names, label) for s in program.checks],
             "steps": [self.step(s, names, label) for s in program.steps],
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in program.steps),
+            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
     def variable_type(self, name: str) -> str:
-        return self.count_type if symbols.VARIABLES[name] == "bigint" else self.type(types.TIMESTAMPTZ)
+        return self.count_type if symbols.VARIABLES[name] == "bigint" else super().variable_type(name)
 
     def stage(self, op: StageTable, names: Names) -> exp.Create:
         columns = [tables.column_definition(self, c) for c in op.columns]

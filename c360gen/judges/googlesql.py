@@ -28,6 +28,7 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     for source in manifest["sources"]:
         columns = ", ".join(f"`{c['name']}` {c['type']}" for c in source["columns"])
         catalog.add_table(f"CREATE TABLE {source['relation']} ({columns})")
+        catalog.add_information_schema(source["database"], source["schema"])
     found = []
     for path, text in texts(root, manifest).items():
         if path == "deploy.sql" or path.startswith(("tests/", "schedules/")):  # the others are parts of deploy.sql
@@ -121,6 +122,12 @@ class Catalog:
             for c in found.column_definition_list
         ]
         self._remember(found.name_path, columns)
+
+    def add_information_schema(self, database: str | None, schema: str) -> None:
+        """INFORMATION_SCHEMA.COLUMNS of a dataset, as far as it is read."""
+        simple, text = self.types.SimpleColumn, self._simple("STRING")
+        columns = [simple(name=n, type=text) for n in ("table_name", "column_name", "data_type")]
+        self._remember([*([database] if database else []), schema, "INFORMATION_SCHEMA", "COLUMNS"], columns)
 
     def _remember(self, name_path: list[str], columns: list[Any]) -> None:
         self.tables[tuple(name_path)] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)

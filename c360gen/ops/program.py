@@ -64,6 +64,7 @@ GUARDS: dict[str, str] = {
     "ZC008": "not deployed",
     "ZC009": "updated_at lies in the future",
     "ZC010": "a version cannot be closed yet",
+    "ZC011": "source columns are not as declared",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
@@ -83,6 +84,8 @@ class Program:
     steps: tuple[Step, ...]
     counters: Mapping[str, exp.Expr]
     """Columns of the run log that this node fills."""
+    checks: tuple[Step, ...] = ()
+    """Steps before the transaction: they look at the engine's catalog, which has none."""
     stage: StageTable | None = None
     full_refresh: bool = False
     lookback: int | None = None

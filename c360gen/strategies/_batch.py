@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
-from c360gen.project.nodes import Node, Query
-from c360gen.strategies import Artefacts, _sql
+from c360gen.project.nodes import Node, Query, Resolved
+from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._sql import action_is, any_of, as_time, codes, every, greater_than_zero, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
@@ -114,7 +114,9 @@ def clear_target(node: Node) -> list[Step]:
     ]  # fmt: skip
 
 
-def program(node: Node, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable) -> Program:
+def program(
+    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable
+) -> Program:
     window: tuple[str, ...] = ()
     if node.cursor and node.strategy != "append":
         window = (f"reads rows whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
@@ -122,9 +124,10 @@ def program(node: Node, steps: Sequence[Step], counters: dict[str, exp.Expr], ru
         window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
     return Program(
         node=node.name, summary=f"Brings {node.name} up to date with its query", rules=(*window, *rules),
-        variables=tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names)), steps=tuple(steps),
+        variables=_sql.variables((*_contract.checks(node, project), *steps)), steps=tuple(steps),
+        checks=_contract.checks(node, project),
         counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
-        guards=codes(steps),
+        guards=codes([*steps, *_contract.checks(node, project)]),
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from c360gen.ops.schema import (
 )
 from c360gen.project.nodes import Column, Node, Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
-from c360gen.strategies import Artefacts, _sql
+from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._sql import (
     ACTION,
     ROW,
@@ -83,7 +83,7 @@ def plan(node: Node, traits: Traits, *, dating: exp.Expr, problems: Sequence[Pro
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
             rules=_rules(node, source),
-            variables=tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names)),
+            variables=_sql.variables((*_contract.checks(node, project), *steps)),
             steps=steps,
             counters={
                 "source_rows": total if deletes else variable("source_rows"),
@@ -96,8 +96,9 @@ def plan(node: Node, traits: Traits, *, dating: exp.Expr, problems: Sequence[Pro
                 else exp.Sub(this=variable("source_rows"), expression=exp.Paren(this=plus("new_rows", "changed_rows", "revived_rows"))),
                 "dated_by_run": variable("dated_by_run"),
             },
+            checks=_contract.checks(node, project),
             stage=stage,
-            guards=codes(steps),
+            guards=codes([*steps, *_contract.checks(node, project)]),
         ),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
-from c360gen.ops.program import Guard
+from c360gen.ops.program import Count, Guard
 from c360gen.ops.schema import ColumnDef, Traits
 from c360gen.project.nodes import Column, Node
 from c360gen.terms import symbols, types
@@ -145,6 +145,11 @@ def _known(type_: exp.DataType | None) -> exp.DataType:
 def definitions(node: Node, not_null: Iterable[str] = ()) -> tuple[ColumnDef, ...]:
     must = set(not_null)
     return tuple(ColumnDef(c.name, _known(c.type), c.name in must, c.description) for c in node.columns)
+
+
+def variables(steps: Iterable[object]) -> tuple[str, ...]:
+    """Every variable that is counted into, once."""
+    return tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names))
 
 
 def codes(steps: Iterable[object]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.program import Count, Program, Step, Write
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Resolved
-from c360gen.strategies import Artefacts, _batch, _sql
+from c360gen.strategies import Artefacts, _batch, _contract, _sql
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -24,10 +24,11 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         Count("Count the rows that came.", ("new_rows",),
               exp.select(_sql.star_count("new_rows")).from_(relation("ref", node.name, "t"))),
     ]  # fmt: skip
+    checks = _contract.checks(node, project)
     program = Program(
         node=node.name, summary=f"Replaces the contents of {node.name} by its query",
         rules=("the old rows are visible until the commit; a failure leaves them in place",),
-        variables=("target_rows", "new_rows"), steps=tuple(steps),
+        variables=_sql.variables((*checks, *steps)), steps=tuple(steps), checks=checks, guards=_sql.codes(checks),
         counters={"inserted_rows": variable("new_rows"), "deleted_rows": variable("target_rows")},
     )  # fmt: skip
     return Artefacts(objects=(_batch.table(node, unique=bool(node.key)), *_batch.indexes(node, key=False)), program=program)

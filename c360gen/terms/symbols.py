@@ -6,8 +6,9 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "lock", "watermark", "run_log"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "lock", "watermark", "run_log")
+Kind = Literal["ref", "source", "stage", "columns"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family)."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -39,7 +40,8 @@ VARIABLES: dict[str, str] = {
     "source_rows": "bigint", "open_rows": "bigint", "target_rows": "bigint", "new_rows": "bigint",
     "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
-    "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint",
+    "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
+    "drifted_names": "text",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 

@@ -78,6 +78,13 @@ def canonical(type_: exp.DataType | None) -> exp.DataType | None:
     return parse(type_.sql("postgres")) if type_ is not None and type_.this is not T.UNKNOWN else None
 
 
+def family(type_: exp.DataType) -> str:
+    """What a column must at least be to be read as this type: number, text, boolean, date, timestamp, timestamptz."""
+    if type_.this in INTEGERS or type_.this in (T.DECIMAL, T.DOUBLE):
+        return "number"
+    return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))
+
+
 BIGINT, TEXT, BOOLEAN, DATE = (exp.DataType(this=t) for t in (T.BIGINT, T.TEXT, T.BOOLEAN, T.DATE))
 TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMPTZ)
 RUN_ID = exp.DataType(this=T.UUID)

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dbff8410a6e0c53cc3f25ed772a5e7a0e27dbf67c065f93b0932b62c50ed4f1e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86124f87bad9574249738862b3b2543745e8e21c0ba5fc87c0e9bf6fcd1de8e1
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -549,6 +549,7 @@ WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_mart_customer
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -564,6 +565,8 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_changed_rows INT64;
   DECLARE v_revived_rows INT64;
@@ -583,6 +586,60 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.customers must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('first_name' AS c360_name, 'text' AS c360_family),
+        STRUCT('last_name' AS c360_name, 'text' AS c360_family),
+        STRUCT('email' AS c360_name, 'text' AS c360_family),
+        STRUCT('phone' AS c360_name, 'text' AS c360_family),
+        STRUCT('created_at' AS c360_name, 'timestamptz' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'customers'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.customer_snapshot: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.customers are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
       c360_action STRING,
@@ -996,6 +1053,7 @@ END;
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -1011,6 +1069,8 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_changed_rows INT64;
   DECLARE v_revived_rows INT64;
@@ -1029,6 +1089,59 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_date' AS c360_name, 'date' AS c360_family),
+        STRUCT('status' AS c360_name, 'text' AS c360_family),
+        STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'orders'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.order_snapshot: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.orders are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
       c360_action STRING,
@@ -1359,6 +1472,7 @@ END;
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -1374,6 +1488,8 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_changed_rows INT64;
   DECLARE v_revived_rows INT64;
@@ -1394,6 +1510,59 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.payments must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
+        STRUCT('amount' AS c360_name, 'number' AS c360_family),
+        STRUCT('status' AS c360_name, 'text' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'payments'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.payment_snapshot: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.payments are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
       c360_action STRING,
@@ -1789,6 +1958,7 @@ END;
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -1809,6 +1979,8 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_updated_rows INT64;
   DECLARE v_older_rows INT64;
@@ -1826,6 +1998,59 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_date' AS c360_name, 'date' AS c360_family),
+        STRUCT('status' AS c360_name, 'text' AS c360_family),
+        STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'orders'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 intermediate.int_customer_orders: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.orders are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_int_customer_orders (
       c360_action STRING,
@@ -2141,6 +2366,7 @@ END;
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -2161,6 +2387,8 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_null_times INT64;
   DECLARE v_source_rows INT64;
@@ -2173,6 +2401,58 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.interactions must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('interaction_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('channel' AS c360_name, 'text' AS c360_family),
+        STRUCT('subject' AS c360_name, 'text' AS c360_family),
+        STRUCT('occurred_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'interactions'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 intermediate.int_interactions: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.interactions are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_int_interactions (
       c360_action STRING,
@@ -2368,6 +2648,7 @@ END;
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -2388,6 +2669,8 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_source_rows INT64;
   DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
@@ -2403,6 +2686,59 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.payments must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
+        STRUCT('amount' AS c360_name, 'number' AS c360_family),
+        STRUCT('status' AS c360_name, 'text' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'payments'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 intermediate.int_payments: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.payments are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_int_payments (
       c360_action STRING,

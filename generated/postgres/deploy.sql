@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42b811e7ab22fe1d19f1c72eb734610eb911d05d9509f20cdec7530d82b3a932
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 315c09dce41e83b76f5d5300a1c4f762fb899cd933fc5fe13577c0fc1beb99f0
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -694,6 +694,7 @@ INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONF
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -718,6 +719,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -763,6 +766,55 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw_data.customers must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('customer_id', 'number'),
+      ('first_name', 'text'),
+      ('last_name', 'text'),
+      ('email', 'text'),
+      ('phone', 'text'),
+      ('created_at', 'timestamptz'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'customers' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.customers are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
@@ -1191,6 +1243,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) FROM PUB
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -1215,6 +1268,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -1259,6 +1314,54 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'orders' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
@@ -1619,6 +1722,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) FROM PUBLIC
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -1643,6 +1747,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -1689,6 +1795,54 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw_data.payments must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('payment_id', 'number'),
+      ('order_id', 'number'),
+      ('payment_method', 'text'),
+      ('amount', 'number'),
+      ('status', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'payments' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.payments are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
@@ -2103,6 +2257,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) FROM PUBL
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -2132,6 +2287,8 @@ DECLARE
     v_window_start TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -2178,6 +2335,54 @@ BEGIN
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
     v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'orders' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
@@ -2506,6 +2711,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_int_customer_orders(TIMESTAMPTZ, BOOLEA
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -2535,6 +2741,8 @@ DECLARE
     v_window_start TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_null_times BIGINT;
     v_source_rows BIGINT;
@@ -2576,6 +2784,53 @@ BEGIN
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
     v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- The columns of raw_data.interactions must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('interaction_id', 'number'),
+      ('customer_id', 'number'),
+      ('channel', 'text'),
+      ('subject', 'text'),
+      ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'interactions' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.interactions are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
@@ -2786,6 +3041,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_int_interactions(TIMESTAMPTZ, BOOLEAN) 
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -2815,6 +3071,8 @@ DECLARE
     v_window_start TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_source_rows BIGINT;
     v_null_keys BIGINT;
     v_null_times BIGINT;
@@ -2859,6 +3117,54 @@ BEGIN
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
     v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- The columns of raw_data.payments must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('payment_id', 'number'),
+      ('order_id', 'number'),
+      ('payment_method', 'text'),
+      ('amount', 'number'),
+      ('status', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'payments' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.payments are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN

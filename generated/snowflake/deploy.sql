@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df9f3239e3ec982964dd7a6f2c9950d2c47abdbfa09778d160a47668170d9889
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92f9959d5cea1f167b59dd6bdca90b964f7082c659c2acfec7a4d7b0b4773092
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -532,6 +532,7 @@ $$
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -546,6 +547,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_changed_rows NUMBER(18, 0) DEFAULT NULL;
   v_revived_rows NUMBER(18, 0) DEFAULT NULL;
@@ -567,6 +570,55 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.customers must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('customer_id', 'number'),
+      ('first_name', 'text'),
+      ('last_name', 'text'),
+      ('email', 'text'),
+      ('phone', 'text'),
+      ('created_at', 'timestamp'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('customers')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snapshots.customer_snapshot: '
+      || v_drifted_columns
+      || ' columns of raw_data.customers are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (
@@ -1015,6 +1067,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -1029,6 +1082,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_changed_rows NUMBER(18, 0) DEFAULT NULL;
   v_revived_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1049,6 +1104,54 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snapshots.order_snapshot: '
+      || v_drifted_columns
+      || ' columns of raw_data.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_snapshot (
@@ -1415,6 +1518,7 @@ $$
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -1429,6 +1533,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_changed_rows NUMBER(18, 0) DEFAULT NULL;
   v_revived_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1451,6 +1557,54 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.payments must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('payment_id', 'number'),
+      ('order_id', 'number'),
+      ('payment_method', 'text'),
+      ('amount', 'number'),
+      ('status', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snapshots.payment_snapshot: '
+      || v_drifted_columns
+      || ' columns of raw_data.payments are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (
@@ -1885,6 +2039,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -1904,6 +2059,8 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_updated_rows NUMBER(18, 0) DEFAULT NULL;
   v_older_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1923,6 +2080,54 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 intermediate.int_customer_orders: '
+      || v_drifted_columns
+      || ' columns of raw_data.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_customer_orders (
@@ -2282,6 +2487,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -2301,6 +2507,8 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
@@ -2315,6 +2523,53 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.interactions must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('interaction_id', 'number'),
+      ('customer_id', 'number'),
+      ('channel', 'text'),
+      ('subject', 'text'),
+      ('occurred_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('interactions')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 intermediate.int_interactions: '
+      || v_drifted_columns
+      || ' columns of raw_data.interactions are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_interactions (
@@ -2544,6 +2799,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -2563,6 +2819,8 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
   v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
@@ -2580,6 +2838,54 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.payments must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('payment_id', 'number'),
+      ('order_id', 'number'),
+      ('payment_method', 'text'),
+      ('amount', 'number'),
+      ('status', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 intermediate.int_payments: '
+      || v_drifted_columns
+      || ' columns of raw_data.payments are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_payments (

@@ -384,6 +384,16 @@ class Machine:
 
     def parse(self, text: str) -> exp.Expression:
         tree = sqlglot.parse_one(text, read=self.dialect)
+        for node in list(tree.find_all(exp.Unnest)):  # UNNEST([STRUCT('x' AS a), …]) AS w → (VALUES ('x'), …) AS w(a)
+            structs = node.expressions[0].expressions
+            rows = [
+                exp.Tuple(expressions=[f.expression.copy() if isinstance(f, exp.PropertyEQ) else f.this.copy() for f in s.expressions])
+                for s in structs
+            ]
+            names = [exp.to_identifier(f.this.name if isinstance(f, exp.PropertyEQ) else f.alias) for f in structs[0].expressions]
+            given = node.args["alias"]
+            alias = given.this or given.columns[0]
+            node.replace(exp.Values(expressions=rows, alias=exp.TableAlias(this=alias.copy(), columns=names)))
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
@@ -429,7 +439,9 @@ class Machine:
             self.temporary[key(target)] = "__".join(p.name for p in target.parts[-2:])
         common = {c.alias_or_name.lower() for c in tree.find_all(exp.CTE)}
         for table in list(tree.find_all(exp.Table)):
-            if isinstance(table.this, exp.Identifier) and key(table) in self.temporary:
+            if key(table).endswith("information_schema.columns"):
+                table.replace(self.columns_of(table))
+            elif isinstance(table.this, exp.Identifier) and key(table) in self.temporary:
                 table.set("this", exp.to_identifier(self.temporary[key(table)]))
                 table.set("db", exp.to_identifier("main"))
                 table.set("catalog", exp.to_identifier("temp"))
@@ -440,6 +452,13 @@ class Machine:
             elif not table.catalog and table.name.lower() not in common:
                 raise Broken(f"unqualified table {table.sql()}")
         return tree
+
+    def columns_of(self, table: exp.Table) -> exp.Table:
+        """INFORMATION_SCHEMA.COLUMNS in the warehouse's words: views that Warehouse makes, on BigQuery one per dataset."""
+        schema = table.db if self.dialect == "bigquery" else "all"
+        return exp.Table(
+            this=exp.to_identifier(f"columns_{schema}", quoted=True), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")
+        )
 
     def exists(self, table: exp.Table) -> bool:
         raise NotImplementedError

@@ -24,6 +24,15 @@ CREATE MACRO main.exact_quotient(n, d) AS (
 """Both warehouses divide NUMERIC exactly; to nine decimals is what generated SQL asks for."""
 
 
+BIGQUERY_TYPES = """CASE WHEN c.data_type LIKE '%INT%' AND c.data_type <> 'INTERVAL' THEN 'INT64' WHEN c.data_type LIKE 'DECIMAL%' THEN
+    replace(c.data_type, 'DECIMAL', 'NUMERIC') WHEN c.data_type = 'DOUBLE' THEN 'FLOAT64' WHEN c.data_type = 'VARCHAR' THEN 'STRING'
+    WHEN c.data_type = 'BOOLEAN' THEN 'BOOL' WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP'
+    WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'DATETIME' ELSE c.data_type END"""
+SNOWFLAKE_TYPES = """CASE WHEN (c.data_type LIKE '%INT%' AND c.data_type <> 'INTERVAL') OR c.data_type LIKE 'DECIMAL%' THEN 'NUMBER'
+    WHEN c.data_type = 'DOUBLE' THEN 'FLOAT' WHEN c.data_type = 'VARCHAR' THEN 'TEXT' WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN
+    'TIMESTAMP_TZ' WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'TIMESTAMP_NTZ' ELSE c.data_type END"""
+
+
 class Warehouse:
     """A database of one dialect in memory. Times of its clock are UTC; every statement moves it by a second."""
 
@@ -73,6 +82,7 @@ class Warehouse:
                 self.machine.execute(self.connection, tree)
             elif not word.startswith(("GRANT", "CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
                 raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
+        self._catalog_views()
         self.procedures = self._read(text)
         self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
 
@@ -120,6 +130,17 @@ class Warehouse:
             tree.this.set("expressions", kept)
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
+
+    def _catalog_views(self) -> None:
+        """INFORMATION_SCHEMA.COLUMNS as the warehouse would show it."""
+        words = BIGQUERY_TYPES if self.dialect == "bigquery" else SNOWFLAKE_TYPES
+        self.connection.execute("CREATE SCHEMA IF NOT EXISTS catalog_")
+        schemas = [s for (s,) in self.connection.execute("SELECT DISTINCT schema_name FROM duckdb_columns() WHERE NOT internal").fetchall()]
+        for name, where in [("all", "TRUE"), *((s, f"c.schema_name = '{s}'") for s in schemas)]:
+            self.connection.execute(
+                f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS SELECT c.schema_name AS table_schema, c.table_name, c.column_name, '
+                f"{words} AS data_type FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
+            )
 
     def _known(self) -> None:
         found = self.connection.execute(

@@ -100,6 +100,27 @@ class BigQuery(Warehouse):
     def _big(value: exp.Expr) -> exp.Expr:
         return exp.cast(value.copy(), types.numeric(38, 38))
 
+    def catalog(self, address: Address) -> exp.Select:
+        place = self.table(address)
+        place.set("this", exp.Dot(this=exp.to_identifier("INFORMATION_SCHEMA"), expression=exp.to_identifier("COLUMNS")))
+        place.set("alias", exp.TableAlias(this=exp.to_identifier("c")))
+        return self.catalog_query(
+            """
+            SELECT LOWER(c.column_name) AS c360_name,
+                   CASE WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' THEN 'number'
+                        WHEN c.data_type IN ('INT64', 'FLOAT64') THEN 'number'
+                        WHEN c.data_type LIKE 'STRING%' THEN 'text'
+                        WHEN c.data_type = 'BOOL' THEN 'boolean'
+                        WHEN c.data_type = 'TIMESTAMP' THEN 'timestamptz'
+                        WHEN c.data_type = 'DATETIME' THEN 'timestamp'
+                        ELSE LOWER(c.data_type) END AS c360_family
+            FROM x AS c
+            WHERE c.table_name = '$table'
+            """,
+            address,
+            place,
+        )
+
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:

@@ -50,6 +50,23 @@ class DuckDB(Dialect):
         """A macro: DuckDB itself divides DECIMAL as DOUBLE."""
         return exp.Anonymous(this="c360_quotient", expressions=[dividend.copy(), divisor.copy()])
 
+    def catalog(self, address: Address) -> exp.Select:
+        return self.catalog_query(
+            """
+            SELECT LOWER(c.column_name) AS c360_name,
+                   CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%' THEN 'number'
+                        WHEN c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
+                        WHEN c.data_type = 'VARCHAR' THEN 'text'
+                        WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'timestamptz'
+                        WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'timestamp'
+                        ELSE LOWER(c.data_type) END AS c360_family
+            FROM duckdb_columns() AS c
+            WHERE LOWER(c.schema_name) = LOWER('$schema') AND LOWER(c.table_name) = LOWER('$table')
+              AND c.database_name = COALESCE('$database', current_database())
+            """.replace("COALESCE('$database', current_database())", "'$database'" if address.database else "current_database()"),
+            address,
+        )
+
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
@@ -96,6 +113,7 @@ class DuckDB(Dialect):
             "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
             "summary": program.summary, "rules": program.rules, "tolerance": TOLERANCE, "lookback": program.lookback,
             "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
+            "checks": [self._step(s, names, label) for s in program.checks],
             "steps": [self._step(s, names, label) for s in program.steps],
             "counters": [(n, self.lower(program.counters[n], names)) for n in COUNTERS if n in program.counters],
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005"})],

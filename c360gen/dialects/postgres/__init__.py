@@ -40,6 +40,21 @@ class Postgres(Dialect):
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
         return nine(exp.Div(this=operand(dividend), expression=operand(divisor), typed=True, safe=False))
 
+    def catalog(self, address: Address) -> exp.Select:
+        return self.catalog_query(
+            """
+            SELECT LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+                   CASE t.typcategory WHEN 'N' THEN 'number' WHEN 'S' THEN 'text' WHEN 'B' THEN 'boolean'
+                        ELSE CAST(t.typname AS TEXT) END AS c360_family
+            FROM pg_catalog.pg_attribute AS a
+            JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+            WHERE n.nspname = '$schema' AND c.relname = '$table' AND a.attnum > 0 AND NOT a.attisdropped
+            """,
+            address,
+        )
+
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
@@ -103,6 +118,7 @@ class Postgres(Dialect):
     # --- runs ----------------------------------------------------------------------------------------------------------
 
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.string_escape(self.label(names.node(program.node)))
         used = [v for v in program.variables if v not in ("watermark", "window_start", "last_as_of")]
         values = {
             **self._shared(names, program),
@@ -110,10 +126,11 @@ class Postgres(Dialect):
             "run": self.path(names.own(f"run_{program.node}")),
             "spec_hash": self.string_escape(spec_hash),
             "stage": self.path(names.own(f"stage_{program.node}")) if program.stage else None,
-            "variables": [(f"v_{v}", "BIGINT" if symbols.VARIABLES[v] == "bigint" else "TIMESTAMPTZ") for v in used],
-            "steps": [self._step(s, names, self.string_escape(self.label(names.node(program.node)))) for s in program.steps],
+            "variables": [(f"v_{v}", self.variable_type(v)) for v in used],
+            "steps": [self._step(s, names, label) for s in program.steps],
+            "checks": [self._step(s, names, label) for s in program.checks],
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in program.steps),
+            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
             "lookback": program.lookback,
             "full_refresh": program.full_refresh,

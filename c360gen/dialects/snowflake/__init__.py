@@ -27,6 +27,7 @@ class Snowflake(Warehouse):
         T.BIGINT: "NUMBER(38, 0)", T.DECIMAL: "NUMBER", T.DOUBLE: "FLOAT", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
         T.TIMESTAMP: "TIMESTAMP_NTZ(6)", T.TIMESTAMPTZ: "TIMESTAMP_NTZ(6)", T.UUID: "VARCHAR(36)",
     }  # fmt: skip
+    families: Mapping[str, str] = {"timestamptz": "timestamp"}
     forbids = (
         (exp.Command, "text that sqlglot does not understand"),
         (exp.Star, "SELECT *"),
@@ -69,6 +70,25 @@ class Snowflake(Warehouse):
         """The dividend's scale decides how many decimals Snowflake computes."""
         cast = exp.cast(dividend.copy(), types.numeric(38, 9))
         return nine(exp.Div(this=cast, expression=operand(divisor), typed=False, safe=False))
+
+    def catalog(self, address: Address) -> exp.Select:
+        """An instant is a TIMESTAMP_NTZ in UTC here: one with a zone of its own would lose it when it is stored."""
+        place = exp.Table(
+            this=exp.to_identifier("COLUMNS"), db=exp.to_identifier("INFORMATION_SCHEMA"),
+            catalog=self.environment_name(address.database) if address.database else None,
+            alias=exp.TableAlias(this=exp.to_identifier("c")),
+        )  # fmt: skip
+        return self.catalog_query(
+            """
+            SELECT LOWER(c.column_name) AS c360_name,
+                   CASE WHEN c.data_type IN ('NUMBER', 'FLOAT') THEN 'number' WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
+                        ELSE LOWER(c.data_type) END AS c360_family
+            FROM x AS c
+            WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')
+            """,
+            address,
+            place,
+        )
 
     # --- objects -------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 521259abbc633a184ab46449c01cf12fdda90f0c28425c7895ca60f8b59079c2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: abf8b4e06a7c3f622c00dcf61ae9d5a2f274a067d7877727a2b438a6e866f545
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -18,6 +18,7 @@
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -33,6 +34,8 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_changed_rows INT64;
   DECLARE v_revived_rows INT64;
@@ -52,6 +55,60 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.customers must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('first_name' AS c360_name, 'text' AS c360_family),
+        STRUCT('last_name' AS c360_name, 'text' AS c360_family),
+        STRUCT('email' AS c360_name, 'text' AS c360_family),
+        STRUCT('phone' AS c360_name, 'text' AS c360_family),
+        STRUCT('created_at' AS c360_name, 'timestamptz' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'customers'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.customer_snapshot: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.customers are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
       c360_action STRING,

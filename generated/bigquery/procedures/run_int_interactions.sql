@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c1298917fd557e44d8505a8fe0b469b65c0cd8bfcc9b9a9b63e5e4949c40d1c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 02863e7705895ee783b0240a0f09f364704176094d5fb6af1b3a2b76629efac5
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -13,6 +13,7 @@
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -33,6 +34,8 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_null_times INT64;
   DECLARE v_source_rows INT64;
@@ -45,6 +48,58 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw_data.interactions must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('interaction_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('channel' AS c360_name, 'text' AS c360_family),
+        STRUCT('subject' AS c360_name, 'text' AS c360_family),
+        STRUCT('occurred_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw_data.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'interactions'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 intermediate.int_interactions: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw_data.interactions are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_int_interactions (
       c360_action STRING,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4dbca11dcc8bbb82259456362a42de4c5b417db635199e2fd228f621c7c0884
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 50976f6e94a5ad6b2415ecb444f0300a44e2fbce092eb93112fc0e54d14e9924
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -17,6 +17,7 @@
 --          ZC005 time runs backwards
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
@@ -47,6 +48,60 @@ SELECT
         '. Nothing was written. Repeat runs in ascending order of as_of.'
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+
+-- The columns of raw_data.customers must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('customer_id', 'number'),
+      ('first_name', 'text'),
+      ('last_name', 'text'),
+      ('email', 'text'),
+      ('phone', 'text'),
+      ('created_at', 'timestamptz'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
+          THEN 'number'
+          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw_data')
+        AND LOWER(c.table_name) = LOWER('customers')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 snapshots.customer_snapshot: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of raw_data.customers are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- 3. The stage, private to this session.
 CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (

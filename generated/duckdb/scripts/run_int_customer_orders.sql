@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2246bba802437fc0de0ac17b4d54ad08cc73d8bc0b1daa25dac1f92e97ac3377
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8180d47fa107f44154a28fcfe026801f915a0561dfbea828bb8658186491f5a0
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -13,6 +13,7 @@
 --          ZC002 NULL in a key column
 --          ZC003 updated_at, cursor or version is NULL
 --          ZC005 time runs backwards
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
@@ -46,6 +47,59 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
 SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
 SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariable('watermark') - INTERVAL '259200 seconds' END;
+
+-- The columns of raw_data.orders must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
+          THEN 'number'
+          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw_data')
+        AND LOWER(c.table_name) = LOWER('orders')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 intermediate.int_customer_orders: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of raw_data.orders are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- 3. The stage, private to this session.
 CREATE OR REPLACE TEMPORARY TABLE stage_int_customer_orders (

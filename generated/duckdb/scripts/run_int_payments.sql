@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1903332d4078175917ac5e33e1521e974a40d6fbb097343ffbfb5f6d2db9dff2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26c8f805a1e12a7b587963ecd7ef9661064fd2dcb57fd8f84a7bb398f01176ed
 
 -- Brings int_payments up to date with its query.
 --
@@ -11,6 +11,7 @@
 -- Errors:  ZC002 NULL in a key column
 --          ZC003 updated_at, cursor or version is NULL
 --          ZC005 time runs backwards
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
@@ -44,6 +45,59 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
 SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
 SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariable('watermark') - INTERVAL '259200 seconds' END;
+
+-- The columns of raw_data.payments must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('payment_id', 'number'),
+      ('order_id', 'number'),
+      ('payment_method', 'text'),
+      ('amount', 'number'),
+      ('status', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
+          THEN 'number'
+          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw_data')
+        AND LOWER(c.table_name) = LOWER('payments')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 intermediate.int_payments: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of raw_data.payments are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- 3. The stage, private to this session.
 CREATE OR REPLACE TEMPORARY TABLE stage_int_payments (

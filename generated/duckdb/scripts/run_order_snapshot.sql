@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2949266d81d8af843cc6830c08ca132848e42bd2a1e4a6834a6c10b9c771eb54
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 797b6e2afb89fc984015737a2eff590b91ce6ac4468717890ebbe2c68752f844
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -14,6 +14,7 @@
 --          ZC002 NULL in a key column
 --          ZC005 time runs backwards
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
@@ -44,6 +45,59 @@ SELECT
         '. Nothing was written. Repeat runs in ascending order of as_of.'
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+
+-- The columns of raw_data.orders must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
+          THEN 'number'
+          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw_data')
+        AND LOWER(c.table_name) = LOWER('orders')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 snapshots.order_snapshot: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of raw_data.orders are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- 3. The stage, private to this session.
 CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (

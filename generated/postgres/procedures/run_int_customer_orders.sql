@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b85a870e0f04748742b8f0487873d05672346761532a1e2723cfd6383823a77
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52b341973a35d05148ee52dad47ea875806c82752514c0b68024cb1808e224bb
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -22,6 +22,7 @@
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -51,6 +52,8 @@ DECLARE
     v_window_start TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -97,6 +100,54 @@ BEGIN
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
     v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'orders' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN

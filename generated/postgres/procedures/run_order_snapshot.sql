@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17040465de9ab84bce4fb4f92b957e35d770aad0055a8185e1482ad2660d440f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 781da65f7cf9bd95ce448290886f4bfe9336907f54f3104853ffa1d6c1f8314c
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -21,6 +21,7 @@
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -45,6 +46,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -89,6 +92,54 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw_data.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw_data' AND c.relname = 'orders' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw_data.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dc0ffda37a44fa13ebcd8453c6d7086856bc14ba35b495eaccac77f12b0231dc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01bdbda202419f5278167e26816f198ddf6df713d61c81cf82e7124c8ce3c684
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -28,6 +28,7 @@ $$
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -42,6 +43,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_changed_rows NUMBER(18, 0) DEFAULT NULL;
   v_revived_rows NUMBER(18, 0) DEFAULT NULL;
@@ -63,6 +66,55 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.customers must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('customer_id', 'number'),
+      ('first_name', 'text'),
+      ('last_name', 'text'),
+      ('email', 'text'),
+      ('phone', 'text'),
+      ('created_at', 'timestamp'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('customers')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snapshots.customer_snapshot: '
+      || v_drifted_columns
+      || ' columns of raw_data.customers are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (

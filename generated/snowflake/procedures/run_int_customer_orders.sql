@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7423a4d487668e3197f99e9348bea3e9642a3bbd25155a1679004f8fd3b229c7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42edc7567995d1ce002d6b9066c1fb5852bae8ca771987fc7ae9cbcd1a667e65
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -27,6 +27,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -46,6 +47,8 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_updated_rows NUMBER(18, 0) DEFAULT NULL;
   v_older_rows NUMBER(18, 0) DEFAULT NULL;
@@ -65,6 +68,54 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw_data.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('order_id', 'number'),
+      ('customer_id', 'number'),
+      ('order_date', 'date'),
+      ('status', 'text'),
+      ('total_amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 intermediate.int_customer_orders: '
+      || v_drifted_columns
+      || ' columns of raw_data.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_int_customer_orders (

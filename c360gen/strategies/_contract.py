@@ -1,0 +1,60 @@
+"""The first guard of every run: the sources still have the columns that are declared, of a type that can be read as declared."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.ops.program import Count, Guard, Step
+from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.strategies import _sql
+from c360gen.strategies._sql import any_of, equal, is_null, literal, named
+from c360gen.terms import types
+from c360gen.terms.symbols import column, relation, variable
+
+NAME, FAMILY = "c360_name", "c360_family"
+
+
+def checks(node: Node, project: Resolved) -> tuple[Step, ...]:
+    """Count and guard for every source that the node reads, itself or through views."""
+    found: list[Step] = []
+    for source in _sources(node, project):
+        found += [
+            Count(f"The columns of {source.name} must be there, of the kind that is declared.",
+                  ("drifted_columns", "drifted_names"), _drifted(source)),
+            Guard("ZC011", "What is missing or retyped would be lost or bent in silence.", _sql.greater_than_zero("drifted_columns"),
+                  (variable("drifted_columns"), f" columns of {source.name} are missing or of another kind than declared: ",
+                   variable("drifted_names")), None,
+                  "Nothing was written. Declare the columns as they are; what that changes in tables is a migration."),
+        ]  # fmt: skip
+    return tuple(found)
+
+
+def _sources(node: Node, project: Resolved) -> list[Source]:
+    """Sources that are read directly or through views, by name."""
+    found: dict[str, Source] = {}
+    waiting = list(node.depends_on)
+    while waiting:
+        id_ = waiting.pop()
+        relation_ = project.relation(id_)
+        if isinstance(relation_, Source):
+            found[relation_.name] = relation_
+        elif relation_.kind == "view":
+            waiting += relation_.depends_on
+    return [found[name] for name in sorted(found) if found[name].columns]
+
+
+def _drifted(source: Source) -> exp.Select:
+    """How many of the declared columns the catalog does not know, or knows as something else, and their names."""
+    rows = []
+    for column_ in source.columns:
+        assert column_.type is not None, "a source's column has a declared type"
+        family = literal(types.family(column_.type))
+        family.meta["family"] = True
+        rows.append(exp.Tuple(expressions=[literal(column_.name.lower()), family]))
+    names = [exp.to_identifier(n, quoted=True) for n in (NAME, FAMILY)]
+    wanted = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("w", quoted=True), columns=names))
+    order = exp.Order(this=column(NAME, "w"), expressions=[exp.Ordered(this=column(NAME, "w"), nulls_first=False)])
+    listed = exp.GroupConcat(this=order, separator=literal("; "))
+    query = exp.select(_sql.star_count("drifted_columns"), named(listed, "drifted_names")).from_(wanted)
+    query = query.join(relation("columns", source.name, "a"), on=equal(column(NAME, "a"), column(NAME, "w")), join_type="left")
+    return query.where(any_of([is_null(column(FAMILY, "a")), exp.NEQ(this=column(FAMILY, "a"), expression=column(FAMILY, "w"))]))
