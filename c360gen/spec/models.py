@@ -75,6 +75,11 @@ class Target(Spec):
     form: Literal["procedures", "scripts"] | None = None
 
 
+def _arguments(value: Any) -> Any:
+    """dbt 1.10 writes a test's arguments one level deeper, under `arguments:`."""
+    return value["arguments"] if isinstance(value, dict) and set(value) == {"arguments"} else value
+
+
 class AcceptedValues(Spec):
     values: tuple[str | int | float | bool, ...] = Field(min_length=1)
 
@@ -89,8 +94,8 @@ class DataTest(Spec):
 
     unique: Literal[True] | None = None
     not_null: Literal[True] | None = None
-    accepted_values: AcceptedValues | None = None
-    relationships: Relationships | None = None
+    accepted_values: Annotated[AcceptedValues | None, BeforeValidator(_arguments)] = None
+    relationships: Annotated[Relationships | None, BeforeValidator(_arguments)] = None
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,8 @@
 -- c360gen | postgres | roles, to be created once by an administrator | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42e5f862113662b06eef62b4de75e9d6a02640b893231926e8c7bb0183eeead4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a787d2b836ba88b43e870b8743e103c25a3a697a84390c2e86720de8940592a4
 
 -- Run once, by an administrator, in the database of the project, before the first deploy.sql. Safe to run again.
+-- Whoever deploys must be a member of the owner (GRANT c360_owner TO …): deploy.sql does SET LOCAL ROLE.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'c360_owner') THEN
