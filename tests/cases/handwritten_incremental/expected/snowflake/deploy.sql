@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d6e38c65b6f3934659f7b5df3834b22eb65d37ad07068a59452d6c41d18bfee0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1ddb67da02c63929224bfb928f5201225e50ca23a46967e49b1b19c2f435277
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -136,6 +136,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -152,6 +153,8 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_updated_rows NUMBER(18, 0) DEFAULT NULL;
   v_older_rows NUMBER(18, 0) DEFAULT NULL;
@@ -170,6 +173,52 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw.customers must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'number'),
+      ('email', 'text'),
+      ('city', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 int.latest: '
+      || v_drifted_columns
+      || ' columns of raw.customers are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_latest (

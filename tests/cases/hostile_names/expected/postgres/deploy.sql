@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 836674ff91937d4470418c06d30b5bee1e4d028b3490bcf46b932127136e38ed
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df28626283b341bc729506fe9c76c2d4d7d0050d9b1822edaf9804b4800f1cf4
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -306,6 +306,7 @@ COMMENT ON FUNCTION snap.user_as_of(TIMESTAMPTZ) IS 'user as it was at an instan
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -333,6 +334,8 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -377,6 +380,53 @@ BEGIN
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- The columns of raw.order must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('group', 'number'),
+      ('select', 'text'),
+      ('größe', 'text'),
+      ('two words', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'order' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw.order are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN
@@ -675,6 +725,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_table(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -699,6 +750,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -744,6 +797,53 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw.order must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('group', 'number'),
+      ('select', 'text'),
+      ('größe', 'text'),
+      ('two words', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'order' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw.order are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.

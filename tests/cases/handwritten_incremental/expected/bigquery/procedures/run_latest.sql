@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ab26c9b009bfa1fb81d16b857c6c35a518b388ecd99b28c5f6405181dd47e0f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 673a850888c8599fcc3432b4f757b8af6aaab73d0312e93f48abcdc067c0252d
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -14,6 +14,7 @@
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
@@ -31,6 +32,8 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
   DECLARE v_incremental BOOL;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
   DECLARE v_updated_rows INT64;
   DECLARE v_older_rows INT64;
@@ -47,6 +50,57 @@ BEGIN
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
+    -- The columns of raw.customers must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('id' AS c360_name, 'number' AS c360_family),
+        STRUCT('email' AS c360_name, 'text' AS c360_family),
+        STRUCT('city' AS c360_name, 'text' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
+            THEN 'number'
+            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'customers'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 int.latest: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of raw.customers are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_latest (
       c360_action STRING,

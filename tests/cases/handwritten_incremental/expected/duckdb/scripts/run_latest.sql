@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 58b30adefa719b0fa7b59c00e7d37bb0c2c5c7ff11b8b75954bc5957c103c526
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 379557923dcd845cc806843ea3ec1a34789972b22fa1c4ed87de0e52b13f42b8
 
 -- Brings latest up to date with its query.
 --
@@ -11,6 +11,7 @@
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
 --          ZC005 time runs backwards
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
@@ -43,6 +44,57 @@ SELECT
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
 SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
+
+-- The columns of raw.customers must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('id', 'number'),
+      ('email', 'text'),
+      ('city', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
+          THEN 'number'
+          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw')
+        AND LOWER(c.table_name) = LOWER('customers')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 int.latest: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of raw.customers are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- 3. The stage, private to this session.
 CREATE OR REPLACE TEMPORARY TABLE stage_latest (

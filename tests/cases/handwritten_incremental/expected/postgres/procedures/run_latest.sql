@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 120889b6f25f238206cd57ba01daf0226ddcb2deb8c4244616f4aaf5cfef3ac8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2026e9f24d043f9eaa97a0b8e5277464e682b6238181616fde1ee1e34c97812
 
 -- Brings latest up to date with its query.
 --
@@ -20,6 +20,7 @@
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -47,6 +48,8 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -91,6 +94,52 @@ BEGIN
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- The columns of raw.customers must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'number'),
+      ('email', 'text'),
+      ('city', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'customers' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw.customers are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5c0454b4acdc05f68b296471f9018710bd379e5941a5c263b3fb903f77500a3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0c86fdd4bdf94efb437e8328df2b8830a8720e8c4ace4fac721b30ea7af24957
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -25,6 +25,7 @@ $$
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -41,6 +42,8 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_updated_rows NUMBER(18, 0) DEFAULT NULL;
   v_older_rows NUMBER(18, 0) DEFAULT NULL;
@@ -59,6 +62,52 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw.customers must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'number'),
+      ('email', 'text'),
+      ('city', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 int.latest: '
+      || v_drifted_columns
+      || ' columns of raw.customers are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_latest (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 79826989cae60a749b3df78f8db27e4a1bae898a585e85b2ff94e689bb7ef52f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5610f3a32086b7765043a2842176e39f44b9506409ff8aaf0d6c50932befca2f
 
 -- Brings table up to date with its query.
 --
@@ -20,6 +20,7 @@
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
 --          ZC008 not deployed
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -47,6 +48,8 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -91,6 +94,53 @@ BEGIN
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
     END IF;
     v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+
+    -- The columns of raw.order must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('group', 'number'),
+      ('select', 'text'),
+      ('größe', 'text'),
+      ('two words', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'order' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw.order are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.
     IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d700ba73ea5ada716b88810d55ffb250ea23437a293dec8644d1d44d2beca376
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c1b515187b7be559f390e10aad1733fa0805380fa866f9c2dfb2b3a5c5c602e
 
 -- Brings the history user up to date with raw.order.
 --
@@ -24,6 +24,7 @@
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 --          Nothing is written on an error but the row in c360_control.run_log.
 
 -- The worker: definer's rights, no COMMIT, everything or nothing.
@@ -48,6 +49,8 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
     v_new_rows BIGINT;
     v_changed_rows BIGINT;
     v_revived_rows BIGINT;
@@ -93,6 +96,53 @@ BEGIN
             MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
                 CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
             HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of raw.order must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('group', 'number'),
+      ('select', 'text'),
+      ('größe', 'text'),
+      ('two words', 'text'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE t.typcategory
+          WHEN 'N'
+          THEN 'number'
+          WHEN 'S'
+          THEN 'text'
+          WHEN 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'order' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of raw.order are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
     -- 3. Empty the stage; only a run that died leaves rows in it.

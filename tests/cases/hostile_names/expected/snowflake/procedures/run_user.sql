@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1584deefdfee8134ac69028ed5fb7e247f99c34e638bd3cdcdb85f833e80e3d8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4d16c141ed4d893d3e292139a07655e3786b87907d2299c88ccd38f4dc3c35b8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -28,6 +28,7 @@ $$
 --          ZC008 not deployed
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -42,6 +43,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_changed_rows NUMBER(18, 0) DEFAULT NULL;
   v_revived_rows NUMBER(18, 0) DEFAULT NULL;
@@ -63,6 +66,53 @@ BEGIN
   SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
+
+  -- The columns of raw.order must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('group', 'number'),
+      ('select', 'text'),
+      ('größe', 'text'),
+      ('two words', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('order')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snap.user: '
+      || v_drifted_columns
+      || ' columns of raw.order are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
 
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_user (
