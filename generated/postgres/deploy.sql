@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 315c09dce41e83b76f5d5300a1c4f762fb899cd933fc5fe13577c0fc1beb99f0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4e9e8bf3740e449c68dcb3ae90956f7bc9c1b0d3f1ead3aeb79aad1c7b1e8dda
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -26,15 +26,10 @@ END;
 $$;
 
 CREATE SCHEMA IF NOT EXISTS c360_control;
-REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS intermediate;
-REVOKE ALL ON SCHEMA intermediate FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS marts;
-REVOKE ALL ON SCHEMA marts FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS snapshots;
-REVOKE ALL ON SCHEMA snapshots FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS staging;
-REVOKE ALL ON SCHEMA staging FROM PUBLIC;
 
 -- One row per released state, never changed.
 CREATE TABLE IF NOT EXISTS c360_control.release (

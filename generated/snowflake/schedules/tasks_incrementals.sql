@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 98af16139d82474654d1533dc66ce7ed4be8dba0a3dbe8dababd19b5bc0cdf44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7558df1b40ff8f8012687967d914c014ab5f986e7fb966b0cd4eaa3fecfa8b4a
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there.
 -- The owner needs EXECUTE TASK on the account and USAGE on the warehouse; all tasks share one owner and one schema.
@@ -27,7 +27,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_customer_orders
   COMMENT = 'Schedule incrementals: int_customer_orders'
   AFTER C360.c360_control.task_incrementals
 AS
-  CALL C360.c360_control.run_int_customer_orders();;
+  CALL C360.c360_control.run_int_customer_orders();
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
   WAREHOUSE = ETL
@@ -37,7 +37,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
   COMMENT = 'Schedule incrementals: int_interactions'
   AFTER C360.c360_control.task_incrementals
 AS
-  CALL C360.c360_control.run_int_interactions();;
+  CALL C360.c360_control.run_int_interactions();
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
   WAREHOUSE = ETL
@@ -47,7 +47,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
   COMMENT = 'Schedule incrementals: int_payments'
   AFTER C360.c360_control.task_incrementals
 AS
-  CALL C360.c360_control.run_int_payments();;
+  CALL C360.c360_control.run_int_payments();
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
   WAREHOUSE = ETL
@@ -57,4 +57,4 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
   COMMENT = 'Schedule incrementals: mart_customer_360'
   AFTER C360.c360_control.task_incrementals__int_customer_orders, C360.c360_control.task_incrementals__int_interactions, C360.c360_control.task_incrementals__int_payments
 AS
-  CALL C360.c360_control.run_mart_customer_360();;
+  CALL C360.c360_control.run_mart_customer_360();

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule snapshots_daily as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 04b5e255268afb43a63e366521a0ac019ecff0658b1167b60938a11ffae6b1b2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c3fa1ddc1e68a022606f5231ecb0bbd95ac3845ff89d202f9f0805842218147
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_snapshots_daily RETRY LAST resumes there.
 -- The owner needs EXECUTE TASK on the account and USAGE on the warehouse; all tasks share one owner and one schema.
@@ -27,7 +27,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__customer_snapshot
   COMMENT = 'Schedule snapshots_daily: customer_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS
-  CALL C360.c360_control.run_customer_snapshot();;
+  CALL C360.c360_control.run_customer_snapshot();
 
 CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__order_snapshot
   WAREHOUSE = ETL
@@ -37,7 +37,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__order_snapshot
   COMMENT = 'Schedule snapshots_daily: order_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS
-  CALL C360.c360_control.run_order_snapshot();;
+  CALL C360.c360_control.run_order_snapshot();
 
 CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__payment_snapshot
   WAREHOUSE = ETL
@@ -47,4 +47,4 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__payment_snapshot
   COMMENT = 'Schedule snapshots_daily: payment_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS
-  CALL C360.c360_control.run_payment_snapshot();;
+  CALL C360.c360_control.run_payment_snapshot();

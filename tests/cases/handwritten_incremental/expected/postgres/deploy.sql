@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a29bb1ff5dd0944032667794961dc2dd9fa8a26c5f041f35348412c64a7533ac
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 85bbe880383d00a13883aacbbb0f2241dcf38c416de027225e851c7f57ff52fa
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -25,9 +25,7 @@ END;
 $$;
 
 CREATE SCHEMA IF NOT EXISTS c360_control;
-REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS int;
-REVOKE ALL ON SCHEMA int FROM PUBLIC;
 
 -- One row per released state, never changed.
 CREATE TABLE IF NOT EXISTS c360_control.release (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df28626283b341bc729506fe9c76c2d4d7d0050d9b1822edaf9804b4800f1cf4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 816be19bd2243d34f7f18499d4cdfe09ecef52fb16b26bb6d9baec22c777d5e4
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -25,11 +25,8 @@ END;
 $$;
 
 CREATE SCHEMA IF NOT EXISTS c360_control;
-REVOKE ALL ON SCHEMA c360_control FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS int;
-REVOKE ALL ON SCHEMA int FROM PUBLIC;
 CREATE SCHEMA IF NOT EXISTS snap;
-REVOKE ALL ON SCHEMA snap FROM PUBLIC;
 
 -- One row per released state, never changed.
 CREATE TABLE IF NOT EXISTS c360_control.release (
