@@ -9,7 +9,8 @@ import psycopg
 ROOT = Path(__file__).parents[2]
 CRON = """
 CREATE SCHEMA cron;
-CREATE TABLE cron.job (jobid bigint GENERATED ALWAYS AS IDENTITY, schedule text, command text, jobname text, username text DEFAULT current_user,
+CREATE TABLE cron.job (jobid bigint GENERATED ALWAYS AS IDENTITY, schedule text, command text, jobname text, 
+                       username text DEFAULT current_user,
                        active boolean DEFAULT true, UNIQUE (jobname, username));
 CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql AS $$
     INSERT INTO cron.job (jobname, schedule, command) VALUES ($1, $2, $3)
