@@ -19,7 +19,7 @@ def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.E
 
 
 def create_table(
-    dialect: Dialect, op: CreateTable, address: Address, *, enforced: bool, named_key: bool = True,
+    dialect: Dialect, op: CreateTable, address: Address, *, enforced: bool, checks: bool = True, named_key: bool = True,
     column_extra: Callable[[ColumnDef], Sequence[exp.Expr]] = lambda c: (), properties: Sequence[exp.Expr] = (),
 ) -> exp.Create:  # fmt: skip
     """CREATE TABLE IF NOT EXISTS: a table that holds data is never replaced."""
@@ -28,7 +28,7 @@ def create_table(
         options = [] if enforced else ["NOT ENFORCED"]
         key = exp.PrimaryKey(expressions=[dialect.identifier(k) for k in op.primary_key], options=options)
         parts.append(exp.Constraint(this=dialect.identifier(_name(address, "pk")), expressions=[key]) if named_key else key)
-    if enforced:
+    if enforced and checks:
         for left, right in op.ordered:
             condition = exp.LT(this=exp.Column(this=dialect.identifier(left)), expression=exp.Column(this=dialect.identifier(right)))
             check = exp.CheckColumnConstraint(this=condition)

@@ -205,7 +205,7 @@ def _stage(node: Node, traits: Traits, dating: exp.Expr, problems: Sequence[Prob
     names = [ACTION, *([ROW] if traits.row_address else []), OPEN_FROM, STARTS, ENDS, *recorded]
     values = {STARTS: named(starts, STARTS), ENDS: named(case(*ends_arms), ENDS)}
     query = exp.select(*(values.get(n, column(n, "d")) for n in names)).from_(compared.subquery("d"))
-    return _sql.insert(relation("stage", node.name), names, query.where(exp.NEQ(this=column(ACTION, "d"), expression=literal("same"))))
+    return _sql.insert(relation("stage", node.name), names, query)
 
 
 def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: bool) -> exp.Select:
@@ -221,10 +221,13 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
     arms += [(condition, literal(name)) for condition, name in problems]
     arms.append((every([no_open, not_null(column(BOUNDARY, "l"))]), literal("revive")))
     arms.append((no_open.copy(), literal("new")))
-    changed = any_of(differs(column(c, "s"), column(c, "o")) for c in node.tracked) if node.tracked else exp.false()
-    arms.append((changed, literal("change")))
+    # What is neither a problem nor without an open version passed the filter below because it differs.
+    staged = [no_open.copy(), *([is_null(column("c360_present", "s"))] if deletes else [])]
+    staged.append(exp.GT(this=copies.copy(), expression=exp.Literal.number(1)))
+    staged += [condition.copy() for condition, _ in problems]
+    staged += [differs(column(c, "s"), column(c, "o")) for c in node.tracked]
     boundary = exp.func("COALESCE", column(node.valid_from, "o"), column(BOUNDARY, "l"))
-    projections: list[exp.Expr] = [named(case(*arms, otherwise=literal("same")), ACTION)]
+    projections: list[exp.Expr] = [named(case(*arms, otherwise=literal("change")), ACTION)]
     if traits.row_address:
         projections.append(column(ROW, "o"))
     projections += [
@@ -247,7 +250,7 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
             .having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         )
         query = query.join(grouped.subquery("c"), on=joined(node.key, "c", "s"), join_type="left")
-    return query
+    return query.where(any_of(staged))
 
 
 def _from(node: Node, alias: str) -> exp.Table:

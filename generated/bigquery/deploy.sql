@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86124f87bad9574249738862b3b2543745e8e21c0ba5fc87c0e9bf6fcd1de8e1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76f7f6a90d2d1070838ecb92a53be1d7d0760fdfa66ef13c8a640a4177e864ae
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -741,13 +741,7 @@ BEGIN
           THEN 'revive'
           WHEN o.customer_id IS NULL
           THEN 'new'
-          WHEN s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -796,9 +790,18 @@ BEGIN
           p.customer_id
       ) AS l
         ON l.customer_id = s.customer_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.customer_id IS NULL
+        OR s.c360_present IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > v_latest
+        OR s.first_name IS DISTINCT FROM o.first_name
+        OR s.last_name IS DISTINCT FROM o.last_name
+        OR s.email IS DISTINCT FROM o.email
+        OR s.phone IS DISTINCT FROM o.phone
+        OR s.created_at IS DISTINCT FROM o.created_at
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
@@ -1232,9 +1235,7 @@ BEGIN
           THEN 'revive'
           WHEN o.order_id IS NULL
           THEN 'new'
-          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -1278,9 +1279,12 @@ BEGIN
           p.order_id
       ) AS l
         ON l.order_id = s.order_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.order_id IS NULL
+        OR s.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
@@ -1657,12 +1661,7 @@ BEGIN
           THEN 'revive'
           WHEN o.payment_id IS NULL
           THEN 'new'
-          WHEN s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -1708,9 +1707,16 @@ BEGIN
           p.payment_id
       ) AS l
         ON l.payment_id = s.payment_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.payment_id IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > v_latest
+        OR s.order_id IS DISTINCT FROM o.order_id
+        OR s.payment_method IS DISTINCT FROM o.payment_method
+        OR s.amount IS DISTINCT FROM o.amount
+        OR s.status IS DISTINCT FROM o.status
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,

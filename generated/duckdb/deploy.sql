@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ec2898a8a71658dc970ad381514c005113ad37afabadf8f8ab122d2f085f85f1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d70d8b72a9d54f71ed07c81275c8ae09d472adcbce17a5f5ec44f5736c0ec56
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -98,8 +98,7 @@ CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from),
-  CONSTRAINT customer_snapshot_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT customer_snapshot_pk PRIMARY KEY (customer_id, valid_from)
 );
 
 COMMENT ON TABLE snapshots.customer_snapshot IS 'History of every customer, one row per version of name, e-mail address and telephone number.';
@@ -174,8 +173,7 @@ CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from),
-  CONSTRAINT order_snapshot_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT order_snapshot_pk PRIMARY KEY (order_id, valid_from)
 );
 
 COMMENT ON TABLE snapshots.order_snapshot IS 'History of every order from pending over shipped to delivered.';
@@ -240,8 +238,7 @@ CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from),
-  CONSTRAINT payment_snapshot_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from)
 );
 
 COMMENT ON TABLE snapshots.payment_snapshot IS 'History of every payment from pending over completed to refunded.';

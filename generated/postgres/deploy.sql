@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4e9e8bf3740e449c68dcb3ae90956f7bc9c1b0d3f1ead3aeb79aad1c7b1e8dda
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46328ff7f28c998f818afd41fe75366a94d9c6b1c0840fc49d02feda6f056e04
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -704,6 +704,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
@@ -883,13 +884,7 @@ BEGIN
           THEN 'revive'
           WHEN o.customer_id IS NULL
           THEN 'new'
-          WHEN s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -947,9 +942,19 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.customer_id = s.customer_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.customer_id IS NULL
+        OR s.c360_present IS NULL
+        OR c.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        OR s.updated_at > v_latest
+        OR s.first_name IS DISTINCT FROM o.first_name
+        OR s.last_name IS DISTINCT FROM o.last_name
+        OR s.email IS DISTINCT FROM o.email
+        OR s.phone IS DISTINCT FROM o.phone
+        OR s.created_at IS DISTINCT FROM o.created_at
+    ) AS d;
 
     -- Count what was decided.
     SELECT
@@ -1253,6 +1258,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
@@ -1424,9 +1430,7 @@ BEGIN
           THEN 'revive'
           WHEN o.order_id IS NULL
           THEN 'new'
-          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -1479,9 +1483,12 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.order_id = s.order_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.order_id IS NULL
+        OR c.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS d;
 
     -- Count what was decided.
     SELECT
@@ -1732,6 +1739,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
@@ -1905,12 +1913,7 @@ BEGIN
           THEN 'revive'
           WHEN o.payment_id IS NULL
           THEN 'new'
-          WHEN s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -1965,9 +1968,17 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.payment_id = s.payment_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.payment_id IS NULL
+        OR c.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        OR s.updated_at > v_latest
+        OR s.order_id IS DISTINCT FROM o.order_id
+        OR s.payment_method IS DISTINCT FROM o.payment_method
+        OR s.amount IS DISTINCT FROM o.amount
+        OR s.status IS DISTINCT FROM o.status
+    ) AS d;
 
     -- Count what was decided.
     SELECT
@@ -2268,6 +2279,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
@@ -2722,6 +2734,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
@@ -3052,6 +3065,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
@@ -3499,6 +3513,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92f9959d5cea1f167b59dd6bdca90b964f7082c659c2acfec7a4d7b0b4773092
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a71891904ebb1c63d73302590fc8b1af60ff44fa825815798c547d17ed86b67a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -723,13 +723,7 @@ BEGIN
         THEN 'revive'
         WHEN o.customer_id IS NULL
         THEN 'new'
-        WHEN s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -778,9 +772,18 @@ BEGIN
         p.customer_id
     ) AS l
       ON l.customer_id = s.customer_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.customer_id IS NULL
+      OR s.c360_present IS NULL
+      OR s.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at > :v_latest
+      OR s.first_name IS DISTINCT FROM o.first_name
+      OR s.last_name IS DISTINCT FROM o.last_name
+      OR s.email IS DISTINCT FROM o.email
+      OR s.phone IS DISTINCT FROM o.phone
+      OR s.created_at IS DISTINCT FROM o.created_at
+  ) AS d;
 
   -- Count what was decided.
   SELECT
@@ -1245,9 +1248,7 @@ BEGIN
         THEN 'revive'
         WHEN o.order_id IS NULL
         THEN 'new'
-        WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -1291,9 +1292,12 @@ BEGIN
         p.order_id
     ) AS l
       ON l.order_id = s.order_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.order_id IS NULL
+      OR s.c360_copies > 1
+      OR s.status IS DISTINCT FROM o.status
+      OR s.total_amount IS DISTINCT FROM o.total_amount
+  ) AS d;
 
   -- Count what was decided.
   SELECT
@@ -1702,12 +1706,7 @@ BEGIN
         THEN 'revive'
         WHEN o.payment_id IS NULL
         THEN 'new'
-        WHEN s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -1753,9 +1752,16 @@ BEGIN
         p.payment_id
     ) AS l
       ON l.payment_id = s.payment_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.payment_id IS NULL
+      OR s.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at > :v_latest
+      OR s.order_id IS DISTINCT FROM o.order_id
+      OR s.payment_method IS DISTINCT FROM o.payment_method
+      OR s.amount IS DISTINCT FROM o.amount
+      OR s.status IS DISTINCT FROM o.status
+  ) AS d;
 
   -- Count what was decided.
   SELECT

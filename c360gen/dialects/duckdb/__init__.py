@@ -70,8 +70,12 @@ class DuckDB(Dialect):
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        """Without CHECK: together with a primary key it makes an UPDATE of 200,000 rows take 14 seconds; a guard stands for it."""
         address = names.symbol(op.kind, op.name)
-        return [tables.create_table(self, op, address, enforced=True), *self._comments("TABLE", address, op.description, op.columns)]
+        return [
+            tables.create_table(self, op, address, enforced=True, checks=False),
+            *self._comments("TABLE", address, op.description, op.columns),
+        ]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         columns = [exp.Ordered(this=exp.Column(this=self.identifier(c))) for c in op.columns]

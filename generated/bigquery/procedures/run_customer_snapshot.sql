@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: abf8b4e06a7c3f622c00dcf61ae9d5a2f274a067d7877727a2b438a6e866f545
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e4b7f296ebb39ad5c4c85c22d9325c2498994312c978c619d819e0398f4ff41d
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -210,13 +210,7 @@ BEGIN
           THEN 'revive'
           WHEN o.customer_id IS NULL
           THEN 'new'
-          WHEN s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -265,9 +259,18 @@ BEGIN
           p.customer_id
       ) AS l
         ON l.customer_id = s.customer_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.customer_id IS NULL
+        OR s.c360_present IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > v_latest
+        OR s.first_name IS DISTINCT FROM o.first_name
+        OR s.last_name IS DISTINCT FROM o.last_name
+        OR s.email IS DISTINCT FROM o.email
+        OR s.phone IS DISTINCT FROM o.phone
+        OR s.created_at IS DISTINCT FROM o.created_at
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,

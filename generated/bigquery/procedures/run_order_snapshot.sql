@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db390870a7c38a793fd189974085957d89b2c56f0bba4b5f768edf907c5fca79
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52c4bacf5374da23bf96360a5f030b80e406ebe5fa7d15fba464dd0db5007499
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -194,9 +194,7 @@ BEGIN
           THEN 'revive'
           WHEN o.order_id IS NULL
           THEN 'new'
-          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -240,9 +238,12 @@ BEGIN
           p.order_id
       ) AS l
         ON l.order_id = s.order_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.order_id IS NULL
+        OR s.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a3441370c5461e423359416f56e6dc29a9def240f95804f94872b0033f08ff4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3eac424cc7ff8cfbb2c60f8dda6487151d14f7991296a35c12523c83b13eb32d
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -202,12 +202,7 @@ BEGIN
           THEN 'revive'
           WHEN o.payment_id IS NULL
           THEN 'new'
-          WHEN s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.valid_from AS c360_open_from,
         COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -253,9 +248,16 @@ BEGIN
           p.payment_id
       ) AS l
         ON l.payment_id = s.payment_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.payment_id IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > v_latest
+        OR s.order_id IS DISTINCT FROM o.order_id
+        OR s.payment_method IS DISTINCT FROM o.payment_method
+        OR s.amount IS DISTINCT FROM o.amount
+        OR s.status IS DISTINCT FROM o.status
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 50976f6e94a5ad6b2415ecb444f0300a44e2fbce092eb93112fc0e54d14e9924
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fcb5d9306d21d165cffc563d5d04c314ce32ac9b85287f619b8af37e672468b9
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -187,13 +187,7 @@ FROM (
       THEN 'revive'
       WHEN o.customer_id IS NULL
       THEN 'new'
-      WHEN s.first_name IS DISTINCT FROM o.first_name
-      OR s.last_name IS DISTINCT FROM o.last_name
-      OR s.email IS DISTINCT FROM o.email
-      OR s.phone IS DISTINCT FROM o.phone
-      OR s.created_at IS DISTINCT FROM o.created_at
-      THEN 'change'
-      ELSE 'same'
+      ELSE 'change'
     END AS c360_action,
     o.c360_row,
     o.valid_from AS c360_open_from,
@@ -254,9 +248,19 @@ FROM (
       COUNT(*) > 1
   ) AS c
     ON c.customer_id = s.customer_id
-) AS d
-WHERE
-  d.c360_action <> 'same';
+  WHERE
+    o.customer_id IS NULL
+    OR s.c360_present IS NULL
+    OR c.c360_copies > 1
+    OR s.updated_at IS NULL
+    OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+    OR s.updated_at > GETVARIABLE('latest')
+    OR s.first_name IS DISTINCT FROM o.first_name
+    OR s.last_name IS DISTINCT FROM o.last_name
+    OR s.email IS DISTINCT FROM o.email
+    OR s.phone IS DISTINCT FROM o.phone
+    OR s.created_at IS DISTINCT FROM o.created_at
+) AS d;
 
 -- Count what was decided.
 SET VARIABLE counted = (

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 797b6e2afb89fc984015737a2eff590b91ce6ac4468717890ebbe2c68752f844
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b4c9ff8bf5c9356803eee6b48ab9480a35caaf3e8e6edad6aac43de119684ee
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -174,9 +174,7 @@ FROM (
       THEN 'revive'
       WHEN o.order_id IS NULL
       THEN 'new'
-      WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-      THEN 'change'
-      ELSE 'same'
+      ELSE 'change'
     END AS c360_action,
     o.c360_row,
     o.valid_from AS c360_open_from,
@@ -232,9 +230,12 @@ FROM (
       COUNT(*) > 1
   ) AS c
     ON c.order_id = s.order_id
-) AS d
-WHERE
-  d.c360_action <> 'same';
+  WHERE
+    o.order_id IS NULL
+    OR c.c360_copies > 1
+    OR s.status IS DISTINCT FROM o.status
+    OR s.total_amount IS DISTINCT FROM o.total_amount
+) AS d;
 
 -- Count what was decided.
 SET VARIABLE counted = (

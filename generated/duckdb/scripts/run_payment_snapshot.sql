@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cfa44ca8eb35dd7c667ae87be0078703a21c9eae1a47261b5c041d2865bcbaa2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c92faf18cb5290c4d018ab548e463a854b65672e73422c1b60aab6a08c59c3a
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -178,12 +178,7 @@ FROM (
       THEN 'revive'
       WHEN o.payment_id IS NULL
       THEN 'new'
-      WHEN s.order_id IS DISTINCT FROM o.order_id
-      OR s.payment_method IS DISTINCT FROM o.payment_method
-      OR s.amount IS DISTINCT FROM o.amount
-      OR s.status IS DISTINCT FROM o.status
-      THEN 'change'
-      ELSE 'same'
+      ELSE 'change'
     END AS c360_action,
     o.c360_row,
     o.valid_from AS c360_open_from,
@@ -241,9 +236,17 @@ FROM (
       COUNT(*) > 1
   ) AS c
     ON c.payment_id = s.payment_id
-) AS d
-WHERE
-  d.c360_action <> 'same';
+  WHERE
+    o.payment_id IS NULL
+    OR c.c360_copies > 1
+    OR s.updated_at IS NULL
+    OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+    OR s.updated_at > GETVARIABLE('latest')
+    OR s.order_id IS DISTINCT FROM o.order_id
+    OR s.payment_method IS DISTINCT FROM o.payment_method
+    OR s.amount IS DISTINCT FROM o.amount
+    OR s.status IS DISTINCT FROM o.status
+) AS d;
 
 -- Count what was decided.
 SET VARIABLE counted = (

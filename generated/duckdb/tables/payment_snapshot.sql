@@ -1,5 +1,5 @@
 -- c360gen | duckdb | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a64796a62dda5b98367f273b8eae9ef5f32162544700bd8d185c77c1c3beda53
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eefc065e26f072e10b82996787373f928d454e00f0b223527a9f13c4114976b7
 
 CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
   payment_id BIGINT NOT NULL,
@@ -12,8 +12,7 @@ CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from),
-  CONSTRAINT payment_snapshot_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT payment_snapshot_pk PRIMARY KEY (payment_id, valid_from)
 );
 
 COMMENT ON TABLE snapshots.payment_snapshot IS 'History of every payment from pending over completed to refunded.';

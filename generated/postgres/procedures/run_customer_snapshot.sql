@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f81c6b41d13981023a05ddf6c117b2d9c1b09127ebda0abec16f1f76346632e0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e6efe9eb7f2e5813eac10716d867a93a2339dc1f5b68ea15ea978d866c807ede
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -39,6 +39,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
@@ -218,13 +219,7 @@ BEGIN
           THEN 'revive'
           WHEN o.customer_id IS NULL
           THEN 'new'
-          WHEN s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -282,9 +277,19 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.customer_id = s.customer_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.customer_id IS NULL
+        OR s.c360_present IS NULL
+        OR c.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        OR s.updated_at > v_latest
+        OR s.first_name IS DISTINCT FROM o.first_name
+        OR s.last_name IS DISTINCT FROM o.last_name
+        OR s.email IS DISTINCT FROM o.email
+        OR s.phone IS DISTINCT FROM o.phone
+        OR s.created_at IS DISTINCT FROM o.created_at
+    ) AS d;
 
     -- Count what was decided.
     SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52b341973a35d05148ee52dad47ea875806c82752514c0b68024cb1808e224bb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf6e7e7b06a55fb35c18a00c17dd842b27937801bf7c4403c51a3cec06f30b15
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -38,6 +38,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e15a6befa3f98241044bcafdd25e99431999522b19b5bf7aef9b4ff8fbec3ad2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4608ec678a5deaead523bdc5b5f761ad8e483a54ac3e0043d20b260d78ac431
 
 -- Brings int_interactions up to date with its query.
 --
@@ -35,6 +35,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2096adf5acc2344bc9ea0e970d4792faa81e6731b93a685c9610faa11ed05333
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3088595a01ab36aa3591e56e46b24b45b9e284c410bb2d9e41dd14f96a98ea1c
 
 -- Brings int_payments up to date with its query.
 --
@@ -36,6 +36,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';

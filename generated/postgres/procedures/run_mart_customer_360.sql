@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5eb974c8c0cfea8f83cc7f8e4d18bb5da852d529987e9b44aa92ad7c11922a3f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4db29f250c0f7207ba966497b52cb267b560bf3be82d7e1a7aaaf426c7a163bd
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -29,6 +29,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 781da65f7cf9bd95ce448290886f4bfe9336907f54f3104853ffa1d6c1f8314c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f507c01b7443e8deb4abc53ddfb65d226bc4ef79148717c89d0e95af4019d3a8
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -36,6 +36,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
@@ -207,9 +208,7 @@ BEGIN
           THEN 'revive'
           WHEN o.order_id IS NULL
           THEN 'new'
-          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -262,9 +261,12 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.order_id = s.order_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.order_id IS NULL
+        OR c.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS d;
 
     -- Count what was decided.
     SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b051222bd4baccecb14a864ee9cbfa92bb8cdc0bc0b1d05610cd752fec60cc00
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 99dc09c1a0ba256ebeab9e145c114f5f4fe9465381188102018cf86bdb3f611a
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -38,6 +38,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
@@ -211,12 +212,7 @@ BEGIN
           THEN 'revive'
           WHEN o.payment_id IS NULL
           THEN 'new'
-          WHEN s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
-          THEN 'change'
-          ELSE 'same'
+          ELSE 'change'
         END AS c360_action,
         o.c360_row,
         o.valid_from AS c360_open_from,
@@ -271,9 +267,17 @@ BEGIN
           COUNT(*) > 1
       ) AS c
         ON c.payment_id = s.payment_id
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+      WHERE
+        o.payment_id IS NULL
+        OR c.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        OR s.updated_at > v_latest
+        OR s.order_id IS DISTINCT FROM o.order_id
+        OR s.payment_method IS DISTINCT FROM o.payment_method
+        OR s.amount IS DISTINCT FROM o.amount
+        OR s.status IS DISTINCT FROM o.status
+    ) AS d;
 
     -- Count what was decided.
     SELECT

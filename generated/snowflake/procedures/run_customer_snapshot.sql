@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01bdbda202419f5278167e26816f198ddf6df713d61c81cf82e7124c8ce3c684
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d337893c6908de7c9b4a027795267c51267b131092953c8982120098f68b138b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -219,13 +219,7 @@ BEGIN
         THEN 'revive'
         WHEN o.customer_id IS NULL
         THEN 'new'
-        WHEN s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -274,9 +268,18 @@ BEGIN
         p.customer_id
     ) AS l
       ON l.customer_id = s.customer_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.customer_id IS NULL
+      OR s.c360_present IS NULL
+      OR s.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at > :v_latest
+      OR s.first_name IS DISTINCT FROM o.first_name
+      OR s.last_name IS DISTINCT FROM o.last_name
+      OR s.email IS DISTINCT FROM o.email
+      OR s.phone IS DISTINCT FROM o.phone
+      OR s.created_at IS DISTINCT FROM o.created_at
+  ) AS d;
 
   -- Count what was decided.
   SELECT

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1cd51fb0e382ece3a29ab4545a901cb0c88b3ca169c5ea14f3c905512c31f5f6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5466a65b045cc3cdc4732aa72f5f5a5e0f0c9cb091a20779199a720be922f569
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -203,9 +203,7 @@ BEGIN
         THEN 'revive'
         WHEN o.order_id IS NULL
         THEN 'new'
-        WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -249,9 +247,12 @@ BEGIN
         p.order_id
     ) AS l
       ON l.order_id = s.order_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.order_id IS NULL
+      OR s.c360_copies > 1
+      OR s.status IS DISTINCT FROM o.status
+      OR s.total_amount IS DISTINCT FROM o.total_amount
+  ) AS d;
 
   -- Count what was decided.
   SELECT

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 287502e615ba65a855ec058984341a710c8b80b77eac2a70b0263a97fae6ee5a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96c55c813d46df8d01e1b9a74a91b49a3b9cf23eb46a73f42f23e261d0920556
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -211,12 +211,7 @@ BEGIN
         THEN 'revive'
         WHEN o.payment_id IS NULL
         THEN 'new'
-        WHEN s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
-        THEN 'change'
-        ELSE 'same'
+        ELSE 'change'
       END AS c360_action,
       o.valid_from AS c360_open_from,
       COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
@@ -262,9 +257,16 @@ BEGIN
         p.payment_id
     ) AS l
       ON l.payment_id = s.payment_id
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+    WHERE
+      o.payment_id IS NULL
+      OR s.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at > :v_latest
+      OR s.order_id IS DISTINCT FROM o.order_id
+      OR s.payment_method IS DISTINCT FROM o.payment_method
+      OR s.amount IS DISTINCT FROM o.amount
+      OR s.status IS DISTINCT FROM o.status
+  ) AS d;
 
   -- Count what was decided.
   SELECT
