@@ -54,9 +54,8 @@ def measure(found: Embedded, rows: int) -> None:
     report("bare scan and join", bare, bare)
     report("nothing changed", run(found, "2026-01-03 00:00:00"), bare)
     for day, (share, every) in enumerate((("1 % changed", 100), ("20 % changed", 5)), 4):
-        found.sql(
-            f"UPDATE raw_data.customers SET email = email || 'x', updated_at = '2026-01-{day:02} 12:00:00+00' WHERE customer_id % {every} = 0"
-        )
+        at = f"2026-01-{day:02} 12:00:00+00"
+        found.sql(f"UPDATE raw_data.customers SET email = email || 'x', updated_at = '{at}' WHERE customer_id % {every} = 0")
         if found.build.target.dialect == "postgres":
             found.sql("VACUUM ANALYZE raw_data.customers")
         report(share, run(found, f"2026-01-{day + 1:02} 00:00:00"), bare)

@@ -204,7 +204,7 @@ def _stage(node: Node, traits: Traits, dating: exp.Expr, problems: Sequence[Prob
         ends_arms.append((action_is("delete", table="d"), variable("as_of")))
     names = [ACTION, *([ROW] if traits.row_address else []), OPEN_FROM, STARTS, ENDS, *recorded]
     values = {STARTS: named(starts, STARTS), ENDS: named(case(*ends_arms), ENDS)}
-    query = exp.select(*(values.get(n, column(n, "d")) for n in names)).from_(compared.subquery("d"))
+    query = exp.select(*(values.get(n, column(n, "d")) for n in names)).from_(_dated(node, traits, compared).subquery("d"))
     return _sql.insert(relation("stage", node.name), names, query)
 
 
@@ -219,21 +219,16 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
     copies = column(COPIES, "c" if traits.cheap_groups else "s")
     arms.append((exp.GT(this=copies, expression=exp.Literal.number(1)), literal(DUPLICATE)))
     arms += [(condition, literal(name)) for condition, name in problems]
-    arms.append((every([no_open, not_null(column(BOUNDARY, "l"))]), literal("revive")))
-    arms.append((no_open.copy(), literal("new")))
+    arms.append((no_open, literal("new")))
     # What is neither a problem nor without an open version passed the filter below because it differs.
     staged = [no_open.copy(), *([is_null(column("c360_present", "s"))] if deletes else [])]
     staged.append(exp.GT(this=copies.copy(), expression=exp.Literal.number(1)))
     staged += [condition.copy() for condition, _ in problems]
     staged += [differs(column(c, "s"), column(c, "o")) for c in node.tracked]
-    boundary = exp.func("COALESCE", column(node.valid_from, "o"), column(BOUNDARY, "l"))
     projections: list[exp.Expr] = [named(case(*arms, otherwise=literal("change")), ACTION)]
     if traits.row_address:
         projections.append(column(ROW, "o"))
-    projections += [
-        named(column(node.valid_from, "o"), OPEN_FROM),
-        named(boundary, BOUNDARY),
-    ]
+    projections.append(named(column(node.valid_from, "o"), OPEN_FROM))
     for name in recorded:
         value = column(name, "s")
         if deletes and name in node.key:
@@ -241,7 +236,6 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
         projections.append(named(value, name))
     query = exp.select(*projections).from_(_source_rows(node, traits).subquery("s"))
     query = query.join(_open_versions(node, traits).subquery("o"), on=joined(node.key, "o", "s"), join_type="full" if deletes else "left")
-    query = _join_last_closed(query, node, traits)
     if traits.cheap_groups:
         grouped = (
             exp.select(*(column(k, "r") for k in node.key), star_count(COPIES))
@@ -250,7 +244,9 @@ def _compared(node: Node, traits: Traits, problems: Sequence[Problem], deletes: 
             .having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         )
         query = query.join(grouped.subquery("c"), on=joined(node.key, "c", "s"), join_type="left")
-    return query.where(any_of(staged))
+    query = query.where(any_of(staged))
+    # OFFSET 0 keeps Postgres from looking up the last end of every row before it has filtered them.
+    return query.offset(0) if traits.lateral else query
 
 
 def _from(node: Node, alias: str) -> exp.Table:
@@ -277,17 +273,25 @@ def _open_versions(node: Node, traits: Traits) -> exp.Select:
     return query.where(is_null(column(node.valid_to, "h")))
 
 
-def _join_last_closed(query: exp.Select, node: Node, traits: Traits) -> exp.Select:
-    """The end of the last version of each key that has no open one: where a revival may start."""
+def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
+    """The rows that matter, with the key's last known boundary: a key without an open version that has one is back."""
+    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "l"))])
+    names = [*([ROW] if traits.row_address else []), OPEN_FROM]
+    query = exp.select(
+        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION),
+        *(column(n, "e") for n in names),
+        named(exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l")), BOUNDARY),
+        *(column(c.name, "e") for c in _recorded(node)),
+    ).from_(compared.subquery("e"))
     ended = named(exp.Max(this=column(node.valid_to, "p")), BOUNDARY)
     if traits.lateral:
         looked_up = exp.select(ended).from_(relation("ref", node.name, "p"))
-        looked_up = looked_up.where(every([joined(node.key, "p", "s"), is_null(column(node.key[0], "o"))]))
+        looked_up = looked_up.where(every([joined(node.key, "p", "e"), is_null(column(OPEN_FROM, "e"))]))
         lateral = exp.Lateral(this=looked_up.subquery(), alias=exp.TableAlias(this=exp.to_identifier("l", quoted=True)))
         return query.join(lateral, on=exp.true(), join_type="left")
     closed = exp.select(*(column(k, "p") for k in node.key), ended).from_(relation("ref", node.name, "p"))
     closed = closed.where(not_null(column(node.valid_to, "p"))).group_by(*(column(k, "p") for k in node.key))
-    return query.join(closed.subquery("l"), on=joined(node.key, "l", "s"), join_type="left")
+    return query.join(closed.subquery("l"), on=joined(node.key, "l", "e"), join_type="left")
 
 
 def _counts(node: Node, problems: Sequence[Problem]) -> tuple[tuple[str, ...], exp.Select]:

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76f7f6a90d2d1070838ecb92a53be1d7d0760fdfa66ef13c8a640a4177e864ae
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 316bc11e1b7b2e9233f2443114b9cd1184f94185f79b8444659ead14f865b6aa
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -726,59 +726,80 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.customer_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.customer_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        COALESCE(s.customer_id, o.customer_id) AS customer_id,
-        s.first_name AS first_name,
-        s.last_name AS last_name,
-        s.email AS email,
-        s.phone AS phone,
-        s.created_at AS created_at,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.customer_id,
+        e.first_name,
+        e.last_name,
+        e.email,
+        e.phone,
+        e.created_at,
+        e.updated_at
       FROM (
         SELECT
-          r.customer_id,
-          r.first_name,
-          r.last_name,
-          r.email,
-          r.phone,
-          r.created_at,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-        FROM `acme-analytics`.raw_data.customers AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.customer_id,
-          h.first_name,
-          h.last_name,
-          h.email,
-          h.phone,
-          h.created_at,
-          h.valid_from
-        FROM `acme-analytics`.snapshots.customer_snapshot AS h
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.customer_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.first_name AS first_name,
+          s.last_name AS last_name,
+          s.email AS email,
+          s.phone AS phone,
+          s.created_at AS created_at,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.customer_id,
+            r.first_name,
+            r.last_name,
+            r.email,
+            r.phone,
+            r.created_at,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
+          FROM `acme-analytics`.raw_data.customers AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.first_name,
+            h.last_name,
+            h.email,
+            h.phone,
+            h.created_at,
+            h.valid_from
+          FROM `acme-analytics`.snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.customer_id = s.customer_id
+          o.customer_id IS NULL
+          OR s.c360_present IS NULL
+          OR s.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at > v_latest
+          OR s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+      ) AS e
       LEFT JOIN (
         SELECT
           p.customer_id,
@@ -789,18 +810,7 @@ BEGIN
         GROUP BY
           p.customer_id
       ) AS l
-        ON l.customer_id = s.customer_id
-      WHERE
-        o.customer_id IS NULL
-        OR s.c360_present IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > v_latest
-        OR s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
+        ON l.customer_id = e.customer_id
     ) AS d;
 
     -- Count what was decided.
@@ -1226,48 +1236,62 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.order_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.order_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.order_id AS order_id,
-        s.customer_id AS customer_id,
-        s.order_date AS order_date,
-        s.status AS status,
-        s.total_amount AS total_amount,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.order_id,
+        e.customer_id,
+        e.order_date,
+        e.status,
+        e.total_amount,
+        e.updated_at
       FROM (
         SELECT
-          r.order_id,
-          r.customer_id,
-          r.order_date,
-          r.status,
-          ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-        FROM `acme-analytics`.raw_data.orders AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.order_id,
-          h.status,
-          h.total_amount,
-          h.valid_from
-        FROM `acme-analytics`.snapshots.order_snapshot AS h
+          CASE
+            WHEN s.order_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN o.order_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.order_id AS order_id,
+          s.customer_id AS customer_id,
+          s.order_date AS order_date,
+          s.status AS status,
+          s.total_amount AS total_amount,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.order_id,
+            r.customer_id,
+            r.order_date,
+            r.status,
+            ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+          FROM `acme-analytics`.raw_data.orders AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.order_id,
+            h.status,
+            h.total_amount,
+            h.valid_from
+          FROM `acme-analytics`.snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.order_id = s.order_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.order_id = s.order_id
+          o.order_id IS NULL
+          OR s.c360_copies > 1
+          OR s.status IS DISTINCT FROM o.status
+          OR s.total_amount IS DISTINCT FROM o.total_amount
+      ) AS e
       LEFT JOIN (
         SELECT
           p.order_id,
@@ -1278,12 +1302,7 @@ BEGIN
         GROUP BY
           p.order_id
       ) AS l
-        ON l.order_id = s.order_id
-      WHERE
-        o.order_id IS NULL
-        OR s.c360_copies > 1
-        OR s.status IS DISTINCT FROM o.status
-        OR s.total_amount IS DISTINCT FROM o.total_amount
+        ON l.order_id = e.order_id
     ) AS d;
 
     -- Count what was decided.
@@ -1648,54 +1667,72 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.payment_id,
+        e.order_id,
+        e.payment_method,
+        e.amount,
+        e.status,
+        e.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
-          r.status,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-        FROM `acme-analytics`.raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from
-        FROM `acme-analytics`.snapshots.payment_snapshot AS h
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.payment_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
+            r.status,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+          FROM `acme-analytics`.raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from
+          FROM `acme-analytics`.snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          o.payment_id IS NULL
+          OR s.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at > v_latest
+          OR s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+      ) AS e
       LEFT JOIN (
         SELECT
           p.payment_id,
@@ -1706,16 +1743,7 @@ BEGIN
         GROUP BY
           p.payment_id
       ) AS l
-        ON l.payment_id = s.payment_id
-      WHERE
-        o.payment_id IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
+        ON l.payment_id = e.payment_id
     ) AS d;
 
     -- Count what was decided.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46328ff7f28c998f818afd41fe75366a94d9c6b1c0840fc49d02feda6f056e04
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f6eea99351b5f666590ea7369f8f11df164dae36a5c4b645cd7e096502f8ab7
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -869,91 +869,103 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.customer_id IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.customer_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        COALESCE(s.customer_id, o.customer_id) AS customer_id,
-        s.first_name AS first_name,
-        s.last_name AS last_name,
-        s.email AS email,
-        s.phone AS phone,
-        s.created_at AS created_at,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.customer_id,
+        e.first_name,
+        e.last_name,
+        e.email,
+        e.phone,
+        e.created_at,
+        e.updated_at
       FROM (
         SELECT
-          r.customer_id,
-          r.first_name,
-          r.last_name,
-          r.email,
-          r.phone,
-          r.created_at,
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw_data.customers AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.customer_id,
-          h.first_name,
-          h.last_name,
-          h.email,
-          h.phone,
-          h.created_at,
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snapshots.customer_snapshot AS h
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.customer_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.first_name AS first_name,
+          s.last_name AS last_name,
+          s.email AS email,
+          s.phone AS phone,
+          s.created_at AS created_at,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.customer_id,
+            r.first_name,
+            r.last_name,
+            r.email,
+            r.phone,
+            r.created_at,
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw_data.customers AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.first_name,
+            h.last_name,
+            h.email,
+            h.phone,
+            h.created_at,
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+        LEFT JOIN (
+          SELECT
+            r.customer_id,
+            COUNT(*) AS c360_copies
+          FROM raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c.customer_id = s.customer_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.customer_id = s.customer_id
+          o.customer_id IS NULL
+          OR s.c360_present IS NULL
+          OR c.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          OR s.updated_at > v_latest
+          OR s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snapshots.customer_snapshot AS p
         WHERE
-          p.customer_id = s.customer_id AND o.customer_id IS NULL
+          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r.customer_id,
-          COUNT(*) AS c360_copies
-        FROM raw_data.customers AS r
-        GROUP BY
-          r.customer_id
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c.customer_id = s.customer_id
-      WHERE
-        o.customer_id IS NULL
-        OR s.c360_present IS NULL
-        OR c.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        OR s.updated_at > v_latest
-        OR s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
     ) AS d;
 
     -- Count what was decided.
@@ -1421,73 +1433,84 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.order_id IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.order_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.order_id AS order_id,
-        s.customer_id AS customer_id,
-        s.order_date AS order_date,
-        s.status AS status,
-        s.total_amount AS total_amount,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.order_id,
+        e.customer_id,
+        e.order_date,
+        e.status,
+        e.total_amount,
+        e.updated_at
       FROM (
         SELECT
-          r.order_id,
-          r.customer_id,
-          r.order_date,
-          r.status,
-          CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw_data.orders AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.order_id,
-          h.status,
-          h.total_amount,
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snapshots.order_snapshot AS h
+          CASE
+            WHEN s.order_id IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN o.order_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          s.order_id AS order_id,
+          s.customer_id AS customer_id,
+          s.order_date AS order_date,
+          s.status AS status,
+          s.total_amount AS total_amount,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.order_id,
+            r.customer_id,
+            r.order_date,
+            r.status,
+            CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw_data.orders AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.order_id,
+            h.status,
+            h.total_amount,
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.order_id = s.order_id
+        LEFT JOIN (
+          SELECT
+            r.order_id,
+            COUNT(*) AS c360_copies
+          FROM raw_data.orders AS r
+          GROUP BY
+            r.order_id
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c.order_id = s.order_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.order_id = s.order_id
+          o.order_id IS NULL
+          OR c.c360_copies > 1
+          OR s.status IS DISTINCT FROM o.status
+          OR s.total_amount IS DISTINCT FROM o.total_amount
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snapshots.order_snapshot AS p
         WHERE
-          p.order_id = s.order_id AND o.order_id IS NULL
+          p.order_id = e.order_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r.order_id,
-          COUNT(*) AS c360_copies
-        FROM raw_data.orders AS r
-        GROUP BY
-          r.order_id
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c.order_id = s.order_id
-      WHERE
-        o.order_id IS NULL
-        OR c.c360_copies > 1
-        OR s.status IS DISTINCT FROM o.status
-        OR s.total_amount IS DISTINCT FROM o.total_amount
     ) AS d;
 
     -- Count what was decided.
@@ -1900,84 +1923,95 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.payment_id,
+        e.order_id,
+        e.payment_method,
+        e.amount,
+        e.status,
+        e.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-          r.status,
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snapshots.payment_snapshot AS h
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.payment_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+            r.status,
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
+        LEFT JOIN (
+          SELECT
+            r.payment_id,
+            COUNT(*) AS c360_copies
+          FROM raw_data.payments AS r
+          GROUP BY
+            r.payment_id
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c.payment_id = s.payment_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          o.payment_id IS NULL
+          OR c.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          OR s.updated_at > v_latest
+          OR s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snapshots.payment_snapshot AS p
         WHERE
-          p.payment_id = s.payment_id AND o.payment_id IS NULL
+          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r.payment_id,
-          COUNT(*) AS c360_copies
-        FROM raw_data.payments AS r
-        GROUP BY
-          r.payment_id
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c.payment_id = s.payment_id
-      WHERE
-        o.payment_id IS NULL
-        OR c.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        OR s.updated_at > v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
     ) AS d;
 
     -- Count what was decided.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a71891904ebb1c63d73302590fc8b1af60ff44fa825815798c547d17ed86b67a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a4daaf60bb6f28eaff166bf307292aa4739e4f29db043c2f2d1549cedd97da82
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -708,59 +708,80 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.c360_present IS NULL
-        THEN 'delete'
-        WHEN s.customer_id IS NULL
-        THEN 'null_key'
-        WHEN s.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL
-        THEN 'null_time'
-        WHEN s.updated_at > :v_latest
-        THEN 'future_time'
-        WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
-        THEN 'revive'
-        WHEN o.customer_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.valid_from AS c360_open_from,
-      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-      COALESCE(s.customer_id, o.customer_id) AS customer_id,
-      s.first_name AS first_name,
-      s.last_name AS last_name,
-      s.email AS email,
-      s.phone AS phone,
-      s.created_at AS created_at,
-      s.updated_at AS updated_at
+      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      e.c360_open_from,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.customer_id,
+      e.first_name,
+      e.last_name,
+      e.email,
+      e.phone,
+      e.created_at,
+      e.updated_at
     FROM (
       SELECT
-        r.customer_id,
-        r.first_name,
-        r.last_name,
-        r.email,
-        r.phone,
-        CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
-        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-        TRUE AS c360_present,
-        COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-      FROM C360.raw_data.customers AS r
-    ) AS s
-    FULL JOIN (
-      SELECT
-        h.customer_id,
-        h.first_name,
-        h.last_name,
-        h.email,
-        h.phone,
-        h.created_at,
-        h.valid_from
-      FROM C360.snapshots.customer_snapshot AS h
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.customer_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > :v_latest
+          THEN 'future_time'
+          WHEN o.customer_id IS NULL
+          THEN 'new'
+          ELSE 'change'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(s.customer_id, o.customer_id) AS customer_id,
+        s.first_name AS first_name,
+        s.last_name AS last_name,
+        s.email AS email,
+        s.phone AS phone,
+        s.created_at AS created_at,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.customer_id,
+          r.first_name,
+          r.last_name,
+          r.email,
+          r.phone,
+          CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
+          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
+        FROM C360.raw_data.customers AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.customer_id,
+          h.first_name,
+          h.last_name,
+          h.email,
+          h.phone,
+          h.created_at,
+          h.valid_from
+        FROM C360.snapshots.customer_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.customer_id = s.customer_id
       WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.customer_id = s.customer_id
+        o.customer_id IS NULL
+        OR s.c360_present IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > :v_latest
+        OR s.first_name IS DISTINCT FROM o.first_name
+        OR s.last_name IS DISTINCT FROM o.last_name
+        OR s.email IS DISTINCT FROM o.email
+        OR s.phone IS DISTINCT FROM o.phone
+        OR s.created_at IS DISTINCT FROM o.created_at
+    ) AS e
     LEFT JOIN (
       SELECT
         p.customer_id,
@@ -771,18 +792,7 @@ BEGIN
       GROUP BY
         p.customer_id
     ) AS l
-      ON l.customer_id = s.customer_id
-    WHERE
-      o.customer_id IS NULL
-      OR s.c360_present IS NULL
-      OR s.c360_copies > 1
-      OR s.updated_at IS NULL
-      OR s.updated_at > :v_latest
-      OR s.first_name IS DISTINCT FROM o.first_name
-      OR s.last_name IS DISTINCT FROM o.last_name
-      OR s.email IS DISTINCT FROM o.email
-      OR s.phone IS DISTINCT FROM o.phone
-      OR s.created_at IS DISTINCT FROM o.created_at
+      ON l.customer_id = e.customer_id
   ) AS d;
 
   -- Count what was decided.
@@ -1239,48 +1249,62 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.order_id IS NULL
-        THEN 'null_key'
-        WHEN s.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-        THEN 'revive'
-        WHEN o.order_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.valid_from AS c360_open_from,
-      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-      s.order_id AS order_id,
-      s.customer_id AS customer_id,
-      s.order_date AS order_date,
-      s.status AS status,
-      s.total_amount AS total_amount,
-      s.updated_at AS updated_at
+      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      e.c360_open_from,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.order_id,
+      e.customer_id,
+      e.order_date,
+      e.status,
+      e.total_amount,
+      e.updated_at
     FROM (
       SELECT
-        r.order_id,
-        r.customer_id,
-        r.order_date,
-        r.status,
-        CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
-        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-        TRUE AS c360_present,
-        COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-      FROM C360.raw_data.orders AS r
-    ) AS s
-    LEFT JOIN (
-      SELECT
-        h.order_id,
-        h.status,
-        h.total_amount,
-        h.valid_from
-      FROM C360.snapshots.order_snapshot AS h
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.order_id IS NULL
+          THEN 'new'
+          ELSE 'change'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+        FROM C360.raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from
+        FROM C360.snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
       WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.order_id = s.order_id
+        o.order_id IS NULL
+        OR s.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS e
     LEFT JOIN (
       SELECT
         p.order_id,
@@ -1291,12 +1315,7 @@ BEGIN
       GROUP BY
         p.order_id
     ) AS l
-      ON l.order_id = s.order_id
-    WHERE
-      o.order_id IS NULL
-      OR s.c360_copies > 1
-      OR s.status IS DISTINCT FROM o.status
-      OR s.total_amount IS DISTINCT FROM o.total_amount
+      ON l.order_id = e.order_id
   ) AS d;
 
   -- Count what was decided.
@@ -1693,54 +1712,72 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.payment_id IS NULL
-        THEN 'null_key'
-        WHEN s.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL
-        THEN 'null_time'
-        WHEN s.updated_at > :v_latest
-        THEN 'future_time'
-        WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-        THEN 'revive'
-        WHEN o.payment_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.valid_from AS c360_open_from,
-      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-      s.payment_id AS payment_id,
-      s.order_id AS order_id,
-      s.payment_method AS payment_method,
-      s.amount AS amount,
-      s.status AS status,
-      s.updated_at AS updated_at
+      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      e.c360_open_from,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.payment_id,
+      e.order_id,
+      e.payment_method,
+      e.amount,
+      e.status,
+      e.updated_at
     FROM (
       SELECT
-        r.payment_id,
-        r.order_id,
-        r.payment_method,
-        CAST(r.amount AS NUMBER(12, 2)) AS amount,
-        r.status,
-        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-        TRUE AS c360_present,
-        COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-      FROM C360.raw_data.payments AS r
-    ) AS s
-    LEFT JOIN (
-      SELECT
-        h.payment_id,
-        h.order_id,
-        h.payment_method,
-        h.amount,
-        h.status,
-        h.valid_from
-      FROM C360.snapshots.payment_snapshot AS h
+        CASE
+          WHEN s.payment_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > :v_latest
+          THEN 'future_time'
+          WHEN o.payment_id IS NULL
+          THEN 'new'
+          ELSE 'change'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        s.payment_id AS payment_id,
+        s.order_id AS order_id,
+        s.payment_method AS payment_method,
+        s.amount AS amount,
+        s.status AS status,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.payment_id,
+          r.order_id,
+          r.payment_method,
+          CAST(r.amount AS NUMBER(12, 2)) AS amount,
+          r.status,
+          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+        FROM C360.raw_data.payments AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.payment_id,
+          h.order_id,
+          h.payment_method,
+          h.amount,
+          h.status,
+          h.valid_from
+        FROM C360.snapshots.payment_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.payment_id = s.payment_id
       WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.payment_id = s.payment_id
+        o.payment_id IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > :v_latest
+        OR s.order_id IS DISTINCT FROM o.order_id
+        OR s.payment_method IS DISTINCT FROM o.payment_method
+        OR s.amount IS DISTINCT FROM o.amount
+        OR s.status IS DISTINCT FROM o.status
+    ) AS e
     LEFT JOIN (
       SELECT
         p.payment_id,
@@ -1751,16 +1788,7 @@ BEGIN
       GROUP BY
         p.payment_id
     ) AS l
-      ON l.payment_id = s.payment_id
-    WHERE
-      o.payment_id IS NULL
-      OR s.c360_copies > 1
-      OR s.updated_at IS NULL
-      OR s.updated_at > :v_latest
-      OR s.order_id IS DISTINCT FROM o.order_id
-      OR s.payment_method IS DISTINCT FROM o.payment_method
-      OR s.amount IS DISTINCT FROM o.amount
-      OR s.status IS DISTINCT FROM o.status
+      ON l.payment_id = e.payment_id
   ) AS d;
 
   -- Count what was decided.

@@ -146,9 +146,9 @@ def test_a_functions_parameters_need_no_colon() -> None:
     ("target", "path", "right", "wrong"),
     [
         ("postgres", "deploy.sql", "FROM raw_data.customers AS r", "FROM raw_data.customerz AS r"),
-        ("postgres", "deploy.sql", "d.c360_action <> 'same'", "d.c360_actionn <> 'same'"),
+        ("postgres", "deploy.sql", "d.c360_open_from,", "d.c360_open_fromm,"),
         ("postgres", "tests/raw_data.customers.sql", "t.customer_id", "t.customerid"),
-        ("duckdb", "scripts/run_customer_snapshot.sql", "d.c360_action <> 'same'", "d.c360_actionn <> 'same'"),
+        ("duckdb", "scripts/run_customer_snapshot.sql", "d.c360_open_from,", "d.c360_open_fromm,"),
         ("duckdb", "deploy.sql", "CREATE OR REPLACE VIEW", "CREATE OR REPLCE VIEW"),
     ],
 )

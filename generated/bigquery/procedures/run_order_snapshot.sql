@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52c4bacf5374da23bf96360a5f030b80e406ebe5fa7d15fba464dd0db5007499
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e186ac44aca7b12d76555ae6da78ec0f579b33cedef377dc5448a474f4f73102
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -185,48 +185,62 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.order_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.order_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.order_id AS order_id,
-        s.customer_id AS customer_id,
-        s.order_date AS order_date,
-        s.status AS status,
-        s.total_amount AS total_amount,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.order_id,
+        e.customer_id,
+        e.order_date,
+        e.status,
+        e.total_amount,
+        e.updated_at
       FROM (
         SELECT
-          r.order_id,
-          r.customer_id,
-          r.order_date,
-          r.status,
-          ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-        FROM `acme-analytics`.raw_data.orders AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.order_id,
-          h.status,
-          h.total_amount,
-          h.valid_from
-        FROM `acme-analytics`.snapshots.order_snapshot AS h
+          CASE
+            WHEN s.order_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN o.order_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.order_id AS order_id,
+          s.customer_id AS customer_id,
+          s.order_date AS order_date,
+          s.status AS status,
+          s.total_amount AS total_amount,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.order_id,
+            r.customer_id,
+            r.order_date,
+            r.status,
+            ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+          FROM `acme-analytics`.raw_data.orders AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.order_id,
+            h.status,
+            h.total_amount,
+            h.valid_from
+          FROM `acme-analytics`.snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.order_id = s.order_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.order_id = s.order_id
+          o.order_id IS NULL
+          OR s.c360_copies > 1
+          OR s.status IS DISTINCT FROM o.status
+          OR s.total_amount IS DISTINCT FROM o.total_amount
+      ) AS e
       LEFT JOIN (
         SELECT
           p.order_id,
@@ -237,12 +251,7 @@ BEGIN
         GROUP BY
           p.order_id
       ) AS l
-        ON l.order_id = s.order_id
-      WHERE
-        o.order_id IS NULL
-        OR s.c360_copies > 1
-        OR s.status IS DISTINCT FROM o.status
-        OR s.total_amount IS DISTINCT FROM o.total_amount
+        ON l.order_id = e.order_id
     ) AS d;
 
     -- Count what was decided.

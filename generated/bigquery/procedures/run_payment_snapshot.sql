@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3eac424cc7ff8cfbb2c60f8dda6487151d14f7991296a35c12523c83b13eb32d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf988e23fa9cc4ec024cc19c68acc3d31f20a0948ed1d13a472a7e1114135077
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -189,54 +189,72 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.payment_id,
+        e.order_id,
+        e.payment_method,
+        e.amount,
+        e.status,
+        e.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
-          r.status,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-        FROM `acme-analytics`.raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from
-        FROM `acme-analytics`.snapshots.payment_snapshot AS h
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.payment_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
+            r.status,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+          FROM `acme-analytics`.raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from
+          FROM `acme-analytics`.snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          o.payment_id IS NULL
+          OR s.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at > v_latest
+          OR s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+      ) AS e
       LEFT JOIN (
         SELECT
           p.payment_id,
@@ -247,16 +265,7 @@ BEGIN
         GROUP BY
           p.payment_id
       ) AS l
-        ON l.payment_id = s.payment_id
-      WHERE
-        o.payment_id IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
+        ON l.payment_id = e.payment_id
     ) AS d;
 
     -- Count what was decided.

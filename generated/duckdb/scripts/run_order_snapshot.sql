@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b4c9ff8bf5c9356803eee6b48ab9480a35caaf3e8e6edad6aac43de119684ee
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61638751bcaaaadf668fe25d409ff24540885589218f8a8fba960b2eac30c7c6
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -165,49 +165,75 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE
-      WHEN s.order_id IS NULL
-      THEN 'null_key'
-      WHEN c.c360_copies > 1
-      THEN 'duplicate_key'
-      WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-      THEN 'revive'
-      WHEN o.order_id IS NULL
-      THEN 'new'
-      ELSE 'change'
-    END AS c360_action,
-    o.c360_row,
-    o.valid_from AS c360_open_from,
-    COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-    s.order_id AS order_id,
-    s.customer_id AS customer_id,
-    s.order_date AS order_date,
-    s.status AS status,
-    s.total_amount AS total_amount,
-    s.updated_at AS updated_at
+    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    e.c360_row,
+    e.c360_open_from,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+    e.order_id,
+    e.customer_id,
+    e.order_date,
+    e.status,
+    e.total_amount,
+    e.updated_at
   FROM (
     SELECT
-      r.order_id,
-      r.customer_id,
-      r.order_date,
-      r.status,
-      CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-      r.updated_at,
-      TRUE AS c360_present
-    FROM raw_data.orders AS r
-  ) AS s
-  LEFT JOIN (
-    SELECT
-      h.order_id,
-      h.status,
-      h.total_amount,
-      h.valid_from,
-      h.rowid AS c360_row
-    FROM snapshots.order_snapshot AS h
+      CASE
+        WHEN s.order_id IS NULL
+        THEN 'null_key'
+        WHEN c.c360_copies > 1
+        THEN 'duplicate_key'
+        WHEN o.order_id IS NULL
+        THEN 'new'
+        ELSE 'change'
+      END AS c360_action,
+      o.c360_row,
+      o.valid_from AS c360_open_from,
+      s.order_id AS order_id,
+      s.customer_id AS customer_id,
+      s.order_date AS order_date,
+      s.status AS status,
+      s.total_amount AS total_amount,
+      s.updated_at AS updated_at
+    FROM (
+      SELECT
+        r.order_id,
+        r.customer_id,
+        r.order_date,
+        r.status,
+        CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+        r.updated_at,
+        TRUE AS c360_present
+      FROM raw_data.orders AS r
+    ) AS s
+    LEFT JOIN (
+      SELECT
+        h.order_id,
+        h.status,
+        h.total_amount,
+        h.valid_from,
+        h.rowid AS c360_row
+      FROM snapshots.order_snapshot AS h
+      WHERE
+        h.valid_to IS NULL
+    ) AS o
+      ON o.order_id = s.order_id
+    LEFT JOIN (
+      SELECT
+        r.order_id,
+        COUNT(*) AS c360_copies
+      FROM raw_data.orders AS r
+      GROUP BY
+        r.order_id
+      HAVING
+        COUNT(*) > 1
+    ) AS c
+      ON c.order_id = s.order_id
     WHERE
-      h.valid_to IS NULL
-  ) AS o
-    ON o.order_id = s.order_id
+      o.order_id IS NULL
+      OR c.c360_copies > 1
+      OR s.status IS DISTINCT FROM o.status
+      OR s.total_amount IS DISTINCT FROM o.total_amount
+  ) AS e
   LEFT JOIN (
     SELECT
       p.order_id,
@@ -218,23 +244,7 @@ FROM (
     GROUP BY
       p.order_id
   ) AS l
-    ON l.order_id = s.order_id
-  LEFT JOIN (
-    SELECT
-      r.order_id,
-      COUNT(*) AS c360_copies
-    FROM raw_data.orders AS r
-    GROUP BY
-      r.order_id
-    HAVING
-      COUNT(*) > 1
-  ) AS c
-    ON c.order_id = s.order_id
-  WHERE
-    o.order_id IS NULL
-    OR c.c360_copies > 1
-    OR s.status IS DISTINCT FROM o.status
-    OR s.total_amount IS DISTINCT FROM o.total_amount
+    ON l.order_id = e.order_id
 ) AS d;
 
 -- Count what was decided.

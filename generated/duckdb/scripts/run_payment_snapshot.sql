@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c92faf18cb5290c4d018ab548e463a854b65672e73422c1b60aab6a08c59c3a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0a29b58966c28743a08867e5ac9444d852b6122a7b5c70673adc6a0630eabcf9
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -165,55 +165,86 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE
-      WHEN s.payment_id IS NULL
-      THEN 'null_key'
-      WHEN c.c360_copies > 1
-      THEN 'duplicate_key'
-      WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-      THEN 'null_time'
-      WHEN s.updated_at > GETVARIABLE('latest')
-      THEN 'future_time'
-      WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-      THEN 'revive'
-      WHEN o.payment_id IS NULL
-      THEN 'new'
-      ELSE 'change'
-    END AS c360_action,
-    o.c360_row,
-    o.valid_from AS c360_open_from,
-    COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-    s.payment_id AS payment_id,
-    s.order_id AS order_id,
-    s.payment_method AS payment_method,
-    s.amount AS amount,
-    s.status AS status,
-    s.updated_at AS updated_at
+    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    e.c360_row,
+    e.c360_open_from,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+    e.payment_id,
+    e.order_id,
+    e.payment_method,
+    e.amount,
+    e.status,
+    e.updated_at
   FROM (
     SELECT
-      r.payment_id,
-      r.order_id,
-      r.payment_method,
-      CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-      r.status,
-      r.updated_at,
-      TRUE AS c360_present
-    FROM raw_data.payments AS r
-  ) AS s
-  LEFT JOIN (
-    SELECT
-      h.payment_id,
-      h.order_id,
-      h.payment_method,
-      h.amount,
-      h.status,
-      h.valid_from,
-      h.rowid AS c360_row
-    FROM snapshots.payment_snapshot AS h
+      CASE
+        WHEN s.payment_id IS NULL
+        THEN 'null_key'
+        WHEN c.c360_copies > 1
+        THEN 'duplicate_key'
+        WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        THEN 'null_time'
+        WHEN s.updated_at > GETVARIABLE('latest')
+        THEN 'future_time'
+        WHEN o.payment_id IS NULL
+        THEN 'new'
+        ELSE 'change'
+      END AS c360_action,
+      o.c360_row,
+      o.valid_from AS c360_open_from,
+      s.payment_id AS payment_id,
+      s.order_id AS order_id,
+      s.payment_method AS payment_method,
+      s.amount AS amount,
+      s.status AS status,
+      s.updated_at AS updated_at
+    FROM (
+      SELECT
+        r.payment_id,
+        r.order_id,
+        r.payment_method,
+        CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+        r.status,
+        r.updated_at,
+        TRUE AS c360_present
+      FROM raw_data.payments AS r
+    ) AS s
+    LEFT JOIN (
+      SELECT
+        h.payment_id,
+        h.order_id,
+        h.payment_method,
+        h.amount,
+        h.status,
+        h.valid_from,
+        h.rowid AS c360_row
+      FROM snapshots.payment_snapshot AS h
+      WHERE
+        h.valid_to IS NULL
+    ) AS o
+      ON o.payment_id = s.payment_id
+    LEFT JOIN (
+      SELECT
+        r.payment_id,
+        COUNT(*) AS c360_copies
+      FROM raw_data.payments AS r
+      GROUP BY
+        r.payment_id
+      HAVING
+        COUNT(*) > 1
+    ) AS c
+      ON c.payment_id = s.payment_id
     WHERE
-      h.valid_to IS NULL
-  ) AS o
-    ON o.payment_id = s.payment_id
+      o.payment_id IS NULL
+      OR c.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+      OR s.updated_at > GETVARIABLE('latest')
+      OR s.order_id IS DISTINCT FROM o.order_id
+      OR s.payment_method IS DISTINCT FROM o.payment_method
+      OR s.amount IS DISTINCT FROM o.amount
+      OR s.status IS DISTINCT FROM o.status
+  ) AS e
   LEFT JOIN (
     SELECT
       p.payment_id,
@@ -224,28 +255,7 @@ FROM (
     GROUP BY
       p.payment_id
   ) AS l
-    ON l.payment_id = s.payment_id
-  LEFT JOIN (
-    SELECT
-      r.payment_id,
-      COUNT(*) AS c360_copies
-    FROM raw_data.payments AS r
-    GROUP BY
-      r.payment_id
-    HAVING
-      COUNT(*) > 1
-  ) AS c
-    ON c.payment_id = s.payment_id
-  WHERE
-    o.payment_id IS NULL
-    OR c.c360_copies > 1
-    OR s.updated_at IS NULL
-    OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-    OR s.updated_at > GETVARIABLE('latest')
-    OR s.order_id IS DISTINCT FROM o.order_id
-    OR s.payment_method IS DISTINCT FROM o.payment_method
-    OR s.amount IS DISTINCT FROM o.amount
-    OR s.status IS DISTINCT FROM o.status
+    ON l.payment_id = e.payment_id
 ) AS d;
 
 -- Count what was decided.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e6efe9eb7f2e5813eac10716d867a93a2339dc1f5b68ea15ea978d866c807ede
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ec1d6151fee3c958290afcc6976ed8a2c39a12ac38bd1d3bea8ce526365800d
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -204,91 +204,103 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.customer_id IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.customer_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.customer_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        COALESCE(s.customer_id, o.customer_id) AS customer_id,
-        s.first_name AS first_name,
-        s.last_name AS last_name,
-        s.email AS email,
-        s.phone AS phone,
-        s.created_at AS created_at,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.customer_id,
+        e.first_name,
+        e.last_name,
+        e.email,
+        e.phone,
+        e.created_at,
+        e.updated_at
       FROM (
         SELECT
-          r.customer_id,
-          r.first_name,
-          r.last_name,
-          r.email,
-          r.phone,
-          r.created_at,
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw_data.customers AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.customer_id,
-          h.first_name,
-          h.last_name,
-          h.email,
-          h.phone,
-          h.created_at,
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snapshots.customer_snapshot AS h
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.customer_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.first_name AS first_name,
+          s.last_name AS last_name,
+          s.email AS email,
+          s.phone AS phone,
+          s.created_at AS created_at,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.customer_id,
+            r.first_name,
+            r.last_name,
+            r.email,
+            r.phone,
+            r.created_at,
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw_data.customers AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.first_name,
+            h.last_name,
+            h.email,
+            h.phone,
+            h.created_at,
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+        LEFT JOIN (
+          SELECT
+            r.customer_id,
+            COUNT(*) AS c360_copies
+          FROM raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c.customer_id = s.customer_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.customer_id = s.customer_id
+          o.customer_id IS NULL
+          OR s.c360_present IS NULL
+          OR c.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          OR s.updated_at > v_latest
+          OR s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snapshots.customer_snapshot AS p
         WHERE
-          p.customer_id = s.customer_id AND o.customer_id IS NULL
+          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r.customer_id,
-          COUNT(*) AS c360_copies
-        FROM raw_data.customers AS r
-        GROUP BY
-          r.customer_id
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c.customer_id = s.customer_id
-      WHERE
-        o.customer_id IS NULL
-        OR s.c360_present IS NULL
-        OR c.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        OR s.updated_at > v_latest
-        OR s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
     ) AS d;
 
     -- Count what was decided.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 99dc09c1a0ba256ebeab9e145c114f5f4fe9465381188102018cf86bdb3f611a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60a7a830d0bb82812fbb36228001ec6ea5f9d71a320fe178d206b326c3129b20
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -199,84 +199,95 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.payment_id,
+        e.order_id,
+        e.payment_method,
+        e.amount,
+        e.status,
+        e.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-          r.status,
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snapshots.payment_snapshot AS h
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.payment_id IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+            r.status,
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
+        LEFT JOIN (
+          SELECT
+            r.payment_id,
+            COUNT(*) AS c360_copies
+          FROM raw_data.payments AS r
+          GROUP BY
+            r.payment_id
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c.payment_id = s.payment_id
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          o.payment_id IS NULL
+          OR c.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          OR s.updated_at > v_latest
+          OR s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snapshots.payment_snapshot AS p
         WHERE
-          p.payment_id = s.payment_id AND o.payment_id IS NULL
+          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r.payment_id,
-          COUNT(*) AS c360_copies
-        FROM raw_data.payments AS r
-        GROUP BY
-          r.payment_id
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c.payment_id = s.payment_id
-      WHERE
-        o.payment_id IS NULL
-        OR c.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        OR s.updated_at > v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
     ) AS d;
 
     -- Count what was decided.

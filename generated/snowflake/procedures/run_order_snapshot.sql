@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5466a65b045cc3cdc4732aa72f5f5a5e0f0c9cb091a20779199a720be922f569
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11b7b34c2c51704dc9fa431d1dcf160befd7f98b6fba5516e9c78847007f1233
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -194,48 +194,62 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.order_id IS NULL
-        THEN 'null_key'
-        WHEN s.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN o.order_id IS NULL AND NOT l.c360_boundary IS NULL
-        THEN 'revive'
-        WHEN o.order_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.valid_from AS c360_open_from,
-      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-      s.order_id AS order_id,
-      s.customer_id AS customer_id,
-      s.order_date AS order_date,
-      s.status AS status,
-      s.total_amount AS total_amount,
-      s.updated_at AS updated_at
+      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      e.c360_open_from,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.order_id,
+      e.customer_id,
+      e.order_date,
+      e.status,
+      e.total_amount,
+      e.updated_at
     FROM (
       SELECT
-        r.order_id,
-        r.customer_id,
-        r.order_date,
-        r.status,
-        CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
-        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-        TRUE AS c360_present,
-        COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-      FROM C360.raw_data.orders AS r
-    ) AS s
-    LEFT JOIN (
-      SELECT
-        h.order_id,
-        h.status,
-        h.total_amount,
-        h.valid_from
-      FROM C360.snapshots.order_snapshot AS h
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.order_id IS NULL
+          THEN 'new'
+          ELSE 'change'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+        FROM C360.raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from
+        FROM C360.snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
       WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.order_id = s.order_id
+        o.order_id IS NULL
+        OR s.c360_copies > 1
+        OR s.status IS DISTINCT FROM o.status
+        OR s.total_amount IS DISTINCT FROM o.total_amount
+    ) AS e
     LEFT JOIN (
       SELECT
         p.order_id,
@@ -246,12 +260,7 @@ BEGIN
       GROUP BY
         p.order_id
     ) AS l
-      ON l.order_id = s.order_id
-    WHERE
-      o.order_id IS NULL
-      OR s.c360_copies > 1
-      OR s.status IS DISTINCT FROM o.status
-      OR s.total_amount IS DISTINCT FROM o.total_amount
+      ON l.order_id = e.order_id
   ) AS d;
 
   -- Count what was decided.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 85bbe880383d00a13883aacbbb0f2241dcf38c416de027225e851c7f57ff52fa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5c3343c286241dd86f20ee324aef032384328ebbafa7e24d7fc2d6bfbbddd6bf
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -213,6 +213,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';

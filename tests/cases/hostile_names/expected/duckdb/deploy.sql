@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b0a70c3883f25ba6b853bc3ddec5e21c1b39d3896b369dc46981e138b677c53
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 973d39f32564dda57b961cdbdbb2317b2db88b2de3372f3bec9b1cb34f03da4b
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -109,8 +109,7 @@ CREATE TABLE IF NOT EXISTS snap."user" (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from),
-  CONSTRAINT user_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from)
 );
 
 COMMENT ON TABLE snap."user" IS 'Quotes '' and " and \ and --; DROP TABLE x; $$ and %s {{ x }}';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2db0d6b19d8864ef7d3d45b724b5c8c73a6caaef407199460485e928427b033d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2535fd48bb122b81fbe299f594782558118241b6c8db21649561624b35d869df
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -784,57 +784,70 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.c360_present IS NULL
-        THEN 'delete'
-        WHEN s."GROUP" IS NULL
-        THEN 'null_key'
-        WHEN s.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL
-        THEN 'null_time'
-        WHEN s.updated_at > :v_latest
-        THEN 'future_time'
-        WHEN o."GROUP" IS NULL AND NOT l.c360_boundary IS NULL
-        THEN 'revive'
-        WHEN o."GROUP" IS NULL
-        THEN 'new'
-        WHEN s."SELECT" IS DISTINCT FROM o."SELECT"
-        OR s."Größe" IS DISTINCT FROM o."Größe"
-        OR s."two words" IS DISTINCT FROM o."two words"
-        THEN 'change'
-        ELSE 'same'
-      END AS c360_action,
-      o.valid_from AS c360_open_from,
-      COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-      COALESCE(s."GROUP", o."GROUP") AS "GROUP",
-      s."SELECT" AS "SELECT",
-      s."Größe" AS "Größe",
-      s."two words" AS "two words",
-      s.updated_at AS updated_at
+      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      e.c360_open_from,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e."GROUP",
+      e."SELECT",
+      e."Größe",
+      e."two words",
+      e.updated_at
     FROM (
       SELECT
-        r."GROUP",
-        r."SELECT",
-        r."Größe",
-        r."two words",
-        CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-        TRUE AS c360_present,
-        COUNT(*) OVER (PARTITION BY r."GROUP") AS c360_copies
-      FROM C360.raw."ORDER" AS r
-    ) AS s
-    FULL JOIN (
-      SELECT
-        h."GROUP",
-        h."SELECT",
-        h."Größe",
-        h."two words",
-        h.valid_from
-      FROM C360.snap."USER" AS h
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s."GROUP" IS NULL
+          THEN 'null_key'
+          WHEN s.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL
+          THEN 'null_time'
+          WHEN s.updated_at > :v_latest
+          THEN 'future_time'
+          WHEN o."GROUP" IS NULL
+          THEN 'new'
+          ELSE 'change'
+        END AS c360_action,
+        o.valid_from AS c360_open_from,
+        COALESCE(s."GROUP", o."GROUP") AS "GROUP",
+        s."SELECT" AS "SELECT",
+        s."Größe" AS "Größe",
+        s."two words" AS "two words",
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r."GROUP",
+          r."SELECT",
+          r."Größe",
+          r."two words",
+          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+          TRUE AS c360_present,
+          COUNT(*) OVER (PARTITION BY r."GROUP") AS c360_copies
+        FROM C360.raw."ORDER" AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h."GROUP",
+          h."SELECT",
+          h."Größe",
+          h."two words",
+          h.valid_from
+        FROM C360.snap."USER" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o."GROUP" = s."GROUP"
       WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o."GROUP" = s."GROUP"
+        o."GROUP" IS NULL
+        OR s.c360_present IS NULL
+        OR s.c360_copies > 1
+        OR s.updated_at IS NULL
+        OR s.updated_at > :v_latest
+        OR s."SELECT" IS DISTINCT FROM o."SELECT"
+        OR s."Größe" IS DISTINCT FROM o."Größe"
+        OR s."two words" IS DISTINCT FROM o."two words"
+    ) AS e
     LEFT JOIN (
       SELECT
         p."GROUP",
@@ -845,10 +858,8 @@ BEGIN
       GROUP BY
         p."GROUP"
     ) AS l
-      ON l."GROUP" = s."GROUP"
-  ) AS d
-  WHERE
-    d.c360_action <> 'same';
+      ON l."GROUP" = e."GROUP"
+  ) AS d;
 
   -- Count what was decided.
   SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2026e9f24d043f9eaa97a0b8e5277464e682b6238181616fde1ee1e34c97812
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 81715698eedc7b50704c1267c0a2ec682ac5449b18d435f90a742e490f1d4660
 
 -- Brings latest up to date with its query.
 --
@@ -36,6 +36,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';

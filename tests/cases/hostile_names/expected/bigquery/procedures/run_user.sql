@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 425ccb39d7d1eccfd592c224235bae925330b2d9ffe5beb153eb5ba88bde15a4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d00ed8288b1515ee617d00ca2f39e6b14b92fffb560ea5cacc290289a785bc07
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -187,57 +187,70 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.`group` IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o.`group` IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o.`group` IS NULL
-          THEN 'new'
-          WHEN s.`select` IS DISTINCT FROM o.`select`
-          OR s.`Größe` IS DISTINCT FROM o.`Größe`
-          OR s.`two words` IS DISTINCT FROM o.`two words`
-          THEN 'change'
-          ELSE 'same'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        COALESCE(s.`group`, o.`group`) AS `group`,
-        s.`select` AS `select`,
-        s.`Größe` AS `Größe`,
-        s.`two words` AS `two words`,
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.`group`,
+        e.`select`,
+        e.`Größe`,
+        e.`two words`,
+        e.updated_at
       FROM (
         SELECT
-          r.`group`,
-          r.`select`,
-          r.`Größe`,
-          r.`two words`,
-          r.updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.`group`) AS c360_copies
-        FROM `acme-analytics`.raw.`order` AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.`group`,
-          h.`select`,
-          h.`Größe`,
-          h.`two words`,
-          h.valid_from
-        FROM `acme-analytics`.snap.`user` AS h
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.`group` IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o.`group` IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.`group`, o.`group`) AS `group`,
+          s.`select` AS `select`,
+          s.`Größe` AS `Größe`,
+          s.`two words` AS `two words`,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.`group`,
+            r.`select`,
+            r.`Größe`,
+            r.`two words`,
+            r.updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.`group`) AS c360_copies
+          FROM `acme-analytics`.raw.`order` AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.`group`,
+            h.`select`,
+            h.`Größe`,
+            h.`two words`,
+            h.valid_from
+          FROM `acme-analytics`.snap.`user` AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.`group` = s.`group`
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.`group` = s.`group`
+          o.`group` IS NULL
+          OR s.c360_present IS NULL
+          OR s.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at > v_latest
+          OR s.`select` IS DISTINCT FROM o.`select`
+          OR s.`Größe` IS DISTINCT FROM o.`Größe`
+          OR s.`two words` IS DISTINCT FROM o.`two words`
+      ) AS e
       LEFT JOIN (
         SELECT
           p.`group`,
@@ -248,10 +261,8 @@ BEGIN
         GROUP BY
           p.`group`
       ) AS l
-        ON l.`group` = s.`group`
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+        ON l.`group` = e.`group`
+    ) AS d;
 
     -- Count what was decided.
     SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6c55c979167afc91344b95f434fbe174953388f5224175a49175e9bf7f7bf42
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ceb72f2c0ce46bad0912aca1b3e2b7bdb89c161649865a449bf79f2ee69a34f
 
 -- Brings the history user up to date with raw.order.
 --
@@ -164,58 +164,84 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE
-      WHEN s.c360_present IS NULL
-      THEN 'delete'
-      WHEN s."group" IS NULL
-      THEN 'null_key'
-      WHEN c.c360_copies > 1
-      THEN 'duplicate_key'
-      WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-      THEN 'null_time'
-      WHEN s.updated_at > GETVARIABLE('latest')
-      THEN 'future_time'
-      WHEN o."group" IS NULL AND NOT l.c360_boundary IS NULL
-      THEN 'revive'
-      WHEN o."group" IS NULL
-      THEN 'new'
-      WHEN s."select" IS DISTINCT FROM o."select"
-      OR s."Größe" IS DISTINCT FROM o."Größe"
-      OR s."two words" IS DISTINCT FROM o."two words"
-      THEN 'change'
-      ELSE 'same'
-    END AS c360_action,
-    o.c360_row,
-    o.valid_from AS c360_open_from,
-    COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-    COALESCE(s."group", o."group") AS "group",
-    s."select" AS "select",
-    s."Größe" AS "Größe",
-    s."two words" AS "two words",
-    s.updated_at AS updated_at
+    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    e.c360_row,
+    e.c360_open_from,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+    e."group",
+    e."select",
+    e."Größe",
+    e."two words",
+    e.updated_at
   FROM (
     SELECT
-      r."group",
-      r."select",
-      r."Größe",
-      r."two words",
-      r.updated_at,
-      TRUE AS c360_present
-    FROM raw."order" AS r
-  ) AS s
-  FULL JOIN (
-    SELECT
-      h."group",
-      h."select",
-      h."Größe",
-      h."two words",
-      h.valid_from,
-      h.rowid AS c360_row
-    FROM snap."user" AS h
+      CASE
+        WHEN s.c360_present IS NULL
+        THEN 'delete'
+        WHEN s."group" IS NULL
+        THEN 'null_key'
+        WHEN c.c360_copies > 1
+        THEN 'duplicate_key'
+        WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        THEN 'null_time'
+        WHEN s.updated_at > GETVARIABLE('latest')
+        THEN 'future_time'
+        WHEN o."group" IS NULL
+        THEN 'new'
+        ELSE 'change'
+      END AS c360_action,
+      o.c360_row,
+      o.valid_from AS c360_open_from,
+      COALESCE(s."group", o."group") AS "group",
+      s."select" AS "select",
+      s."Größe" AS "Größe",
+      s."two words" AS "two words",
+      s.updated_at AS updated_at
+    FROM (
+      SELECT
+        r."group",
+        r."select",
+        r."Größe",
+        r."two words",
+        r.updated_at,
+        TRUE AS c360_present
+      FROM raw."order" AS r
+    ) AS s
+    FULL JOIN (
+      SELECT
+        h."group",
+        h."select",
+        h."Größe",
+        h."two words",
+        h.valid_from,
+        h.rowid AS c360_row
+      FROM snap."user" AS h
+      WHERE
+        h.valid_to IS NULL
+    ) AS o
+      ON o."group" = s."group"
+    LEFT JOIN (
+      SELECT
+        r."group",
+        COUNT(*) AS c360_copies
+      FROM raw."order" AS r
+      GROUP BY
+        r."group"
+      HAVING
+        COUNT(*) > 1
+    ) AS c
+      ON c."group" = s."group"
     WHERE
-      h.valid_to IS NULL
-  ) AS o
-    ON o."group" = s."group"
+      o."group" IS NULL
+      OR s.c360_present IS NULL
+      OR c.c360_copies > 1
+      OR s.updated_at IS NULL
+      OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+      OR s.updated_at > GETVARIABLE('latest')
+      OR s."select" IS DISTINCT FROM o."select"
+      OR s."Größe" IS DISTINCT FROM o."Größe"
+      OR s."two words" IS DISTINCT FROM o."two words"
+  ) AS e
   LEFT JOIN (
     SELECT
       p."group",
@@ -226,21 +252,8 @@ FROM (
     GROUP BY
       p."group"
   ) AS l
-    ON l."group" = s."group"
-  LEFT JOIN (
-    SELECT
-      r."group",
-      COUNT(*) AS c360_copies
-    FROM raw."order" AS r
-    GROUP BY
-      r."group"
-    HAVING
-      COUNT(*) > 1
-  ) AS c
-    ON c."group" = s."group"
-) AS d
-WHERE
-  d.c360_action <> 'same';
+    ON l."group" = e."group"
+) AS d;
 
 -- Count what was decided.
 SET VARIABLE counted = (

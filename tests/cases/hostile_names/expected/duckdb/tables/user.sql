@@ -1,5 +1,5 @@
 -- c360gen | duckdb | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db33dc0bb91439af454bd971efdb354fc8adacb419b022c337b3d34f28d5297e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d78583561688f4befbf711fee196904d71acf361667aab142ab79b3d7f9e988
 
 CREATE TABLE IF NOT EXISTS snap."user" (
   "group" BIGINT NOT NULL,
@@ -11,8 +11,7 @@ CREATE TABLE IF NOT EXISTS snap."user" (
   valid_to TIMESTAMPTZ,
   opened_run_id BIGINT NOT NULL,
   closed_run_id BIGINT,
-  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from),
-  CONSTRAINT user_interval_ck CHECK (valid_from < valid_to)
+  CONSTRAINT user_pk PRIMARY KEY ("group", valid_from)
 );
 
 COMMENT ON TABLE snap."user" IS 'Quotes '' and " and \ and --; DROP TABLE x; $$ and %s {{ x }}';

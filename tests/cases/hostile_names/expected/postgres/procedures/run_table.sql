@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5610f3a32086b7765043a2842176e39f44b9506409ff8aaf0d6c50932befca2f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1f90ed88d29d971e543f8ad8f0d24157b410e2088ebbdc65325a319a3474b70
 
 -- Brings table up to date with its query.
 --
@@ -36,6 +36,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.limit';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c1b515187b7be559f390e10aad1733fa0805380fa866f9c2dfb2b3a5c5c602e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b68f8e479479d912d840098714c8dc18968e3c55d86346bb186caf6ad221081a
 
 -- Brings the history user up to date with raw.order.
 --
@@ -39,6 +39,7 @@ SET timezone = 'UTC'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
+SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
@@ -197,80 +198,94 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s."group" IS NULL
-          THEN 'null_key'
-          WHEN c.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          THEN 'null_time'
-          WHEN s.updated_at > v_latest
-          THEN 'future_time'
-          WHEN o."group" IS NULL AND NOT l.c360_boundary IS NULL
-          THEN 'revive'
-          WHEN o."group" IS NULL
-          THEN 'new'
-          WHEN s."select" IS DISTINCT FROM o."select"
-          OR s."Größe" IS DISTINCT FROM o."Größe"
-          OR s."two words" IS DISTINCT FROM o."two words"
-          THEN 'change'
-          ELSE 'same'
-        END AS c360_action,
-        o.c360_row,
-        o.valid_from AS c360_open_from,
-        COALESCE(o.valid_from, l.c360_boundary) AS c360_boundary,
-        COALESCE(s."group", o."group") AS "group",
-        s."select" AS "select",
-        s."Größe" AS "Größe",
-        s."two words" AS "two words",
-        s.updated_at AS updated_at
+        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_row,
+        e.c360_open_from,
+        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e."group",
+        e."select",
+        e."Größe",
+        e."two words",
+        e.updated_at
       FROM (
         SELECT
-          r."group",
-          r."select",
-          r."Größe",
-          r."two words",
-          r.updated_at,
-          TRUE AS c360_present
-        FROM raw."order" AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h."group",
-          h."select",
-          h."Größe",
-          h."two words",
-          h.valid_from,
-          h.ctid AS c360_row
-        FROM snap."user" AS h
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s."group" IS NULL
+            THEN 'null_key'
+            WHEN c.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+            THEN 'null_time'
+            WHEN s.updated_at > v_latest
+            THEN 'future_time'
+            WHEN o."group" IS NULL
+            THEN 'new'
+            ELSE 'change'
+          END AS c360_action,
+          o.c360_row,
+          o.valid_from AS c360_open_from,
+          COALESCE(s."group", o."group") AS "group",
+          s."select" AS "select",
+          s."Größe" AS "Größe",
+          s."two words" AS "two words",
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r."group",
+            r."select",
+            r."Größe",
+            r."two words",
+            r.updated_at,
+            TRUE AS c360_present
+          FROM raw."order" AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h."group",
+            h."select",
+            h."Größe",
+            h."two words",
+            h.valid_from,
+            h.ctid AS c360_row
+          FROM snap."user" AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o."group" = s."group"
+        LEFT JOIN (
+          SELECT
+            r."group",
+            COUNT(*) AS c360_copies
+          FROM raw."order" AS r
+          GROUP BY
+            r."group"
+          HAVING
+            COUNT(*) > 1
+        ) AS c
+          ON c."group" = s."group"
         WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o."group" = s."group"
+          o."group" IS NULL
+          OR s.c360_present IS NULL
+          OR c.c360_copies > 1
+          OR s.updated_at IS NULL
+          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          OR s.updated_at > v_latest
+          OR s."select" IS DISTINCT FROM o."select"
+          OR s."Größe" IS DISTINCT FROM o."Größe"
+          OR s."two words" IS DISTINCT FROM o."two words"
+        OFFSET 0
+      ) AS e
       LEFT JOIN LATERAL (
         SELECT
           MAX(p.valid_to) AS c360_boundary
         FROM snap."user" AS p
         WHERE
-          p."group" = s."group" AND o."group" IS NULL
+          p."group" = e."group" AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-      LEFT JOIN (
-        SELECT
-          r."group",
-          COUNT(*) AS c360_copies
-        FROM raw."order" AS r
-        GROUP BY
-          r."group"
-        HAVING
-          COUNT(*) > 1
-      ) AS c
-        ON c."group" = s."group"
-    ) AS d
-    WHERE
-      d.c360_action <> 'same';
+    ) AS d;
 
     -- Count what was decided.
     SELECT
