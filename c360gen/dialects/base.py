@@ -199,7 +199,8 @@ class Dialect:
 
     def register(self, program: Program, names: Names) -> list[Piece]:
         """The row that makes a node known to the control tables: its lock, its state."""
-        raise NotImplementedError
+        values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
+        return [self.shell("register.sql.j2", values)]
 
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
         raise NotImplementedError

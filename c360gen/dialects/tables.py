@@ -55,3 +55,17 @@ def create_view(dialect: Dialect, op: CreateView, names: Names, *, listed: bool 
         this=target, kind="VIEW", replace=True, expression=dialect.lower(op.query, names),
         properties=exp.Properties(expressions=list(properties)) if properties else None,
     )  # fmt: skip
+
+
+def comments(dialect: Dialect, kind: str, address: Address, description: str, columns: Sequence[ColumnDef]) -> list[exp.Expr]:
+    """COMMENT ON for a table or view and its columns, where they are statements of their own."""
+    found: list[exp.Expr] = []
+    if description:
+        found.append(exp.Comment(this=dialect.table(address), kind=kind, expression=exp.Literal.string(description)))
+    for column in columns:
+        if column.description:
+            at = exp.Column(
+                this=dialect.identifier(column.name), table=dialect.identifier(address.name), db=dialect.identifier(address.schema)
+            )
+            found.append(exp.Comment(this=at, kind="COLUMN", expression=exp.Literal.string(column.description)))
+    return found

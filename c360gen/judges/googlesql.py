@@ -31,7 +31,7 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
         catalog.add_information_schema(source["database"], source["schema"])
     found = []
     for path, text in texts(root, manifest).items():
-        if path == "deploy.sql" or path.startswith(("tests/", "schedules/")):  # the others are parts of deploy.sql
+        if path == "deploy.sql" or path.startswith(("tests/", "schedules/", "scripts/")):  # the others are parts of deploy.sql
             found += [Finding(path, line, message) for line, message in catalog.check(text)]
     return found
 

@@ -16,7 +16,7 @@ _BODY = re.compile(r"\$\$(.*?)\$\$", re.S)
 def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     found: list[Finding] = []
     for path, text in texts(root, manifest).items():
-        if path == "deploy.sql" or path.startswith(("tests/", "schedules/")):  # the others are parts of deploy.sql
+        if path == "deploy.sql" or path.startswith(("tests/", "schedules/", "scripts/")):  # the others are parts of deploy.sql
             found += [Finding(path, line, message) for line, message in check(text)]
     return found
 

@@ -69,7 +69,7 @@ GUARDS: dict[str, str] = {
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
 TOLERANCE = 300
-"""Seconds that a time of the source, or an as_of, may lie ahead of the clock (rules: future_tolerance)."""
+"""Seconds that a time of the source, or an as_of, may lie ahead of the clock."""
 
 
 @dataclass(frozen=True)

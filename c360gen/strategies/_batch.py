@@ -1,4 +1,4 @@
-"""What incrementals have in common: their table, the batch that a run reads, its guards, the full refresh (rules.md, Incrementals)."""
+"""What incrementals have in common: their table, the batch that a run reads, its guards, the full refresh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""strategy: timestamp. History of a state source whose `updated_at` dates a change (rules.md: it never decides whether one is seen)."""
+"""strategy: timestamp. History of a state source whose `updated_at` dates a change; it never decides whether one is seen."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlglot import exp
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts, _history
+from c360gen.strategies import _history_run as run
 from c360gen.strategies._sql import any_of, case, every, is_null, literal
 from c360gen.terms import types
 from c360gen.terms.symbols import column, variable
@@ -18,15 +19,15 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     if traits.infinite_times:
         missing.append(exp.EQ(this=at.copy(), expression=infinitely_early(node)))
     problems = (
-        (any_of(missing), _history.NULL_TIME),
-        (exp.GT(this=_history.source_time(node), expression=variable("latest")), _history.FUTURE_TIME),
+        (any_of(missing), run.NULL_TIME),
+        (exp.GT(this=run.source_time(node), expression=variable("latest")), run.FUTURE_TIME),
     )
     return _history.plan(node, traits, dating=dating_time(node, traits), problems=problems, project=project)
 
 
 def dating_time(node: Node, traits: Traits) -> exp.Expr:
     """updated_at where it is finite, later than the last known boundary and not later than as_of; else as_of."""
-    at = _history.changed_time(node)
+    at = run.changed_time(node)
     boundary = column("c360_boundary", "d")
     conditions = [
         exp.Paren(this=any_of([is_null(boundary), exp.GT(this=at.copy(), expression=boundary.copy())])),

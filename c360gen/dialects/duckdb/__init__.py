@@ -11,7 +11,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols
 from c360gen.terms.types import T
@@ -74,7 +74,7 @@ class DuckDB(Dialect):
         address = names.symbol(op.kind, op.name)
         return [
             tables.create_table(self, op, address, enforced=True, checks=False),
-            *self._comments("TABLE", address, op.description, op.columns),
+            *tables.comments(self, "TABLE", address, op.description, op.columns),
         ]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
@@ -87,27 +87,13 @@ class DuckDB(Dialect):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
         made = tables.create_view(self, op, names)
-        return [made, *self._comments("VIEW", names.node(node, op.name), op.description, op.columns)]
+        return [made, *tables.comments(self, "VIEW", names.node(node, op.name), op.description, op.columns)]
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
         return [self.shell("table_function.sql.j2", {"name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names)})]
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
-
-    def _comments(self, kind: str, address: Address, description: str, columns: tuple[ColumnDef, ...]) -> list[Piece]:
-        found: list[Piece] = []
-        if description:
-            found.append(exp.Comment(this=self.table(address), kind=kind, expression=exp.Literal.string(description)))
-        for column in columns:
-            if column.description:
-                at = exp.Column(this=self.identifier(column.name), table=self.identifier(address.name), db=self.identifier(address.schema))
-                found.append(exp.Comment(this=at, kind="COLUMN", expression=exp.Literal.string(column.description)))
-        return found
-
-    def register(self, program: Program, names: Names) -> list[Piece]:
-        values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
-        return [self.shell("register.sql.j2", values)]
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Write
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
@@ -59,7 +59,7 @@ class Postgres(Dialect):
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
         address = names.symbol(op.kind, op.name)
-        return [tables.create_table(self, op, address, enforced=True), *self._comments("TABLE", address, op.description, op.columns)]
+        return [tables.create_table(self, op, address, enforced=True), *tables.comments(self, "TABLE", address, op.description, op.columns)]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         address = names.node(op.table)
@@ -74,7 +74,7 @@ class Postgres(Dialect):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         made = tables.create_view(self, op, names)
         node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
-        return [made, *self._comments("VIEW", names.node(node, op.name), op.description, op.columns)]
+        return [made, *tables.comments(self, "VIEW", names.node(node, op.name), op.description, op.columns)]
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
         address = names.node(op.of, op.name)
@@ -100,20 +100,6 @@ class Postgres(Dialect):
             ]),
         )  # fmt: skip
         return [create]
-
-    def _comments(self, kind: str, address: Address, description: str, columns: tuple[ColumnDef, ...]) -> list[Piece]:
-        found: list[Piece] = []
-        if description:
-            found.append(exp.Comment(this=self.table(address), kind=kind, expression=exp.Literal.string(description)))
-        for column in columns:
-            if column.description:
-                at = exp.Column(this=self.identifier(column.name), table=self.identifier(address.name), db=self.identifier(address.schema))
-                found.append(exp.Comment(this=at, kind="COLUMN", expression=exp.Literal.string(column.description)))
-        return found
-
-    def register(self, program: Program, names: Names) -> list[Piece]:
-        values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
-        return [self.shell("register.sql.j2", values)]
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 
