@@ -124,7 +124,7 @@ def test_every_line_is_reached(engine: str, world: Callable[[Path, str], World])
     at = iter(f"2026-01-{day:02} 00:00:00" for day in range(2, 28))
     run = lambda: found.run("history", next(at))  # noqa: E731
     found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'x', '2026-01-01 00:00:00+00'), (1, 'a', 'x', '2026-01-01 00:00:00+00')")
-    assert "share their id" in run()
+    assert "occur in several rows" in run()
     found.sql("DELETE FROM raw.customers; INSERT INTO raw.customers VALUES (NULL, 'a', 'x', '2026-01-01 00:00:00+00')")
     assert "have no id" in run()
     found.sql("UPDATE raw.customers SET id = 1, updated_at = NULL")
@@ -167,7 +167,7 @@ def test_the_interpreter_tells_broken_text_from_failures(world: Callable[[Path, 
     text = text_of(good.build, "deploy.sql")
     for right, wrong in (
         ("s.updated_at > v_latest", "s.updated_att > v_latest"),
-        ("v_new_rows + v_changed_rows", "v_newrows + v_changed_rows"),
+        ("v_new_keys <> v_new_rows", "v_newkeys <> v_new_rows"),
     ):
         assert right in text
         broken = Warehouse("bigquery", "acme-analytics")

@@ -97,6 +97,8 @@ class Dialect:
                 (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
             elif isinstance(node, exp.Literal) and node.meta.get("family"):
                 node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
+            elif isinstance(node, exp.Literal) and node.meta.get("instant"):
+                node.replace(exp.Literal.string(self.instant(node.name)))
             elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
                 node.replace(said)
         for table in list(root.find_all(exp.Table)):
@@ -168,6 +170,10 @@ class Dialect:
         if isinstance(node, exp.Div) and node.meta.get("exact"):
             return self.quotient(node.this, node.expression)
         return None
+
+    def instant(self, text: str) -> str:
+        """A constant such as 9999-12-31 00:00:00+00, as a timestamptz is written here."""
+        return text
 
     def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
         """The average of exact numbers with nine decimals; `over` makes a window function of an aggregate where it is one."""

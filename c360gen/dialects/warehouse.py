@@ -10,7 +10,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
-from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step
 from c360gen.ops.schema import StageTable
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -42,7 +42,7 @@ class Warehouse(Dialect):
             "call": self.call(names.own(f"run_{program.node}"), program.full_refresh),
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(label),
-            "spec_hash": self.string_escape(spec_hash), "tolerance": TOLERANCE, "lookback": program.lookback,
+            "spec_hash": self.string_escape(spec_hash), "tolerance": program.tolerance, "lookback": program.lookback,
             "full_refresh": program.full_refresh, "summary": program.summary, "rules": program.rules,
             "description": self.string_escape(program.summary), "text": self.text_type, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in counted],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import hashlib
 import json
 from typing import Any
@@ -20,7 +22,8 @@ def shape(project: Resolved, target: Target) -> str:
         {
             "table": f"{target.schema_prefix}{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy,
             "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
-            "interval": (node.valid_from, node.valid_to) if node.kind == "snapshot" else None,
+            "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
+            "nullable_key": node.nullable_key, "quarantine": node.policies.quarantines,
         }
         for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
     ]  # fmt: skip
@@ -33,10 +36,16 @@ def meaning(node: Node, dialect: str) -> str:
     return _hash({
         "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
         "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation, "updated_at": node.updated_at,
-        "tracked": node.tracked, "hard_deletes": node.hard_deletes, "interval": (node.valid_from, node.valid_to),
+        "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
+        "deleted": (node.deleted_flag, node.deleted_at), "interval": (node.valid_from, node.valid_to, _instant(node.open_until)),
+        "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
     })  # fmt: skip
+
+
+def _instant(at: dt.datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
 
 
 def _type(type_: Any) -> str | None:

@@ -10,6 +10,7 @@ from c360gen.emit.files import File, sql_file
 from c360gen.emit.sql import print_sql
 from c360gen.project.nodes import Node, Source, Test
 from c360gen.project.references import parse_reference
+from c360gen.strategies._history.versions import is_live
 from c360gen.terms.symbols import Kind, column, relation
 
 
@@ -39,7 +40,7 @@ def query(owner: Node | Source, test: Test) -> exp.Select:
     table = relation(kind, owner.name, "t")
     only_open = None
     if isinstance(owner, Node) and owner.kind == "snapshot":
-        only_open = exp.Is(this=column(owner.valid_to, "t"), expression=exp.null())
+        only_open = is_live(owner, "t")
     known = exp.Not(this=exp.Is(this=at.copy(), expression=exp.null()))
     if test.kind == "unique":
         found = exp.select(at, exp.alias_(exp.Count(this=exp.Star()), "failures")).from_(table).where(known, only_open)

@@ -21,11 +21,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Count:
-    """Read one row into variables: the projections of `query`, in order, into `names`."""
+    """Read one row into variables: the projections of `query`, in order, into `names`; not at all where `when` is false."""
 
     because: str
     names: tuple[str, ...]
     query: exp.Select
+    when: exp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,13 @@ GUARDS: dict[str, str] = {
     "ZC009": "updated_at lies in the future",
     "ZC010": "a version cannot be closed yet",
     "ZC011": "source columns are not as declared",
+    "ZC012": "a row changed without its updated_at",
+    "ZC013": "too many deletes",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
 TOLERANCE = 300
-"""Seconds that a time of the source, or an as_of, may lie ahead of the clock."""
+"""Seconds that a time of the source, or an as_of, may lie ahead of the clock, where a node says nothing else."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ class Program:
     lookback: int | None = None
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
     guards: tuple[str, ...] = field(default=())
+    tolerance: int = TOLERANCE
 
 
 COUNTERS = (
     "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "revived_rows", "unchanged_rows", "dated_by_run",
+    "quarantined_rows",
 )  # fmt: skip
 """The counters of the run log, in its order."""
 

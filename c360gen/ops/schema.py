@@ -42,6 +42,8 @@ class CreateIndex:
     unique: bool = False
     where: exp.Expr | None = None
     because: str = ""
+    keys: tuple[exp.Expr, ...] = ()
+    """What is indexed, where it is more than the plain columns."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -67,6 +68,26 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What a snapshot does with rows that should not be there (README: Guards and policies)."""
+
+    on_duplicate_key: str = "fail"
+    on_null_key: str = "fail"
+    on_null_updated_at: str = "fail"
+    on_future_updated_at: str = "fail"
+    on_unmoved_timestamp: str = "version"
+    on_empty_source: str = "fail"
+    max_delete_fraction: float | None = None
+    min_delete_rows: int = 10
+    future_tolerance: int = 300
+    """Seconds."""
+
+    @property
+    def quarantines(self) -> bool:
+        return "quarantine" in (self.on_duplicate_key, self.on_null_key, self.on_null_updated_at, self.on_future_updated_at)
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -86,9 +107,21 @@ class Node:
     """What a snapshot reads: an id as in depends_on."""
     updated_at: str | None = None
     tracked: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    """Columns whose changes overwrite the open version (SCD type 1)."""
     hard_deletes: str = "ignore"
+    deleted_flag: str | None = None
+    deleted_at: str | None = None
     valid_from: str = "valid_from"
     valid_to: str = "valid_to"
+    is_deleted: str | None = None
+    """The column that tells a marker from a version; hard_deletes: new_record only."""
+    open_until: dt.datetime | None = None
+    """valid_to of open versions; None: it is NULL."""
+    nullable_key: tuple[str, ...] = ()
+    policies: Policies = Policies()
+    source_delta: str | None = None
+    """How deletes are found when only moved rows are read: anti_join or none. None: everything is read."""
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""

@@ -208,6 +208,8 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
         names = [node.identifier]
         if node.kind == "snapshot":
             names += [f"{node.identifier}_current", f"{node.identifier}_as_of"]
+        if node.policies.quarantines:
+            names.append(f"{node.identifier}_quarantine")
         for name in names:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
                 message = f"{node.name} and {other} would both create {node.schema}.{name}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project.columns import declared_columns, fold, tests_of
-from c360gen.project.nodes import Column, Node, Test
+from c360gen.project.nodes import Column, Node, Policies, Test
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
@@ -31,28 +33,117 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
     snapshot, config = located.spec, located.spec.config
     before = len(diagnostics.found)
     relation = {c.name: c for c in catalog.columns[ids[0]]}
+    source = ids[0].partition(":")[2]
     if not relation:
         help = "declare its columns with data_type under sources:"
-        diagnostics.error("C105", f"{ids[0].partition(':')[2]} declares no columns", located.span("relation"), help)
+        diagnostics.error("C105", f"{source} declares no columns", located.span("relation"), help)
         return None
 
     def column(name: str, key: str, *loc: str | int) -> str:
         folded = name if name in relation else fold(name, False)
         if folded not in relation:
             help = nearest_or_list(folded, relation, "columns")
-            diagnostics.error("C205", f"{key}: {ids[0].partition(':')[2]} has no column {name}", located.span(*loc), help)
+            diagnostics.error("C205", f"{key}: {source} has no column {name}", located.span(*loc), help)
         return folded
+
+    def one(key: str, *kinds: exp.DType) -> str | None:
+        """A setting that names one column, of one of some types."""
+        given = getattr(config, key)
+        if given is None:
+            return None
+        name = column(given, key, "config", key)
+        if name in relation and (t := relation[name].type) is not None and t.this not in kinds:
+            wanted = "a boolean" if kinds == (types.T.BOOLEAN,) else "a time"
+            diagnostics.error("C401", f"{key}: {name} is {types.text(t)}, not {wanted}", located.span("config", key))
+        return name
 
     key = tuple(column(k, "unique_key", "config", "unique_key", i) for i, k in enumerate(config.unique_key))
     if not key:
         diagnostics.error(
             "C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row"
         )
-    updated_at = column(config.updated_at, "updated_at", "config", "updated_at") if config.updated_at else None
+    updated_at = one("updated_at", *types.TIMES)
+    deleted_flag, deleted_at = one("deleted_flag", types.T.BOOLEAN), one("deleted_at", *types.TIMES)
+    version = column(config.version_column, "version_column", "config", "version_column") if config.version_column else None
+    nullable = tuple(column(k, "nullable_keys", "config", "nullable_keys", i) for i, k in enumerate(config.nullable_keys))
+    for index, name in enumerate(nullable):
+        if name in relation and name not in key:
+            message = f"nullable_keys: {name} is not a column of unique_key"
+            diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     _strategy(located, diagnostics)
-    if updated_at in relation and (t := relation[str(updated_at)].type) is not None and t.this not in types.TIMES:
-        message = f"updated_at: {updated_at} is {types.text(t)}, not a time"
-        diagnostics.error("C401", message, located.span("config", "updated_at"))
+    _policies(located, diagnostics)
+    _physical(located, relation, diagnostics)
+    names = config.snapshot_meta_column_names
+    marker = names.dbt_is_deleted if config.hard_deletes == "new_record" else None
+    own = [names.dbt_valid_from, names.dbt_valid_to, *([marker] if marker else [])]
+    for name in (*own, *OWN_COLUMNS):
+        if name in relation:
+            help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
+            diagnostics.error("C207", f"{source} has a column {name} already", located.span("config"), help)
+    if len({n.lower() for n in own}) < len(own):
+        message = "the columns of a history must have different names"
+        diagnostics.error("C207", message, located.span("config", "snapshot_meta_column_names"))
+    for each in relation.values():
+        if each.type is None:
+            help = f"declare its data_type where {source} is defined, or CAST it there"
+            diagnostics.error("C304", f"column {each.name} is computed: its type is not known", located.span("relation"), help)
+    described = {c.name: c for c in declared_columns(located, snapshot.columns, ("columns",), diagnostics, need_types=False)}
+    for index, name in enumerate(described):
+        if name not in relation and name not in own:
+            near = nearest_or_list(name, relation, "columns")
+            diagnostics.error("C205", f"columns: {source} has no column {name}", located.span("columns", index, "name"), near)
+    never = {*key, updated_at, deleted_flag, deleted_at, *own}
+    behaviour = _behaviour(located, relation, {n for n in never if n}, diagnostics)
+    tracked = _tracked(located, relation, {n for n in never if n} | set(behaviour), column)
+    for name, chosen in behaviour.items():
+        if chosen == "new_version" and name not in tracked:
+            tracked = (*tracked, name)
+    if not tracked and len(diagnostics.found) == before:
+        message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
+        diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
+    if len(diagnostics.found) > before:
+        return None
+    columns = [
+        Column(c.name, c.type, described[c.name].description if c.name in described else c.description, ((ids[0], c.name),))
+        for c in relation.values()
+    ]
+    until = "NULL" if config.dbt_valid_to_current is None else f"{config.dbt_valid_to_current:%Y-%m-%d}"
+    history = [
+        (names.dbt_valid_from, types.TIMESTAMPTZ, "First instant of this version (UTC, inclusive)."),
+        (names.dbt_valid_to, types.TIMESTAMPTZ, f"First instant after this version (UTC); {until} while it is current."),
+        *([(marker, types.BOOLEAN, "Whether this version only says that the key is gone.")] if marker else []),
+    ]
+    columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history]
+    return Node(
+        name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
+        columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
+        strategy=config.strategy or "", relation=ids[0], updated_at=updated_at, tracked=tracked,
+        overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
+        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.dbt_valid_from,
+        valid_to=names.dbt_valid_to, is_deleted=marker, open_until=config.dbt_valid_to_current, nullable_key=nullable,
+        policies=Policies(
+            config.on_duplicate_key, config.on_null_key, config.on_null_updated_at, config.on_future_updated_at,
+            config.on_unmoved_timestamp, config.on_empty_source, config.max_delete_fraction, config.min_delete_rows,
+            config.future_tolerance,
+        ),
+        source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
+        partition_by=config.partition_by, cluster_by=config.cluster_by,
+        indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
+        tags=(*snapshot.tags, *config.tags),
+    )  # fmt: skip
+
+
+def _describe(described: Mapping[str, Column], name: str, otherwise: str) -> str:
+    return described[name].description if name in described and described[name].description else otherwise
+
+
+def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
+    return tests_of(snapshot.columns)
+
+
+def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:
+    """partition_by, cluster_by and indexes name columns of the history."""
+    config = located.spec.config
     history = {*relation, config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to}
     listed: list[tuple[str, str, tuple[str | int, ...]]] = []
     if config.partition_by:
@@ -63,58 +154,6 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         if name not in history:
             near = nearest_or_list(str(name), history, "columns")
             diagnostics.error("C205", f"{what}: the history has no column {name}", located.span("config", *loc), near)
-    tracked = _tracked(located, relation, key, updated_at, column)
-    names = config.snapshot_meta_column_names
-    for name in (names.dbt_valid_from, names.dbt_valid_to, *OWN_COLUMNS):
-        if name in relation:
-            help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
-            diagnostics.error("C207", f"{ids[0].partition(':')[2]} has a column {name} already", located.span("config"), help)
-    for source in relation.values():
-        if source.type is None:
-            help = f"declare its data_type where {ids[0].partition(':')[2]} is defined, or CAST it there"
-            diagnostics.error("C304", f"column {source.name} is computed: its type is not known", located.span("relation"), help)
-    described = {c.name: c for c in declared_columns(located, snapshot.columns, ("columns",), diagnostics, need_types=False)}
-    for index, name in enumerate(described):
-        if name not in relation and name not in (names.dbt_valid_from, names.dbt_valid_to):
-            near = nearest_or_list(name, relation, "columns")
-            diagnostics.error(
-                "C205", f"columns: {ids[0].partition(':')[2]} has no column {name}", located.span("columns", index, "name"), near
-            )
-    if len(diagnostics.found) > before:
-        return None
-    columns = [
-        Column(c.name, c.type, described[c.name].description if c.name in described else c.description, ((ids[0], c.name),))
-        for c in relation.values()
-    ]
-    columns += [
-        Column(
-            names.dbt_valid_from,
-            types.TIMESTAMPTZ,
-            _describe(described, names.dbt_valid_from, "First instant of this version (UTC, inclusive)."),
-        ),
-        Column(
-            names.dbt_valid_to,
-            types.TIMESTAMPTZ,
-            _describe(described, names.dbt_valid_to, "First instant after this version (UTC); NULL while it is current."),
-        ),
-    ]
-    return Node(
-        name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
-        columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
-        strategy=config.strategy or "", relation=ids[0], updated_at=updated_at, tracked=tracked,
-        hard_deletes=config.hard_deletes, valid_from=names.dbt_valid_from, valid_to=names.dbt_valid_to,
-        partition_by=config.partition_by, cluster_by=config.cluster_by,
-        indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
-        tags=(*snapshot.tags, *config.tags),
-    )  # fmt: skip
-
-
-def _describe(described: dict[str, Column], name: str, otherwise: str) -> str:
-    return described[name].description if name in described and described[name].description else otherwise
-
-
-def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
-    return tests_of(snapshot.columns)
 
 
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
@@ -126,7 +165,7 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         help = "name the column that moves when a row changes, or use strategy: check"
         diagnostics.error("C105", "strategy timestamp needs updated_at", located.span("config", "strategy"), help)
     elif config.strategy == "timestamp" and config.check_cols:
-        help = "remove it, or use strategy: check"
+        help = "remove it, or use strategy: check; a column that should not count says on_change: ignore"
         diagnostics.error(
             "C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help
         )
@@ -135,16 +174,73 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         diagnostics.error("C105", "strategy check needs check_cols", located.span("config", "strategy"), help)
 
 
-def _tracked(
-    located: Located[spec.Snapshot],
-    relation: dict[str, Column],
-    key: tuple[str, ...],
-    updated_at: str | None,
-    column: Callable[..., str],
-) -> tuple[str, ...]:
-    """All but the key and updated_at; check_cols narrows them."""
+def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
+    """Settings that mean nothing without another one, or that would lose changes in silence."""
     config = located.spec.config
-    if config.strategy == "check" and config.check_cols != "all":
+
+    def wrong(key: str, message: str, help: str | None = None, code: str = "C401") -> None:
+        if key in config.model_fields_set:
+            diagnostics.error(code, message, located.key_span("config", key), help)
+
+    if config.strategy == "check":
+        for key in ("on_null_updated_at", "on_future_updated_at", "on_unmoved_timestamp", "source_delta"):
+            wrong(key, f"{key} is a setting of strategy: timestamp", "strategy check finds a change whatever its time says")
+    if config.hard_deletes == "ignore":
+        for key in ("deleted_flag", "deleted_at", "on_empty_source", "max_delete_fraction", "min_delete_rows"):
+            wrong(key, f"{key} means nothing while hard_deletes is ignore", "add hard_deletes: invalidate or new_record")
+    if config.max_delete_fraction is None:
+        wrong("min_delete_rows", "min_delete_rows needs max_delete_fraction", code="C105")
+    if config.on_duplicate_key == "latest" and not (config.version_column or config.updated_at):
+        help = "add version_column, or updated_at"
+        wrong("on_duplicate_key", "on_duplicate_key: latest needs a column that tells which row is the latest", help, "C105")
+    if config.on_duplicate_key != "latest":
+        wrong("version_column", "version_column needs on_duplicate_key: latest", code="C105")
+    if config.nullable_keys and set(config.nullable_keys) >= set(config.unique_key):
+        wrong("on_null_key", "on_null_key means nothing where every column of the key may be NULL")
+    if config.source_delta is None:
+        wrong("lookback", "lookback of a snapshot needs source_delta: true", code="C105")
+    elif config.on_unmoved_timestamp != "ignore":
+        help = "say on_unmoved_timestamp: ignore as well, which accepts that, or leave source_delta away"
+        wrong("source_delta", "source_delta cannot see a row that changes without its updated_at", help)
+    if config.source_delta and config.source_delta.deletes == "none" and config.hard_deletes != "ignore" and not (
+        config.deleted_flag or config.deleted_at
+    ):  # fmt: skip
+        help = "say deletes: anti_join, or name deleted_flag or deleted_at, or say hard_deletes: ignore"
+        wrong("source_delta", "with deletes: none nothing would ever be found to be gone", help)
+
+
+def _behaviour(
+    located: Located[spec.Snapshot], relation: Mapping[str, Column], never: set[str], diagnostics: Diagnostics
+) -> dict[str, str]:
+    """on_change of the columns that say it."""
+    found: dict[str, str] = {}
+    config = located.spec.config
+    listed = config.check_cols if isinstance(config.check_cols, tuple) else ()
+    for index, each in enumerate(located.spec.columns):
+        name = fold(each.name, each.quote)
+        if each.on_change is None:
+            continue
+        at = located.span("columns", index, "on_change")
+        if name in never:
+            diagnostics.error("C401", f"on_change: {name} has a part of its own in the history", at)
+        elif each.on_change != "new_version" and name in {fold(c, False) for c in listed}:
+            diagnostics.error("C401", f"on_change: {name} is listed in check_cols, which makes it a new version", at)
+        elif name in relation:
+            found[name] = each.on_change
+    return found
+
+
+def _tracked(
+    located: Located[spec.Snapshot], relation: Mapping[str, Column], others: set[str], column: Callable[..., str]
+) -> tuple[str, ...]:
+    """All but the key, the times and what says on_change; check_cols narrows them."""
+    config = located.spec.config
+    if config.strategy == "check" and isinstance(config.check_cols, tuple) and config.check_cols:
         listed = [column(c, "check_cols", "config", "check_cols", i) for i, c in enumerate(config.check_cols)]
-        return tuple(dict.fromkeys(c for c in listed if c not in key))
-    return tuple(c for c in relation if c not in key and c != updated_at)
+        keys = {fold(k, False) for k in config.unique_key} | set(config.unique_key)
+        return tuple(dict.fromkeys(c for c in listed if c not in keys))
+    left: set[str] = set()
+    if isinstance(config.check_cols, spec.AllExcept):
+        excepted = enumerate(config.check_cols.all_except)
+        left = {column(c, "check_cols", "config", "check_cols", "all_except", i) for i, c in excepted}
+    return tuple(c for c in relation if c not in others and c not in left)

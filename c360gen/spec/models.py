@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Any, Literal
 
@@ -117,6 +118,11 @@ class Column(Spec):
     name: str
     description: str = ""
     data_type: str | None = None
+    on_change: Literal["new_version", "overwrite", "ignore"] | None = Field(
+        None,
+        description="Columns of snapshots: a change makes a new version (the default), overwrites the open version (SCD type 1), "
+        "or waits for the next version.",
+    )
     quote: bool = Field(False, description="Keep the spelling of the name instead of folding it to lower case.")
     data_tests: tuple[DataTest, ...] = ()
     tests: tuple[DataTest, ...] = Field((), description="dbt's older word for data_tests.")
@@ -148,6 +154,7 @@ class MetaColumns(Spec):
 
     dbt_valid_from: str = "valid_from"
     dbt_valid_to: str = "valid_to"
+    dbt_is_deleted: str = "is_deleted"
 
 
 class NodeConfig(Spec):
@@ -169,17 +176,66 @@ class Index(Spec):
     unique: bool = False
 
 
+class AllExcept(Spec):
+    """check_cols: {all_except: [loaded_at]}: every column but these."""
+
+    all_except: Names = Field(min_length=1)
+
+
+class SourceDelta(Spec):
+    """Read only the rows whose updated_at moved; what is gone is found by comparing keys, or not at all."""
+
+    deletes: Literal["anti_join", "none"] = "anti_join"
+
+
+def _true_is_empty(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
+def _instant(value: Any) -> Any:
+    """'9999-12-31' → the instant at its beginning, UTC; YAML may have read a date already."""
+    if isinstance(value, dt.datetime):
+        found = value
+    elif isinstance(value, dt.date):
+        found = dt.datetime(value.year, value.month, value.day)
+    else:
+        try:
+            found = dt.datetime.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError("must be a date or an instant such as '9999-12-31', not an expression") from None
+    return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
+
+
 class SnapshotConfig(NodeConfig):
     strategy: Literal["timestamp", "check"] | None = None
     updated_at: str | None = None
-    check_cols: Literal["all"] | Names = ()
-    hard_deletes: Literal["ignore", "invalidate"] = "ignore"
+    check_cols: Literal["all"] | AllExcept | Names = ()
+    hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
+    deleted_flag: str | None = Field(None, description="Boolean column: the row is gone where it is true.")
+    deleted_at: str | None = Field(None, description="Time column: the row is gone where it is set, and has been since then.")
+    dbt_valid_to_current: Instant | None = Field(None, description="valid_to of open versions instead of NULL.")
     snapshot_meta_column_names: MetaColumns = MetaColumns()
+    nullable_keys: Names = Field((), description="Columns of unique_key in which NULL is a value like any other.")
+    version_column: str | None = Field(None, description="Tells which of several rows of a key is the latest; default updated_at.")
+    on_duplicate_key: Literal["fail", "latest", "quarantine"] = "fail"
+    on_null_key: Literal["fail", "quarantine"] = "fail"
+    on_null_updated_at: Literal["fail", "as_of", "quarantine"] = "fail"
+    on_future_updated_at: Literal["fail", "as_of", "quarantine"] = "fail"
+    on_unmoved_timestamp: Literal["version", "ignore", "fail"] = "version"
+    on_empty_source: Literal["fail", "allow"] = "fail"
+    max_delete_fraction: float | None = Field(None, gt=0, lt=1, description="Share of open versions that one run may close by deletes.")
+    min_delete_rows: int = Field(10, ge=1, description="Fewer deletes than this never trip max_delete_fraction.")
+    future_tolerance: Duration = Field(300, description="How far a time may run ahead of the clock.")
+    source_delta: Annotated[SourceDelta | None, BeforeValidator(_true_is_empty)] = None
+    lookback: Duration = Field(0, description="With source_delta: how far before the watermark reading starts.")
 
     @field_validator("check_cols", mode="before")
     @classmethod
     def _all(cls, value: Any) -> Any:
-        return value if value == "all" else _one_or_many(value)
+        return value if value == "all" or isinstance(value, dict) else _one_or_many(value)
 
 
 class Snapshot(Spec):
@@ -310,11 +366,11 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     "snapshots": frozenset({"docs", "tests", "sql", "sql_file", "group", "latest_version", "versions"}),
     "snapshot_config": frozenset(
         {
-            "database", "invalidate_hard_deletes", "dbt_valid_to_current", "grants", "persist_docs", "event_time",
+            "database", "invalidate_hard_deletes", "grants", "persist_docs", "event_time",
             "pre_hook", "post_hook", "quote_columns", "group", "docs", "full_refresh", "target_schema", "target_database",
         }
     ),
-    "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_is_deleted"}),
+    "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at"}),
     "models": frozenset(
         {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
     ),
@@ -335,7 +391,7 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
 
 VALUES_NOT_CARRIED = frozenset(
     {
-        ("hard_deletes", "new_record"), ("materialized", "ephemeral"), ("materialized", "materialized_view"),
+        ("materialized", "ephemeral"), ("materialized", "materialized_view"),
         ("incremental_strategy", "insert_overwrite"), ("incremental_strategy", "microbatch"),
     }
 )  # fmt: skip

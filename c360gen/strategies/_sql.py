@@ -41,7 +41,7 @@ def is_null(value: exp.Expr) -> exp.Expr:
 
 
 def not_null(value: exp.Expr) -> exp.Expr:
-    return exp.Not(this=is_null(value))
+    return exp.Is(this=value, expression=exp.Not(this=exp.null()))
 
 
 def differs(left: exp.Expr, right: exp.Expr) -> exp.Expr:
@@ -55,6 +55,48 @@ def equal(left: exp.Expr, right: exp.Expr) -> exp.Expr:
 def joined(names: Sequence[str], left: str, right: str) -> exp.Expr:
     """(a, b), "t", "s" → t.a = s.a AND t.b = s.b."""
     return every(equal(column(n, left), column(n, right)) for n in names)
+
+
+_STAND_INS = {
+    types.T.TEXT: "", types.T.VARCHAR: "", types.T.BOOLEAN: False, types.T.DATE: "1970-01-01", types.T.TIMESTAMP: "1970-01-01 00:00:00",
+}  # fmt: skip
+
+
+def same_key(node: Node, left: str, right: str) -> exp.Expr:
+    """t.a = s.a; of a nullable column COALESCE(t.a, '') = COALESCE(s.a, '') AND (t.a IS NULL) = (s.a IS NULL).
+
+    IS NOT DISTINCT FROM would read better, but a FULL JOIN refuses it, and where it is taken it is a nested loop.
+    """
+    parts: list[exp.Expr] = []
+    for name in node.key:
+        ours, theirs = column(name, left), column(name, right)
+        if name in node.nullable_key:
+            parts.append(equal(stand_in(node, ours), stand_in(node, theirs)))
+            parts.append(equal(exp.Paren(this=is_null(ours.copy())), exp.Paren(this=is_null(theirs.copy()))))
+        else:
+            parts.append(equal(ours, theirs))
+    return every(parts)
+
+
+def stand_in(node: Node, at: exp.Column) -> exp.Expr:
+    """COALESCE(key, a value of its type): equal for all NULLs; whether it was NULL is asked beside it."""
+    kind = _known(node.column(at.name).type)
+    value = _STAND_INS.get(kind.this, 0)
+    other: exp.Expr
+    if kind.this is types.T.TIMESTAMPTZ:
+        other = instant("1970-01-01 00:00:00")
+    elif kind.this in (types.T.DATE, types.T.TIMESTAMP):
+        other = exp.cast(literal(str(value)), kind.copy())
+    else:
+        other = exp.convert(value)
+    return exp.func("COALESCE", at, other)
+
+
+def instant(utc: str) -> exp.Expr:
+    """'9999-12-31 00:00:00' → a timestamptz constant; the dialect writes its offset."""
+    text = literal(f"{utc}+00")
+    text.meta["instant"] = True
+    return exp.cast(text, types.TIMESTAMPTZ.copy())
 
 
 def case(*arms: tuple[exp.Expr, exp.Expr], otherwise: exp.Expr | None = None) -> exp.Case:
@@ -111,18 +153,26 @@ def insert(into: exp.Table, names: Sequence[str], query: exp.Query) -> exp.Inser
     return exp.Insert(this=target, expression=query)
 
 
-def key_sample(node: Node, where: exp.Expr, keys: Sequence[str] | None = None) -> exp.Query:
+def key_sample(node: Node, where: exp.Expr) -> exp.Query:
     """Up to five keys of the staged rows that meet a condition, as one text: `17; 18; 23`."""
-    keys = keys or node.key
+    return sample(exp.select(named(key_text(node, "s"), "c360_key")).from_(symbols.relation("stage", node.name, "s")).where(where))
+
+
+def key_text(node: Node, table: str) -> exp.Expr:
+    """The key of a row as people read it: `17` or `17, NULL`."""
     parts: list[exp.Expr] = []
-    for name in keys:
-        text = exp.func("COALESCE", exp.cast(column(name, "s"), types.TEXT.copy()), literal("NULL"))
+    for name in node.key:
+        text = exp.func("COALESCE", exp.cast(column(name, table), types.TEXT.copy()), literal("NULL"))
         parts += [text] if not parts else [literal(", "), text]
     label = parts[0]
     for part in parts[1:]:
         label = exp.DPipe(this=label, expression=part, safe=True)
-    found = exp.select(named(label, "c360_key")).from_(symbols.relation("stage", node.name, "s"))
-    found = found.where(where).distinct().order_by(exp.Ordered(this=column("c360_key"), nulls_first=False)).limit(5)
+    return label
+
+
+def sample(found: exp.Select) -> exp.Query:
+    """Up to five texts of a query's only column c360_key, as one."""
+    found = found.distinct().order_by(exp.Ordered(this=column("c360_key"), nulls_first=False)).limit(5)
     order = _by("c360_key", "k")
     order.set("this", column("c360_key", "k"))
     listed = exp.GroupConcat(this=order, separator=literal("; "))

@@ -14,4 +14,4 @@ from c360gen.terms.symbols import variable
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     """A change starts at `as_of`, or at `updated_at` where it is declared and usable (a NULL fails the comparison: not usable)."""
     dating: exp.Expr = dating_time(node, traits) if node.updated_at else variable("as_of")
-    return _history.plan(node, traits, dating=dating, problems=(), project=project)
+    return _history.plan(node, project, traits, dating)

@@ -6,9 +6,9 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family)."""
+Kind = Literal["ref", "source", "stage", "columns", "quarantine"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -41,7 +41,8 @@ VARIABLES: dict[str, str] = {
     "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
-    "drifted_names": "text",
+    "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
+    "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 

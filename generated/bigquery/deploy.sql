@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 316bc11e1b7b2e9233f2443114b9cd1184f94185f79b8444659ead14f865b6aa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12a1ae9b90cf6ef92f63af401887ddc29987743de03befdb85c4f8d9de7a6f44
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -19,7 +19,7 @@ OPTIONS (description = 'One row per released state, never changed; deploy.sql co
 IF EXISTS (
   SELECT 1
   FROM `acme-analytics`.c360_control.release AS r
-  WHERE r.shape <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
+  WHERE r.shape <> '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f'
     AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
 ) THEN
   RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   revived_rows INT64,
   unchanged_rows INT64,
   dated_by_run INT64,
+  quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
@@ -82,6 +83,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
@@ -558,7 +560,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(
 OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -567,17 +569,23 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
+  DECLARE v_new_rows INT64;
+  DECLARE v_unmatched_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
   DECLARE v_future_times INT64;
+  DECLARE v_source_rows INT64;
   DECLARE v_open_rows INT64;
+  DECLARE v_new_keys INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -643,6 +651,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -681,6 +690,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_customer_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -694,6 +704,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -726,7 +737,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
@@ -738,67 +749,72 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s.customer_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.customer_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          COALESCE(s.customer_id, o.customer_id) AS customer_id,
-          s.first_name AS first_name,
-          s.last_name AS last_name,
-          s.email AS email,
-          s.phone AS phone,
-          s.created_at AS created_at,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.customer_id,
+          w.first_name,
+          w.last_name,
+          w.email,
+          w.phone,
+          w.created_at,
+          w.updated_at
         FROM (
           SELECT
-            r.customer_id,
-            r.first_name,
-            r.last_name,
-            r.email,
-            r.phone,
-            r.created_at,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.customers AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h.customer_id,
-            h.first_name,
-            h.last_name,
-            h.email,
-            h.phone,
-            h.created_at,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.customer_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.customer_id = s.customer_id
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s.customer_id IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.first_name IS DISTINCT FROM o.first_name
+              OR s.last_name IS DISTINCT FROM o.last_name
+              OR s.email IS DISTINCT FROM o.email
+              OR s.phone IS DISTINCT FROM o.phone
+              OR s.created_at IS DISTINCT FROM o.created_at
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            COALESCE(s.customer_id, o.customer_id) AS customer_id,
+            s.first_name AS first_name,
+            s.last_name AS last_name,
+            s.email AS email,
+            s.phone AS phone,
+            s.created_at AS created_at,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.customer_id,
+              r.first_name,
+              r.last_name,
+              r.email,
+              r.phone,
+              r.created_at,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM `acme-analytics`.raw_data.customers AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h.customer_id,
+              h.first_name,
+              h.last_name,
+              h.email,
+              h.phone,
+              h.created_at,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.customer_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.customer_id = s.customer_id
+        ) AS w
         WHERE
-          o.customer_id IS NULL
-          OR s.c360_present IS NULL
-          OR s.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at > v_latest
-          OR s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -806,36 +822,84 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.customer_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.customer_id
       ) AS l
         ON l.customer_id = e.customer_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.customers AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
           FROM `acme-analytics`.snapshots.customer_snapshot AS h
           WHERE
             h.valid_to IS NULL
-        ) AS open_rows
+        ) AS open_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM (
+            SELECT DISTINCT
+              k.customer_id
+            FROM stage_customer_snapshot AS k
+            WHERE
+              k.c360_action IN ('new', 'revive')
+          ) AS u
+        ) AS new_keys
       FROM stage_customer_snapshot AS s
     );
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+      SET v_duplicate_keys = (
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM `acme-analytics`.raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+      );
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -848,7 +912,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
       SET v_sample = (
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -857,9 +921,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
-          FROM stage_customer_snapshot AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM `acme-analytics`.raw_data.customers AS s
+          GROUP BY
+            s.customer_id
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -868,7 +934,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.customer_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.customers share their customer_id with another row',
+        ' values of customer_id occur in several rows of raw_data.customers',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -930,7 +996,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snapshots.customer_snapshot: ',
         'raw_data.customers is empty while ',
@@ -970,21 +1036,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_customer_snapshot AS s
       WHERE
         t.customer_id = s.customer_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.customer_snapshot (
         customer_id,
         first_name,
@@ -1008,9 +1074,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_customer_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -1023,12 +1089,12 @@ BEGIN
     )
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
-      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_source_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;
@@ -1075,7 +1141,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN 
 OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1084,16 +1150,18 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
-  DECLARE v_open_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_source_rows INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -1158,6 +1226,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -1195,6 +1264,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_order_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -1207,6 +1277,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -1236,7 +1307,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
@@ -1247,50 +1318,59 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.order_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN o.order_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          s.order_id AS order_id,
-          s.customer_id AS customer_id,
-          s.order_date AS order_date,
-          s.status AS status,
-          s.total_amount AS total_amount,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.order_id,
+          w.customer_id,
+          w.order_date,
+          w.status,
+          w.total_amount,
+          w.updated_at
         FROM (
           SELECT
-            r.order_id,
-            r.customer_id,
-            r.order_date,
-            r.status,
-            ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.orders AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.order_id,
-            h.status,
-            h.total_amount,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.order_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.order_id = s.order_id
+            CASE
+              WHEN s.order_id IS NULL
+              THEN 'null_key'
+              WHEN s.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            s.order_id AS order_id,
+            s.customer_id AS customer_id,
+            s.order_date AS order_date,
+            s.status AS status,
+            s.total_amount AS total_amount,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.order_id,
+              r.customer_id,
+              r.order_date,
+              r.status,
+              ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
+              r.updated_at,
+              TRUE AS c360_present,
+              COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+            FROM `acme-analytics`.raw_data.orders AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.order_id,
+              h.status,
+              h.total_amount,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.order_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.order_id = s.order_id
+        ) AS w
         WHERE
-          o.order_id IS NULL
-          OR s.c360_copies > 1
-          OR s.status IS DISTINCT FROM o.status
-          OR s.total_amount IS DISTINCT FROM o.total_amount
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -1298,25 +1378,41 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.order_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.order_id
       ) AS l
         ON l.order_id = e.order_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.orders AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_open_rows, v_source_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
@@ -1327,8 +1423,14 @@ BEGIN
         (
           SELECT
             COUNT(*)
-          FROM `acme-analytics`.raw_data.orders AS r
-        ) AS source_rows
+          FROM (
+            SELECT DISTINCT
+              k.order_id
+            FROM stage_order_snapshot AS k
+            WHERE
+              k.c360_action = 'duplicate_key'
+          ) AS u
+        ) AS duplicate_keys
       FROM stage_order_snapshot AS s
     );
 
@@ -1363,7 +1465,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.order_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.orders share their order_id with another row',
+        ' values of order_id occur in several rows of raw_data.orders',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -1399,21 +1501,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_order_snapshot AS s
       WHERE
         t.order_id = s.order_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.order_snapshot (
         order_id,
         customer_id,
@@ -1435,9 +1537,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_order_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -1451,11 +1553,11 @@ BEGIN
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;
@@ -1504,7 +1606,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(I
 OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1513,18 +1615,20 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
   DECLARE v_future_times INT64;
-  DECLARE v_open_rows INT64;
   DECLARE v_source_rows INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -1589,6 +1693,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -1626,6 +1731,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_payment_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -1638,6 +1744,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -1667,7 +1774,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
@@ -1678,60 +1785,68 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.payment_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.payment_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          s.payment_id AS payment_id,
-          s.order_id AS order_id,
-          s.payment_method AS payment_method,
-          s.amount AS amount,
-          s.status AS status,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.payment_id,
+          w.order_id,
+          w.payment_method,
+          w.amount,
+          w.status,
+          w.updated_at
         FROM (
           SELECT
-            r.payment_id,
-            r.order_id,
-            r.payment_method,
-            ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
-            r.status,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.payments AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.payment_id,
-            h.order_id,
-            h.payment_method,
-            h.amount,
-            h.status,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.payment_id = s.payment_id
+            CASE
+              WHEN s.payment_id IS NULL
+              THEN 'null_key'
+              WHEN s.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN s.updated_at IS NULL
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.order_id IS DISTINCT FROM o.order_id
+              OR s.payment_method IS DISTINCT FROM o.payment_method
+              OR s.amount IS DISTINCT FROM o.amount
+              OR s.status IS DISTINCT FROM o.status
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            s.payment_id AS payment_id,
+            s.order_id AS order_id,
+            s.payment_method AS payment_method,
+            s.amount AS amount,
+            s.status AS status,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.payment_id,
+              r.order_id,
+              r.payment_method,
+              ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
+              r.status,
+              r.updated_at,
+              TRUE AS c360_present,
+              COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+            FROM `acme-analytics`.raw_data.payments AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.payment_id,
+              h.order_id,
+              h.payment_method,
+              h.amount,
+              h.status,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.payment_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.payment_id = s.payment_id
+        ) AS w
         WHERE
-          o.payment_id IS NULL
-          OR s.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at > v_latest
-          OR s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -1739,27 +1854,43 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.payment_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.payment_id
       ) AS l
         ON l.payment_id = e.payment_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.payments AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
@@ -1770,8 +1901,14 @@ BEGIN
         (
           SELECT
             COUNT(*)
-          FROM `acme-analytics`.raw_data.payments AS r
-        ) AS source_rows
+          FROM (
+            SELECT DISTINCT
+              k.payment_id
+            FROM stage_payment_snapshot AS k
+            WHERE
+              k.c360_action = 'duplicate_key'
+          ) AS u
+        ) AS duplicate_keys
       FROM stage_payment_snapshot AS s
     );
 
@@ -1806,7 +1943,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.payment_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.payments share their payment_id with another row',
+        ' values of payment_id occur in several rows of raw_data.payments',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -1897,21 +2034,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_payment_snapshot AS s
       WHERE
         t.payment_id = s.payment_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.payment_snapshot (
         payment_id,
         order_id,
@@ -1933,9 +2070,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_payment_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -1949,11 +2086,11 @@ BEGIN
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;
@@ -2001,7 +2138,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_order
 OPTIONS (description = 'Brings int_customer_orders up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
-  DECLARE c_spec_hash STRING DEFAULT '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+  DECLARE c_spec_hash STRING DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2409,7 +2546,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(I
 OPTIONS (description = 'Brings int_interactions up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
-  DECLARE c_spec_hash STRING DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  DECLARE c_spec_hash STRING DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2691,7 +2828,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_
 OPTIONS (description = 'Brings int_payments up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
-  DECLARE c_spec_hash STRING DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  DECLARE c_spec_hash STRING DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3092,7 +3229,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(
 OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
-  DECLARE c_spec_hash STRING DEFAULT '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+  DECLARE c_spec_hash STRING DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3365,6 +3502,6 @@ END;
 
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
-SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', CURRENT_TIMESTAMP(), SESSION_USER()
+SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', CURRENT_TIMESTAMP(), SESSION_USER()
 FROM (SELECT 1)
-WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');

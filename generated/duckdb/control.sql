@@ -1,5 +1,5 @@
 -- c360gen | duckdb | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 852037d4c1bf51e1ad7b1ed29708ff0b6d51d3cef727c16c7886c8ce0baf3696
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 718a3133d4c01f59d63dd6fc90bfd8b08faead07b384b0ebf0cd6638c9ed641f
 
 -- One row per node: its watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     message          TEXT,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d70d8b72a9d54f71ed07c81275c8ae09d472adcbce17a5f5ec44f5736c0ec56
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 94be8ea1d6595ee5702cf57fd816cb5f84d73e598ae4bd877ab1cf1b4a5dd6df
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -19,11 +19,11 @@ CREATE TABLE IF NOT EXISTS c360_control.release (
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 SELECT
     error(concat(
-        'this database is in the released state ', left(r.shape, 12), ', not in ', left('ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', 12),
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', 12),
         ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
     ))
 FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
-WHERE r.shape <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2';
+WHERE r.shape <> '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f';
 
 
 -- ==================== control.sql: control tables: run log, state, releases
@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     message          TEXT,
@@ -434,7 +435,7 @@ INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONF
 
 
 INSERT INTO c360_control.release (shape)
-SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
-WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');
 
 COMMIT;

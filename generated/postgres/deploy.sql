@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f6eea99351b5f666590ea7369f8f11df164dae36a5c4b645cd7e096502f8ab7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d11b55de8acf8a1595a88b16568c5a1e52483cf3919778220c7739fb755edafd
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -15,9 +15,9 @@ BEGIN
     END IF;
     IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
         SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
-        IF v_released <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2' THEN
+        IF v_released <> '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f' THEN
             RAISE EXCEPTION USING
-                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', 12)),
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', 12)),
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
@@ -70,6 +70,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     sqlstate         TEXT,
@@ -194,6 +195,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_customer_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -306,6 +308,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -410,6 +413,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_payment_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -708,7 +712,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
-    c_spec_hash CONSTANT TEXT := '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+    c_spec_hash CONSTANT TEXT := 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -717,17 +721,23 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
+    v_new_rows BIGINT;
+    v_unmatched_rows BIGINT;
+    v_null_keys BIGINT;
     v_null_times BIGINT;
     v_future_times BIGINT;
+    v_source_rows BIGINT;
     v_open_rows BIGINT;
+    v_new_keys BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -822,6 +832,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_customer_snapshot (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -836,6 +847,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -869,7 +881,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -882,80 +894,75 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s.customer_id IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.customer_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          COALESCE(s.customer_id, o.customer_id) AS customer_id,
-          s.first_name AS first_name,
-          s.last_name AS last_name,
-          s.email AS email,
-          s.phone AS phone,
-          s.created_at AS created_at,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w.customer_id,
+          w.first_name,
+          w.last_name,
+          w.email,
+          w.phone,
+          w.created_at,
+          w.updated_at
         FROM (
           SELECT
-            r.customer_id,
-            r.first_name,
-            r.last_name,
-            r.email,
-            r.phone,
-            r.created_at,
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw_data.customers AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h.customer_id,
-            h.first_name,
-            h.last_name,
-            h.email,
-            h.phone,
-            h.created_at,
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snapshots.customer_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.customer_id = s.customer_id
-        LEFT JOIN (
-          SELECT
-            r.customer_id,
-            COUNT(*) AS c360_copies
-          FROM raw_data.customers AS r
-          GROUP BY
-            r.customer_id
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c.customer_id = s.customer_id
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s.customer_id IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.first_name IS DISTINCT FROM o.first_name
+              OR s.last_name IS DISTINCT FROM o.last_name
+              OR s.email IS DISTINCT FROM o.email
+              OR s.phone IS DISTINCT FROM o.phone
+              OR s.created_at IS DISTINCT FROM o.created_at
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            COALESCE(s.customer_id, o.customer_id) AS customer_id,
+            s.first_name AS first_name,
+            s.last_name AS last_name,
+            s.email AS email,
+            s.phone AS phone,
+            s.created_at AS created_at,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.customer_id,
+              r.first_name,
+              r.last_name,
+              r.email,
+              r.phone,
+              r.created_at,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw_data.customers AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h.customer_id,
+              h.first_name,
+              h.last_name,
+              h.email,
+              h.phone,
+              h.created_at,
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snapshots.customer_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.customer_id = s.customer_id
+        ) AS w
         WHERE
-          o.customer_id IS NULL
-          OR s.c360_present IS NULL
-          OR c.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          OR s.updated_at > v_latest
-          OR s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -966,30 +973,78 @@ BEGIN
           p.customer_id = e.customer_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM raw_data.customers AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM snapshots.customer_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM c360_control.stage_customer_snapshot AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM c360_control.stage_customer_snapshot AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys;
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        INTO v_duplicate_keys;
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -1000,7 +1055,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
           ORDER BY
@@ -1008,9 +1063,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-          FROM c360_control.stage_customer_snapshot AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM raw_data.customers AS s
+          GROUP BY
+            s.customer_id
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key
           LIMIT 5
@@ -1018,7 +1075,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw_data.customers share their customer_id with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of customer_id occur in several rows of raw_data.customers', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -1072,7 +1129,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),
@@ -1104,7 +1161,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_customer_snapshot AS s
         WHERE
@@ -1112,18 +1169,18 @@ BEGIN
           AND t.customer_id = s.customer_id
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snapshots.customer_snapshot (
           customer_id,
           first_name,
@@ -1147,14 +1204,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_customer_snapshot AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s.customer_id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -1171,12 +1228,12 @@ BEGIN
        SET status = 'succeeded',
            finished_at = clock_timestamp(),
            as_of = v_as_of,
-           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           source_rows = v_source_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -1199,7 +1256,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1274,7 +1331,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
-    c_spec_hash CONSTANT TEXT := 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+    c_spec_hash CONSTANT TEXT := 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -1283,16 +1340,18 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
-    v_open_rows BIGINT;
+    v_null_keys BIGINT;
     v_source_rows BIGINT;
+    v_open_rows BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -1386,6 +1445,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_order_snapshot (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -1399,6 +1459,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -1433,7 +1494,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -1445,62 +1506,72 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.order_id IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN o.order_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          s.order_id AS order_id,
-          s.customer_id AS customer_id,
-          s.order_date AS order_date,
-          s.status AS status,
-          s.total_amount AS total_amount,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w.order_id,
+          w.customer_id,
+          w.order_date,
+          w.status,
+          w.total_amount,
+          w.updated_at
         FROM (
           SELECT
-            r.order_id,
-            r.customer_id,
-            r.order_date,
-            r.status,
-            CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw_data.orders AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.order_id,
-            h.status,
-            h.total_amount,
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snapshots.order_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.order_id = s.order_id
-        LEFT JOIN (
-          SELECT
-            r.order_id,
-            COUNT(*) AS c360_copies
-          FROM raw_data.orders AS r
-          GROUP BY
-            r.order_id
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c.order_id = s.order_id
+            CASE
+              WHEN s.order_id IS NULL
+              THEN 'null_key'
+              WHEN c.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            s.order_id AS order_id,
+            s.customer_id AS customer_id,
+            s.order_date AS order_date,
+            s.status AS status,
+            s.total_amount AS total_amount,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.order_id,
+              r.customer_id,
+              r.order_date,
+              r.status,
+              CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw_data.orders AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.order_id,
+              h.status,
+              h.total_amount,
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snapshots.order_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.order_id = s.order_id
+          LEFT JOIN (
+            SELECT
+              r.order_id,
+              COUNT(*) AS c360_copies
+            FROM raw_data.orders AS r
+            GROUP BY
+              r.order_id
+            HAVING
+              COUNT(*) > 1
+          ) AS c
+            ON c.order_id = s.order_id
+        ) AS w
         WHERE
-          o.order_id IS NULL
-          OR c.c360_copies > 1
-          OR s.status IS DISTINCT FROM o.status
-          OR s.total_amount IS DISTINCT FROM o.total_amount
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -1511,18 +1582,35 @@ BEGIN
           p.order_id = e.order_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM raw_data.orders AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -1533,11 +1621,17 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM raw_data.orders AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.order_id
+          FROM c360_control.stage_order_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM c360_control.stage_order_snapshot AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_open_rows, v_source_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_source_rows, v_open_rows, v_duplicate_keys;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -1566,7 +1660,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw_data.orders share their order_id with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of order_id occur in several rows of raw_data.orders', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -1596,7 +1690,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_order_snapshot AS s
         WHERE
@@ -1604,18 +1698,18 @@ BEGIN
           AND t.order_id = s.order_id
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snapshots.order_snapshot (
           order_id,
           customer_id,
@@ -1637,14 +1731,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_order_snapshot AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s.order_id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -1662,11 +1756,11 @@ BEGIN
            finished_at = clock_timestamp(),
            as_of = v_as_of,
            source_rows = v_source_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -1689,7 +1783,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1766,7 +1860,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
-    c_spec_hash CONSTANT TEXT := '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+    c_spec_hash CONSTANT TEXT := '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -1775,18 +1869,20 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
+    v_null_keys BIGINT;
     v_null_times BIGINT;
     v_future_times BIGINT;
-    v_open_rows BIGINT;
     v_source_rows BIGINT;
+    v_open_rows BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -1880,6 +1976,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_payment_snapshot (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -1893,6 +1990,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -1923,7 +2021,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -1935,73 +2033,81 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.payment_id IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.payment_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          s.payment_id AS payment_id,
-          s.order_id AS order_id,
-          s.payment_method AS payment_method,
-          s.amount AS amount,
-          s.status AS status,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w.payment_id,
+          w.order_id,
+          w.payment_method,
+          w.amount,
+          w.status,
+          w.updated_at
         FROM (
           SELECT
-            r.payment_id,
-            r.order_id,
-            r.payment_method,
-            CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-            r.status,
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw_data.payments AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.payment_id,
-            h.order_id,
-            h.payment_method,
-            h.amount,
-            h.status,
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.payment_id = s.payment_id
-        LEFT JOIN (
-          SELECT
-            r.payment_id,
-            COUNT(*) AS c360_copies
-          FROM raw_data.payments AS r
-          GROUP BY
-            r.payment_id
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c.payment_id = s.payment_id
+            CASE
+              WHEN s.payment_id IS NULL
+              THEN 'null_key'
+              WHEN c.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.order_id IS DISTINCT FROM o.order_id
+              OR s.payment_method IS DISTINCT FROM o.payment_method
+              OR s.amount IS DISTINCT FROM o.amount
+              OR s.status IS DISTINCT FROM o.status
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            s.payment_id AS payment_id,
+            s.order_id AS order_id,
+            s.payment_method AS payment_method,
+            s.amount AS amount,
+            s.status AS status,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.payment_id,
+              r.order_id,
+              r.payment_method,
+              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+              r.status,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw_data.payments AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.payment_id,
+              h.order_id,
+              h.payment_method,
+              h.amount,
+              h.status,
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snapshots.payment_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.payment_id = s.payment_id
+          LEFT JOIN (
+            SELECT
+              r.payment_id,
+              COUNT(*) AS c360_copies
+            FROM raw_data.payments AS r
+            GROUP BY
+              r.payment_id
+            HAVING
+              COUNT(*) > 1
+          ) AS c
+            ON c.payment_id = s.payment_id
+        ) AS w
         WHERE
-          o.payment_id IS NULL
-          OR c.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          OR s.updated_at > v_latest
-          OR s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -2012,20 +2118,37 @@ BEGIN
           p.payment_id = e.payment_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM raw_data.payments AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -2036,11 +2159,17 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM raw_data.payments AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.payment_id
+          FROM c360_control.stage_payment_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM c360_control.stage_payment_snapshot AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -2069,7 +2198,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw_data.payments share their payment_id with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of payment_id occur in several rows of raw_data.payments', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -2147,7 +2276,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_payment_snapshot AS s
         WHERE
@@ -2155,18 +2284,18 @@ BEGIN
           AND t.payment_id = s.payment_id
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snapshots.payment_snapshot (
           payment_id,
           order_id,
@@ -2188,14 +2317,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_payment_snapshot AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s.payment_id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -2213,11 +2342,11 @@ BEGIN
            finished_at = clock_timestamp(),
            as_of = v_as_of,
            source_rows = v_source_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -2240,7 +2369,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2317,7 +2446,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
-    c_spec_hash CONSTANT TEXT := '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+    c_spec_hash CONSTANT TEXT := '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -2698,7 +2827,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2772,7 +2901,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
-    c_spec_hash CONSTANT TEXT := '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+    c_spec_hash CONSTANT TEXT := '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '0 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -3028,7 +3157,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_interactions()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_interactions', '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_interactions', '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3103,7 +3232,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
-    c_spec_hash CONSTANT TEXT := 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+    c_spec_hash CONSTANT TEXT := '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -3483,7 +3612,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_payments', 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_payments', '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3551,7 +3680,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';
-    c_spec_hash CONSTANT TEXT := '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+    c_spec_hash CONSTANT TEXT := '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -3800,7 +3929,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('marts.mart_customer_360', '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f', p_as_of);
+    v_run_id := c360_control.run_begin('marts.mart_customer_360', '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3915,7 +4044,7 @@ GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_
 
 
 INSERT INTO c360_control.release (shape)
-SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
- WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');
 
 COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a4daaf60bb6f28eaff166bf307292aa4739e4f29db043c2f2d1549cedd97da82
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1e8667e4e16ed0cb458dd048350831f745887dc69f68c359ae3bb74674d1f047
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -22,7 +22,7 @@ DECLARE
 BEGIN
   SELECT COUNT(*) INTO :v_others
   FROM C360.c360_control.release AS r
-  WHERE r.shape <> 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2'
+  WHERE r.shape <> '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f'
     AND r.released_at = (SELECT MAX(l.released_at) FROM C360.c360_control.release AS l);
   IF (v_others > 0) THEN
     RAISE other_state;
@@ -49,6 +49,7 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   revived_rows NUMBER(18, 0),
   unchanged_rows NUMBER(18, 0),
   dated_by_run NUMBER(18, 0),
+  quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
@@ -85,6 +86,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
@@ -539,7 +541,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
-  c_spec_hash VARCHAR DEFAULT '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+  c_spec_hash VARCHAR DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -549,17 +551,23 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_unmatched_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_future_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
   v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -623,6 +631,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -663,6 +672,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_customer_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -676,6 +686,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -708,7 +719,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.customer_id,
@@ -720,67 +731,72 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.customer_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > :v_latest
-          THEN 'future_time'
-          WHEN o.customer_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(s.customer_id, o.customer_id) AS customer_id,
-        s.first_name AS first_name,
-        s.last_name AS last_name,
-        s.email AS email,
-        s.phone AS phone,
-        s.created_at AS created_at,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.customer_id,
+        w.first_name,
+        w.last_name,
+        w.email,
+        w.phone,
+        w.created_at,
+        w.updated_at
       FROM (
         SELECT
-          r.customer_id,
-          r.first_name,
-          r.last_name,
-          r.email,
-          r.phone,
-          CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-        FROM C360.raw_data.customers AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.customer_id,
-          h.first_name,
-          h.last_name,
-          h.email,
-          h.phone,
-          h.created_at,
-          h.valid_from
-        FROM C360.snapshots.customer_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.customer_id = s.customer_id
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > :v_latest
+            THEN 'future_time'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.first_name IS DISTINCT FROM o.first_name
+            OR s.last_name IS DISTINCT FROM o.last_name
+            OR s.email IS DISTINCT FROM o.email
+            OR s.phone IS DISTINCT FROM o.phone
+            OR s.created_at IS DISTINCT FROM o.created_at
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.first_name AS first_name,
+          s.last_name AS last_name,
+          s.email AS email,
+          s.phone AS phone,
+          s.created_at AS created_at,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.customer_id,
+            r.first_name,
+            r.last_name,
+            r.email,
+            r.phone,
+            CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present
+          FROM C360.raw_data.customers AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.first_name,
+            h.last_name,
+            h.email,
+            h.phone,
+            h.created_at,
+            h.valid_from
+          FROM C360.snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+      ) AS w
       WHERE
-        o.customer_id IS NULL
-        OR s.c360_present IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > :v_latest
-        OR s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -788,59 +804,117 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.customer_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.customer_id
     ) AS l
       ON l.customer_id = e.customer_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS customer_id,
+    NULL AS first_name,
+    NULL AS last_name,
+    NULL AS email,
+    NULL AS phone,
+    NULL AS created_at,
+    NULL AS updated_at
+  FROM C360.raw_data.customers AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.new_rows,
+    q.unmatched_rows,
+    q.null_keys,
     q.null_times,
     q.future_times,
-    q.open_rows
+    q.source_rows,
+    q.open_rows,
+    q.new_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_new_rows,
+    :v_unmatched_rows,
+    :v_null_keys,
     :v_null_times,
     :v_future_times,
-    :v_open_rows
+    :v_source_rows,
+    :v_open_rows,
+    :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM C360.snapshots.customer_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM C360.c360_control.stage_customer_snapshot AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM C360.c360_control.stage_customer_snapshot AS s
   ) AS q;
+
+  -- Only where the numbers do not add up, look for the keys that occur twice.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.duplicate_keys INTO :v_duplicate_keys
+    FROM (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          r.customer_id
+        FROM C360.raw_data.customers AS r
+        GROUP BY
+          r.customer_id
+        HAVING
+          COUNT(*) > 1
+      ) AS d
+    ) AS q;
+  END IF;
 
   -- Keys must not be NULL.
   IF (v_null_keys > 0) THEN
@@ -852,7 +926,7 @@ BEGIN
   END IF;
 
   -- Each key must occur once.
-  IF (v_duplicate_keys > 0) THEN
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
       SELECT
@@ -861,9 +935,11 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.c360_control.stage_customer_snapshot AS s
-        WHERE
-          s.c360_action = 'duplicate_key'
+        FROM C360.raw_data.customers AS s
+        GROUP BY
+          s.customer_id
+        HAVING
+          COUNT(*) > 1
         ORDER BY
           c360_key
         LIMIT 5
@@ -871,7 +947,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.customer_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.customers share their customer_id with another row'
+      || ' values of customer_id occur in several rows of raw_data.customers'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -931,7 +1007,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0) THEN
+  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
     v_message := 'ZC004 snapshots.customer_snapshot: '
       || 'raw_data.customers is empty while '
       || v_open_rows
@@ -969,23 +1045,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_customer_snapshot AS s
     WHERE
       t.customer_id = s.customer_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.customer_snapshot (
       customer_id,
       first_name,
@@ -1009,10 +1085,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_customer_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -1026,12 +1102,12 @@ BEGIN
   )
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
-    :v_open_rows - :v_deleted_rows - :v_changed_rows + :v_changed_rows + :v_new_rows + :v_revived_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_source_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_open_rows - :v_deleted_rows - :v_changed_rows,
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;
@@ -1087,7 +1163,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+  c_spec_hash VARCHAR DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -1097,16 +1173,18 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
-  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -1169,6 +1247,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -1208,6 +1287,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_order_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -1220,6 +1300,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -1249,7 +1330,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.order_id,
@@ -1260,50 +1341,59 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.order_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN o.order_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        s.order_id AS order_id,
-        s.customer_id AS customer_id,
-        s.order_date AS order_date,
-        s.status AS status,
-        s.total_amount AS total_amount,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.order_id,
+        w.customer_id,
+        w.order_date,
+        w.status,
+        w.total_amount,
+        w.updated_at
       FROM (
         SELECT
-          r.order_id,
-          r.customer_id,
-          r.order_date,
-          r.status,
-          CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-        FROM C360.raw_data.orders AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.order_id,
-          h.status,
-          h.total_amount,
-          h.valid_from
-        FROM C360.snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.order_id = s.order_id
+          CASE
+            WHEN s.order_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.order_id AS order_id,
+          s.customer_id AS customer_id,
+          s.order_date AS order_date,
+          s.status AS status,
+          s.total_amount AS total_amount,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.order_id,
+            r.customer_id,
+            r.order_date,
+            r.status,
+            CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+          FROM C360.raw_data.orders AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.order_id,
+            h.status,
+            h.total_amount,
+            h.valid_from
+          FROM C360.snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.order_id = s.order_id
+      ) AS w
       WHERE
-        o.order_id IS NULL
-        OR s.c360_copies > 1
-        OR s.status IS DISTINCT FROM o.status
-        OR s.total_amount IS DISTINCT FROM o.total_amount
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -1311,46 +1401,66 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.order_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.order_id
     ) AS l
       ON l.order_id = e.order_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS order_id,
+    NULL AS customer_id,
+    NULL AS order_date,
+    NULL AS status,
+    NULL AS total_amount,
+    NULL AS updated_at
+  FROM C360.raw_data.orders AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.null_keys,
+    q.source_rows,
     q.open_rows,
-    q.source_rows
+    q.duplicate_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_null_keys,
+    :v_source_rows,
     :v_open_rows,
-    :v_source_rows
+    :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -1361,8 +1471,14 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM C360.raw_data.orders AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.order_id
+          FROM C360.c360_control.stage_order_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM C360.c360_control.stage_order_snapshot AS s
   ) AS q;
 
@@ -1395,7 +1511,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.order_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.orders share their order_id with another row'
+      || ' values of order_id occur in several rows of raw_data.orders'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -1430,23 +1546,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_order_snapshot AS s
     WHERE
       t.order_id = s.order_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.order_snapshot (
       order_id,
       customer_id,
@@ -1468,10 +1584,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_order_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -1486,11 +1602,11 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_source_rows - (:v_new_rows + :v_changed_rows + :v_revived_rows),
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;
@@ -1548,7 +1664,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
-  c_spec_hash VARCHAR DEFAULT '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+  c_spec_hash VARCHAR DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -1558,18 +1674,20 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_future_times NUMBER(18, 0) DEFAULT NULL;
-  v_open_rows NUMBER(18, 0) DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -1632,6 +1750,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -1671,6 +1790,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_payment_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -1683,6 +1803,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -1712,7 +1833,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.payment_id,
@@ -1723,60 +1844,68 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > :v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.payment_id,
+        w.order_id,
+        w.payment_method,
+        w.amount,
+        w.status,
+        w.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          CAST(r.amount AS NUMBER(12, 2)) AS amount,
-          r.status,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-        FROM C360.raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from
-        FROM C360.snapshots.payment_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > :v_latest
+            THEN 'future_time'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.order_id IS DISTINCT FROM o.order_id
+            OR s.payment_method IS DISTINCT FROM o.payment_method
+            OR s.amount IS DISTINCT FROM o.amount
+            OR s.status IS DISTINCT FROM o.status
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            CAST(r.amount AS NUMBER(12, 2)) AS amount,
+            r.status,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+          FROM C360.raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from
+          FROM C360.snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
+      ) AS w
       WHERE
-        o.payment_id IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > :v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -1784,52 +1913,72 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.payment_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.payment_id
     ) AS l
       ON l.payment_id = e.payment_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS payment_id,
+    NULL AS order_id,
+    NULL AS payment_method,
+    NULL AS amount,
+    NULL AS status,
+    NULL AS updated_at
+  FROM C360.raw_data.payments AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.null_keys,
     q.null_times,
     q.future_times,
+    q.source_rows,
     q.open_rows,
-    q.source_rows
+    q.duplicate_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_null_keys,
     :v_null_times,
     :v_future_times,
+    :v_source_rows,
     :v_open_rows,
-    :v_source_rows
+    :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -1840,8 +1989,14 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM C360.raw_data.payments AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.payment_id
+          FROM C360.c360_control.stage_payment_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM C360.c360_control.stage_payment_snapshot AS s
   ) AS q;
 
@@ -1874,7 +2029,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.payment_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.payments share their payment_id with another row'
+      || ' values of payment_id occur in several rows of raw_data.payments'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -1962,23 +2117,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_payment_snapshot AS s
     WHERE
       t.payment_id = s.payment_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.payment_snapshot (
       payment_id,
       order_id,
@@ -2000,10 +2155,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_payment_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -2018,11 +2173,11 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_source_rows - (:v_new_rows + :v_changed_rows + :v_revived_rows),
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;
@@ -2080,7 +2235,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_customer_orders';
-  c_spec_hash VARCHAR DEFAULT '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+  c_spec_hash VARCHAR DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -2528,7 +2683,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_interactions';
-  c_spec_hash VARCHAR DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  c_spec_hash VARCHAR DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -2840,7 +2995,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_payments';
-  c_spec_hash VARCHAR DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  c_spec_hash VARCHAR DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3277,7 +3432,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
-  c_spec_hash VARCHAR DEFAULT '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+  c_spec_hash VARCHAR DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3618,5 +3773,5 @@ GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) 
 
 
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
-SELECT 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2', SYSDATE(), CURRENT_USER()
-WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'ba32de4d45364525188bc77348f8fd97e35d3812be146af3b7df9106d13556e2');
+SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', SYSDATE(), CURRENT_USER()
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');

@@ -166,7 +166,10 @@ class BigQuery(Warehouse):
         query = self.lower(step.query, names)
         if len(step.names) > 1:
             query.set("kind", "STRUCT")
-        return self.shell("count.sql.j2", {"because": step.because, "query": query, "names": [f"v_{n}" for n in step.names]})
+        return self.shell("count.sql.j2", {
+            "because": step.because, "query": query, "names": [f"v_{n}" for n in step.names],
+            "when": None if step.when is None else self.lower(step.when, names),
+        })  # fmt: skip
 
     def guard(self, step: Guard, names: Names, label: str) -> Shell:
         parts = [self.string_escape(f"{step.code} {label}: ")]

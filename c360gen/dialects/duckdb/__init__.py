@@ -10,7 +10,7 @@ from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols
@@ -78,6 +78,8 @@ class DuckDB(Dialect):
         ]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
+        if op.keys and op.unique:
+            return []  # an index over expressions is not unique here: the guard stands for it
         columns = [exp.Ordered(this=exp.Column(this=self.identifier(c))) for c in op.columns]
         index = exp.Index(
             this=self.identifier(symbols.cut(op.name)), table=self.table(names.node(op.table)), params=exp.IndexParameters(columns=columns)
@@ -101,7 +103,7 @@ class DuckDB(Dialect):
         label = self.label(names.node(program.node))
         values = {
             "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
-            "summary": program.summary, "rules": program.rules, "tolerance": TOLERANCE, "lookback": program.lookback,
+            "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
             "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
             "checks": [self._step(s, names, label) for s in program.checks],
             "steps": [self._step(s, names, label) for s in program.steps],
@@ -129,6 +131,8 @@ class DuckDB(Dialect):
             )
             counted = step.query.copy()
             counted.set("expressions", [structure])
+            if step.when is not None:
+                counted = counted.where(step.when, copy=False)
             return self.shell("count.sql.j2", {"because": step.because, "query": self.lower(counted, names), "names": step.names})
         if isinstance(step, Guard):
             sample = None if step.sample is None else self.lower(step.sample, names)

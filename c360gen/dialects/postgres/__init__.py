@@ -10,7 +10,7 @@ from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Write
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -64,7 +64,8 @@ class Postgres(Dialect):
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         address = names.node(op.table)
         where = exp.Where(this=self.lower(op.where, names)) if op.where is not None else None
-        columns = [exp.Ordered(this=exp.Column(this=self.identifier(c)), nulls_first=False) for c in op.columns]
+        keys = [self.lower(k, names) for k in op.keys] or [exp.Column(this=self.identifier(c)) for c in op.columns]
+        columns = [exp.Ordered(this=k if isinstance(k, exp.Column) else exp.Paren(this=k), nulls_first=False) for k in keys]
         index = exp.Index(
             this=self.identifier(symbols.cut(op.name)), table=self.table(address),
             params=exp.IndexParameters(columns=columns, where=where, with_storage=False),
@@ -120,7 +121,7 @@ class Postgres(Dialect):
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
             "lookback": program.lookback,
             "full_refresh": program.full_refresh,
-            "tolerance": TOLERANCE,
+            "tolerance": program.tolerance,
             "summary": program.summary, "rules": program.rules,
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
@@ -137,7 +138,8 @@ class Postgres(Dialect):
             return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": self.lower(step.insert, names)})
         if isinstance(step, Count):
             into = [f"v_{n}" for n in step.names]
-            return self.shell("count.sql.j2", {"because": because, "query": self.lower(step.query, names), "into": into})
+            when = None if step.when is None else self.lower(step.when, names)
+            return self.shell("count.sql.j2", {"because": because, "query": self.lower(step.query, names), "into": into, "when": when})
         if isinstance(step, Guard):
             text = "".join("%s" if isinstance(p, exp.Expr) else p.replace("%", "%%") for p in step.message)
             arguments = [self.lower(p, names) for p in step.message if isinstance(p, exp.Expr)]

@@ -71,6 +71,10 @@ class Snowflake(Warehouse):
         cast = exp.cast(dividend.copy(), types.numeric(38, 9))
         return nine(exp.Div(this=cast, expression=operand(divisor), typed=False, safe=False))
 
+    def instant(self, text: str) -> str:
+        """A TIMESTAMP_NTZ has no offset; all of them are UTC."""
+        return text.removesuffix("+00")
+
     def catalog(self, address: Address) -> exp.Select:
         """An instant is a TIMESTAMP_NTZ in UTC here: one with a zone of its own would lose it when it is stored."""
         place = exp.Table(
@@ -124,7 +128,10 @@ class Snowflake(Warehouse):
     # --- runs ----------------------------------------------------------------------------------------------------------
 
     def count(self, step: Count, names: Names) -> Shell:
-        values = {"because": step.because, "query": self.lower(step.query, names), "names": step.names}
+        values = {
+            "because": step.because, "query": self.lower(step.query, names), "names": step.names,
+            "when": None if step.when is None else self._scripting(step.when, names),
+        }  # fmt: skip
         return self.shell("count.sql.j2", values)
 
     def guard(self, step: Guard, names: Names, label: str) -> Shell:

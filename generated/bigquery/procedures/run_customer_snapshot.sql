@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ddf95bcf599496e92414362e063a0498ea18afd6506b195c049ce7bf94c62f62
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f24b24569f6bfd500b6e4c8c51a2422fa3951d3f72bf179b6d490ba88d01062c
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -27,7 +27,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(
 OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -36,17 +36,23 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
+  DECLARE v_new_rows INT64;
+  DECLARE v_unmatched_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
   DECLARE v_future_times INT64;
+  DECLARE v_source_rows INT64;
   DECLARE v_open_rows INT64;
+  DECLARE v_new_keys INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -112,6 +118,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -150,6 +157,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_customer_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -163,6 +171,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -195,7 +204,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
@@ -207,67 +216,72 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s.customer_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.customer_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          COALESCE(s.customer_id, o.customer_id) AS customer_id,
-          s.first_name AS first_name,
-          s.last_name AS last_name,
-          s.email AS email,
-          s.phone AS phone,
-          s.created_at AS created_at,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.customer_id,
+          w.first_name,
+          w.last_name,
+          w.email,
+          w.phone,
+          w.created_at,
+          w.updated_at
         FROM (
           SELECT
-            r.customer_id,
-            r.first_name,
-            r.last_name,
-            r.email,
-            r.phone,
-            r.created_at,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.customers AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h.customer_id,
-            h.first_name,
-            h.last_name,
-            h.email,
-            h.phone,
-            h.created_at,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.customer_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.customer_id = s.customer_id
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s.customer_id IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.first_name IS DISTINCT FROM o.first_name
+              OR s.last_name IS DISTINCT FROM o.last_name
+              OR s.email IS DISTINCT FROM o.email
+              OR s.phone IS DISTINCT FROM o.phone
+              OR s.created_at IS DISTINCT FROM o.created_at
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            COALESCE(s.customer_id, o.customer_id) AS customer_id,
+            s.first_name AS first_name,
+            s.last_name AS last_name,
+            s.email AS email,
+            s.phone AS phone,
+            s.created_at AS created_at,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.customer_id,
+              r.first_name,
+              r.last_name,
+              r.email,
+              r.phone,
+              r.created_at,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM `acme-analytics`.raw_data.customers AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h.customer_id,
+              h.first_name,
+              h.last_name,
+              h.email,
+              h.phone,
+              h.created_at,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.customer_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.customer_id = s.customer_id
+        ) AS w
         WHERE
-          o.customer_id IS NULL
-          OR s.c360_present IS NULL
-          OR s.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at > v_latest
-          OR s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -275,36 +289,84 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.customer_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.customer_id
       ) AS l
         ON l.customer_id = e.customer_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.customers AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
           FROM `acme-analytics`.snapshots.customer_snapshot AS h
           WHERE
             h.valid_to IS NULL
-        ) AS open_rows
+        ) AS open_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM (
+            SELECT DISTINCT
+              k.customer_id
+            FROM stage_customer_snapshot AS k
+            WHERE
+              k.c360_action IN ('new', 'revive')
+          ) AS u
+        ) AS new_keys
       FROM stage_customer_snapshot AS s
     );
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+      SET v_duplicate_keys = (
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM `acme-analytics`.raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+      );
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -317,7 +379,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
       SET v_sample = (
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -326,9 +388,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
-          FROM stage_customer_snapshot AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM `acme-analytics`.raw_data.customers AS s
+          GROUP BY
+            s.customer_id
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -337,7 +401,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.customer_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.customers share their customer_id with another row',
+        ' values of customer_id occur in several rows of raw_data.customers',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -399,7 +463,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snapshots.customer_snapshot: ',
         'raw_data.customers is empty while ',
@@ -439,21 +503,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_customer_snapshot AS s
       WHERE
         t.customer_id = s.customer_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.customer_snapshot (
         customer_id,
         first_name,
@@ -477,9 +541,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_customer_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -492,12 +556,12 @@ BEGIN
     )
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
-      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_source_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71dae666226cf50e62130272bb839a5dbd27fe9526efb45e2f01e19eb520daee
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eacb7526d8c7db166834a1b94062e72e11343ae3e0f3fd0d5eee056017f78e49
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -25,7 +25,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_order
 OPTIONS (description = 'Brings int_customer_orders up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
-  DECLARE c_spec_hash STRING DEFAULT '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+  DECLARE c_spec_hash STRING DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

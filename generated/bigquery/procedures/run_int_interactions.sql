@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 02863e7705895ee783b0240a0f09f364704176094d5fb6af1b3a2b76629efac5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bb4b83f49e71b1d4f066cde7cc81c268af76e3d02c7e72533a4bfff00c6e2d5f
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -22,7 +22,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(I
 OPTIONS (description = 'Brings int_interactions up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
-  DECLARE c_spec_hash STRING DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  DECLARE c_spec_hash STRING DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

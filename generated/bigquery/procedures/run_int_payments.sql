@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c7e54952263d9e60bf932a42268bffc0cc9562a77463ac04614844535f674d6c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ed15d1f41d9831e23b3d364d5db3ddcff8247d8fd80c4b7bfe42729de5b087c
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -23,7 +23,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_
 OPTIONS (description = 'Brings int_payments up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
-  DECLARE c_spec_hash STRING DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  DECLARE c_spec_hash STRING DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

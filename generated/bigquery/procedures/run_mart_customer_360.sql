@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d0b293fb636aea38c3c2ba20fc52ff61cc55127537fd9781b1267a679f15ea2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4cba0931767e6e09e95e543f8347fd55be967ed7e57d21efeab783e8c5dbf2c0
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -17,7 +17,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(
 OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
-  DECLARE c_spec_hash STRING DEFAULT '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+  DECLARE c_spec_hash STRING DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

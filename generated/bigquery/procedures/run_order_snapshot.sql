@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e186ac44aca7b12d76555ae6da78ec0f579b33cedef377dc5448a474f4f73102
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de48b9cfa7e2212726f6cba54637e4a0b5b632efa68abba9ed68bbb4659b0fb9
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -24,7 +24,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN 
 OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -33,16 +33,18 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
-  DECLARE v_open_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_source_rows INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -107,6 +109,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -144,6 +147,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_order_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -156,6 +160,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -185,7 +190,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
@@ -196,50 +201,59 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.order_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN o.order_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          s.order_id AS order_id,
-          s.customer_id AS customer_id,
-          s.order_date AS order_date,
-          s.status AS status,
-          s.total_amount AS total_amount,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.order_id,
+          w.customer_id,
+          w.order_date,
+          w.status,
+          w.total_amount,
+          w.updated_at
         FROM (
           SELECT
-            r.order_id,
-            r.customer_id,
-            r.order_date,
-            r.status,
-            ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.orders AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.order_id,
-            h.status,
-            h.total_amount,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.order_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.order_id = s.order_id
+            CASE
+              WHEN s.order_id IS NULL
+              THEN 'null_key'
+              WHEN s.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            s.order_id AS order_id,
+            s.customer_id AS customer_id,
+            s.order_date AS order_date,
+            s.status AS status,
+            s.total_amount AS total_amount,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.order_id,
+              r.customer_id,
+              r.order_date,
+              r.status,
+              ROUND(CAST(r.total_amount AS NUMERIC), 2) AS total_amount,
+              r.updated_at,
+              TRUE AS c360_present,
+              COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+            FROM `acme-analytics`.raw_data.orders AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.order_id,
+              h.status,
+              h.total_amount,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.order_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.order_id = s.order_id
+        ) AS w
         WHERE
-          o.order_id IS NULL
-          OR s.c360_copies > 1
-          OR s.status IS DISTINCT FROM o.status
-          OR s.total_amount IS DISTINCT FROM o.total_amount
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -247,25 +261,41 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.order_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.order_id
       ) AS l
         ON l.order_id = e.order_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.orders AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_open_rows, v_source_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
@@ -276,8 +306,14 @@ BEGIN
         (
           SELECT
             COUNT(*)
-          FROM `acme-analytics`.raw_data.orders AS r
-        ) AS source_rows
+          FROM (
+            SELECT DISTINCT
+              k.order_id
+            FROM stage_order_snapshot AS k
+            WHERE
+              k.c360_action = 'duplicate_key'
+          ) AS u
+        ) AS duplicate_keys
       FROM stage_order_snapshot AS s
     );
 
@@ -312,7 +348,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.order_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.orders share their order_id with another row',
+        ' values of order_id occur in several rows of raw_data.orders',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -348,21 +384,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_order_snapshot AS s
       WHERE
         t.order_id = s.order_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.order_snapshot (
         order_id,
         customer_id,
@@ -384,9 +420,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_order_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -400,11 +436,11 @@ BEGIN
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;

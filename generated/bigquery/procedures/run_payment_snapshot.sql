@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf988e23fa9cc4ec024cc19c68acc3d31f20a0948ed1d13a472a7e1114135077
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df698ce62eae6e31a741a88ff2b9b1e2784edfc2b3f23c3d08905a6807ddd43f
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -26,7 +26,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(I
 OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -35,18 +35,20 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
   DECLARE v_future_times INT64;
-  DECLARE v_open_rows INT64;
   DECLARE v_source_rows INT64;
+  DECLARE v_open_rows INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -111,6 +113,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -148,6 +151,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_payment_snapshot (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -160,6 +164,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -189,7 +194,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
@@ -200,60 +205,68 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.payment_id IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.payment_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          s.payment_id AS payment_id,
-          s.order_id AS order_id,
-          s.payment_method AS payment_method,
-          s.amount AS amount,
-          s.status AS status,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.payment_id,
+          w.order_id,
+          w.payment_method,
+          w.amount,
+          w.status,
+          w.updated_at
         FROM (
           SELECT
-            r.payment_id,
-            r.order_id,
-            r.payment_method,
-            ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
-            r.status,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-          FROM `acme-analytics`.raw_data.payments AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.payment_id,
-            h.order_id,
-            h.payment_method,
-            h.amount,
-            h.status,
-            h.valid_from
-          FROM `acme-analytics`.snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.payment_id = s.payment_id
+            CASE
+              WHEN s.payment_id IS NULL
+              THEN 'null_key'
+              WHEN s.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN s.updated_at IS NULL
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.order_id IS DISTINCT FROM o.order_id
+              OR s.payment_method IS DISTINCT FROM o.payment_method
+              OR s.amount IS DISTINCT FROM o.amount
+              OR s.status IS DISTINCT FROM o.status
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            s.payment_id AS payment_id,
+            s.order_id AS order_id,
+            s.payment_method AS payment_method,
+            s.amount AS amount,
+            s.status AS status,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.payment_id,
+              r.order_id,
+              r.payment_method,
+              ROUND(CAST(r.amount AS NUMERIC), 2) AS amount,
+              r.status,
+              r.updated_at,
+              TRUE AS c360_present,
+              COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+            FROM `acme-analytics`.raw_data.payments AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.payment_id,
+              h.order_id,
+              h.payment_method,
+              h.amount,
+              h.status,
+              h.valid_from
+            FROM `acme-analytics`.snapshots.payment_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.payment_id = s.payment_id
+        ) AS w
         WHERE
-          o.payment_id IS NULL
-          OR s.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at > v_latest
-          OR s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -261,27 +274,43 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snapshots.payment_snapshot AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.payment_id
       ) AS l
         ON l.payment_id = e.payment_id
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw_data.payments AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
@@ -292,8 +321,14 @@ BEGIN
         (
           SELECT
             COUNT(*)
-          FROM `acme-analytics`.raw_data.payments AS r
-        ) AS source_rows
+          FROM (
+            SELECT DISTINCT
+              k.payment_id
+            FROM stage_payment_snapshot AS k
+            WHERE
+              k.c360_action = 'duplicate_key'
+          ) AS u
+        ) AS duplicate_keys
       FROM stage_payment_snapshot AS s
     );
 
@@ -328,7 +363,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snapshots.payment_snapshot: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw_data.payments share their payment_id with another row',
+        ' values of payment_id occur in several rows of raw_data.payments',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -419,21 +454,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_payment_snapshot AS s
       WHERE
         t.payment_id = s.payment_id
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snapshots.payment_snapshot (
         payment_id,
         order_id,
@@ -455,9 +490,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_payment_snapshot AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -471,11 +506,11 @@ BEGIN
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d49e3d6eea147fd51dbf219d87d18e84a134de64b86a2ba6c2d2df35f971297d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca5ee4a42c93bd403d5f8d4045860f7f649f1edf29b4b9c52f21702b32aafb92
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -26,7 +26,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.customer_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.customer_snapshot', 'running', getvariable('as_of'), now(), '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+SELECT getvariable('run_id'), 'snapshots.customer_snapshot', 'running', getvariable('as_of'), now(), 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
@@ -107,6 +107,7 @@ WHERE GETVARIABLE('drifted_columns') > 0;
 CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
   c360_action TEXT,
   c360_row BIGINT,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -123,6 +124,7 @@ CREATE OR REPLACE TEMPORARY TABLE stage_customer_snapshot (
 -- are not staged; rows that must not be written are staged under the name of their problem.
 INSERT INTO stage_customer_snapshot (
   c360_action,
+  c360_rows,
   c360_row,
   c360_open_from,
   c360_starts_at,
@@ -137,6 +139,7 @@ INSERT INTO stage_customer_snapshot (
 )
 SELECT
   d.c360_action,
+  NULL AS c360_rows,
   d.c360_row,
   d.c360_open_from,
   CASE
@@ -172,7 +175,7 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
     e.c360_row,
     e.c360_open_from,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -185,80 +188,75 @@ FROM (
     e.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.c360_present IS NULL
-        THEN 'delete'
-        WHEN s.customer_id IS NULL
-        THEN 'null_key'
-        WHEN c.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        THEN 'null_time'
-        WHEN s.updated_at > GETVARIABLE('latest')
-        THEN 'future_time'
-        WHEN o.customer_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.c360_row,
-      o.valid_from AS c360_open_from,
-      COALESCE(s.customer_id, o.customer_id) AS customer_id,
-      s.first_name AS first_name,
-      s.last_name AS last_name,
-      s.email AS email,
-      s.phone AS phone,
-      s.created_at AS created_at,
-      s.updated_at AS updated_at
+      w.c360_action,
+      w.c360_row,
+      w.c360_open_from,
+      w.customer_id,
+      w.first_name,
+      w.last_name,
+      w.email,
+      w.phone,
+      w.created_at,
+      w.updated_at
     FROM (
       SELECT
-        r.customer_id,
-        r.first_name,
-        r.last_name,
-        r.email,
-        r.phone,
-        r.created_at,
-        r.updated_at,
-        TRUE AS c360_present
-      FROM raw_data.customers AS r
-    ) AS s
-    FULL JOIN (
-      SELECT
-        h.customer_id,
-        h.first_name,
-        h.last_name,
-        h.email,
-        h.phone,
-        h.created_at,
-        h.valid_from,
-        h.rowid AS c360_row
-      FROM snapshots.customer_snapshot AS h
-      WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.customer_id = s.customer_id
-    LEFT JOIN (
-      SELECT
-        r.customer_id,
-        COUNT(*) AS c360_copies
-      FROM raw_data.customers AS r
-      GROUP BY
-        r.customer_id
-      HAVING
-        COUNT(*) > 1
-    ) AS c
-      ON c.customer_id = s.customer_id
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.customer_id IS NULL
+          THEN 'null_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > GETVARIABLE('latest')
+          THEN 'future_time'
+          WHEN o.valid_from IS NULL
+          THEN 'new'
+          WHEN s.first_name IS DISTINCT FROM o.first_name
+          OR s.last_name IS DISTINCT FROM o.last_name
+          OR s.email IS DISTINCT FROM o.email
+          OR s.phone IS DISTINCT FROM o.phone
+          OR s.created_at IS DISTINCT FROM o.created_at
+          THEN 'change'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(s.customer_id, o.customer_id) AS customer_id,
+        s.first_name AS first_name,
+        s.last_name AS last_name,
+        s.email AS email,
+        s.phone AS phone,
+        s.created_at AS created_at,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.customer_id,
+          r.first_name,
+          r.last_name,
+          r.email,
+          r.phone,
+          r.created_at,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.customers AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.customer_id,
+          h.first_name,
+          h.last_name,
+          h.email,
+          h.phone,
+          h.created_at,
+          h.valid_from,
+          h.rowid AS c360_row
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.customer_id = s.customer_id
+    ) AS w
     WHERE
-      o.customer_id IS NULL
-      OR s.c360_present IS NULL
-      OR c.c360_copies > 1
-      OR s.updated_at IS NULL
-      OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-      OR s.updated_at > GETVARIABLE('latest')
-      OR s.first_name IS DISTINCT FROM o.first_name
-      OR s.last_name IS DISTINCT FROM o.last_name
-      OR s.email IS DISTINCT FROM o.email
-      OR s.phone IS DISTINCT FROM o.phone
-      OR s.created_at IS DISTINCT FROM o.created_at
+      w.c360_action IS NOT NULL
   ) AS e
   LEFT JOIN (
     SELECT
@@ -266,36 +264,86 @@ FROM (
       MAX(p.valid_to) AS c360_boundary
     FROM snapshots.customer_snapshot AS p
     WHERE
-      NOT p.valid_to IS NULL
+      p.valid_to IS NOT NULL
     GROUP BY
       p.customer_id
   ) AS l
     ON l.customer_id = e.customer_id
-) AS d;
+) AS d
+UNION ALL
+SELECT
+  'source' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS customer_id,
+  NULL AS first_name,
+  NULL AS last_name,
+  NULL AS email,
+  NULL AS phone,
+  NULL AS created_at,
+  NULL AS updated_at
+FROM raw_data.customers AS r;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'changed_rows': COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'duplicate_keys': COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'open_rows': (
+      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
         SELECT
           COUNT(*)
         FROM snapshots.customer_snapshot AS h
         WHERE
           h.valid_to IS NULL
+      ), 'new_keys': (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM stage_customer_snapshot AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
       )}
     FROM stage_customer_snapshot AS s
 );
-SET VARIABLE new_rows = getvariable('counted').new_rows;
-SET VARIABLE changed_rows = getvariable('counted').changed_rows;
-SET VARIABLE revived_rows = getvariable('counted').revived_rows;
+SET VARIABLE staged_rows = getvariable('counted').staged_rows;
+SET VARIABLE absent_rows = getvariable('counted').absent_rows;
+SET VARIABLE starting_rows = getvariable('counted').starting_rows;
+SET VARIABLE closing_rows = getvariable('counted').closing_rows;
 SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
+SET VARIABLE revived_rows = getvariable('counted').revived_rows;
 SET VARIABLE dated_by_run = getvariable('counted').dated_by_run;
-SET VARIABLE null_keys = getvariable('counted').null_keys;
-SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 SET VARIABLE blocked_rows = getvariable('counted').blocked_rows;
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE unmatched_rows = getvariable('counted').unmatched_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
 SET VARIABLE null_times = getvariable('counted').null_times;
 SET VARIABLE future_times = getvariable('counted').future_times;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
 SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE new_keys = getvariable('counted').new_keys;
+
+-- Only where the numbers do not add up, look for the keys that occur twice.
+SET VARIABLE counted = (
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        r.customer_id
+      FROM raw_data.customers AS r
+      GROUP BY
+        r.customer_id
+      HAVING
+        COUNT(*) > 1
+    ) AS d
+    WHERE
+      GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
+      OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
 -- Keys must not be NULL.
 SELECT
@@ -312,7 +360,7 @@ SELECT
     error(concat(
         'ZC001 snapshots.customer_snapshot: ',
         GETVARIABLE('duplicate_keys'),
-        ' rows of raw_data.customers share their customer_id with another row',
+        ' values of customer_id occur in several rows of raw_data.customers',
         ', for example ',
         (
             SELECT
@@ -322,9 +370,11 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-              FROM stage_customer_snapshot AS s
-              WHERE
-                s.c360_action = 'duplicate_key'
+              FROM raw_data.customers AS s
+              GROUP BY
+                s.customer_id
+              HAVING
+                COUNT(*) > 1
               ORDER BY
                 c360_key
               LIMIT 5
@@ -332,7 +382,7 @@ SELECT
         ),
         '. Nothing was written. Mend the rows in the source.'
     ))
-WHERE GETVARIABLE('duplicate_keys') > 0;
+WHERE GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows') OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows');
 
 -- Every row must have a time.
 SELECT
@@ -398,7 +448,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('deleted_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('new_rows') + GETVARIABLE('revived_rows') = 0;
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
 
 -- A version cannot end before it starts.
 SELECT
@@ -437,8 +487,8 @@ WHERE
   AND t.customer_id = s.customer_id
   AND t.valid_from = s.c360_open_from
   AND t.valid_to IS NULL
-  AND NOT s.c360_ends_at IS NULL
-  AND GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows') > 0;
+  AND s.c360_ends_at IS NOT NULL
+  AND GETVARIABLE('closing_rows') > 0;
 
 -- Insert the versions that began.
 INSERT INTO snapshots.customer_snapshot (
@@ -475,10 +525,10 @@ FROM (
     GETVARIABLE('run_id') AS opened_run_id
   FROM stage_customer_snapshot AS s
   WHERE
-    NOT s.c360_starts_at IS NULL
+    s.c360_action IN ('new', 'change', 'revive')
 ) AS w
 WHERE
-  GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows') > 0;
+  GETVARIABLE('starting_rows') > 0;
 
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
@@ -488,12 +538,12 @@ UPDATE c360_control.run_log
 SET status = 'succeeded',
     finished_at = now(),
     as_of = getvariable('as_of'),
-    source_rows = GETVARIABLE('open_rows') - GETVARIABLE('deleted_rows') - GETVARIABLE('changed_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('new_rows') + GETVARIABLE('revived_rows'),
-    inserted_rows = GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows'),
-    closed_rows = GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('starting_rows'),
+    closed_rows = GETVARIABLE('closing_rows'),
     deleted_rows = GETVARIABLE('deleted_rows'),
     revived_rows = GETVARIABLE('revived_rows'),
-    unchanged_rows = GETVARIABLE('open_rows') - GETVARIABLE('deleted_rows') - GETVARIABLE('changed_rows'),
+    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('staged_rows') - GETVARIABLE('absent_rows')),
     dated_by_run = GETVARIABLE('dated_by_run'),
     message = NULL
 WHERE run_id = getvariable('run_id');

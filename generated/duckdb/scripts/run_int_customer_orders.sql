@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8180d47fa107f44154a28fcfe026801f915a0561dfbea828bb8658186491f5a0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0bf4e3a2ee64089e473f3538abcb12c33f18fca6b37fe39ba7ee034109a3c76f
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -22,7 +22,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_customer_orders' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'intermediate.int_customer_orders', 'running', getvariable('as_of'), now(), '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+SELECT getvariable('run_id'), 'intermediate.int_customer_orders', 'running', getvariable('as_of'), now(), '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61638751bcaaaadf668fe25d409ff24540885589218f8a8fba960b2eac30c7c6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f0934703bd5a35fc8c7f7935deb599205ae9cbad8f11059ea62bb1837499edf3
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -23,7 +23,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.order_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.order_snapshot', 'running', getvariable('as_of'), now(), 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+SELECT getvariable('run_id'), 'snapshots.order_snapshot', 'running', getvariable('as_of'), now(), 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
@@ -103,6 +103,7 @@ WHERE GETVARIABLE('drifted_columns') > 0;
 CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
   c360_action TEXT,
   c360_row BIGINT,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -118,6 +119,7 @@ CREATE OR REPLACE TEMPORARY TABLE stage_order_snapshot (
 -- are not staged; rows that must not be written are staged under the name of their problem.
 INSERT INTO stage_order_snapshot (
   c360_action,
+  c360_rows,
   c360_row,
   c360_open_from,
   c360_starts_at,
@@ -131,6 +133,7 @@ INSERT INTO stage_order_snapshot (
 )
 SELECT
   d.c360_action,
+  NULL AS c360_rows,
   d.c360_row,
   d.c360_open_from,
   CASE
@@ -165,7 +168,7 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
     e.c360_row,
     e.c360_open_from,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -177,62 +180,72 @@ FROM (
     e.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.order_id IS NULL
-        THEN 'null_key'
-        WHEN c.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN o.order_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.c360_row,
-      o.valid_from AS c360_open_from,
-      s.order_id AS order_id,
-      s.customer_id AS customer_id,
-      s.order_date AS order_date,
-      s.status AS status,
-      s.total_amount AS total_amount,
-      s.updated_at AS updated_at
+      w.c360_action,
+      w.c360_row,
+      w.c360_open_from,
+      w.order_id,
+      w.customer_id,
+      w.order_date,
+      w.status,
+      w.total_amount,
+      w.updated_at
     FROM (
       SELECT
-        r.order_id,
-        r.customer_id,
-        r.order_date,
-        r.status,
-        CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-        r.updated_at,
-        TRUE AS c360_present
-      FROM raw_data.orders AS r
-    ) AS s
-    LEFT JOIN (
-      SELECT
-        h.order_id,
-        h.status,
-        h.total_amount,
-        h.valid_from,
-        h.rowid AS c360_row
-      FROM snapshots.order_snapshot AS h
-      WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.order_id = s.order_id
-    LEFT JOIN (
-      SELECT
-        r.order_id,
-        COUNT(*) AS c360_copies
-      FROM raw_data.orders AS r
-      GROUP BY
-        r.order_id
-      HAVING
-        COUNT(*) > 1
-    ) AS c
-      ON c.order_id = s.order_id
+        CASE
+          WHEN s.order_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN o.valid_from IS NULL
+          THEN 'new'
+          WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+          THEN 'change'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        s.order_id AS order_id,
+        s.customer_id AS customer_id,
+        s.order_date AS order_date,
+        s.status AS status,
+        s.total_amount AS total_amount,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.order_id,
+          r.customer_id,
+          r.order_date,
+          r.status,
+          CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.orders AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.order_id,
+          h.status,
+          h.total_amount,
+          h.valid_from,
+          h.rowid AS c360_row
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.order_id = s.order_id
+      LEFT JOIN (
+        SELECT
+          r.order_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.orders AS r
+        GROUP BY
+          r.order_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.order_id = s.order_id
+    ) AS w
     WHERE
-      o.order_id IS NULL
-      OR c.c360_copies > 1
-      OR s.status IS DISTINCT FROM o.status
-      OR s.total_amount IS DISTINCT FROM o.total_amount
+      w.c360_action IS NOT NULL
   ) AS e
   LEFT JOIN (
     SELECT
@@ -240,39 +253,62 @@ FROM (
       MAX(p.valid_to) AS c360_boundary
     FROM snapshots.order_snapshot AS p
     WHERE
-      NOT p.valid_to IS NULL
+      p.valid_to IS NOT NULL
     GROUP BY
       p.order_id
   ) AS l
     ON l.order_id = e.order_id
-) AS d;
+) AS d
+UNION ALL
+SELECT
+  'source' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS order_id,
+  NULL AS customer_id,
+  NULL AS order_date,
+  NULL AS status,
+  NULL AS total_amount,
+  NULL AS updated_at
+FROM raw_data.orders AS r;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'changed_rows': COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'duplicate_keys': COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'open_rows': (
+      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN FALSE THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
         SELECT
           COUNT(*)
         FROM snapshots.order_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ), 'source_rows': (
+      ), 'duplicate_keys': (
         SELECT
           COUNT(*)
-        FROM raw_data.orders AS r
+        FROM (
+          SELECT DISTINCT
+            k.order_id
+          FROM stage_order_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
       )}
     FROM stage_order_snapshot AS s
 );
-SET VARIABLE new_rows = getvariable('counted').new_rows;
-SET VARIABLE changed_rows = getvariable('counted').changed_rows;
-SET VARIABLE revived_rows = getvariable('counted').revived_rows;
+SET VARIABLE staged_rows = getvariable('counted').staged_rows;
+SET VARIABLE absent_rows = getvariable('counted').absent_rows;
+SET VARIABLE starting_rows = getvariable('counted').starting_rows;
+SET VARIABLE closing_rows = getvariable('counted').closing_rows;
 SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
+SET VARIABLE revived_rows = getvariable('counted').revived_rows;
 SET VARIABLE dated_by_run = getvariable('counted').dated_by_run;
-SET VARIABLE null_keys = getvariable('counted').null_keys;
-SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 SET VARIABLE blocked_rows = getvariable('counted').blocked_rows;
-SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
 SET VARIABLE source_rows = getvariable('counted').source_rows;
+SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
 -- Keys must not be NULL.
 SELECT
@@ -289,7 +325,7 @@ SELECT
     error(concat(
         'ZC001 snapshots.order_snapshot: ',
         GETVARIABLE('duplicate_keys'),
-        ' rows of raw_data.orders share their order_id with another row',
+        ' values of order_id occur in several rows of raw_data.orders',
         ', for example ',
         (
             SELECT
@@ -348,8 +384,8 @@ WHERE
   AND t.order_id = s.order_id
   AND t.valid_from = s.c360_open_from
   AND t.valid_to IS NULL
-  AND NOT s.c360_ends_at IS NULL
-  AND GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows') > 0;
+  AND s.c360_ends_at IS NOT NULL
+  AND GETVARIABLE('closing_rows') > 0;
 
 -- Insert the versions that began.
 INSERT INTO snapshots.order_snapshot (
@@ -383,10 +419,10 @@ FROM (
     GETVARIABLE('run_id') AS opened_run_id
   FROM stage_order_snapshot AS s
   WHERE
-    NOT s.c360_starts_at IS NULL
+    s.c360_action IN ('new', 'change', 'revive')
 ) AS w
 WHERE
-  GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows') > 0;
+  GETVARIABLE('starting_rows') > 0;
 
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
@@ -397,11 +433,11 @@ SET status = 'succeeded',
     finished_at = now(),
     as_of = getvariable('as_of'),
     source_rows = GETVARIABLE('source_rows'),
-    inserted_rows = GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows'),
-    closed_rows = GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows'),
+    inserted_rows = GETVARIABLE('starting_rows'),
+    closed_rows = GETVARIABLE('closing_rows'),
     deleted_rows = GETVARIABLE('deleted_rows'),
     revived_rows = GETVARIABLE('revived_rows'),
-    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows')),
+    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('staged_rows') - GETVARIABLE('absent_rows')),
     dated_by_run = GETVARIABLE('dated_by_run'),
     message = NULL
 WHERE run_id = getvariable('run_id');

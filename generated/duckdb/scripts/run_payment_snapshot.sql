@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0a29b58966c28743a08867e5ac9444d852b6122a7b5c70673adc6a0630eabcf9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55fddfb0b43262b2fa5ea9a67856ba59af2c4d76b2e37caef9b9e4a3d8cda56c
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -25,7 +25,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.payment_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.payment_snapshot', 'running', getvariable('as_of'), now(), '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+SELECT getvariable('run_id'), 'snapshots.payment_snapshot', 'running', getvariable('as_of'), now(), '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
@@ -105,6 +105,7 @@ WHERE GETVARIABLE('drifted_columns') > 0;
 CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
   c360_action TEXT,
   c360_row BIGINT,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -120,6 +121,7 @@ CREATE OR REPLACE TEMPORARY TABLE stage_payment_snapshot (
 -- are not staged; rows that must not be written are staged under the name of their problem.
 INSERT INTO stage_payment_snapshot (
   c360_action,
+  c360_rows,
   c360_row,
   c360_open_from,
   c360_starts_at,
@@ -133,6 +135,7 @@ INSERT INTO stage_payment_snapshot (
 )
 SELECT
   d.c360_action,
+  NULL AS c360_rows,
   d.c360_row,
   d.c360_open_from,
   CASE
@@ -165,7 +168,7 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
     e.c360_row,
     e.c360_open_from,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -177,73 +180,81 @@ FROM (
     e.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.payment_id IS NULL
-        THEN 'null_key'
-        WHEN c.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        THEN 'null_time'
-        WHEN s.updated_at > GETVARIABLE('latest')
-        THEN 'future_time'
-        WHEN o.payment_id IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.c360_row,
-      o.valid_from AS c360_open_from,
-      s.payment_id AS payment_id,
-      s.order_id AS order_id,
-      s.payment_method AS payment_method,
-      s.amount AS amount,
-      s.status AS status,
-      s.updated_at AS updated_at
+      w.c360_action,
+      w.c360_row,
+      w.c360_open_from,
+      w.payment_id,
+      w.order_id,
+      w.payment_method,
+      w.amount,
+      w.status,
+      w.updated_at
     FROM (
       SELECT
-        r.payment_id,
-        r.order_id,
-        r.payment_method,
-        CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-        r.status,
-        r.updated_at,
-        TRUE AS c360_present
-      FROM raw_data.payments AS r
-    ) AS s
-    LEFT JOIN (
-      SELECT
-        h.payment_id,
-        h.order_id,
-        h.payment_method,
-        h.amount,
-        h.status,
-        h.valid_from,
-        h.rowid AS c360_row
-      FROM snapshots.payment_snapshot AS h
-      WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o.payment_id = s.payment_id
-    LEFT JOIN (
-      SELECT
-        r.payment_id,
-        COUNT(*) AS c360_copies
-      FROM raw_data.payments AS r
-      GROUP BY
-        r.payment_id
-      HAVING
-        COUNT(*) > 1
-    ) AS c
-      ON c.payment_id = s.payment_id
+        CASE
+          WHEN s.payment_id IS NULL
+          THEN 'null_key'
+          WHEN c.c360_copies > 1
+          THEN 'duplicate_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > GETVARIABLE('latest')
+          THEN 'future_time'
+          WHEN o.valid_from IS NULL
+          THEN 'new'
+          WHEN s.order_id IS DISTINCT FROM o.order_id
+          OR s.payment_method IS DISTINCT FROM o.payment_method
+          OR s.amount IS DISTINCT FROM o.amount
+          OR s.status IS DISTINCT FROM o.status
+          THEN 'change'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        s.payment_id AS payment_id,
+        s.order_id AS order_id,
+        s.payment_method AS payment_method,
+        s.amount AS amount,
+        s.status AS status,
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r.payment_id,
+          r.order_id,
+          r.payment_method,
+          CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+          r.status,
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw_data.payments AS r
+      ) AS s
+      LEFT JOIN (
+        SELECT
+          h.payment_id,
+          h.order_id,
+          h.payment_method,
+          h.amount,
+          h.status,
+          h.valid_from,
+          h.rowid AS c360_row
+        FROM snapshots.payment_snapshot AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.payment_id = s.payment_id
+      LEFT JOIN (
+        SELECT
+          r.payment_id,
+          COUNT(*) AS c360_copies
+        FROM raw_data.payments AS r
+        GROUP BY
+          r.payment_id
+        HAVING
+          COUNT(*) > 1
+      ) AS c
+        ON c.payment_id = s.payment_id
+    ) AS w
     WHERE
-      o.payment_id IS NULL
-      OR c.c360_copies > 1
-      OR s.updated_at IS NULL
-      OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-      OR s.updated_at > GETVARIABLE('latest')
-      OR s.order_id IS DISTINCT FROM o.order_id
-      OR s.payment_method IS DISTINCT FROM o.payment_method
-      OR s.amount IS DISTINCT FROM o.amount
-      OR s.status IS DISTINCT FROM o.status
+      w.c360_action IS NOT NULL
   ) AS e
   LEFT JOIN (
     SELECT
@@ -251,41 +262,64 @@ FROM (
       MAX(p.valid_to) AS c360_boundary
     FROM snapshots.payment_snapshot AS p
     WHERE
-      NOT p.valid_to IS NULL
+      p.valid_to IS NOT NULL
     GROUP BY
       p.payment_id
   ) AS l
     ON l.payment_id = e.payment_id
-) AS d;
+) AS d
+UNION ALL
+SELECT
+  'source' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS payment_id,
+  NULL AS order_id,
+  NULL AS payment_method,
+  NULL AS amount,
+  NULL AS status,
+  NULL AS updated_at
+FROM raw_data.payments AS r;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'changed_rows': COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'duplicate_keys': COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'open_rows': (
+      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN FALSE THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
         SELECT
           COUNT(*)
         FROM snapshots.payment_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ), 'source_rows': (
+      ), 'duplicate_keys': (
         SELECT
           COUNT(*)
-        FROM raw_data.payments AS r
+        FROM (
+          SELECT DISTINCT
+            k.payment_id
+          FROM stage_payment_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
       )}
     FROM stage_payment_snapshot AS s
 );
-SET VARIABLE new_rows = getvariable('counted').new_rows;
-SET VARIABLE changed_rows = getvariable('counted').changed_rows;
-SET VARIABLE revived_rows = getvariable('counted').revived_rows;
+SET VARIABLE staged_rows = getvariable('counted').staged_rows;
+SET VARIABLE absent_rows = getvariable('counted').absent_rows;
+SET VARIABLE starting_rows = getvariable('counted').starting_rows;
+SET VARIABLE closing_rows = getvariable('counted').closing_rows;
 SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
+SET VARIABLE revived_rows = getvariable('counted').revived_rows;
 SET VARIABLE dated_by_run = getvariable('counted').dated_by_run;
-SET VARIABLE null_keys = getvariable('counted').null_keys;
-SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 SET VARIABLE blocked_rows = getvariable('counted').blocked_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
 SET VARIABLE null_times = getvariable('counted').null_times;
 SET VARIABLE future_times = getvariable('counted').future_times;
-SET VARIABLE open_rows = getvariable('counted').open_rows;
 SET VARIABLE source_rows = getvariable('counted').source_rows;
+SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
 -- Keys must not be NULL.
 SELECT
@@ -302,7 +336,7 @@ SELECT
     error(concat(
         'ZC001 snapshots.payment_snapshot: ',
         GETVARIABLE('duplicate_keys'),
-        ' rows of raw_data.payments share their payment_id with another row',
+        ' values of payment_id occur in several rows of raw_data.payments',
         ', for example ',
         (
             SELECT
@@ -416,8 +450,8 @@ WHERE
   AND t.payment_id = s.payment_id
   AND t.valid_from = s.c360_open_from
   AND t.valid_to IS NULL
-  AND NOT s.c360_ends_at IS NULL
-  AND GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows') > 0;
+  AND s.c360_ends_at IS NOT NULL
+  AND GETVARIABLE('closing_rows') > 0;
 
 -- Insert the versions that began.
 INSERT INTO snapshots.payment_snapshot (
@@ -451,10 +485,10 @@ FROM (
     GETVARIABLE('run_id') AS opened_run_id
   FROM stage_payment_snapshot AS s
   WHERE
-    NOT s.c360_starts_at IS NULL
+    s.c360_action IN ('new', 'change', 'revive')
 ) AS w
 WHERE
-  GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows') > 0;
+  GETVARIABLE('starting_rows') > 0;
 
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
@@ -465,11 +499,11 @@ SET status = 'succeeded',
     finished_at = now(),
     as_of = getvariable('as_of'),
     source_rows = GETVARIABLE('source_rows'),
-    inserted_rows = GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows'),
-    closed_rows = GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows'),
+    inserted_rows = GETVARIABLE('starting_rows'),
+    closed_rows = GETVARIABLE('closing_rows'),
     deleted_rows = GETVARIABLE('deleted_rows'),
     revived_rows = GETVARIABLE('revived_rows'),
-    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows')),
+    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('staged_rows') - GETVARIABLE('absent_rows')),
     dated_by_run = GETVARIABLE('dated_by_run'),
     message = NULL
 WHERE run_id = getvariable('run_id');

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ec1d6151fee3c958290afcc6976ed8a2c39a12ac38bd1d3bea8ce526365800d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a33e785b68ee5c483f91e06056bfecc93745b052f3517c2da3395948ecc579b
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -43,7 +43,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
-    c_spec_hash CONSTANT TEXT := '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+    c_spec_hash CONSTANT TEXT := 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -52,17 +52,23 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
+    v_new_rows BIGINT;
+    v_unmatched_rows BIGINT;
+    v_null_keys BIGINT;
     v_null_times BIGINT;
     v_future_times BIGINT;
+    v_source_rows BIGINT;
     v_open_rows BIGINT;
+    v_new_keys BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -157,6 +163,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_customer_snapshot (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -171,6 +178,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -204,7 +212,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -217,80 +225,75 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s.customer_id IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.customer_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          COALESCE(s.customer_id, o.customer_id) AS customer_id,
-          s.first_name AS first_name,
-          s.last_name AS last_name,
-          s.email AS email,
-          s.phone AS phone,
-          s.created_at AS created_at,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w.customer_id,
+          w.first_name,
+          w.last_name,
+          w.email,
+          w.phone,
+          w.created_at,
+          w.updated_at
         FROM (
           SELECT
-            r.customer_id,
-            r.first_name,
-            r.last_name,
-            r.email,
-            r.phone,
-            r.created_at,
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw_data.customers AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h.customer_id,
-            h.first_name,
-            h.last_name,
-            h.email,
-            h.phone,
-            h.created_at,
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snapshots.customer_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.customer_id = s.customer_id
-        LEFT JOIN (
-          SELECT
-            r.customer_id,
-            COUNT(*) AS c360_copies
-          FROM raw_data.customers AS r
-          GROUP BY
-            r.customer_id
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c.customer_id = s.customer_id
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s.customer_id IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.first_name IS DISTINCT FROM o.first_name
+              OR s.last_name IS DISTINCT FROM o.last_name
+              OR s.email IS DISTINCT FROM o.email
+              OR s.phone IS DISTINCT FROM o.phone
+              OR s.created_at IS DISTINCT FROM o.created_at
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            COALESCE(s.customer_id, o.customer_id) AS customer_id,
+            s.first_name AS first_name,
+            s.last_name AS last_name,
+            s.email AS email,
+            s.phone AS phone,
+            s.created_at AS created_at,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.customer_id,
+              r.first_name,
+              r.last_name,
+              r.email,
+              r.phone,
+              r.created_at,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw_data.customers AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h.customer_id,
+              h.first_name,
+              h.last_name,
+              h.email,
+              h.phone,
+              h.created_at,
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snapshots.customer_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.customer_id = s.customer_id
+        ) AS w
         WHERE
-          o.customer_id IS NULL
-          OR s.c360_present IS NULL
-          OR c.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          OR s.updated_at > v_latest
-          OR s.first_name IS DISTINCT FROM o.first_name
-          OR s.last_name IS DISTINCT FROM o.last_name
-          OR s.email IS DISTINCT FROM o.email
-          OR s.phone IS DISTINCT FROM o.phone
-          OR s.created_at IS DISTINCT FROM o.created_at
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -301,30 +304,78 @@ BEGIN
           p.customer_id = e.customer_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM raw_data.customers AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM snapshots.customer_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM c360_control.stage_customer_snapshot AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM c360_control.stage_customer_snapshot AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys;
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        INTO v_duplicate_keys;
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -335,7 +386,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
           ORDER BY
@@ -343,9 +394,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-          FROM c360_control.stage_customer_snapshot AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM raw_data.customers AS s
+          GROUP BY
+            s.customer_id
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key
           LIMIT 5
@@ -353,7 +406,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw_data.customers share their customer_id with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of customer_id occur in several rows of raw_data.customers', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -407,7 +460,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),
@@ -439,7 +492,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_customer_snapshot AS s
         WHERE
@@ -447,18 +500,18 @@ BEGIN
           AND t.customer_id = s.customer_id
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snapshots.customer_snapshot (
           customer_id,
           first_name,
@@ -482,14 +535,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_customer_snapshot AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s.customer_id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -506,12 +559,12 @@ BEGIN
        SET status = 'succeeded',
            finished_at = clock_timestamp(),
            as_of = v_as_of,
-           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           source_rows = v_source_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -534,7 +587,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60a7a830d0bb82812fbb36228001ec6ea5f9d71a320fe178d206b326c3129b20
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5239c42820d62b9bf53b6855a9639401ef889ed65fa9201de35e690b7512b617
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -42,7 +42,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
-    c_spec_hash CONSTANT TEXT := '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+    c_spec_hash CONSTANT TEXT := '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -51,18 +51,20 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
+    v_null_keys BIGINT;
     v_null_times BIGINT;
     v_future_times BIGINT;
-    v_open_rows BIGINT;
     v_source_rows BIGINT;
+    v_open_rows BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -156,6 +158,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_payment_snapshot (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -169,6 +172,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -199,7 +203,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -211,73 +215,81 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.payment_id IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.payment_id IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          s.payment_id AS payment_id,
-          s.order_id AS order_id,
-          s.payment_method AS payment_method,
-          s.amount AS amount,
-          s.status AS status,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w.payment_id,
+          w.order_id,
+          w.payment_method,
+          w.amount,
+          w.status,
+          w.updated_at
         FROM (
           SELECT
-            r.payment_id,
-            r.order_id,
-            r.payment_method,
-            CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-            r.status,
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw_data.payments AS r
-        ) AS s
-        LEFT JOIN (
-          SELECT
-            h.payment_id,
-            h.order_id,
-            h.payment_method,
-            h.amount,
-            h.status,
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.payment_id = s.payment_id
-        LEFT JOIN (
-          SELECT
-            r.payment_id,
-            COUNT(*) AS c360_copies
-          FROM raw_data.payments AS r
-          GROUP BY
-            r.payment_id
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c.payment_id = s.payment_id
+            CASE
+              WHEN s.payment_id IS NULL
+              THEN 'null_key'
+              WHEN c.c360_copies > 1
+              THEN 'duplicate_key'
+              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.order_id IS DISTINCT FROM o.order_id
+              OR s.payment_method IS DISTINCT FROM o.payment_method
+              OR s.amount IS DISTINCT FROM o.amount
+              OR s.status IS DISTINCT FROM o.status
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            s.payment_id AS payment_id,
+            s.order_id AS order_id,
+            s.payment_method AS payment_method,
+            s.amount AS amount,
+            s.status AS status,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.payment_id,
+              r.order_id,
+              r.payment_method,
+              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+              r.status,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw_data.payments AS r
+          ) AS s
+          LEFT JOIN (
+            SELECT
+              h.payment_id,
+              h.order_id,
+              h.payment_method,
+              h.amount,
+              h.status,
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snapshots.payment_snapshot AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.payment_id = s.payment_id
+          LEFT JOIN (
+            SELECT
+              r.payment_id,
+              COUNT(*) AS c360_copies
+            FROM raw_data.payments AS r
+            GROUP BY
+              r.payment_id
+            HAVING
+              COUNT(*) > 1
+          ) AS c
+            ON c.payment_id = s.payment_id
+        ) AS w
         WHERE
-          o.payment_id IS NULL
-          OR c.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          OR s.updated_at > v_latest
-          OR s.order_id IS DISTINCT FROM o.order_id
-          OR s.payment_method IS DISTINCT FROM o.payment_method
-          OR s.amount IS DISTINCT FROM o.amount
-          OR s.status IS DISTINCT FROM o.status
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -288,20 +300,37 @@ BEGIN
           p.payment_id = e.payment_id AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM raw_data.payments AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -312,11 +341,17 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM raw_data.payments AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.payment_id
+          FROM c360_control.stage_payment_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM c360_control.stage_payment_snapshot AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows, v_source_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -345,7 +380,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw_data.payments share their payment_id with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of payment_id occur in several rows of raw_data.payments', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -423,7 +458,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_payment_snapshot AS s
         WHERE
@@ -431,18 +466,18 @@ BEGIN
           AND t.payment_id = s.payment_id
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snapshots.payment_snapshot (
           payment_id,
           order_id,
@@ -464,14 +499,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_payment_snapshot AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s.payment_id;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -489,11 +524,11 @@ BEGIN
            finished_at = clock_timestamp(),
            as_of = v_as_of,
            source_rows = v_source_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_source_rows - (v_new_rows + v_changed_rows + v_revived_rows),
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -516,7 +551,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 77c51e5e7040726281a9fd1132829406d61f858390a64723bd147b37bb8533ad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4892bfbc15c42c0ae0efa435b60ca80975a5851a12fdb042600198b476685267
 
 CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (
   customer_id BIGINT NOT NULL,
@@ -38,6 +38,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_customer_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de5ee007efafe67a33fd6f0d14b015b45baf2bb9b1354558d77afcf3d5b68bd0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7cd991e27fe2c99df41422a816a420f4472192cb823894052aa0635f1b5dd6a
 
 CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (
   order_id BIGINT NOT NULL,
@@ -33,6 +33,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,

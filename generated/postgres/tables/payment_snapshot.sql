@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 85666c2d48757e2d6a6a81d0a09f1aa09ffbff688307aa2004b27cf66c52052d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b03350175bc02c051de2509d292f103d5f1a231fe67bf599b0dd448d14a91633
 
 CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
   payment_id BIGINT NOT NULL,
@@ -33,6 +33,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_payment_snapshot (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,

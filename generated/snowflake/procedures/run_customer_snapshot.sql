@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a66874ed57d0b7aa4f0bb8aa18e2adac0004525b30b58e69e996e921568b1a7f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c49c7c4865bc2e96cd95a81565d64508b9de0ffefadd2fc550f7923120cae23
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -35,7 +35,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
-  c_spec_hash VARCHAR DEFAULT '3bab2f9bb56248e4bdb2a5acc56fa93d62b7c4cd48fd80ce95bd664837ad33c9';
+  c_spec_hash VARCHAR DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -45,17 +45,23 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_unmatched_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_future_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
   v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -119,6 +125,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_customer_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -159,6 +166,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_customer_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -172,6 +180,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -204,7 +213,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.customer_id,
@@ -216,67 +225,72 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s.customer_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > :v_latest
-          THEN 'future_time'
-          WHEN o.customer_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(s.customer_id, o.customer_id) AS customer_id,
-        s.first_name AS first_name,
-        s.last_name AS last_name,
-        s.email AS email,
-        s.phone AS phone,
-        s.created_at AS created_at,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.customer_id,
+        w.first_name,
+        w.last_name,
+        w.email,
+        w.phone,
+        w.created_at,
+        w.updated_at
       FROM (
         SELECT
-          r.customer_id,
-          r.first_name,
-          r.last_name,
-          r.email,
-          r.phone,
-          CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.customer_id) AS c360_copies
-        FROM C360.raw_data.customers AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h.customer_id,
-          h.first_name,
-          h.last_name,
-          h.email,
-          h.phone,
-          h.created_at,
-          h.valid_from
-        FROM C360.snapshots.customer_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.customer_id = s.customer_id
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > :v_latest
+            THEN 'future_time'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.first_name IS DISTINCT FROM o.first_name
+            OR s.last_name IS DISTINCT FROM o.last_name
+            OR s.email IS DISTINCT FROM o.email
+            OR s.phone IS DISTINCT FROM o.phone
+            OR s.created_at IS DISTINCT FROM o.created_at
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.first_name AS first_name,
+          s.last_name AS last_name,
+          s.email AS email,
+          s.phone AS phone,
+          s.created_at AS created_at,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.customer_id,
+            r.first_name,
+            r.last_name,
+            r.email,
+            r.phone,
+            CAST(r.created_at AS TIMESTAMP_NTZ(6)) AS created_at,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present
+          FROM C360.raw_data.customers AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.first_name,
+            h.last_name,
+            h.email,
+            h.phone,
+            h.created_at,
+            h.valid_from
+          FROM C360.snapshots.customer_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+      ) AS w
       WHERE
-        o.customer_id IS NULL
-        OR s.c360_present IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > :v_latest
-        OR s.first_name IS DISTINCT FROM o.first_name
-        OR s.last_name IS DISTINCT FROM o.last_name
-        OR s.email IS DISTINCT FROM o.email
-        OR s.phone IS DISTINCT FROM o.phone
-        OR s.created_at IS DISTINCT FROM o.created_at
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -284,59 +298,117 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.customer_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.customer_id
     ) AS l
       ON l.customer_id = e.customer_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS customer_id,
+    NULL AS first_name,
+    NULL AS last_name,
+    NULL AS email,
+    NULL AS phone,
+    NULL AS created_at,
+    NULL AS updated_at
+  FROM C360.raw_data.customers AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.new_rows,
+    q.unmatched_rows,
+    q.null_keys,
     q.null_times,
     q.future_times,
-    q.open_rows
+    q.source_rows,
+    q.open_rows,
+    q.new_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_new_rows,
+    :v_unmatched_rows,
+    :v_null_keys,
     :v_null_times,
     :v_future_times,
-    :v_open_rows
+    :v_source_rows,
+    :v_open_rows,
+    :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM C360.snapshots.customer_snapshot AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM C360.c360_control.stage_customer_snapshot AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM C360.c360_control.stage_customer_snapshot AS s
   ) AS q;
+
+  -- Only where the numbers do not add up, look for the keys that occur twice.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.duplicate_keys INTO :v_duplicate_keys
+    FROM (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          r.customer_id
+        FROM C360.raw_data.customers AS r
+        GROUP BY
+          r.customer_id
+        HAVING
+          COUNT(*) > 1
+      ) AS d
+    ) AS q;
+  END IF;
 
   -- Keys must not be NULL.
   IF (v_null_keys > 0) THEN
@@ -348,7 +420,7 @@ BEGIN
   END IF;
 
   -- Each key must occur once.
-  IF (v_duplicate_keys > 0) THEN
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
       SELECT
@@ -357,9 +429,11 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.c360_control.stage_customer_snapshot AS s
-        WHERE
-          s.c360_action = 'duplicate_key'
+        FROM C360.raw_data.customers AS s
+        GROUP BY
+          s.customer_id
+        HAVING
+          COUNT(*) > 1
         ORDER BY
           c360_key
         LIMIT 5
@@ -367,7 +441,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.customer_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.customers share their customer_id with another row'
+      || ' values of customer_id occur in several rows of raw_data.customers'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -427,7 +501,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0) THEN
+  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
     v_message := 'ZC004 snapshots.customer_snapshot: '
       || 'raw_data.customers is empty while '
       || v_open_rows
@@ -465,23 +539,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_customer_snapshot AS s
     WHERE
       t.customer_id = s.customer_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.customer_snapshot (
       customer_id,
       first_name,
@@ -505,10 +579,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_customer_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -522,12 +596,12 @@ BEGIN
   )
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
-    :v_open_rows - :v_deleted_rows - :v_changed_rows + :v_changed_rows + :v_new_rows + :v_revived_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_source_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_open_rows - :v_deleted_rows - :v_changed_rows,
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;

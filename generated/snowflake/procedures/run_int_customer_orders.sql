@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42edc7567995d1ce002d6b9066c1fb5852bae8ca771987fc7ae9cbcd1a667e65
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f539ad05dd4aa546a782b75a98255f940ab97253e5bf13104179e34500803c3
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -34,7 +34,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_customer_orders';
-  c_spec_hash VARCHAR DEFAULT '7af98b37c516170e4e64ede8068c69fc9434342aa049620276f2019416db06ee';
+  c_spec_hash VARCHAR DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

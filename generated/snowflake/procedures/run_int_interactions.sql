@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 80d59e510e073ab4807a9772cd96e8e4b417cfb1835a9a1a2fa6abd42d14deea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 852e18f9b17ae08507e398cbbb4853dff9c8938c221f6e55fcf22988a4255cd3
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -31,7 +31,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_interactions';
-  c_spec_hash VARCHAR DEFAULT '3740917e2b7321ab876cf21d239d11b72c7242cb53589e25502a90a1ae8f4428';
+  c_spec_hash VARCHAR DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8cd4f67af0d6cec49157aeff6525cee39507d75a0d68531a017b45a7f8bb1c42
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e8ba68142f97a1c1168f25edbf9cb09e5d3b57f9936745bc8649ccd087d37d1
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -32,7 +32,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_payments';
-  c_spec_hash VARCHAR DEFAULT 'aaddc304beff5c1bfd87be7be7f1098af5d8d1e5225747ff382d4236e202bdf7';
+  c_spec_hash VARCHAR DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

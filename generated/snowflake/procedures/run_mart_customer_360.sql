@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1f90e90289f9a15656760e0965ba2f20e136a82c1dc4a3bc333d8155681dbf1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 692776c221ee21d30ea6fc9a44f23b111b607987769394dc2d90fa29edb6b637
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -25,7 +25,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
-  c_spec_hash VARCHAR DEFAULT '33e790feec72ce0bedcbd2830d15dbe0971e8894ad9136d4b25d474b6ff54a0f';
+  c_spec_hash VARCHAR DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

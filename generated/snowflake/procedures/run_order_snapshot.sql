@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11b7b34c2c51704dc9fa431d1dcf160befd7f98b6fba5516e9c78847007f1233
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 364840cc609b735a479f198ec9706b641993d2f13c95d6e667263752833cb902
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -32,7 +32,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'd58d066d7b7548acaafe2e7893da62644a773d7d5efcb9e14d493099d8ca9bbf';
+  c_spec_hash VARCHAR DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -42,16 +42,18 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
-  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -114,6 +116,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -153,6 +156,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_order_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -165,6 +169,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -194,7 +199,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.order_id,
@@ -205,50 +210,59 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.order_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN o.order_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        s.order_id AS order_id,
-        s.customer_id AS customer_id,
-        s.order_date AS order_date,
-        s.status AS status,
-        s.total_amount AS total_amount,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.order_id,
+        w.customer_id,
+        w.order_date,
+        w.status,
+        w.total_amount,
+        w.updated_at
       FROM (
         SELECT
-          r.order_id,
-          r.customer_id,
-          r.order_date,
-          r.status,
-          CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
-        FROM C360.raw_data.orders AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.order_id,
-          h.status,
-          h.total_amount,
-          h.valid_from
-        FROM C360.snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.order_id = s.order_id
+          CASE
+            WHEN s.order_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.order_id AS order_id,
+          s.customer_id AS customer_id,
+          s.order_date AS order_date,
+          s.status AS status,
+          s.total_amount AS total_amount,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.order_id,
+            r.customer_id,
+            r.order_date,
+            r.status,
+            CAST(r.total_amount AS NUMBER(12, 2)) AS total_amount,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.order_id) AS c360_copies
+          FROM C360.raw_data.orders AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.order_id,
+            h.status,
+            h.total_amount,
+            h.valid_from
+          FROM C360.snapshots.order_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.order_id = s.order_id
+      ) AS w
       WHERE
-        o.order_id IS NULL
-        OR s.c360_copies > 1
-        OR s.status IS DISTINCT FROM o.status
-        OR s.total_amount IS DISTINCT FROM o.total_amount
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -256,46 +270,66 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.order_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.order_id
     ) AS l
       ON l.order_id = e.order_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS order_id,
+    NULL AS customer_id,
+    NULL AS order_date,
+    NULL AS status,
+    NULL AS total_amount,
+    NULL AS updated_at
+  FROM C360.raw_data.orders AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.null_keys,
+    q.source_rows,
     q.open_rows,
-    q.source_rows
+    q.duplicate_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_null_keys,
+    :v_source_rows,
     :v_open_rows,
-    :v_source_rows
+    :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -306,8 +340,14 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM C360.raw_data.orders AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.order_id
+          FROM C360.c360_control.stage_order_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM C360.c360_control.stage_order_snapshot AS s
   ) AS q;
 
@@ -340,7 +380,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.order_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.orders share their order_id with another row'
+      || ' values of order_id occur in several rows of raw_data.orders'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -375,23 +415,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_order_snapshot AS s
     WHERE
       t.order_id = s.order_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.order_snapshot (
       order_id,
       customer_id,
@@ -413,10 +453,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_order_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -431,11 +471,11 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_source_rows - (:v_new_rows + :v_changed_rows + :v_revived_rows),
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;

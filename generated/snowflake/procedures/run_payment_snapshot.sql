@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 316b316643585bffa4563f38e88018f2932fa0c1d5e17af514956bf6992b2f92
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 923b60daa97c6274aaa9a84b17ed9078d1abae8ec0d04f6553a1b207faf499c5
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -34,7 +34,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
-  c_spec_hash VARCHAR DEFAULT '3ca1cdb6508167179e9ff4a672a761efef555f8cad01b4f34fc747586255fe99';
+  c_spec_hash VARCHAR DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -44,18 +44,20 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_future_times NUMBER(18, 0) DEFAULT NULL;
-  v_open_rows NUMBER(18, 0) DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -118,6 +120,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_payment_snapshot (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -157,6 +160,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_payment_snapshot (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -169,6 +173,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -198,7 +203,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.payment_id,
@@ -209,60 +214,68 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.payment_id IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > :v_latest
-          THEN 'future_time'
-          WHEN o.payment_id IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        s.payment_id AS payment_id,
-        s.order_id AS order_id,
-        s.payment_method AS payment_method,
-        s.amount AS amount,
-        s.status AS status,
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w.payment_id,
+        w.order_id,
+        w.payment_method,
+        w.amount,
+        w.status,
+        w.updated_at
       FROM (
         SELECT
-          r.payment_id,
-          r.order_id,
-          r.payment_method,
-          CAST(r.amount AS NUMBER(12, 2)) AS amount,
-          r.status,
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
-        FROM C360.raw_data.payments AS r
-      ) AS s
-      LEFT JOIN (
-        SELECT
-          h.payment_id,
-          h.order_id,
-          h.payment_method,
-          h.amount,
-          h.status,
-          h.valid_from
-        FROM C360.snapshots.payment_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o.payment_id = s.payment_id
+          CASE
+            WHEN s.payment_id IS NULL
+            THEN 'null_key'
+            WHEN s.c360_copies > 1
+            THEN 'duplicate_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > :v_latest
+            THEN 'future_time'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.order_id IS DISTINCT FROM o.order_id
+            OR s.payment_method IS DISTINCT FROM o.payment_method
+            OR s.amount IS DISTINCT FROM o.amount
+            OR s.status IS DISTINCT FROM o.status
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          s.payment_id AS payment_id,
+          s.order_id AS order_id,
+          s.payment_method AS payment_method,
+          s.amount AS amount,
+          s.status AS status,
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r.payment_id,
+            r.order_id,
+            r.payment_method,
+            CAST(r.amount AS NUMBER(12, 2)) AS amount,
+            r.status,
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present,
+            COUNT(*) OVER (PARTITION BY r.payment_id) AS c360_copies
+          FROM C360.raw_data.payments AS r
+        ) AS s
+        LEFT JOIN (
+          SELECT
+            h.payment_id,
+            h.order_id,
+            h.payment_method,
+            h.amount,
+            h.status,
+            h.valid_from
+          FROM C360.snapshots.payment_snapshot AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.payment_id = s.payment_id
+      ) AS w
       WHERE
-        o.payment_id IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > :v_latest
-        OR s.order_id IS DISTINCT FROM o.order_id
-        OR s.payment_method IS DISTINCT FROM o.payment_method
-        OR s.amount IS DISTINCT FROM o.amount
-        OR s.status IS DISTINCT FROM o.status
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -270,52 +283,72 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snapshots.payment_snapshot AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p.payment_id
     ) AS l
       ON l.payment_id = e.payment_id
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS payment_id,
+    NULL AS order_id,
+    NULL AS payment_method,
+    NULL AS amount,
+    NULL AS status,
+    NULL AS updated_at
+  FROM C360.raw_data.payments AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.null_keys,
     q.null_times,
     q.future_times,
+    q.source_rows,
     q.open_rows,
-    q.source_rows
+    q.duplicate_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_null_keys,
     :v_null_times,
     :v_future_times,
+    :v_source_rows,
     :v_open_rows,
-    :v_source_rows
+    :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
@@ -326,8 +359,14 @@ BEGIN
       (
         SELECT
           COUNT(*)
-        FROM C360.raw_data.payments AS r
-      ) AS source_rows
+        FROM (
+          SELECT DISTINCT
+            k.payment_id
+          FROM C360.c360_control.stage_payment_snapshot AS k
+          WHERE
+            k.c360_action = 'duplicate_key'
+        ) AS u
+      ) AS duplicate_keys
     FROM C360.c360_control.stage_payment_snapshot AS s
   ) AS q;
 
@@ -360,7 +399,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snapshots.payment_snapshot: '
       || v_duplicate_keys
-      || ' rows of raw_data.payments share their payment_id with another row'
+      || ' values of payment_id occur in several rows of raw_data.payments'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -448,23 +487,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_payment_snapshot AS s
     WHERE
       t.payment_id = s.payment_id
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snapshots.payment_snapshot (
       payment_id,
       order_id,
@@ -486,10 +525,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_payment_snapshot AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -504,11 +543,11 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_source_rows - (:v_new_rows + :v_changed_rows + :v_revived_rows),
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;

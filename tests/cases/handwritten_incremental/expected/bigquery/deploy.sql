@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 258fe9023ae3c0750297118343be859466e951452f40a8338a8c9d262a81573d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a4975345b8afec707edff33149f86d15e83949c3a9c825ada035ef0cd14e7d9
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -16,7 +16,7 @@ OPTIONS (description = 'One row per released state, never changed; deploy.sql co
 IF EXISTS (
   SELECT 1
   FROM `acme-analytics`.c360_control.release AS r
-  WHERE r.shape <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
+  WHERE r.shape <> 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c'
     AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
 ) THEN
   RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   revived_rows INT64,
   unchanged_rows INT64,
   dated_by_run INT64,
+  quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
@@ -79,6 +80,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
@@ -134,7 +136,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of 
 OPTIONS (description = 'Brings latest up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.latest';
-  DECLARE c_spec_hash STRING DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  DECLARE c_spec_hash STRING DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -493,6 +495,6 @@ END;
 
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
-SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', CURRENT_TIMESTAMP(), SESSION_USER()
+SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', CURRENT_TIMESTAMP(), SESSION_USER()
 FROM (SELECT 1)
-WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');

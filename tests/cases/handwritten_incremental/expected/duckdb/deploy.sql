@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6426996e44d1288aaad31e53a8e152ac547ba6679f8d9c8d470c37be25ff500a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3bcf732c470864e73b749a602375dcbd262c37567a3bd4d2722280953750fcfa
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -16,11 +16,11 @@ CREATE TABLE IF NOT EXISTS c360_control.release (
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 SELECT
     error(concat(
-        'this database is in the released state ', left(r.shape, 12), ', not in ', left('71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', 12),
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('d57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', 12),
         ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
     ))
 FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
-WHERE r.shape <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507';
+WHERE r.shape <> 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c';
 
 
 -- ==================== control.sql: control tables: run log, state, releases
@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     message          TEXT,
@@ -94,7 +95,7 @@ INSERT INTO c360_control.state (node) VALUES ('int.latest') ON CONFLICT (node) D
 
 
 INSERT INTO c360_control.release (shape)
-SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
-WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');
 
 COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5c3343c286241dd86f20ee324aef032384328ebbafa7e24d7fc2d6bfbbddd6bf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 692d2c8b6db52a1e2d79e39c9929fc4e28fda4ff3ab04dded9f37b904a93c74b
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -14,9 +14,9 @@ BEGIN
     END IF;
     IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
         SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
-        IF v_released <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507' THEN
+        IF v_released <> 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c' THEN
             RAISE EXCEPTION USING
-                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', 12)),
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('d57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', 12)),
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
@@ -66,6 +66,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     sqlstate         TEXT,
@@ -217,7 +218,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
-    c_spec_hash CONSTANT TEXT := '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+    c_spec_hash CONSTANT TEXT := '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -586,7 +587,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.latest', '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca', p_as_of);
+    v_run_id := c360_control.run_begin('int.latest', '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -621,7 +622,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_latest(TIMESTAMPTZ, BOOLEAN) FROM PUBLI
 
 
 INSERT INTO c360_control.release (shape)
-SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
- WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');
 
 COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0122f6ee41decce658519ed53f42523b95dc53566bc61cdfa3d7c3d0d63140b9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7142ec0623b283e403025fa3881f3abf25340ac8efc1a8df57b8d9db84e25fc7
 
 -- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   revived_rows NUMBER(18, 0),
   unchanged_rows NUMBER(18, 0),
   dated_by_run NUMBER(18, 0),
+  quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
@@ -53,6 +54,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1ddb67da02c63929224bfb928f5201225e50ca23a46967e49b1b19c2f435277
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29d6491505891df2677d280b2b5f34a419cbe02b8d639dc87840c7ebf8e6a730
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -19,7 +19,7 @@ DECLARE
 BEGIN
   SELECT COUNT(*) INTO :v_others
   FROM C360.c360_control.release AS r
-  WHERE r.shape <> '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507'
+  WHERE r.shape <> 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c'
     AND r.released_at = (SELECT MAX(l.released_at) FROM C360.c360_control.release AS l);
   IF (v_others > 0) THEN
     RAISE other_state;
@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   revived_rows NUMBER(18, 0),
   unchanged_rows NUMBER(18, 0),
   dated_by_run NUMBER(18, 0),
+  quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
@@ -82,6 +83,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
@@ -143,7 +145,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'int.latest';
-  c_spec_hash VARCHAR DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  c_spec_hash VARCHAR DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -531,5 +533,5 @@ $$;
 
 
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
-SELECT '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507', SYSDATE(), CURRENT_USER()
-WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '71fa333f4717c30ae0a18f7d400856717138111fed6be2233364d52d9ebb1507');
+SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', SYSDATE(), CURRENT_USER()
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');

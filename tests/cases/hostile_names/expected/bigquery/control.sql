@@ -1,5 +1,5 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d471fe98642ebc12518c827ffcc79b294289fae1642f2dafcd21582f810a46e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93f22ace23f86429c28d24c7ecbc541ec5c947a4f34807279b47a9ae248704f4
 
 -- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   revived_rows INT64,
   unchanged_rows INT64,
   dated_by_run INT64,
+  quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
@@ -55,6 +56,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id

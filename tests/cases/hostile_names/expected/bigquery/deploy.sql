@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5b64dff8fee95b939b04bcd37141ddd6f50bc25044b2a92e2d3aeb8833cf15a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d18a2d4e6e3f768a4b7e150878262beea53b9a0d551103d5e5e945ea0286b1b
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -17,7 +17,7 @@ OPTIONS (description = 'One row per released state, never changed; deploy.sql co
 IF EXISTS (
   SELECT 1
   FROM `acme-analytics`.c360_control.release AS r
-  WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+  WHERE r.shape <> '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75'
     AND r.released_at = (SELECT MAX(l.released_at) FROM `acme-analytics`.c360_control.release AS l)
 ) THEN
   RAISE USING MESSAGE = 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.';
@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   revived_rows INT64,
   unchanged_rows INT64,
   dated_by_run INT64,
+  quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
@@ -80,6 +81,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
@@ -216,7 +218,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_table(IN p_as_of T
 OPTIONS (description = 'Brings table up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.limit';
-  DECLARE c_spec_hash STRING DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  DECLARE c_spec_hash STRING DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -579,7 +581,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TI
 OPTIONS (description = 'Brings the history user up to date with raw.order')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -588,17 +590,23 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
-  DECLARE v_new_rows INT64;
-  DECLARE v_changed_rows INT64;
-  DECLARE v_revived_rows INT64;
+  DECLARE v_staged_rows INT64;
+  DECLARE v_absent_rows INT64;
+  DECLARE v_starting_rows INT64;
+  DECLARE v_closing_rows INT64;
   DECLARE v_deleted_rows INT64;
+  DECLARE v_revived_rows INT64;
   DECLARE v_dated_by_run INT64;
-  DECLARE v_null_keys INT64;
-  DECLARE v_duplicate_keys INT64;
   DECLARE v_blocked_rows INT64;
+  DECLARE v_new_rows INT64;
+  DECLARE v_unmatched_rows INT64;
+  DECLARE v_null_keys INT64;
   DECLARE v_null_times INT64;
   DECLARE v_future_times INT64;
+  DECLARE v_source_rows INT64;
   DECLARE v_open_rows INT64;
+  DECLARE v_new_keys INT64;
+  DECLARE v_duplicate_keys INT64;
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
@@ -662,6 +670,7 @@ BEGIN
     -- 2. The stage, private to this script.
     CREATE OR REPLACE TEMPORARY TABLE stage_user (
       c360_action STRING,
+      c360_rows INT64,
       c360_open_from TIMESTAMP,
       c360_starts_at TIMESTAMP,
       c360_ends_at TIMESTAMP,
@@ -698,6 +707,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO stage_user (
       c360_action,
+      c360_rows,
       c360_open_from,
       c360_starts_at,
       c360_ends_at,
@@ -709,6 +719,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_open_from,
       CASE
         WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -739,7 +750,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.`group`,
@@ -749,59 +760,62 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s.`group` IS NULL
-            THEN 'null_key'
-            WHEN s.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o.`group` IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.valid_from AS c360_open_from,
-          COALESCE(s.`group`, o.`group`) AS `group`,
-          s.`select` AS `select`,
-          s.`Größe` AS `Größe`,
-          s.`two words` AS `two words`,
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_open_from,
+          w.`group`,
+          w.`select`,
+          w.`Größe`,
+          w.`two words`,
+          w.updated_at
         FROM (
           SELECT
-            r.`group`,
-            r.`select`,
-            r.`Größe`,
-            r.`two words`,
-            r.updated_at,
-            TRUE AS c360_present,
-            COUNT(*) OVER (PARTITION BY r.`group`) AS c360_copies
-          FROM `acme-analytics`.raw.`order` AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h.`group`,
-            h.`select`,
-            h.`Größe`,
-            h.`two words`,
-            h.valid_from
-          FROM `acme-analytics`.snap.`user` AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o.`group` = s.`group`
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s.`group` IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s.`select` IS DISTINCT FROM o.`select`
+              OR s.`Größe` IS DISTINCT FROM o.`Größe`
+              OR s.`two words` IS DISTINCT FROM o.`two words`
+              THEN 'change'
+            END AS c360_action,
+            o.valid_from AS c360_open_from,
+            COALESCE(s.`group`, o.`group`) AS `group`,
+            s.`select` AS `select`,
+            s.`Größe` AS `Größe`,
+            s.`two words` AS `two words`,
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r.`group`,
+              r.`select`,
+              r.`Größe`,
+              r.`two words`,
+              r.updated_at,
+              TRUE AS c360_present
+            FROM `acme-analytics`.raw.`order` AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h.`group`,
+              h.`select`,
+              h.`Größe`,
+              h.`two words`,
+              h.valid_from
+            FROM `acme-analytics`.snap.`user` AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o.`group` = s.`group`
+        ) AS w
         WHERE
-          o.`group` IS NULL
-          OR s.c360_present IS NULL
-          OR s.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at > v_latest
-          OR s.`select` IS DISTINCT FROM o.`select`
-          OR s.`Größe` IS DISTINCT FROM o.`Größe`
-          OR s.`two words` IS DISTINCT FROM o.`two words`
+          w.c360_action IS NOT NULL
       ) AS e
       LEFT JOIN (
         SELECT
@@ -809,36 +823,82 @@ BEGIN
           MAX(p.valid_to) AS c360_boundary
         FROM `acme-analytics`.snap.`user` AS p
         WHERE
-          NOT p.valid_to IS NULL
+          p.valid_to IS NOT NULL
         GROUP BY
           p.`group`
       ) AS l
         ON l.`group` = e.`group`
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS `group`,
+      NULL AS `select`,
+      NULL AS `Größe`,
+      NULL AS `two words`,
+      NULL AS updated_at
+    FROM `acme-analytics`.raw.`order` AS r;
 
     -- Count what was decided.
-    SET (v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows) = (
+    SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+        COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+        COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-        COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+        COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+        COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+        MAX(s.c360_rows) AS source_rows,
         (
           SELECT
             COUNT(*)
           FROM `acme-analytics`.snap.`user` AS h
           WHERE
             h.valid_to IS NULL
-        ) AS open_rows
+        ) AS open_rows,
+        (
+          SELECT
+            COUNT(*)
+          FROM (
+            SELECT DISTINCT
+              k.`group`
+            FROM stage_user AS k
+            WHERE
+              k.c360_action IN ('new', 'revive')
+          ) AS u
+        ) AS new_keys
       FROM stage_user AS s
     );
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+      SET v_duplicate_keys = (
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.`group`
+          FROM `acme-analytics`.raw.`order` AS r
+          GROUP BY
+            r.`group`
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+      );
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -851,7 +911,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
       SET v_sample = (
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -860,9 +920,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
-          FROM stage_user AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM `acme-analytics`.raw.`order` AS s
+          GROUP BY
+            s.`group`
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -871,7 +933,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC001 snap.user: ',
         CAST(v_duplicate_keys AS STRING),
-        ' rows of raw.order share their group with another row',
+        ' values of group occur in several rows of raw.order',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -933,7 +995,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snap.user: ',
         'raw.order is empty while ',
@@ -973,21 +1035,21 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
       UPDATE `acme-analytics`.snap.`user` AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
       FROM stage_user AS s
       WHERE
         t.`group` = s.`group`
         AND t.valid_from = s.c360_open_from
         AND t.valid_to IS NULL
-        AND NOT s.c360_ends_at IS NULL;
-      IF @@row_count <> v_changed_rows + v_deleted_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_changed_rows + v_deleted_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
+        AND s.c360_ends_at IS NOT NULL;
+      IF @@row_count <> v_closing_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_closing_rows AS STRING), ' versions to close, another number was found. Nothing was written.');
       END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
       INSERT INTO `acme-analytics`.snap.`user` (
         `group`,
         `select`,
@@ -1007,9 +1069,9 @@ BEGIN
         v_run_id AS opened_run_id
       FROM stage_user AS s
       WHERE
-        NOT s.c360_starts_at IS NULL;
-      IF @@row_count <> v_new_rows + v_changed_rows + v_revived_rows THEN
-        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_new_rows + v_changed_rows + v_revived_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
+        s.c360_action IN ('new', 'change', 'revive');
+      IF @@row_count <> v_starting_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_starting_rows AS STRING), ' versions to insert, another number was found. Nothing was written.');
       END IF;
     END IF;
 
@@ -1022,12 +1084,12 @@ BEGIN
     )
     VALUES (
       v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
-      v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-      v_new_rows + v_changed_rows + v_revived_rows,
-      v_changed_rows + v_deleted_rows,
+      v_source_rows,
+      v_starting_rows,
+      v_closing_rows,
       v_deleted_rows,
       v_revived_rows,
-      v_open_rows - v_deleted_rows - v_changed_rows,
+      v_source_rows - (v_staged_rows - v_absent_rows),
       v_dated_by_run
     );
     COMMIT TRANSACTION;
@@ -1050,6 +1112,6 @@ END;
 
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
-SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', CURRENT_TIMESTAMP(), SESSION_USER()
+SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', CURRENT_TIMESTAMP(), SESSION_USER()
 FROM (SELECT 1)
-WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 973d39f32564dda57b961cdbdbb2317b2db88b2de3372f3bec9b1cb34f03da4b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: edad9157e2b9178d848147d5369be409812eaa88d2d7299fe440d215bcb6b5ba
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -17,11 +17,11 @@ CREATE TABLE IF NOT EXISTS c360_control.release (
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 SELECT
     error(concat(
-        'this database is in the released state ', left(r.shape, 12), ', not in ', left('ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', 12),
+        'this database is in the released state ', left(r.shape, 12), ', not in ', left('9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', 12),
         ': tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration'
     ))
 FROM (SELECT arg_max(l.shape, l.rowid) AS shape FROM c360_control.release AS l) AS r
-WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172';
+WHERE r.shape <> '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75';
 
 
 -- ==================== control.sql: control tables: run log, state, releases
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     message          TEXT,
@@ -160,7 +161,7 @@ WHERE
 
 
 INSERT INTO c360_control.release (shape)
-SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
-WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75'
+WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');
 
 COMMIT;

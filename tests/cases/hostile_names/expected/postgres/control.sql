@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ec76390f88282e20f66d0cfc5f55c48cc0ef3b055ba322762adb43015fb960e3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9c0e8d58c3412361073a70499b51ce307c63dc4bc87d8ed609470a6ed89a604b
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     sqlstate         TEXT,

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 72f2541a70461c6ccd3c1fb1ceff50177c7418290088adf1db4601c5214d211e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24805a3c7deba26e6b0865297c88d4d59ca81410d941da3ee5828e0accae954b
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -14,9 +14,9 @@ BEGIN
     END IF;
     IF to_regclass(format('%I.release', 'c360_control')) IS NOT NULL THEN
         SELECT r.shape INTO v_released FROM c360_control.release AS r ORDER BY r.release_id DESC LIMIT 1;
-        IF v_released <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172' THEN
+        IF v_released <> '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75' THEN
             RAISE EXCEPTION USING
-                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', 12)),
+                MESSAGE = format('this database is in the released state %s, not in %s', left(v_released, 12), left('9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', 12)),
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
@@ -67,6 +67,7 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     revived_rows     BIGINT,
     unchanged_rows   BIGINT,
     dated_by_run     BIGINT,
+    quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
     sqlstate         TEXT,
@@ -216,6 +217,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_user (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -323,7 +325,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.limit';
-    c_spec_hash CONSTANT TEXT := 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+    c_spec_hash CONSTANT TEXT := '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -664,7 +666,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_table()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.limit', 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2', p_as_of);
+    v_run_id := c360_control.run_begin('int.limit', '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -742,7 +744,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
-    c_spec_hash CONSTANT TEXT := 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+    c_spec_hash CONSTANT TEXT := 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -751,17 +753,23 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
-    v_new_rows BIGINT;
-    v_changed_rows BIGINT;
-    v_revived_rows BIGINT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
     v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
     v_dated_by_run BIGINT;
-    v_null_keys BIGINT;
-    v_duplicate_keys BIGINT;
     v_blocked_rows BIGINT;
+    v_new_rows BIGINT;
+    v_unmatched_rows BIGINT;
+    v_null_keys BIGINT;
     v_null_times BIGINT;
     v_future_times BIGINT;
+    v_source_rows BIGINT;
     v_open_rows BIGINT;
+    v_new_keys BIGINT;
+    v_duplicate_keys BIGINT;
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
@@ -854,6 +862,7 @@ BEGIN
     -- are not staged; rows that must not be written are staged under the name of their problem.
     INSERT INTO c360_control.stage_user (
       c360_action,
+      c360_rows,
       c360_row,
       c360_open_from,
       c360_starts_at,
@@ -866,6 +875,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
+      NULL AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -897,7 +907,7 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
         e.c360_row,
         e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -908,72 +918,65 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          CASE
-            WHEN s.c360_present IS NULL
-            THEN 'delete'
-            WHEN s."group" IS NULL
-            THEN 'null_key'
-            WHEN c.c360_copies > 1
-            THEN 'duplicate_key'
-            WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-            THEN 'null_time'
-            WHEN s.updated_at > v_latest
-            THEN 'future_time'
-            WHEN o."group" IS NULL
-            THEN 'new'
-            ELSE 'change'
-          END AS c360_action,
-          o.c360_row,
-          o.valid_from AS c360_open_from,
-          COALESCE(s."group", o."group") AS "group",
-          s."select" AS "select",
-          s."Größe" AS "Größe",
-          s."two words" AS "two words",
-          s.updated_at AS updated_at
+          w.c360_action,
+          w.c360_row,
+          w.c360_open_from,
+          w."group",
+          w."select",
+          w."Größe",
+          w."two words",
+          w.updated_at
         FROM (
           SELECT
-            r."group",
-            r."select",
-            r."Größe",
-            r."two words",
-            r.updated_at,
-            TRUE AS c360_present
-          FROM raw."order" AS r
-        ) AS s
-        FULL JOIN (
-          SELECT
-            h."group",
-            h."select",
-            h."Größe",
-            h."two words",
-            h.valid_from,
-            h.ctid AS c360_row
-          FROM snap."user" AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS o
-          ON o."group" = s."group"
-        LEFT JOIN (
-          SELECT
-            r."group",
-            COUNT(*) AS c360_copies
-          FROM raw."order" AS r
-          GROUP BY
-            r."group"
-          HAVING
-            COUNT(*) > 1
-        ) AS c
-          ON c."group" = s."group"
+            CASE
+              WHEN s.c360_present IS NULL
+              THEN 'delete'
+              WHEN s."group" IS NULL
+              THEN 'null_key'
+              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+              THEN 'null_time'
+              WHEN s.updated_at > v_latest
+              THEN 'future_time'
+              WHEN o.valid_from IS NULL
+              THEN 'new'
+              WHEN s."select" IS DISTINCT FROM o."select"
+              OR s."Größe" IS DISTINCT FROM o."Größe"
+              OR s."two words" IS DISTINCT FROM o."two words"
+              THEN 'change'
+            END AS c360_action,
+            o.c360_row,
+            o.valid_from AS c360_open_from,
+            COALESCE(s."group", o."group") AS "group",
+            s."select" AS "select",
+            s."Größe" AS "Größe",
+            s."two words" AS "two words",
+            s.updated_at AS updated_at
+          FROM (
+            SELECT
+              r."group",
+              r."select",
+              r."Größe",
+              r."two words",
+              r.updated_at,
+              TRUE AS c360_present
+            FROM raw."order" AS r
+          ) AS s
+          FULL JOIN (
+            SELECT
+              h."group",
+              h."select",
+              h."Größe",
+              h."two words",
+              h.valid_from,
+              h.ctid AS c360_row
+            FROM snap."user" AS h
+            WHERE
+              h.valid_to IS NULL
+          ) AS o
+            ON o."group" = s."group"
+        ) AS w
         WHERE
-          o."group" IS NULL
-          OR s.c360_present IS NULL
-          OR c.c360_copies > 1
-          OR s.updated_at IS NULL
-          OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-          OR s.updated_at > v_latest
-          OR s."select" IS DISTINCT FROM o."select"
-          OR s."Größe" IS DISTINCT FROM o."Größe"
-          OR s."two words" IS DISTINCT FROM o."two words"
+          w.c360_action IS NOT NULL
         OFFSET 0
       ) AS e
       LEFT JOIN LATERAL (
@@ -984,30 +987,76 @@ BEGIN
           p."group" = e."group" AND e.c360_open_from IS NULL
       ) AS l
         ON TRUE
-    ) AS d;
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS "group",
+      NULL AS "select",
+      NULL AS "Größe",
+      NULL AS "two words",
+      NULL AS updated_at
+    FROM raw."order" AS r;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM snap."user" AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k."group"
+          FROM c360_control.stage_user AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM c360_control.stage_user AS s
-    INTO v_new_rows, v_changed_rows, v_revived_rows, v_deleted_rows, v_dated_by_run, v_null_keys, v_duplicate_keys,
-         v_blocked_rows, v_null_times, v_future_times, v_open_rows;
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
+         v_open_rows, v_new_keys;
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r."group"
+          FROM raw."order" AS r
+          GROUP BY
+            r."group"
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        INTO v_duplicate_keys;
+    END IF;
 
     -- Keys must not be NULL.
     IF v_null_keys > 0 THEN
@@ -1018,7 +1067,7 @@ BEGIN
     END IF;
 
     -- Each key must occur once.
-    IF v_duplicate_keys > 0 THEN
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
           ORDER BY
@@ -1026,9 +1075,11 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
-          FROM c360_control.stage_user AS s
-          WHERE
-            s.c360_action = 'duplicate_key'
+          FROM raw."order" AS s
+          GROUP BY
+            s."group"
+          HAVING
+            COUNT(*) > 1
           ORDER BY
             c360_key
           LIMIT 5
@@ -1036,7 +1087,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC001',
-            MESSAGE = format('%s: %s rows of raw.order share their group with another row', c_node, v_duplicate_keys),
+            MESSAGE = format('%s: %s values of group occur in several rows of raw.order', c_node, v_duplicate_keys),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
@@ -1090,7 +1141,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0 THEN
+    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),
@@ -1122,7 +1173,7 @@ BEGIN
     END IF;
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-    IF v_changed_rows + v_deleted_rows > 0 THEN
+    IF v_closing_rows > 0 THEN
         UPDATE snap."user" AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_user AS s
         WHERE
@@ -1130,18 +1181,18 @@ BEGIN
           AND t."group" = s."group"
           AND t.valid_from = s.c360_open_from
           AND t.valid_to IS NULL
-          AND NOT s.c360_ends_at IS NULL;
+          AND s.c360_ends_at IS NOT NULL;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_changed_rows + v_deleted_rows THEN
+        IF v_rows <> v_closing_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_changed_rows + v_deleted_rows, v_rows),
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
 
     -- Insert the versions that began.
-    IF v_new_rows + v_changed_rows + v_revived_rows > 0 THEN
+    IF v_starting_rows > 0 THEN
         INSERT INTO snap."user" (
           "group",
           "select",
@@ -1161,14 +1212,14 @@ BEGIN
           v_run_id AS opened_run_id
         FROM c360_control.stage_user AS s
         WHERE
-          NOT s.c360_starts_at IS NULL
+          s.c360_action IN ('new', 'change', 'revive')
         ORDER BY
           s."group";
         GET DIAGNOSTICS v_rows = ROW_COUNT;
-        IF v_rows <> v_new_rows + v_changed_rows + v_revived_rows THEN
+        IF v_rows <> v_starting_rows THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC006',
-                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_new_rows + v_changed_rows + v_revived_rows, v_rows),
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
     END IF;
@@ -1185,12 +1236,12 @@ BEGIN
        SET status = 'succeeded',
            finished_at = clock_timestamp(),
            as_of = v_as_of,
-           source_rows = v_open_rows - v_deleted_rows - v_changed_rows + v_changed_rows + v_new_rows + v_revived_rows,
-           inserted_rows = v_new_rows + v_changed_rows + v_revived_rows,
-           closed_rows = v_changed_rows + v_deleted_rows,
+           source_rows = v_source_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
            deleted_rows = v_deleted_rows,
            revived_rows = v_revived_rows,
-           unchanged_rows = v_open_rows - v_deleted_rows - v_changed_rows,
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
            dated_by_run = v_dated_by_run,
            message = NULL
      WHERE l.run_id = v_run_id AND l.node = c_node;
@@ -1213,7 +1264,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snap.user', 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7', p_as_of);
+    v_run_id := c360_control.run_begin('snap.user', 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1248,7 +1299,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_user(TIMESTAMPTZ) FROM PUBLIC;
 
 
 INSERT INTO c360_control.release (shape)
-SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
- WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75'
+ WHERE NOT EXISTS (SELECT 1 FROM c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');
 
 COMMIT;

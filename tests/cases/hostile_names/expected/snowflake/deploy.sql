@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2535fd48bb122b81fbe299f594782558118241b6c8db21649561624b35d869df
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84dba90d36dc1102ef15b137a00036a48ee29b609b93df268026a02dad10fe3f
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -20,7 +20,7 @@ DECLARE
 BEGIN
   SELECT COUNT(*) INTO :v_others
   FROM C360.c360_control.release AS r
-  WHERE r.shape <> 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172'
+  WHERE r.shape <> '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75'
     AND r.released_at = (SELECT MAX(l.released_at) FROM C360.c360_control.release AS l);
   IF (v_others > 0) THEN
     RAISE other_state;
@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   revived_rows NUMBER(18, 0),
   unchanged_rows NUMBER(18, 0),
   dated_by_run NUMBER(18, 0),
+  quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
@@ -83,6 +84,7 @@ SELECT
   MAX(l.revived_rows) AS revived_rows,
   MAX(l.unchanged_rows) AS unchanged_rows,
   MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
@@ -223,7 +225,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'int.limit';
-  c_spec_hash VARCHAR DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  c_spec_hash VARCHAR DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -623,7 +625,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snap.user';
-  c_spec_hash VARCHAR DEFAULT 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+  c_spec_hash VARCHAR DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -633,17 +635,23 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
-  v_new_rows NUMBER(18, 0) DEFAULT NULL;
-  v_changed_rows NUMBER(18, 0) DEFAULT NULL;
-  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
   v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
   v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
-  v_null_keys NUMBER(18, 0) DEFAULT NULL;
-  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_unmatched_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
   v_null_times NUMBER(18, 0) DEFAULT NULL;
   v_future_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
   v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
   v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
@@ -705,6 +713,7 @@ BEGIN
   -- 2. The stage, private to the session; before the transaction, because DDL commits.
   CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_user (
     c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
     c360_open_from TIMESTAMP_NTZ(6),
     c360_starts_at TIMESTAMP_NTZ(6),
     c360_ends_at TIMESTAMP_NTZ(6),
@@ -743,6 +752,7 @@ BEGIN
   -- are not staged; rows that must not be written are staged under the name of their problem.
   INSERT INTO C360.c360_control.stage_user (
     c360_action,
+    c360_rows,
     c360_open_from,
     c360_starts_at,
     c360_ends_at,
@@ -754,6 +764,7 @@ BEGIN
   )
   SELECT
     d.c360_action,
+    NULL AS c360_rows,
     d.c360_open_from,
     CASE
       WHEN d.c360_action IN ('new', 'change', 'revive')
@@ -784,7 +795,7 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
       e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e."GROUP",
@@ -794,59 +805,62 @@ BEGIN
       e.updated_at
     FROM (
       SELECT
-        CASE
-          WHEN s.c360_present IS NULL
-          THEN 'delete'
-          WHEN s."GROUP" IS NULL
-          THEN 'null_key'
-          WHEN s.c360_copies > 1
-          THEN 'duplicate_key'
-          WHEN s.updated_at IS NULL
-          THEN 'null_time'
-          WHEN s.updated_at > :v_latest
-          THEN 'future_time'
-          WHEN o."GROUP" IS NULL
-          THEN 'new'
-          ELSE 'change'
-        END AS c360_action,
-        o.valid_from AS c360_open_from,
-        COALESCE(s."GROUP", o."GROUP") AS "GROUP",
-        s."SELECT" AS "SELECT",
-        s."Größe" AS "Größe",
-        s."two words" AS "two words",
-        s.updated_at AS updated_at
+        w.c360_action,
+        w.c360_open_from,
+        w."GROUP",
+        w."SELECT",
+        w."Größe",
+        w."two words",
+        w.updated_at
       FROM (
         SELECT
-          r."GROUP",
-          r."SELECT",
-          r."Größe",
-          r."two words",
-          CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
-          TRUE AS c360_present,
-          COUNT(*) OVER (PARTITION BY r."GROUP") AS c360_copies
-        FROM C360.raw."ORDER" AS r
-      ) AS s
-      FULL JOIN (
-        SELECT
-          h."GROUP",
-          h."SELECT",
-          h."Größe",
-          h."two words",
-          h.valid_from
-        FROM C360.snap."USER" AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS o
-        ON o."GROUP" = s."GROUP"
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s."GROUP" IS NULL
+            THEN 'null_key'
+            WHEN s.updated_at IS NULL
+            THEN 'null_time'
+            WHEN s.updated_at > :v_latest
+            THEN 'future_time'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s."SELECT" IS DISTINCT FROM o."SELECT"
+            OR s."Größe" IS DISTINCT FROM o."Größe"
+            OR s."two words" IS DISTINCT FROM o."two words"
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s."GROUP", o."GROUP") AS "GROUP",
+          s."SELECT" AS "SELECT",
+          s."Größe" AS "Größe",
+          s."two words" AS "two words",
+          s.updated_at AS updated_at
+        FROM (
+          SELECT
+            r."GROUP",
+            r."SELECT",
+            r."Größe",
+            r."two words",
+            CAST(r.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+            TRUE AS c360_present
+          FROM C360.raw."ORDER" AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h."GROUP",
+            h."SELECT",
+            h."Größe",
+            h."two words",
+            h.valid_from
+          FROM C360.snap."USER" AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o."GROUP" = s."GROUP"
+      ) AS w
       WHERE
-        o."GROUP" IS NULL
-        OR s.c360_present IS NULL
-        OR s.c360_copies > 1
-        OR s.updated_at IS NULL
-        OR s.updated_at > :v_latest
-        OR s."SELECT" IS DISTINCT FROM o."SELECT"
-        OR s."Größe" IS DISTINCT FROM o."Größe"
-        OR s."two words" IS DISTINCT FROM o."two words"
+        w.c360_action IS NOT NULL
     ) AS e
     LEFT JOIN (
       SELECT
@@ -854,59 +868,115 @@ BEGIN
         MAX(p.valid_to) AS c360_boundary
       FROM C360.snap."USER" AS p
       WHERE
-        NOT p.valid_to IS NULL
+        p.valid_to IS NOT NULL
       GROUP BY
         p."GROUP"
     ) AS l
       ON l."GROUP" = e."GROUP"
-  ) AS d;
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS "GROUP",
+    NULL AS "SELECT",
+    NULL AS "Größe",
+    NULL AS "two words",
+    NULL AS updated_at
+  FROM C360.raw."ORDER" AS r;
 
   -- Count what was decided.
   SELECT
-    q.new_rows,
-    q.changed_rows,
-    q.revived_rows,
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
     q.deleted_rows,
+    q.revived_rows,
     q.dated_by_run,
-    q.null_keys,
-    q.duplicate_keys,
     q.blocked_rows,
+    q.new_rows,
+    q.unmatched_rows,
+    q.null_keys,
     q.null_times,
     q.future_times,
-    q.open_rows
+    q.source_rows,
+    q.open_rows,
+    q.new_keys
   INTO
-    :v_new_rows,
-    :v_changed_rows,
-    :v_revived_rows,
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
+    :v_revived_rows,
     :v_dated_by_run,
-    :v_null_keys,
-    :v_duplicate_keys,
     :v_blocked_rows,
+    :v_new_rows,
+    :v_unmatched_rows,
+    :v_null_keys,
     :v_null_times,
     :v_future_times,
-    :v_open_rows
+    :v_source_rows,
+    :v_open_rows,
+    :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END) AS changed_rows,
-      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
-      COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END) AS duplicate_keys,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+      MAX(s.c360_rows) AS source_rows,
       (
         SELECT
           COUNT(*)
         FROM C360.snap."USER" AS h
         WHERE
           h.valid_to IS NULL
-      ) AS open_rows
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k."GROUP"
+          FROM C360.c360_control.stage_user AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
     FROM C360.c360_control.stage_user AS s
   ) AS q;
+
+  -- Only where the numbers do not add up, look for the keys that occur twice.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.duplicate_keys INTO :v_duplicate_keys
+    FROM (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          r."GROUP"
+        FROM C360.raw."ORDER" AS r
+        GROUP BY
+          r."GROUP"
+        HAVING
+          COUNT(*) > 1
+      ) AS d
+    ) AS q;
+  END IF;
 
   -- Keys must not be NULL.
   IF (v_null_keys > 0) THEN
@@ -918,7 +988,7 @@ BEGIN
   END IF;
 
   -- Each key must occur once.
-  IF (v_duplicate_keys > 0) THEN
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
       SELECT
@@ -927,9 +997,11 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.c360_control.stage_user AS s
-        WHERE
-          s.c360_action = 'duplicate_key'
+        FROM C360.raw."ORDER" AS s
+        GROUP BY
+          s."GROUP"
+        HAVING
+          COUNT(*) > 1
         ORDER BY
           c360_key
         LIMIT 5
@@ -937,7 +1009,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC001 snap.user: '
       || v_duplicate_keys
-      || ' rows of raw.order share their group with another row'
+      || ' values of group occur in several rows of raw.order'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -997,7 +1069,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_deleted_rows = v_open_rows AND v_new_rows + v_revived_rows = 0) THEN
+  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
     v_message := 'ZC004 snap.user: '
       || 'raw.order is empty while '
       || v_open_rows
@@ -1035,23 +1107,23 @@ BEGIN
   END IF;
 
   -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
-  IF (v_changed_rows + v_deleted_rows > 0) THEN
+  IF (v_closing_rows > 0) THEN
     UPDATE C360.snap."USER" AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
     FROM C360.c360_control.stage_user AS s
     WHERE
       t."GROUP" = s."GROUP"
       AND t.valid_from = s.c360_open_from
       AND t.valid_to IS NULL
-      AND NOT s.c360_ends_at IS NULL;
+      AND s.c360_ends_at IS NOT NULL;
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_changed_rows + v_deleted_rows) THEN
-      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_changed_rows + v_deleted_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
 
   -- Insert the versions that began.
-  IF (v_new_rows + v_changed_rows + v_revived_rows > 0) THEN
+  IF (v_starting_rows > 0) THEN
     INSERT INTO C360.snap."USER" (
       "GROUP",
       "SELECT",
@@ -1071,10 +1143,10 @@ BEGIN
       :v_run_id AS opened_run_id
     FROM C360.c360_control.stage_user AS s
     WHERE
-      NOT s.c360_starts_at IS NULL;
+      s.c360_action IN ('new', 'change', 'revive');
     v_written := SQLROWCOUNT;
-    IF (v_written <> v_new_rows + v_changed_rows + v_revived_rows) THEN
-      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_new_rows + v_changed_rows + v_revived_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
       RAISE guard_failed;
     END IF;
   END IF;
@@ -1088,12 +1160,12 @@ BEGIN
   )
   SELECT
     :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
-    :v_open_rows - :v_deleted_rows - :v_changed_rows + :v_changed_rows + :v_new_rows + :v_revived_rows,
-    :v_new_rows + :v_changed_rows + :v_revived_rows,
-    :v_changed_rows + :v_deleted_rows,
+    :v_source_rows,
+    :v_starting_rows,
+    :v_closing_rows,
     :v_deleted_rows,
     :v_revived_rows,
-    :v_open_rows - :v_deleted_rows - :v_changed_rows,
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
   COMMIT;
@@ -1117,5 +1189,5 @@ $$;
 
 
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
-SELECT 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172', SYSDATE(), CURRENT_USER()
-WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'ffcd95592d14e72e887cfd695bd80dd48ff80e01bed9f19dcba5a891383f4172');
+SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', SYSDATE(), CURRENT_USER()
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');

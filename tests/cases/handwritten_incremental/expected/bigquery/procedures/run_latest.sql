@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 673a850888c8599fcc3432b4f757b8af6aaab73d0312e93f48abcdc067c0252d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: edc5943f243e979951dffa5b38aa20b94a208e3c01947f0b3ba95dcc10827e05
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -23,7 +23,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of 
 OPTIONS (description = 'Brings latest up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.latest';
-  DECLARE c_spec_hash STRING DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  DECLARE c_spec_hash STRING DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

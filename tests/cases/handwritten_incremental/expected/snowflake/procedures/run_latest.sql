@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0c86fdd4bdf94efb437e8328df2b8830a8720e8c4ace4fac721b30ea7af24957
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fca663caae8f233905aee49b5c88707670bfdf119588926064866e12c7485a56
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -32,7 +32,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'int.latest';
-  c_spec_hash VARCHAR DEFAULT '277df0b6438b9d0806da98a552b3e361d46d11afd89d7d6c881845cd867086ca';
+  c_spec_hash VARCHAR DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

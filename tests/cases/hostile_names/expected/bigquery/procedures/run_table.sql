@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 22743221ed80ee8f671b5e581ffb900be81f1383d5cfd4b7bde833be46766729
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a1dc18c8db801aae6510b3c80441ea968c9ee21550819cc798987fb59490292
 
 -- CALL `acme-analytics`.c360_control.run_table(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -23,7 +23,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_table(IN p_as_of T
 OPTIONS (description = 'Brings table up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.limit';
-  DECLARE c_spec_hash STRING DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  DECLARE c_spec_hash STRING DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b2ebea48bc43c9a5bdad84205059142c034c305c4d04cd727e61ec8badf2b276
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24820d6675f84754423e7d01999b821fc0220a8a63d21800655bae1e77a92f07
 
 -- Brings table up to date with its query.
 --
@@ -20,7 +20,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.limit' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'int.limit', 'running', getvariable('as_of'), now(), 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+SELECT getvariable('run_id'), 'int.limit', 'running', getvariable('as_of'), now(), '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ceb72f2c0ce46bad0912aca1b3e2b7bdb89c161649865a449bf79f2ee69a34f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61fbbb1d3f8876a2237ee1b16e25c12be2c0fac569f97bfe20b3ab745c9e1645
 
 -- Brings the history user up to date with raw.order.
 --
@@ -26,7 +26,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snap.user' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snap.user', 'running', getvariable('as_of'), now(), 'c5fadff96e7214b4e9a3533c29589ac38f7c7fc10b7cb82eec5c8a2a050ab7f7';
+SELECT getvariable('run_id'), 'snap.user', 'running', getvariable('as_of'), now(), 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
@@ -105,6 +105,7 @@ WHERE GETVARIABLE('drifted_columns') > 0;
 CREATE OR REPLACE TEMPORARY TABLE stage_user (
   c360_action TEXT,
   c360_row BIGINT,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,
@@ -119,6 +120,7 @@ CREATE OR REPLACE TEMPORARY TABLE stage_user (
 -- are not staged; rows that must not be written are staged under the name of their problem.
 INSERT INTO stage_user (
   c360_action,
+  c360_rows,
   c360_row,
   c360_open_from,
   c360_starts_at,
@@ -131,6 +133,7 @@ INSERT INTO stage_user (
 )
 SELECT
   d.c360_action,
+  NULL AS c360_rows,
   d.c360_row,
   d.c360_open_from,
   CASE
@@ -164,7 +167,7 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND NOT l.c360_boundary IS NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
     e.c360_row,
     e.c360_open_from,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
@@ -175,72 +178,65 @@ FROM (
     e.updated_at
   FROM (
     SELECT
-      CASE
-        WHEN s.c360_present IS NULL
-        THEN 'delete'
-        WHEN s."group" IS NULL
-        THEN 'null_key'
-        WHEN c.c360_copies > 1
-        THEN 'duplicate_key'
-        WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-        THEN 'null_time'
-        WHEN s.updated_at > GETVARIABLE('latest')
-        THEN 'future_time'
-        WHEN o."group" IS NULL
-        THEN 'new'
-        ELSE 'change'
-      END AS c360_action,
-      o.c360_row,
-      o.valid_from AS c360_open_from,
-      COALESCE(s."group", o."group") AS "group",
-      s."select" AS "select",
-      s."Größe" AS "Größe",
-      s."two words" AS "two words",
-      s.updated_at AS updated_at
+      w.c360_action,
+      w.c360_row,
+      w.c360_open_from,
+      w."group",
+      w."select",
+      w."Größe",
+      w."two words",
+      w.updated_at
     FROM (
       SELECT
-        r."group",
-        r."select",
-        r."Größe",
-        r."two words",
-        r.updated_at,
-        TRUE AS c360_present
-      FROM raw."order" AS r
-    ) AS s
-    FULL JOIN (
-      SELECT
-        h."group",
-        h."select",
-        h."Größe",
-        h."two words",
-        h.valid_from,
-        h.rowid AS c360_row
-      FROM snap."user" AS h
-      WHERE
-        h.valid_to IS NULL
-    ) AS o
-      ON o."group" = s."group"
-    LEFT JOIN (
-      SELECT
-        r."group",
-        COUNT(*) AS c360_copies
-      FROM raw."order" AS r
-      GROUP BY
-        r."group"
-      HAVING
-        COUNT(*) > 1
-    ) AS c
-      ON c."group" = s."group"
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s."group" IS NULL
+          THEN 'null_key'
+          WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+          THEN 'null_time'
+          WHEN s.updated_at > GETVARIABLE('latest')
+          THEN 'future_time'
+          WHEN o.valid_from IS NULL
+          THEN 'new'
+          WHEN s."select" IS DISTINCT FROM o."select"
+          OR s."Größe" IS DISTINCT FROM o."Größe"
+          OR s."two words" IS DISTINCT FROM o."two words"
+          THEN 'change'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(s."group", o."group") AS "group",
+        s."select" AS "select",
+        s."Größe" AS "Größe",
+        s."two words" AS "two words",
+        s.updated_at AS updated_at
+      FROM (
+        SELECT
+          r."group",
+          r."select",
+          r."Größe",
+          r."two words",
+          r.updated_at,
+          TRUE AS c360_present
+        FROM raw."order" AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h."group",
+          h."select",
+          h."Größe",
+          h."two words",
+          h.valid_from,
+          h.rowid AS c360_row
+        FROM snap."user" AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o."group" = s."group"
+    ) AS w
     WHERE
-      o."group" IS NULL
-      OR s.c360_present IS NULL
-      OR c.c360_copies > 1
-      OR s.updated_at IS NULL
-      OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-      OR s.updated_at > GETVARIABLE('latest')
-      OR s."select" IS DISTINCT FROM o."select"
-      OR s."Größe" IS DISTINCT FROM o."Größe"
-      OR s."two words" IS DISTINCT FROM o."two words"
+      w.c360_action IS NOT NULL
   ) AS e
   LEFT JOIN (
     SELECT
@@ -248,36 +244,84 @@ FROM (
       MAX(p.valid_to) AS c360_boundary
     FROM snap."user" AS p
     WHERE
-      NOT p.valid_to IS NULL
+      p.valid_to IS NOT NULL
     GROUP BY
       p."group"
   ) AS l
     ON l."group" = e."group"
-) AS d;
+) AS d
+UNION ALL
+SELECT
+  'source' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS "group",
+  NULL AS "select",
+  NULL AS "Größe",
+  NULL AS "two words",
+  NULL AS updated_at
+FROM raw."order" AS r;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'changed_rows': COUNT(CASE WHEN s.c360_action = 'change' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN NOT s.c360_starts_at IS NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'duplicate_keys': COUNT(CASE WHEN s.c360_action = 'duplicate_key' THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'open_rows': (
+      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
         SELECT
           COUNT(*)
         FROM snap."user" AS h
         WHERE
           h.valid_to IS NULL
+      ), 'new_keys': (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k."group"
+          FROM stage_user AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
       )}
     FROM stage_user AS s
 );
-SET VARIABLE new_rows = getvariable('counted').new_rows;
-SET VARIABLE changed_rows = getvariable('counted').changed_rows;
-SET VARIABLE revived_rows = getvariable('counted').revived_rows;
+SET VARIABLE staged_rows = getvariable('counted').staged_rows;
+SET VARIABLE absent_rows = getvariable('counted').absent_rows;
+SET VARIABLE starting_rows = getvariable('counted').starting_rows;
+SET VARIABLE closing_rows = getvariable('counted').closing_rows;
 SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
+SET VARIABLE revived_rows = getvariable('counted').revived_rows;
 SET VARIABLE dated_by_run = getvariable('counted').dated_by_run;
-SET VARIABLE null_keys = getvariable('counted').null_keys;
-SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 SET VARIABLE blocked_rows = getvariable('counted').blocked_rows;
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE unmatched_rows = getvariable('counted').unmatched_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
 SET VARIABLE null_times = getvariable('counted').null_times;
 SET VARIABLE future_times = getvariable('counted').future_times;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
 SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE new_keys = getvariable('counted').new_keys;
+
+-- Only where the numbers do not add up, look for the keys that occur twice.
+SET VARIABLE counted = (
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        r."group"
+      FROM raw."order" AS r
+      GROUP BY
+        r."group"
+      HAVING
+        COUNT(*) > 1
+    ) AS d
+    WHERE
+      GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
+      OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
 -- Keys must not be NULL.
 SELECT
@@ -294,7 +338,7 @@ SELECT
     error(concat(
         'ZC001 snap.user: ',
         GETVARIABLE('duplicate_keys'),
-        ' rows of raw.order share their group with another row',
+        ' values of group occur in several rows of raw.order',
         ', for example ',
         (
             SELECT
@@ -304,9 +348,11 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
-              FROM stage_user AS s
-              WHERE
-                s.c360_action = 'duplicate_key'
+              FROM raw."order" AS s
+              GROUP BY
+                s."group"
+              HAVING
+                COUNT(*) > 1
               ORDER BY
                 c360_key
               LIMIT 5
@@ -314,7 +360,7 @@ SELECT
         ),
         '. Nothing was written. Mend the rows in the source.'
     ))
-WHERE GETVARIABLE('duplicate_keys') > 0;
+WHERE GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows') OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows');
 
 -- Every row must have a time.
 SELECT
@@ -380,7 +426,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('deleted_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('new_rows') + GETVARIABLE('revived_rows') = 0;
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
 
 -- A version cannot end before it starts.
 SELECT
@@ -419,8 +465,8 @@ WHERE
   AND t."group" = s."group"
   AND t.valid_from = s.c360_open_from
   AND t.valid_to IS NULL
-  AND NOT s.c360_ends_at IS NULL
-  AND GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows') > 0;
+  AND s.c360_ends_at IS NOT NULL
+  AND GETVARIABLE('closing_rows') > 0;
 
 -- Insert the versions that began.
 INSERT INTO snap."user" (
@@ -451,10 +497,10 @@ FROM (
     GETVARIABLE('run_id') AS opened_run_id
   FROM stage_user AS s
   WHERE
-    NOT s.c360_starts_at IS NULL
+    s.c360_action IN ('new', 'change', 'revive')
 ) AS w
 WHERE
-  GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows') > 0;
+  GETVARIABLE('starting_rows') > 0;
 
 -- Book-keeping, in the transaction of the data.
 UPDATE c360_control.state
@@ -464,12 +510,12 @@ UPDATE c360_control.run_log
 SET status = 'succeeded',
     finished_at = now(),
     as_of = getvariable('as_of'),
-    source_rows = GETVARIABLE('open_rows') - GETVARIABLE('deleted_rows') - GETVARIABLE('changed_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('new_rows') + GETVARIABLE('revived_rows'),
-    inserted_rows = GETVARIABLE('new_rows') + GETVARIABLE('changed_rows') + GETVARIABLE('revived_rows'),
-    closed_rows = GETVARIABLE('changed_rows') + GETVARIABLE('deleted_rows'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('starting_rows'),
+    closed_rows = GETVARIABLE('closing_rows'),
     deleted_rows = GETVARIABLE('deleted_rows'),
     revived_rows = GETVARIABLE('revived_rows'),
-    unchanged_rows = GETVARIABLE('open_rows') - GETVARIABLE('deleted_rows') - GETVARIABLE('changed_rows'),
+    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('staged_rows') - GETVARIABLE('absent_rows')),
     dated_by_run = GETVARIABLE('dated_by_run'),
     message = NULL
 WHERE run_id = getvariable('run_id');

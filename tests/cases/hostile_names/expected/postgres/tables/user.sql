@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c410b8c826bcf5e7749310d1c5722e074879182d165eead913941e71c0bf003
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ca9aef8f90b377631cef5e109fcb44c99038da70ad17386262efedd90126df7
 
 CREATE TABLE IF NOT EXISTS snap."user" (
   "group" BIGINT NOT NULL,
@@ -32,6 +32,7 @@ WHERE
 CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_user (
   c360_action TEXT,
   c360_row tid,
+  c360_rows BIGINT,
   c360_open_from TIMESTAMPTZ,
   c360_starts_at TIMESTAMPTZ,
   c360_ends_at TIMESTAMPTZ,

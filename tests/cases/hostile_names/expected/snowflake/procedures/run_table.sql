@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e304b73d6bdb1efef9c091be07f3f1bc3bb622c6bbbeedac8bc36e610fe360a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b4ed5287691dd4a2f158e7e219c8e501994b8d4e0354794ae0ad452383d55ac7
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -32,7 +32,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'int.limit';
-  c_spec_hash VARCHAR DEFAULT 'eac29f910373a84c1ef0a3311410bcf00112f42991cd6b4f279d53fadeb134e2';
+  c_spec_hash VARCHAR DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;

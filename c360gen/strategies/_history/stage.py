@@ -1,0 +1,299 @@
+"""The one statement of a snapshot that decides everything: every source row beside its open version, and what has to be done.
+
+Guards and writes rest on this one reading of the source. Unchanged rows are not staged; rows that must not be written are staged under
+the name of their problem; one more row, `source`, holds how many rows were read.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.ops.schema import ColumnDef, StageTable, Traits
+from c360gen.project.nodes import Node
+from c360gen.strategies import _sql
+from c360gen.strategies._history.versions import (
+    address,
+    as_instant,
+    infinitely_early,
+    is_closed,
+    is_marker,
+    is_open,
+    not_marker,
+    recorded_of,
+    stored_type,
+)
+from c360gen.strategies._sql import ACTION, ROW, action_is, any_of, case, differs, every, is_null, literal, named, not_null, star_count
+from c360gen.terms import types
+from c360gen.terms.symbols import column, relation, variable
+
+NULL_KEY, DUPLICATE, NULL_TIME, FUTURE_TIME, UNMOVED = "null_key", "duplicate_key", "null_time", "future_time", "unmoved"
+STARTS, ENDS, OPEN_FROM, ROWS = "c360_starts_at", "c360_ends_at", "c360_open_from", "c360_rows"
+BOUNDARY, COPIES, PRESENT, LIVE = "c360_boundary", "c360_copies", "c360_present", "c360_live"
+POSITION, TIES, EQUALS = "c360_position", "c360_ties", "c360_equals"
+Arms = list[tuple[exp.Expr, exp.Expr]]
+
+
+def table(node: Node) -> StageTable:
+    return StageTable(
+        node.name,
+        (
+            ColumnDef(ACTION, types.TEXT), ColumnDef(ROWS, types.BIGINT),
+            *(ColumnDef(n, types.TIMESTAMPTZ) for n in (OPEN_FROM, STARTS, ENDS)),
+            *(ColumnDef(c.name, stored_type(c.type)) for c in recorded_of(node)),
+        ),
+        row_address=True,
+    )  # fmt: skip
+
+
+def problems(node: Node) -> dict[str, str]:
+    """What a source row may not be → what happens then: fail, or quarantine. What the policy allows is not listed."""
+    policies = node.policies
+    found = {NULL_KEY: policies.on_null_key} if len(node.nullable_key) < len(node.key) else {}
+    found[DUPLICATE] = "fail" if policies.on_duplicate_key == "latest" else policies.on_duplicate_key
+    if node.strategy == "timestamp":
+        found |= {NULL_TIME: policies.on_null_updated_at, FUTURE_TIME: policies.on_future_updated_at}
+        found[UNMOVED] = policies.on_unmoved_timestamp
+    return {name: policy for name, policy in found.items() if policy in ("fail", "quarantine")}
+
+
+def deletes(node: Node) -> bool:
+    return node.hard_deletes != "ignore"
+
+
+def outer(node: Node) -> bool:
+    """Whether open versions without a source row show up in the comparison itself."""
+    return deletes(node) and node.source_delta is None
+
+
+def counts_tell(node: Node) -> bool:
+    """Whether two sums show that a key occurs twice: each open version is unique, so it must have met exactly one source row."""
+    plain = node.policies.on_duplicate_key == "fail" and not node.policies.quarantines
+    return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
+
+
+def source(node: Node, alias: str) -> exp.Table:
+    kind, _, name = str(node.relation).partition(":")
+    return relation("source" if kind == "source" else "ref", name, alias)
+
+
+def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
+    """`dating` gives the start of a version, over columns of `d`."""
+    recorded = [c.name for c in recorded_of(node)]
+    names = [ACTION, ROWS, *([ROW] if traits.row_address else []), OPEN_FROM, STARTS, ENDS, *recorded]
+    ends: Arms = [(action_is("change", table="d"), dating.copy())]
+    if deletes(node):
+        ends.append((action_is("delete", table="d"), _deletion(node)))
+    if node.is_deleted:
+        ends.append((every([action_is("revive", table="d"), not_null(column(OPEN_FROM, "d"))]), dating.copy()))
+    values = {
+        ROWS: named(exp.null(), ROWS),
+        STARTS: named(case((action_is("new", "change", "revive", table="d"), dating.copy())), STARTS),
+        ENDS: named(case(*ends), ENDS),
+    }
+    dated = _dated(node, traits, _compared(node, traits))
+    query: exp.Query = exp.select(*(values.get(n, column(n, "d")) for n in names)).from_(dated.subquery("d"))
+    query = exp.union(query, _read(node, names), distinct=False, copy=False)
+    if deletes(node) and node.source_delta == "anti_join":
+        query = exp.union(query, _absent(node, traits, names), distinct=False, copy=False)
+    return _sql.insert(relation("stage", node.name), names, query)
+
+
+def _deletion(node: Node) -> exp.Expr:
+    """deleted_at where it is later than the version's start and not later than as_of; else as_of."""
+    if node.deleted_at is None:
+        return variable("as_of")
+    at = as_instant(node, node.deleted_at, "d")
+    usable = every([
+        exp.GT(this=at, expression=column(OPEN_FROM, "d")), exp.LTE(this=at.copy(), expression=variable("as_of")),
+    ])  # fmt: skip
+    return case((usable, at.copy()), otherwise=variable("as_of"))
+
+
+def _read(node: Node, names: list[str]) -> exp.Select:
+    """How many rows were read and, where only moved ones are, the newest time among them."""
+    values = {ACTION: literal("source"), ROWS: exp.Count(this=exp.Star())}
+    if node.source_delta:
+        values[STARTS] = exp.Max(this=as_instant(node, str(node.updated_at), "r"))
+    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(source(node, "r"))
+    return query.where(_moved(node)) if node.source_delta else query
+
+
+def _moved(node: Node) -> exp.Expr:
+    """Rows at or after the watermark less the lookback; a NULL is read for the guard, and the first run reads all."""
+    at, type_ = column(str(node.updated_at), "r"), node.column(str(node.updated_at)).type
+    start: exp.Expr = variable("window_start")
+    if type_ != types.TIMESTAMPTZ:
+        start = exp.cast(start, stored_type(type_).copy())
+    return any_of([is_null(variable("window_start")), exp.GTE(this=at, expression=start), is_null(at.copy())])
+
+
+def _absent(node: Node, traits: Traits, names: list[str]) -> exp.Select:
+    """Live open versions whose key the source has no more; by keys alone, since most rows were not read."""
+    here = exp.select(exp.Literal.number(1)).from_(source(node, "r")).where(_sql.same_key(node, "r", "h"))
+    values: dict[str, exp.Expr] = {
+        ACTION: literal("delete"), OPEN_FROM: column(node.valid_from, "h"), ENDS: variable("as_of"),
+        **{k: column(k, "h") for k in node.key},
+    }  # fmt: skip
+    if traits.row_address:
+        values[ROW] = address(traits, "h")
+    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(relation("ref", node.name, "h"))
+    return query.where(is_open(node, "h"), not_marker(node, "h"), exp.Not(this=exp.Exists(this=here)))
+
+
+# --- the comparison ----------------------------------------------------------------------------------------------------
+
+
+def _compared(node: Node, traits: Traits) -> exp.Select:
+    """Source rows beside the open versions, those without anything to do left out."""
+    projections: list[exp.Expr] = [named(case(*_arms(node, traits)), ACTION)]
+    if traits.row_address:
+        projections.append(column(ROW, "o"))
+    projections.append(named(column(node.valid_from, "o"), OPEN_FROM))
+    for recorded in recorded_of(node):
+        value: exp.Expr = column(recorded.name, "s")
+        if outer(node) and recorded.name in node.nullable_key:  # NULL is a value of the key: ask which side the row has
+            value = case((not_null(column(PRESENT, "s")), value), otherwise=column(recorded.name, "o"))
+        elif outer(node) and recorded.name in node.key:
+            value = exp.func("COALESCE", value, column(recorded.name, "o"))
+        projections.append(named(value, recorded.name))
+    query = exp.select(*projections).from_(_source_rows(node, traits).subquery("s"))
+    on = _sql.same_key(node, "o", "s")
+    query = query.join(_open_versions(node, traits).subquery("o"), on=on, join_type="full" if outer(node) else "left")
+    if _grouped(node, traits):
+        keys = [column(k, "r") for k in node.key]
+        grouped = exp.select(*keys, star_count(COPIES)).from_(source(node, "r")).group_by(*(k.copy() for k in keys))
+        if node.source_delta:
+            grouped = grouped.where(_moved(node))
+        grouped = grouped.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+        query = query.join(grouped.subquery("c"), on=_sql.same_key(node, "c", "s"), join_type="left")
+    wanted = exp.select(*(column(p.alias_or_name, "w") for p in projections)).from_(query.subquery("w"))
+    wanted = wanted.where(not_null(column(ACTION, "w")))
+    # OFFSET 0 keeps Postgres from looking up the last end of every row before it has filtered them.
+    return wanted.offset(0) if traits.lateral else wanted
+
+
+def _arms(node: Node, traits: Traits) -> Arms:
+    """What has to be done with a row, the first that is true; nothing where none is."""
+    found: Arms = []
+    known, marker = not_null(column(node.valid_from, "o")), is_marker(node, "o")
+    wrong = problems(node)
+
+    def gone(missing: exp.Expr, always_known: bool) -> None:
+        if always_known:
+            found.append((missing, literal("delete")))
+            return
+        live = every(c for c in (missing, known.copy(), not_marker(node, "o")) if c is not None)
+        found.extend([(live, literal("delete")), (missing.copy(), exp.null())])
+
+    if outer(node):
+        gone(is_null(column(PRESENT, "s")), always_known=node.is_deleted is None)
+    must = [k for k in node.key if k not in node.nullable_key]
+    if NULL_KEY in wrong:
+        found.append((any_of(is_null(column(k, "s")) for k in must), literal(NULL_KEY)))
+    if not counts_tell(node):
+        copies = column(COPIES, "c" if _grouped(node, traits) else "s")
+        found.append((exp.GT(this=copies, expression=exp.Literal.number(1)), literal(DUPLICATE)))
+    if node.deleted_flag or node.deleted_at:
+        gone(is_null(column(LIVE, "s")), always_known=False)
+    if NULL_TIME in wrong:
+        at = column(str(node.updated_at), "s")
+        missing = [is_null(at)]
+        if traits.infinite_times:
+            missing.append(exp.EQ(this=at.copy(), expression=infinitely_early(node, str(node.updated_at))))
+        found.append((any_of(missing), literal(NULL_TIME)))
+    if FUTURE_TIME in wrong:
+        late = exp.GT(this=as_instant(node, str(node.updated_at), "s"), expression=variable("latest"))
+        found.append((late, literal(FUTURE_TIME)))
+    found.append((is_null(column(node.valid_from, "o")), literal("new")))
+    if marker is not None:
+        found.append((marker, literal("revive")))
+    changed: exp.Expr = any_of(differs(column(c, "s"), column(c, "o")) for c in node.tracked) if node.tracked else exp.false()
+    if node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
+        unmoved = exp.LTE(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
+        if UNMOVED in wrong:
+            found.append((every([unmoved, exp.Paren(this=changed.copy())]), literal(UNMOVED)))
+        else:
+            moved = exp.GT(this=unmoved.this.copy(), expression=unmoved.expression.copy())
+            changed = every([exp.Paren(this=any_of([moved, is_null(unmoved.this.copy())])), exp.Paren(this=changed)])
+    if node.tracked:
+        found.append((changed, literal("change")))
+    if node.overwritten:
+        found.append((any_of(differs(column(c, "s"), column(c, "o")) for c in node.overwritten), literal("overwrite")))
+    return found
+
+
+def _grouped(node: Node, traits: Traits) -> bool:
+    """Whether keys that occur twice are looked up in a list of their own, instead of counted beside every row."""
+    return traits.cheap_groups and node.policies.on_duplicate_key != "latest" and not counts_tell(node)
+
+
+def _source_rows(node: Node, traits: Traits) -> exp.Select:
+    recorded = recorded_of(node)
+    projections: list[exp.Expr] = [_sql.as_stored(c, "r", traits) for c in recorded]
+    projections.append(named(exp.true(), PRESENT))
+    if node.deleted_flag or node.deleted_at:
+        alive: list[exp.Expr] = []
+        if node.deleted_flag:
+            alive.append(exp.Not(this=exp.func("COALESCE", column(node.deleted_flag, "r"), exp.false())))
+        if node.deleted_at:
+            alive.append(is_null(column(node.deleted_at, "r")))
+        projections.append(named(case((every(alive), exp.true())), LIVE))
+    keys = [column(k, "r") for k in node.key]
+    latest = node.policies.on_duplicate_key == "latest"
+    if latest:
+        version = node.version_column or str(node.updated_at)
+        order = exp.Order(expressions=[exp.Ordered(this=column(version, "r"), desc=True, nulls_first=False)])
+        windows = {
+            POSITION: exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=order),
+            TIES: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(k.copy() for k in keys), column(version, "r")]),
+            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_groupable(c.name, node) for c in recorded]),
+        }
+        projections += [named(w, n) for n, w in windows.items()]
+    elif not counts_tell(node) and not _grouped(node, traits):
+        projections.append(named(exp.Window(this=exp.Count(this=exp.Star()), partition_by=keys), COPIES))
+    query = exp.select(*projections).from_(source(node, "r"))
+    if node.source_delta:
+        query = query.where(_moved(node))
+    if not latest:
+        return query
+    # The latest row of each key counts; where its version does not tell it from a row that differs, none does.
+    chosen = [p.alias_or_name for p in projections if p.alias_or_name not in (POSITION, TIES, EQUALS)]
+    conflict = exp.GT(this=column(TIES, "v"), expression=column(EQUALS, "v"))
+    copies = case((conflict, column(TIES, "v")), otherwise=exp.Literal.number(1))
+    ranked = exp.select(*(column(n, "v") for n in chosen), named(copies, COPIES)).from_(query.subquery("v"))
+    return ranked.where(_sql.equal(column(POSITION, "v"), exp.Literal.number(1)))
+
+
+def _groupable(name: str, node: Node) -> exp.Expr:
+    """BigQuery takes no FLOAT64 in PARTITION BY."""
+    at = column(name, "r")
+    return exp.cast(at, types.TEXT.copy()) if stored_type(node.column(name).type).this is types.T.DOUBLE else at
+
+
+def _open_versions(node: Node, traits: Traits) -> exp.Select:
+    names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, node.valid_from, *([node.is_deleted] if node.is_deleted else [])))
+    projections: list[exp.Expr] = [column(n, "h") for n in names]
+    if traits.row_address:
+        projections.append(named(address(traits, "h"), ROW))
+    return exp.select(*projections).from_(relation("ref", node.name, "h")).where(is_open(node, "h"))
+
+
+def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
+    """The rows that matter, with the key's last known boundary: a key without an open version that has one is back."""
+    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "l"))])
+    names = [*([ROW] if traits.row_address else []), OPEN_FROM]
+    query = exp.select(
+        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION),
+        *(column(n, "e") for n in names),
+        named(exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l")), BOUNDARY),
+        *(column(c.name, "e") for c in recorded_of(node)),
+    ).from_(compared.subquery("e"))
+    ended = named(exp.Max(this=column(node.valid_to, "p")), BOUNDARY)
+    if traits.lateral:
+        looked_up = exp.select(ended).from_(relation("ref", node.name, "p"))
+        looked_up = looked_up.where(every([_sql.same_key(node, "p", "e"), is_null(column(OPEN_FROM, "e"))]))
+        lateral = exp.Lateral(this=looked_up.subquery(), alias=exp.TableAlias(this=exp.to_identifier("l", quoted=True)))
+        return query.join(lateral, on=exp.true(), join_type="left")
+    closed = exp.select(*(column(k, "p") for k in node.key), ended).from_(relation("ref", node.name, "p"))
+    closed = closed.where(is_closed(node, "p")).group_by(*(column(k, "p") for k in node.key))
+    return query.join(closed.subquery("l"), on=_sql.same_key(node, "l", "e"), join_type="left")

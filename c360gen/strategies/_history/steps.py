@@ -1,0 +1,346 @@
+"""The run of a snapshot over a state source: stage, count, guard, overwrite, close, open (README: What a snapshot does)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from sqlglot import exp
+
+from c360gen.ops.program import Count, Guard, Stage, Step, Write
+from c360gen.ops.schema import Traits
+from c360gen.project.nodes import Node
+from c360gen.project.snapshots import OWN_COLUMNS
+from c360gen.strategies import _sql
+from c360gen.strategies._history import stage
+from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, STARTS
+from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, recorded_of
+from c360gen.strategies._sql import (
+    ACTION,
+    ROW,
+    action_is,
+    count_where,
+    differs,
+    equal,
+    every,
+    greater_than_zero,
+    is_null,
+    literal,
+    named,
+    not_null,
+    star_count,
+)
+from c360gen.terms.symbols import column, relation, variable
+
+QUARANTINE = ("c360_quarantined_at", "c360_run_id", "c360_reason")
+"""The columns of a quarantine table before those of the source."""
+
+
+def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
+    found: list[Step] = [
+        Stage(
+            "Decide everything in one statement, so that guards and writes rest on one reading of the source. "
+            "Unchanged rows are not staged; rows that must not be written are staged under the name of their problem.",
+            stage.insert(node, traits, dating),
+        ),
+        _counts(node),
+        *_duplicates(node),
+        *_guards(node),
+    ]
+    if node.policies.quarantines:
+        found.append(_quarantine(node))
+    if node.overwritten:
+        found.append(_overwrite(node, traits))
+    found += [_close(node, traits), _open(node, traits)]
+    if node.is_deleted:
+        found.append(_mark(node))
+    return tuple(found)
+
+
+def counters(node: Node) -> dict[str, exp.Expr]:
+    """The columns of the run log, as expressions over what was counted."""
+    from_source = exp.Paren(this=exp.Sub(this=variable("staged_rows"), expression=variable("absent_rows")))
+    inserted: exp.Expr = variable("starting_rows")
+    if node.is_deleted:
+        inserted = exp.Add(this=inserted, expression=variable("deleted_rows"))
+    found: dict[str, exp.Expr] = {
+        "source_rows": variable("source_rows"),
+        "inserted_rows": inserted,
+        "closed_rows": variable("closing_rows"),
+        "deleted_rows": variable("deleted_rows"),
+        "revived_rows": variable("revived_rows"),
+        "unchanged_rows": exp.Sub(this=variable("source_rows"), expression=from_source),
+        "dated_by_run": variable("dated_by_run"),
+    }
+    if node.overwritten:
+        found["updated_rows"] = variable("updated_rows")
+    if node.policies.quarantines:
+        found["quarantined_rows"] = variable("quarantined_rows")
+    return found
+
+
+# --- counts and guards -------------------------------------------------------------------------------------------------
+
+
+def _counts(node: Node) -> Count:
+    """Every number that the guards, the writes and the log need, from one reading of the stage."""
+    blocked = exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))
+    dated: exp.Expr = exp.false()
+    if node.updated_at:
+        dated = every([not_null(column(STARTS, "s")), differs(column(STARTS, "s"), as_instant(node, node.updated_at, "s"))])
+        if node.source_delta:
+            dated = every([action_is("new", "change", "revive", table="s"), dated])
+    writes = action_is("new", "change", "revive", table="s")
+    absent: exp.Expr = exp.false()
+    if stage.deletes(node):
+        absent = action_is("delete", table="s")
+        if node.deleted_flag:
+            absent = every([absent, is_null(column(node.deleted_flag, "s"))])
+        if node.deleted_at:
+            absent = every([absent, is_null(column(node.deleted_at, "s"))])
+    counted: dict[str, exp.Expr] = {
+        "staged_rows": exp.NEQ(this=column(ACTION, "s"), expression=literal("source")),
+        "absent_rows": absent,
+        "starting_rows": writes,
+        "closing_rows": not_null(column(ENDS, "s")),
+        "deleted_rows": action_is("delete", table="s"),
+        "revived_rows": action_is("revive", table="s"),
+        "dated_by_run": dated,
+        "blocked_rows": blocked,
+    }
+    if stage.counts_tell(node):
+        counted["new_rows"] = action_is("new", table="s")
+        counted["unmatched_rows"] = every([is_null(column(OPEN_FROM, "s")), counted["staged_rows"].copy()])
+    if node.overwritten:
+        counted["updated_rows"] = action_is("overwrite", table="s")
+    names = {stage.NULL_KEY: "null_keys", stage.NULL_TIME: "null_times", stage.FUTURE_TIME: "future_times", stage.UNMOVED: "unmoved_rows"}
+    wrong = stage.problems(node)
+    counted |= {names[p]: action_is(p, table="s") for p, policy in wrong.items() if p in names and policy == "fail"}
+    if kept := [p for p, policy in wrong.items() if policy == "quarantine"]:
+        counted["quarantined_rows"] = action_is(*kept, table="s")
+    others: dict[str, exp.Expr] = {"source_rows": exp.Max(this=column(ROWS, "s"))}
+    if node.source_delta:
+        others["newest"] = exp.Max(this=_sql.case((action_is("source", table="s"), column(STARTS, "s"))))
+    others["open_rows"] = (
+        exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "h")).where(is_live(node, "h")).subquery()
+    )
+    if stage.counts_tell(node):
+        others["new_keys"] = _distinct_keys(node, action_is("new", "revive", table="k"))
+    elif wrong.get(stage.DUPLICATE) == "fail":
+        others["duplicate_keys"] = _distinct_keys(node, action_is(stage.DUPLICATE, table="k"))
+    projections: list[exp.Expr] = [count_where(condition, name) for name, condition in counted.items()]
+    projections += [named(value, name) for name, value in others.items()]
+    query = exp.select(*projections).from_(relation("stage", node.name, "s"))
+    return Count("Count what was decided.", (*counted, *others), query)
+
+
+def _distinct_keys(node: Node, where: exp.Expr) -> exp.Subquery:
+    """(SELECT COUNT(*) FROM (SELECT DISTINCT key FROM the stage WHERE …))."""
+    keys = exp.select(*(column(k, "k") for k in node.key)).from_(relation("stage", node.name, "k")).where(where).distinct()
+    return exp.select(exp.Count(this=exp.Star())).from_(keys.subquery("u")).subquery()
+
+
+def _surplus(node: Node) -> exp.Expr:
+    """Open versions are unique, so each that is not gone met exactly one row; every other row must be the only one of its key."""
+    matched = exp.Sub(this=variable("source_rows"), expression=variable("unmatched_rows"))
+    left = exp.Sub(this=variable("open_rows"), expression=variable("absent_rows"))
+    fresh = exp.NEQ(this=variable("new_keys"), expression=_sql.plus("new_rows", "revived_rows"))
+    return exp.or_(exp.NEQ(this=matched, expression=left), fresh, wrap=False)
+
+
+def _duplicates(node: Node) -> list[Step]:
+    if not stage.counts_tell(node):
+        return []
+    keys = [column(k, "r") for k in node.key]
+    repeated = exp.select(*keys).from_(stage.source(node, "r"))
+    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+    repeated = repeated.group_by(*(k.copy() for k in keys)).having(several)
+    query = exp.select(star_count("duplicate_keys")).from_(repeated.subquery("d"))
+    return [Count("Only where the numbers do not add up, look for the keys that occur twice.", ("duplicate_keys",), query, _surplus(node))]
+
+
+def _guards(node: Node) -> list[Guard]:
+    source = str(node.relation).partition(":")[2]
+    key, must = ", ".join(node.key), " or ".join(k for k in node.key if k not in node.nullable_key)
+    wrong = {p for p, policy in stage.problems(node).items() if policy == "fail"}
+    found: list[Guard] = []
+
+    def sample(problem: str) -> exp.Query:
+        return _sql.key_sample(node, action_is(problem, table="s"))
+
+    if stage.NULL_KEY in wrong:
+        found.append(
+            Guard("ZC002", "Keys must not be NULL.", greater_than_zero("null_keys"),
+                  (variable("null_keys"), f" rows of {source} have no {must}"), None, "Nothing was written. Mend the rows in the source.")
+        )  # fmt: skip
+    if stage.DUPLICATE in wrong:
+        tied = node.version_column or node.updated_at if node.policies.on_duplicate_key == "latest" else None
+        twice = f"occur in several rows of {source}" + (f" that differ and have the same {tied}" if tied else "")
+        when, shown = greater_than_zero("duplicate_keys"), sample(stage.DUPLICATE)
+        if stage.counts_tell(node):
+            when = _surplus(node)
+            rows = exp.select(named(_sql.key_text(node, "s"), "c360_key")).from_(stage.source(node, "s"))
+            keys = [column(k, "s") for k in node.key]
+            shown = _sql.sample(rows.group_by(*keys).having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))))
+        found.append(
+            Guard("ZC001", "Each key must occur once.", when, (variable("duplicate_keys"), f" values of {key} {twice}"), shown,
+                  "Nothing was written. Mend the rows in the source.")
+        )  # fmt: skip
+    if stage.NULL_TIME in wrong:
+        found.append(
+            Guard("ZC003", "Every row must have a time.", greater_than_zero("null_times"),
+                  (variable("null_times"), f" rows of {source} have no usable {node.updated_at}"), sample(stage.NULL_TIME),
+                  "Nothing was written. Mend the rows in the source.")
+        )  # fmt: skip
+    if stage.FUTURE_TIME in wrong:
+        found.append(
+            Guard("ZC009", "No time may lie beyond the clock and its tolerance.", greater_than_zero("future_times"),
+                  (variable("future_times"), f" rows of {source} have {node.updated_at} later than ", variable("latest")),
+                  sample(stage.FUTURE_TIME), "Nothing was written. Compare the clocks.")
+        )  # fmt: skip
+    if stage.UNMOVED in wrong:
+        found.append(
+            Guard("ZC012", "A row must not change without its time.", greater_than_zero("unmoved_rows"),
+                  (variable("unmoved_rows"), f" rows of {source} changed while {node.updated_at} did not move on"), sample(stage.UNMOVED),
+                  f"Nothing was written. Move {node.updated_at} in the source, or say on_unmoved_timestamp: version.")
+        )  # fmt: skip
+    if stage.deletes(node):
+        found += _delete_guards(node, source)
+    found.append(
+        Guard("ZC010", "A version cannot end before it starts.", greater_than_zero("blocked_rows"),
+              (variable("blocked_rows"), " open versions start at or after the run time ", variable("as_of"),
+               " and cannot be closed at it"),
+              _sql.key_sample(node, exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))),
+              "Nothing was written. Run again once that time has passed.")
+    )  # fmt: skip
+    return found
+
+
+def _delete_guards(node: Node, source: str) -> list[Guard]:
+    found = []
+    if node.policies.on_empty_source == "fail":
+        empty = every([
+            greater_than_zero("open_rows"),
+            equal(variable("absent_rows"), variable("open_rows")),
+            equal(variable("staged_rows"), variable("absent_rows")),
+        ])  # fmt: skip
+        found.append(
+            Guard("ZC004", "An empty source is more likely a failed load than the end of everything.", empty,
+                  (f"{source} is empty while ", variable("open_rows"), " versions are open"), None,
+                  "Nothing was written. Load the source first.")
+        )  # fmt: skip
+    if node.policies.max_delete_fraction is not None:
+        top, bottom = Decimal(str(node.policies.max_delete_fraction)).as_integer_ratio()
+        share = exp.GT(
+            this=exp.Mul(this=variable("deleted_rows"), expression=exp.Literal.number(bottom)),
+            expression=exp.Mul(this=variable("open_rows"), expression=exp.Literal.number(top)),
+        )
+        enough = exp.GTE(this=variable("deleted_rows"), expression=exp.Literal.number(node.policies.min_delete_rows))
+        found.append(
+            Guard("ZC013", "So many deletes at once are more likely a partial load.", every([enough, share]),
+                  (variable("deleted_rows"), " of ", variable("open_rows"), f" open versions would be closed because {source} has "
+                   f"their keys no more, which is more than max_delete_fraction: {node.policies.max_delete_fraction}"),
+                  _sql.key_sample(node, action_is("delete", table="s")),
+                  "Nothing was written. Load the source whole; if the deletes are real, raise max_delete_fraction.")
+        )  # fmt: skip
+    return found
+
+
+# --- writes ------------------------------------------------------------------------------------------------------------
+
+
+def _quarantine(node: Node) -> Write:
+    """EXCEPT compares NULLs as equal, so a row that is kept back run after run is written once."""
+    kept = [p for p, policy in stage.problems(node).items() if policy == "quarantine"]
+    names = [QUARANTINE[2], *(c.name for c in recorded_of(node))]
+    staged = exp.select(named(column(ACTION, "s"), QUARANTINE[2]), *(column(n, "s") for n in names[1:]))
+    staged = staged.from_(relation("stage", node.name, "s")).where(action_is(*kept, table="s"))
+    known = exp.select(*(column(n, "q") for n in names)).from_(relation("quarantine", node.name, "q"))
+    fresh = exp.except_(staged, known, distinct=True, copy=False)
+    query = exp.select(
+        named(variable("as_of"), QUARANTINE[0]), named(variable("run_id"), QUARANTINE[1]), *(column(n, "x") for n in names)
+    ).from_(fresh.subquery("x"))
+    statement = _sql.insert(relation("quarantine", node.name), [*QUARANTINE[:2], *names], query)
+    return Write("Keep back the rows that must not be written, each once.", statement, greater_than_zero("quarantined_rows"))
+
+
+def _pinned(node: Node, traits: Traits) -> list[exp.Expr]:
+    pinned = [_sql.same_key(node, "t", "s"), equal(column(node.valid_from, "t"), column(OPEN_FROM, "s")), is_open(node, "t")]
+    if traits.row_address:
+        pinned.insert(0, equal(address(traits, "t"), column(ROW, "s")))
+    return pinned
+
+
+def _overwrite(node: Node, traits: Traits) -> Write:
+    update = exp.Update(
+        this=relation("ref", node.name, "t"),
+        expressions=[equal(column(c), column(c, "s")) for c in node.overwritten],
+        from_=exp.From(this=relation("stage", node.name, "s")),
+        where=exp.Where(this=every([*_pinned(node, traits), action_is("overwrite", table="s")])),
+    )
+    return Write(
+        f"Overwrite {', '.join(node.overwritten)} in the open versions where nothing else changed.", update,
+        greater_than_zero("updated_rows"), variable("updated_rows"), "versions to overwrite",
+    )  # fmt: skip
+
+
+def _close(node: Node, traits: Traits) -> Write:
+    update = exp.Update(
+        this=relation("ref", node.name, "t"),
+        expressions=[
+            equal(column(node.valid_to), column(ENDS, "s")),
+            equal(column(OWN_COLUMNS[1]), variable("run_id")),
+        ],
+        from_=exp.From(this=relation("stage", node.name, "s")),
+        where=exp.Where(this=every([*_pinned(node, traits), not_null(column(ENDS, "s"))])),
+    )
+    return Write(
+        "Close the versions that ended. Key and start name the exact row, and the count must be exact.", update,
+        greater_than_zero("closing_rows"), variable("closing_rows"), "versions to close",
+    )  # fmt: skip
+
+
+def _history_columns(node: Node) -> list[str]:
+    recorded = [c.name for c in recorded_of(node)]
+    return [*recorded, node.valid_from, *_fixed(node, marker=False), OWN_COLUMNS[0]]
+
+
+def _fixed(node: Node, *, marker: bool) -> dict[str, exp.Expr]:
+    """What every version that begins has besides its row and its start."""
+    found: dict[str, exp.Expr] = {}
+    if node.open_until is not None:
+        found[node.valid_to] = end_of_time(node)
+    if node.is_deleted:
+        found[node.is_deleted] = exp.true() if marker else exp.false()
+    return found
+
+
+def _open(node: Node, traits: Traits) -> Write:
+    recorded = [c.name for c in recorded_of(node)]
+    query = exp.select(
+        *(column(n, "s") for n in recorded), named(column(STARTS, "s"), node.valid_from),
+        *(named(v, n) for n, v in _fixed(node, marker=False).items()), named(variable("run_id"), OWN_COLUMNS[0]),
+    ).from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))  # fmt: skip
+    if traits.ordered_insert:
+        query = query.order_by(*(column(k, "s") for k in node.key))
+    return Write(
+        "Insert the versions that began.", _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        greater_than_zero("starting_rows"), variable("starting_rows"), "versions to insert",
+    )  # fmt: skip
+
+
+def _mark(node: Node) -> Write:
+    recorded = [c.name for c in recorded_of(node)]
+    query = exp.select(
+        *(column(n, "h") for n in recorded), named(column(ENDS, "s"), node.valid_from),
+        *(named(v, n) for n, v in _fixed(node, marker=True).items()), named(variable("run_id"), OWN_COLUMNS[0]),
+    ).from_(relation("stage", node.name, "s")).join(
+        relation("ref", node.name, "h"),
+        on=every([_sql.same_key(node, "h", "s"), equal(column(node.valid_from, "h"), column(OPEN_FROM, "s"))]), join_type="inner",
+    ).where(action_is("delete", table="s"))  # fmt: skip
+    return Write(
+        "Insert a marker for every key that is gone: a copy of its last version.",
+        _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        greater_than_zero("deleted_rows"), variable("deleted_rows"), "markers to insert",
+    )  # fmt: skip
+
+
