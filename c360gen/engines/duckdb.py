@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -31,10 +31,14 @@ class Session:
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"
-        started = time.perf_counter()
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET VARIABLE as_of = CAST(? AS TIMESTAMPTZ)", [as_of])
         self.connection.execute("SET VARIABLE full_refresh = CAST(? AS BOOLEAN)", [full_refresh])
+        return self._logged(node, text)
+
+    def _logged(self, node: Mapping[str, Any], text: str) -> Run:
+        """Execute a script; where it fails, write the row of the failure."""
+        started = time.perf_counter()
         self.connection.execute("SET VARIABLE run_id = CAST(NULL AS BIGINT)")
         try:
             self._script(text)
@@ -42,6 +46,24 @@ class Session:
             self._failed(str(error))
             return Run(str(node["name"]), False, time.perf_counter() - started, message=str(error))
         return Run(str(node["name"]), True, time.perf_counter() - started, self._counters())
+
+    def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        assert text is not None, "a DuckDB target has scripts"
+        self.connection.execute("SET TimeZone = 'UTC'")
+        for argument in task["arguments"]:
+            statement = f"SET VARIABLE {argument['variable']} = CAST(? AS {argument['type']})"
+            self.connection.execute(statement, [arguments[argument["name"]]])
+        self.connection.execute("SET VARIABLE dry_run = CAST(? AS BOOLEAN)", [not apply])
+        return self._logged(node, text)
+
+    def status(self) -> list[Mapping[str, Any]]:
+        import duckdb
+
+        try:
+            rows = self.connection.execute(f"SELECT {', '.join(STATUS)} FROM {self._in_control('node_status')} ORDER BY node").fetchall()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+        return [dict(zip(STATUS, row, strict=True)) for row in rows]
 
     def close(self) -> None:
         self.connection.close()
@@ -73,7 +95,10 @@ class Session:
 
     @property
     def _log(self) -> str:
-        return '"' + self.control.replace('"', '""') + '".run_log'
+        return self._in_control("run_log")
+
+    def _in_control(self, name: str) -> str:
+        return '"' + self.control.replace('"', '""') + f'".{name}'
 
 
 def _first(error: Exception) -> str:

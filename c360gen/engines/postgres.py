@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -54,6 +54,36 @@ class Session:
         settings = [as_of or "", "true" if full_refresh else ""]
         self.connection.execute("SELECT set_config('c360.as_of', %s, false), set_config('c360.full_refresh', %s, false)", settings)
         self.connection.execute(text.encode(), prepare=False)
+
+    def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        import psycopg
+
+        started = time.perf_counter()
+        values = {a["name"]: arguments[a["name"]] for a in task["arguments"]} | ({"dry_run": not apply} if task["dry_run"] else {})
+        types = {a["name"]: a["type"] for a in task["arguments"]} | {"dry_run": "BOOLEAN"}
+        try:
+            if text is None:
+                given = ", ".join(f"p_{name} => CAST(%s AS {types[name]})" for name in values)
+                self.connection.execute(f"CALL {task['call']}({given})", list(values.values()))
+            else:
+                for name, value in values.items():
+                    self.connection.execute("SELECT set_config(%s, %s, false)", [f"c360.{name}", str(value)])
+                self.connection.execute(text.encode(), prepare=False)
+        except psycopg.Error as error:
+            return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
+        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node))
+
+    def status(self) -> list[Mapping[str, Any]]:
+        import psycopg
+        from psycopg import sql
+
+        query = sql.SQL("SELECT {} FROM {}.node_status ORDER BY node").format(
+            sql.SQL(", ").join(map(sql.Identifier, STATUS)), sql.Identifier(self.control)
+        )
+        try:
+            return [dict(zip(STATUS, row, strict=True)) for row in self.connection.execute(query).fetchall()]
+        except psycopg.Error as error:
+            raise EngineError(_say(error)) from None
 
     def close(self) -> None:
         self.connection.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
@@ -68,6 +69,9 @@ GUARDS: dict[str, str] = {
     "ZC011": "source columns are not as declared",
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
+    "ZC016": "the history is damaged",
+    "ZC017": "the source still has what should be erased",
+    "ZC018": "the log does not reach back so far",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
@@ -95,6 +99,31 @@ class Program:
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
     guards: tuple[str, ...] = field(default=())
     tolerance: int = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Task:
+    """A procedure of a node that a person calls, `<action>_<node>`: logged as a run is, and without effect in a dry run."""
+
+    action: Literal["check", "rewind", "erase"]
+    node: str
+    summary: str
+    rules: tuple[str, ...]
+    variables: tuple[str, ...]
+    steps: tuple[Step, ...]
+    counters: Mapping[str, exp.Expr]
+    parameters: tuple[tuple[str, str, exp.DataType], ...] = ()
+    """(argument, the variable that it becomes, type); every one must be given."""
+    guards: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.action}_{self.node}"
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether it changes anything, and so has a dry run, which is the default."""
+        return any(isinstance(s, Write) for s in self.steps)
 
 
 COUNTERS = (

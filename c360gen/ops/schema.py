@@ -60,13 +60,14 @@ class CreateView:
 
 @dataclass(frozen=True)
 class CreateTableFunction:
-    """A function of one instant that returns rows."""
+    """A function of instants that returns rows; what it is called with stands in the query as placeholders."""
 
     name: str
     of: str
     query: exp.Query
     columns: tuple[ColumnDef, ...]
     description: str = ""
+    parameters: tuple[str, ...] = ("at",)
 
 
 @dataclass(frozen=True)

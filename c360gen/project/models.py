@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import jinja2
@@ -9,6 +10,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Query
 from c360gen.project.query import Analysed, Catalog, analyse
 from c360gen.project.references import Known
@@ -77,6 +79,12 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         tags=(*model.tags, *config.tags),
     )  # fmt: skip
     _check_settings(located, node, diagnostics)
+    if config.erasure is not None:
+        if not node.runs:
+            message = f"erasure: {node.name} is a view and stores nothing"
+            diagnostics.error("C401", message, located.key_span("config", "erasure"), "declare it where the rows are stored")
+        needed = {n for n in (*node.key, node.cursor, node.version_column) if n}
+        node = dataclasses.replace(node, erasure=erasure(located, node.columns, needed, diagnostics))
     return node if len(diagnostics.found) == before else None
 
 

@@ -88,6 +88,26 @@ class Policies:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """How the rows of one person go: columns that become NULL, or, without any, whole rows."""
+
+    by: str
+    redact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PointInTime:
+    """A snapshot that a view joins to a model as it was at a time of each row."""
+
+    snapshot: str
+    on: tuple[tuple[str, str], ...]
+    """(column of the model, key column of the snapshot)."""
+    at: str
+    columns: tuple[tuple[str, str], ...]
+    """(column of the snapshot, its name in the view)."""
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -129,12 +149,26 @@ class Node:
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    erasure: Erasure | None = None
+    point_in_time: tuple[PointInTime, ...] = ()
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         return f"ref:{self.name}"
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that a node gets besides its own table or view."""
+        if self.kind == "snapshot":
+            return (f"{self.identifier}_current", f"{self.identifier}_health")
+        return (f"{self.identifier}_point_in_time",) if self.point_in_time else ()
+
+    @property
+    def functions(self) -> Mapping[str, int]:
+        """Names of the table functions that a snapshot gets, and of how many instants each is one."""
+        return {f"{self.identifier}_as_of": 1, f"{self.identifier}_changes": 2} if self.kind == "snapshot" else {}
 
     @property
     def runs(self) -> bool:

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Test
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, reference
@@ -101,6 +102,8 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
     if not tracked and len(diagnostics.found) == before:
         message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
+    needed = {n for n in (*key, *own, updated_at, version) if n}
+    erased = erasure(located, tuple(relation.values()), needed, diagnostics)
     if len(diagnostics.found) > before:
         return None
     columns = [
@@ -126,7 +129,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             config.on_unmoved_timestamp, config.on_empty_source, config.max_delete_fraction, config.min_delete_rows,
             config.future_tolerance,
         ),
-        source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
+        erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
         partition_by=config.partition_by, cluster_by=config.cluster_by,
         indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
         tags=(*snapshot.tags, *config.tags),

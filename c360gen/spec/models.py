@@ -46,6 +46,7 @@ class Project(Spec):
     control_schema: str = "c360_control"
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
     vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = {}
+    run_log_retention: Duration = Field(400 * 86400, description="How long prune_run_log keeps the rows of the run log.")
     functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
 
 
@@ -157,8 +158,17 @@ class MetaColumns(Spec):
     dbt_is_deleted: str = "is_deleted"
 
 
+class Erasure(Spec):
+    """How the rows of one person are erased when the law asks for it: procedure erase_<node>."""
+
+    by: str = Field(description="The column that names the person.")
+    redact: Names = Field((), description="Columns that become NULL in every row; without any, the rows are deleted.")
+
+
 class NodeConfig(Spec):
     """What snapshots and models have in common."""
+
+    erasure: Erasure | None = None
 
     schema_: str | None = Field(None, alias="schema")
     alias: str | None = None
@@ -259,6 +269,16 @@ class ModelConfig(NodeConfig):
     version_column: str | None = None
 
 
+class PointInTime(Spec):
+    """Each row of a model beside the version of a snapshot that held at a time of the row: view <model>_point_in_time."""
+
+    snapshot: str = Field(description="ref('…') of a snapshot.")
+    on: dict[str, str] = Field({}, description="Column of the model: key column of the snapshot; by default they have the same names.")
+    at: str = Field(description="The time column of the model.")
+    columns: Names = Field((), description="Columns of the snapshot to show; by default all but its key.")
+    prefix: str | None = Field(None, description="What their names begin with; by default the snapshot's name and an underscore.")
+
+
 class Model(Spec):
     """One SELECT, written once in the project's sql_dialect, or once more for a dialect that needs its own."""
 
@@ -267,6 +287,7 @@ class Model(Spec):
     config: ModelConfig = ModelConfig()
     sql: str | dict[DialectName, str] | None = None
     sql_file: str | dict[DialectName, str] | None = None
+    point_in_time: tuple[PointInTime, ...] = ()
     columns: tuple[Column, ...] = ()
     data_tests: tuple[DataTest, ...] = ()
     tags: Names = ()

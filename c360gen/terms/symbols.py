@@ -6,9 +6,10 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns", "quarantine"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back."""
+Kind = Literal["ref", "source", "stage", "columns", "quarantine", "control"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "control")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back;
+`control` is a table of the control schema."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -42,6 +43,8 @@ VARIABLES: dict[str, str] = {
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
+    "rewind_to": "timestamptz", "erase_key": "text", "dry_run": "boolean", "removed_rows": "bigint", "reopened_rows": "bigint",
+    "damaged_rows": "bigint", "damage": "text", "kept_as_of": "timestamptz", "remaining_rows": "bigint", "held_back_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
@@ -53,7 +56,8 @@ OWN_PREFIX = "c360_"
 _LOCALS = ("rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise")
 RESERVED = frozenset(
     {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}
-    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "c_node", "c_spec_hash", "c_tolerance", "c_lookback"}
+    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "p_from", "p_to", "p_key", "p_dry_run"}
+    | {"c_node", "c_spec_hash", "c_tolerance", "c_lookback"}
 )
 """What procedures call their variables: where a column has such a name, BigQuery would take the column in silence."""
 

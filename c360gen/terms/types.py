@@ -28,6 +28,7 @@ KNOWN = ("bigint", "boolean", "date", "double", "integer", "numeric(p,s)", "smal
          "varchar(n)")  # fmt: skip
 DEFAULT_NUMERIC = (38, 9)
 INTEGERS = frozenset({T.SMALLINT, T.INT, T.BIGINT})
+NUMBERS = INTEGERS | {T.DECIMAL, T.DOUBLE}
 TIMES = frozenset({T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ})
 _SHAPE = re.compile(r"([a-z_][a-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(?:\(\s*(\d)\s*\))?")
 
@@ -80,7 +81,7 @@ def canonical(type_: exp.DataType | None) -> exp.DataType | None:
 
 def family(type_: exp.DataType) -> str:
     """What a column must at least be to be read as this type: number, text, boolean, date, timestamp, timestamptz."""
-    if type_.this in INTEGERS or type_.this in (T.DECIMAL, T.DOUBLE):
+    if type_.this in NUMBERS:
         return "number"
     return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12a1ae9b90cf6ef92f63af401887ddc29987743de03befdb85c4f8d9de7a6f44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9da939b4ee9f78948ba83a3d1b8f10b2553dcfb3000dccabf54301e35401b976
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -33,6 +33,8 @@ END IF;
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
   as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
@@ -67,13 +69,18 @@ CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
-OPTIONS (description = 'One row per run and how it ended')
+OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
@@ -88,7 +95,41 @@ SELECT
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
 FROM `acme-analytics`.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN `acme-analytics`.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.node_status
+OPTIONS (description = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded')
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM `acme-analytics`.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM `acme-analytics`.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -178,6 +219,98 @@ AS (
     )
 );
 
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.customer_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in customer_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.customer_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.first_name AS first_name_before,
+    v.first_name AS first_name_after,
+    b.last_name AS last_name_before,
+    v.last_name AS last_name_after,
+    b.email AS email_before,
+    v.email AS email_after,
+    b.phone AS phone_before,
+    v.phone AS phone_after,
+    b.created_at AS created_at_before,
+    v.created_at AS created_at_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS b
+    ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.customer_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.first_name AS first_name_before,
+    CAST(NULL AS STRING) AS first_name_after,
+    v.last_name AS last_name_before,
+    CAST(NULL AS STRING) AS last_name_after,
+    v.email AS email_before,
+    CAST(NULL AS STRING) AS email_after,
+    v.phone AS phone_before,
+    CAST(NULL AS STRING) AS phone_after,
+    v.created_at AS created_at_before,
+    CAST(NULL AS TIMESTAMP) AS created_at_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS n
+    ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_health
+OPTIONS (
+  description='What is wrong with the history customer_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -259,6 +392,98 @@ AS (
     )
 );
 
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.order_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in order_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.order_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.customer_id AS customer_id_before,
+    v.customer_id AS customer_id_after,
+    b.order_date AS order_date_before,
+    v.order_date AS order_date_after,
+    b.status AS status_before,
+    v.status AS status_after,
+    b.total_amount AS total_amount_before,
+    v.total_amount AS total_amount_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.order_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.order_snapshot AS b
+    ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.order_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.customer_id AS customer_id_before,
+    CAST(NULL AS INT64) AS customer_id_after,
+    v.order_date AS order_date_before,
+    CAST(NULL AS DATE) AS order_date_after,
+    v.status AS status_before,
+    CAST(NULL AS STRING) AS status_after,
+    v.total_amount AS total_amount_before,
+    ROUND(CAST(NULL AS NUMERIC), 2) AS total_amount_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.order_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.order_snapshot AS n
+    ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.order_snapshot_health
+OPTIONS (
+  description='What is wrong with the history order_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM `acme-analytics`.snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -339,6 +564,98 @@ AS (
       h.valid_to > p_at OR h.valid_to IS NULL
     )
 );
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.payment_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in payment_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.payment_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.order_id AS order_id_before,
+    v.order_id AS order_id_after,
+    b.payment_method AS payment_method_before,
+    v.payment_method AS payment_method_after,
+    b.amount AS amount_before,
+    v.amount AS amount_after,
+    b.status AS status_before,
+    v.status AS status_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS b
+    ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.payment_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.order_id AS order_id_before,
+    CAST(NULL AS INT64) AS order_id_after,
+    v.payment_method AS payment_method_before,
+    CAST(NULL AS STRING) AS payment_method_after,
+    v.amount AS amount_before,
+    ROUND(CAST(NULL AS NUMERIC), 2) AS amount_after,
+    v.status AS status_before,
+    CAST(NULL AS STRING) AS status_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS n
+    ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_health
+OPTIONS (
+  description='What is wrong with the history payment_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers
@@ -589,8 +906,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -1084,11 +1401,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -1109,8 +1426,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -1165,8 +1482,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -1547,11 +1864,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -1572,8 +1889,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -1632,8 +1949,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2080,11 +2397,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -2105,8 +2422,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2164,8 +2481,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2493,11 +2810,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       v_updated_rows,
@@ -2516,8 +2833,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2567,8 +2884,8 @@ BEGIN
   DECLARE v_target_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2775,11 +3092,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
@@ -2797,8 +3114,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2852,8 +3169,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -3182,11 +3499,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
@@ -3204,8 +3521,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -3240,8 +3557,8 @@ BEGIN
   DECLARE v_new_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -3445,11 +3762,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       inserted_rows, deleted_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_new_rows,
       v_target_rows
     );
@@ -3465,8 +3782,832 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_customer_snapshot.sql: check of snapshots.customer_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_customer_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_customer_snapshot()
+OPTIONS (description = 'Fails when the history customer_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                END AS c360_problem,
+                COALESCE(CAST(v.customer_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.customer_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+                FROM `acme-analytics`.snapshots.customer_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.customer_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view customer_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_customer_snapshot.sql: rewind of snapshots.customer_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_customer_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.customer_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.customer_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.customer_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_order_snapshot.sql: check of snapshots.order_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_order_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_order_snapshot()
+OPTIONS (description = 'Fails when the history order_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                  WHEN v.valid_to < v.c360_next
+                  THEN 'gap'
+                  WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                  THEN 'orphan'
+                END AS c360_problem,
+                COALESCE(CAST(v.order_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.order_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+                FROM `acme-analytics`.snapshots.order_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.order_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view order_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_order_snapshot.sql: rewind of snapshots.order_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.order_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.order_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.order_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.order_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_payment_snapshot.sql: check of snapshots.payment_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_payment_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_payment_snapshot()
+OPTIONS (description = 'Fails when the history payment_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                  WHEN v.valid_to < v.c360_next
+                  THEN 'gap'
+                  WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                  THEN 'orphan'
+                END AS c360_problem,
+                COALESCE(CAST(v.payment_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.payment_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+                FROM `acme-analytics`.snapshots.payment_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.payment_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view payment_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_payment_snapshot.sql: rewind of snapshots.payment_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.payment_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.payment_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.payment_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -3498,6 +4639,26 @@ BEGIN
   CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
   CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
   CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
+END;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL `acme-analytics`.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM `acme-analytics`.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM `acme-analytics`.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
 END;
 
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d11b55de8acf8a1595a88b16568c5a1e52483cf3919778220c7739fb755edafd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ceeb7167f7c5cb403eebeb1f088a52d610bb76ee79f1d0c3f5730a3554d6c824
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -58,6 +58,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -79,8 +81,9 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
@@ -88,7 +91,9 @@ COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it
 
 -- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -110,13 +115,14 @@ BEGIN
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
                      WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -150,10 +156,48 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
   LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       r.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
+         WHERE r.node = s.node
+           AND r.status = 'running') AS r;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -273,6 +317,124 @@ WHERE
 $$;
 COMMENT ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) IS 'customer_snapshot as it was at an instant: at most one row per key.';
 
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.customer_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    customer_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    first_name_before TEXT,
+    first_name_after TEXT,
+    last_name_before TEXT,
+    last_name_after TEXT,
+    email_before TEXT,
+    email_after TEXT,
+    phone_before TEXT,
+    phone_after TEXT,
+    created_at_before TIMESTAMPTZ,
+    created_at_after TIMESTAMPTZ,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.first_name AS first_name_before,
+  v.first_name AS first_name_after,
+  b.last_name AS last_name_before,
+  v.last_name AS last_name_after,
+  b.email AS email_before,
+  v.email AS email_after,
+  b.phone AS phone_before,
+  v.phone AS phone_after,
+  b.created_at AS created_at_before,
+  v.created_at AS created_at_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.first_name AS first_name_before,
+  CAST(NULL AS TEXT) AS first_name_after,
+  v.last_name AS last_name_before,
+  CAST(NULL AS TEXT) AS last_name_after,
+  v.email AS email_before,
+  CAST(NULL AS TEXT) AS email_after,
+  v.phone AS phone_before,
+  CAST(NULL AS TEXT) AS phone_after,
+  v.created_at AS created_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS created_at_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in customer_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -378,6 +540,122 @@ WHERE
 $$;
 COMMENT ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) IS 'order_snapshot as it was at an instant: at most one row per key.';
 
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.order_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    order_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    customer_id_before BIGINT,
+    customer_id_after BIGINT,
+    order_date_before DATE,
+    order_date_after DATE,
+    status_before TEXT,
+    status_after TEXT,
+    total_amount_before NUMERIC(12, 2),
+    total_amount_after NUMERIC(12, 2),
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.order_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.customer_id AS customer_id_before,
+  v.customer_id AS customer_id_after,
+  b.order_date AS order_date_before,
+  v.order_date AS order_date_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.total_amount AS total_amount_before,
+  v.total_amount AS total_amount_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS b
+  ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.order_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.customer_id AS customer_id_before,
+  CAST(NULL AS BIGINT) AS customer_id_after,
+  v.order_date AS order_date_before,
+  CAST(NULL AS DATE) AS order_date_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.total_amount AS total_amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS total_amount_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS n
+  ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.order_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in order_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.order_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -482,6 +760,122 @@ WHERE
   )
 $$;
 COMMENT ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) IS 'payment_snapshot as it was at an instant: at most one row per key.';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.payment_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    payment_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    order_id_before BIGINT,
+    order_id_after BIGINT,
+    payment_method_before TEXT,
+    payment_method_after TEXT,
+    amount_before NUMERIC(12, 2),
+    amount_after NUMERIC(12, 2),
+    status_before TEXT,
+    status_after TEXT,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS BIGINT) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS TEXT) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.payment_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in payment_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.example IS 'Up to five keys.';
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers
@@ -3963,6 +4357,944 @@ $$;
 REVOKE ALL ON PROCEDURE c360_control.run_mart_customer_360(TIMESTAMPTZ) FROM PUBLIC;
 
 
+-- ==================== procedures/check_customer_snapshot.sql: check of snapshots.customer_snapshot
+
+-- Fails when the history customer_snapshot is not sound.
+--
+--   CALL c360_control.check_customer_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_customer_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.customer_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+                  FROM snapshots.customer_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view customer_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_customer_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_customer_snapshot.sql: rewind of snapshots.customer_snapshot
+
+-- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_customer_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.customer_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.customer_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.customer_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_customer_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/check_order_snapshot.sql: check of snapshots.order_snapshot
+
+-- Fails when the history order_snapshot is not sound.
+--
+--   CALL c360_control.check_order_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_order_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                    WHEN v.valid_to < v.c360_next
+                    THEN 'gap'
+                    WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                    THEN 'orphan'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.order_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.order_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+                  FROM snapshots.order_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view order_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_order_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_order_snapshot.sql: rewind of snapshots.order_snapshot
+
+-- Takes the history order_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_order_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_order_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_order_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.order_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.order_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.order_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_order_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/check_payment_snapshot.sql: check of snapshots.payment_snapshot
+
+-- Fails when the history payment_snapshot is not sound.
+--
+--   CALL c360_control.check_payment_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_payment_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                    WHEN v.valid_to < v.c360_next
+                    THEN 'gap'
+                    WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                    THEN 'orphan'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.payment_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+                  FROM snapshots.payment_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view payment_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_payment_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_payment_snapshot.sql: rewind of snapshots.payment_snapshot
+
+-- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_payment_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_payment_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_payment_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.payment_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.payment_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.payment_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_payment_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
 -- ==================== jobs/run_job_snapshots_daily.sql: job snapshots_daily
 
 -- CALL c360_control.run_job_snapshots_daily();
@@ -3998,12 +5330,28 @@ $$;
 REVOKE ALL ON PROCEDURE c360_control.run_job_incrementals() FROM PUBLIC;
 
 
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
+
+
 -- ==================== grants.sql: who may do what
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
 GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
-GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
@@ -4026,10 +5374,13 @@ GRANT EXECUTE ON PROCEDURE c360_control.run_job_incrementals() TO c360_job;
 GRANT USAGE ON SCHEMA intermediate, marts, snapshots, staging TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot_health TO c360_read;
 GRANT SELECT ON staging.stg_customers TO c360_read;
 GRANT SELECT ON staging.stg_interactions TO c360_read;
 GRANT SELECT ON staging.stg_orders TO c360_read;
@@ -4039,8 +5390,11 @@ GRANT SELECT ON intermediate.int_interactions TO c360_read;
 GRANT SELECT ON intermediate.int_payments TO c360_read;
 GRANT SELECT ON marts.mart_customer_360 TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 
 
 INSERT INTO c360_control.release (shape)

@@ -14,7 +14,7 @@ import yaml
 from c360gen.emit.files import File
 from c360gen.pipeline import LoadedProject, build
 from tests.conftest import CASES, in_database
-from tests.test_scenarios import SCENARIOS
+from tests.test_scenarios import SCENARIOS, runs_of
 from tests.worlds import Embedded
 
 ELSEWHERE = (
@@ -61,8 +61,10 @@ def test_every_branch(server: str, project: Callable[[Path], LoadedProject]) -> 
         for step in scenario["steps"]:
             for statement in step.get("sql", []):
                 found.sql(statement)
-            for node in step.get("run", scenario["run"]):
+            for node in runs_of(step, scenario):
                 found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
+            for task in step.get("tasks", []):
+                found.task(task["action"], task["node"], task.get("with", {}), bool(task.get("apply")))
         for name, branch in branches.items():
             label = re.sub(r"stage_\w+", "stage_", branch.partition(": ")[2])
             known.add(label)

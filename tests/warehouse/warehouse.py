@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import duckdb
@@ -80,7 +81,9 @@ class Warehouse:
                 tree = self.machine.bind(self.machine.parse(statement), script=False)
                 self._known()
                 self.machine.execute(self.connection, tree)
-            elif not word.startswith(("GRANT", "CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+            elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                self._function(statement)
+            elif not word.startswith("GRANT"):
                 raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
         self._catalog_views()
         self.procedures = self._read(text)
@@ -130,6 +133,17 @@ class Warehouse:
             tree.this.set("expressions", kept)
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
+
+    def _function(self, statement: str) -> None:
+        """CREATE … FUNCTION of one query → a macro; arguments are typed by whoever calls it."""
+        head, body = statement.split("$$")[:2] if "$$" in statement else statement.split("\nAS (\n")
+        opening = head.splitlines()[0]
+        name = re.search(r"FUNCTION (\S+?)\(", opening)[1]
+        self._known()
+        text = body.strip() if "$$" in statement else body.rpartition(")")[0]
+        query = self.machine.place(self.machine.parse(text)).sql("duckdb")
+        parameters = ", ".join(re.findall(r"\bp_\w+", opening))
+        self.connection.execute(f"CREATE OR REPLACE MACRO {self.machine.path(name)}({parameters}) AS TABLE {query}")
 
     def _catalog_views(self) -> None:
         """INFORMATION_SCHEMA.COLUMNS as the warehouse would show it."""

@@ -156,7 +156,7 @@ class BigQuery(Warehouse):
         return [
             self.shell("table_function.sql.j2", {
                 "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
-                "description": self.string_escape(op.description), "parameter": self.type(types.TIMESTAMPTZ),
+                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
 
@@ -182,6 +182,12 @@ class BigQuery(Warehouse):
             "because": step.because, "when": self.lower(step.when, names), "parts": parts,
             "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
         })  # fmt: skip
+
+    def flag_parameter(self, type_: str) -> str:
+        return f"IN p_dry_run {type_}"
+
+    def example(self, type_: exp.DataType) -> str:
+        return f"{self.type(type_)} {super().example(type_)}" if type_.this is T.TIMESTAMPTZ else super().example(type_)
 
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
         """BigQuery has no default arguments: every CALL passes all."""

@@ -10,7 +10,7 @@ from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Write
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -83,7 +83,7 @@ class Postgres(Dialect):
             self.shell("table_function.sql.j2", {
                 "name": self.path(address), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
                 "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameter": self.type(types.TIMESTAMPTZ),
+                "parameters": self.function_parameters(op), "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
             })
         ]  # fmt: skip
 
@@ -154,6 +154,15 @@ class Postgres(Dialect):
             "expected": None if step.expected is None else self.lower(step.expected, names),
         })  # fmt: skip
 
+    def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.string_escape(self.label(names.node(task.node)))
+        values = {
+            **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
+            "steps": [self._step(s, names, label) for s in task.steps],
+            "counters": [(n, self.lower(task.counters[n], names)) for n in COUNTERS if n in task.counters],
+        }  # fmt: skip
+        return [self.shell("task_script.sql.j2" if self.scripted(names) else "task.sql.j2", values)]
+
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         return [
             self.shell("job.sql.j2", {
@@ -190,10 +199,8 @@ class Postgres(Dialect):
                 "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
                 "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
                 "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
-                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}(TIMESTAMPTZ)"
-                              for n in names.project.nodes.values() if n.kind == "snapshot"],
-                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values()
-                              for i in ([n.identifier, f"{n.identifier}_current"] if n.kind == "snapshot" else [n.identifier])],
+                "functions": self.functions(names),
+                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values() for i in (n.identifier, *n.views)],
             })
         ]  # fmt: skip
 

@@ -121,7 +121,7 @@ class Snowflake(Warehouse):
             self.shell("table_function.sql.j2", {
                 "name": self.path(names.node(op.of, op.name)), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
                 "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameter": self.type(types.TIMESTAMPTZ),
+                "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
 
@@ -150,6 +150,9 @@ class Snowflake(Warehouse):
     def _scripting(self, condition: exp.Expr, names: Names) -> str:
         return self.lower(condition, names).sql("snowflake").replace(":v_", "v_")
 
+    def example(self, type_: exp.DataType) -> str:
+        return f"{super().example(type_)}::TIMESTAMP_NTZ" if type_.this is T.TIMESTAMPTZ else super().example(type_)
+
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
         return f"CALL {self.path(procedure)}();"
 
@@ -160,7 +163,6 @@ class Snowflake(Warehouse):
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
         others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
         nodes = [(n, f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
-        snapshots = [n for n in names.project.nodes.values() if n.kind == "snapshot"]
         return [
             self.shell("grants.sql.j2", {
                 "database": names.database and self.environment_name(names.database).sql("snowflake"),
@@ -171,7 +173,7 @@ class Snowflake(Warehouse):
                 "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
                 "relations": self.relations(names),
-                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}({time})" for n in snapshots],
+                "functions": self.functions(names),
             })
         ]  # fmt: skip
 

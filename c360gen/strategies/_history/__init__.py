@@ -5,16 +5,16 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Program
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, SchemaOp, Traits
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
 from c360gen.project.nodes import Node, Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._history import stage
+from c360gen.strategies._history import helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
-from c360gen.strategies._history.versions import is_live, is_open, not_marker, recorded_of, stored_type
-from c360gen.strategies._sql import any_of, codes, every, is_null
+from c360gen.strategies._history.versions import is_open, recorded_of, stored_type
+from c360gen.strategies._sql import codes, is_null
 from c360gen.terms import types
-from c360gen.terms.symbols import column, relation
+from c360gen.terms.symbols import column
 
 
 def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
@@ -24,7 +24,7 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
     kept: tuple[SchemaOp, ...] = (_quarantine(node, source),) if node.policies.quarantines else ()
     return Artefacts(
         objects=(_table(node, source), *_indexes(node, traits), *kept, staged),
-        helpers=(_current(node), _as_of(node)),
+        helpers=helpers.all_of(node),
         program=Program(
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
@@ -38,6 +38,7 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
             lookback=node.lookback if node.source_delta else None,
             tolerance=node.policies.future_tolerance,
         ),
+        tasks=tasks.all_of(node),
     )
 
 
@@ -126,28 +127,3 @@ def _quarantine(node: Node, source: str) -> CreateTable:
         ),
         description=f"Rows of {source} that were kept out of {node.name}, each once.",
     )
-
-
-def _current(node: Node) -> CreateView:
-    hidden = (node.valid_to, node.is_deleted)
-    shown = [c for c in node.columns if c.name not in hidden]
-    query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
-    return CreateView(
-        f"{node.identifier}_current", query.where(is_live(node, "h")),
-        tuple(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in shown),
-        f"The open versions of {node.name}: one row per key.", of=node.name,
-    )  # fmt: skip
-
-
-def _as_of(node: Node) -> CreateTableFunction:
-    shown = [c for c in node.columns if c.name != node.is_deleted]
-    query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
-    at = exp.Placeholder(this="at")
-    later = [exp.GT(this=column(node.valid_to, "h"), expression=at)]
-    still: exp.Expr = later[0] if node.open_until is not None else exp.Paren(this=any_of([*later, is_null(column(node.valid_to, "h"))]))
-    started = exp.LTE(this=column(node.valid_from, "h"), expression=at.copy())
-    query = query.where(every(c for c in (started, still, not_marker(node, "h")) if c is not None))
-    return CreateTableFunction(
-        f"{node.identifier}_as_of", node.name, query, tuple(ColumnDef(c.name, stored_type(c.type)) for c in shown),
-        f"{node.name} as it was at an instant: at most one row per key.",
-    )  # fmt: skip

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bb4b83f49e71b1d4f066cde7cc81c268af76e3d02c7e72533a4bfff00c6e2d5f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 028e3ca061022136695462707c5d36acf61ca87137d5da52d8504198076390bf
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -43,8 +43,8 @@ BEGIN
   DECLARE v_target_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -251,11 +251,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
@@ -273,8 +273,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;

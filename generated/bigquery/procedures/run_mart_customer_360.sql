@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4cba0931767e6e09e95e543f8347fd55be967ed7e57d21efeab783e8c5dbf2c0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb66a66a5b8b7b22c0fb7fe546e2b9e6c32458d2f4ddc599a6b432ffd9f73c0e
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -28,8 +28,8 @@ BEGIN
   DECLARE v_new_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -233,11 +233,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       inserted_rows, deleted_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_new_rows,
       v_target_rows
     );
@@ -253,8 +253,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;

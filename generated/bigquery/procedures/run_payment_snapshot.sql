@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df698ce62eae6e31a741a88ff2b9b1e2784edfc2b3f23c3d08905a6807ddd43f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c173fc1110cdf052ad48a9c747ce8ecd2685eca4dc1c2f39a13c127dff4b12b
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -52,8 +52,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -500,11 +500,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -525,8 +525,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;

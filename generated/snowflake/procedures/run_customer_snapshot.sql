@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c49c7c4865bc2e96cd95a81565d64508b9de0ffefadd2fc550f7923120cae23
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4294a2f7133d07622e86966bb6e7fc74787c2e8a5ee5d6ae7a331e8776d14bb0
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -68,8 +68,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -591,11 +591,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -614,8 +614,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';

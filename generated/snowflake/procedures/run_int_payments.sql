@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e8ba68142f97a1c1168f25edbf9cb09e5d3b57f9936745bc8649ccd087d37d1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2808d7f614298d51a2332c3051f52377538088f417abb473467ec3aa23e1d528
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -60,8 +60,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -413,11 +413,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
     source_rows, inserted_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
     :v_source_rows,
     :v_new_rows,
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE :v_deleted_rows END,
@@ -433,8 +433,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';

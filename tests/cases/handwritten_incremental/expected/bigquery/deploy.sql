@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a4975345b8afec707edff33149f86d15e83949c3a9c825ada035ef0cd14e7d9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b3660a0abe082bef22c8f28054d275643a36b7bd88bcc26420c4c9f1d40881c8
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -30,6 +30,8 @@ END IF;
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
   as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
@@ -64,13 +66,18 @@ CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
-OPTIONS (description = 'One row per run and how it ended')
+OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
@@ -85,7 +92,41 @@ SELECT
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
 FROM `acme-analytics`.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN `acme-analytics`.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.node_status
+OPTIONS (description = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded')
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM `acme-analytics`.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM `acme-analytics`.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -158,8 +199,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -464,11 +505,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_new_rows,
       v_updated_rows,
@@ -487,10 +528,30 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
+END;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL `acme-analytics`.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM `acme-analytics`.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM `acme-analytics`.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
 END;
 
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 692d2c8b6db52a1e2d79e39c9929fc4e28fda4ff3ab04dded9f37b904a93c74b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1d45b212eb777965239e8955598c87d469948cd752d9d7c3f6fe883c5819874
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -54,6 +54,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -75,8 +77,9 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
@@ -84,7 +87,9 @@ COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it
 
 -- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -106,13 +111,14 @@ BEGIN
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
                      WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -146,10 +152,48 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
   LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       r.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
+         WHERE r.node = s.node
+           AND r.status = 'running') AS r;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -619,6 +663,22 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.run_latest(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 
 
 INSERT INTO c360_control.release (shape)

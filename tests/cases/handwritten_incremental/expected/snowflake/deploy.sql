@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29d6491505891df2677d280b2b5f34a419cbe02b8d639dc87840c7ebf8e6a730
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 678120bc1710751b6d30eebcbd566531ac0eada8a36356a497c751050fba2730
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -35,6 +35,8 @@ $$;
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
   as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
@@ -66,14 +68,19 @@ COMMENT = 'Written in the transaction of the data, whatever the node: also the p
 
 CREATE OR REPLACE VIEW C360.c360_control.run_status
 COPY GRANTS
-COMMENT = 'One row per run and how it ended'
+COMMENT = 'One row per run and how it ended; a run that a rewind has undone is rewound'
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
   MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
@@ -87,7 +94,42 @@ SELECT
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN C360.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW C360.c360_control.node_status
+COPY GRANTS
+COMMENT = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded'
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM C360.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM C360.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -171,8 +213,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -501,11 +543,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_new_rows,
     :v_updated_rows,
@@ -522,12 +564,40 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
     EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Removes old rows of the run log'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+BEGIN
+  DELETE FROM C360.c360_control.run_log
+  WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM C360.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  RETURN 'old rows are gone';
 END;
 $$;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24805a3c7deba26e6b0865297c88d4d59ca81410d941da3ee5828e0accae954b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 43690208f891814b3ed45904bdccf384b0d3ff5f8a6e09db2b87663598af8dc5
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -55,6 +55,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -76,8 +78,9 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
@@ -85,7 +88,9 @@ COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it
 
 -- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -107,13 +112,14 @@ BEGIN
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
                      WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -147,10 +153,48 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
   LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       r.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
+         WHERE r.node = s.node
+           AND r.status = 'running') AS r;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -282,6 +326,112 @@ WHERE
   )
 $$;
 COMMENT ON FUNCTION snap.user_as_of(TIMESTAMPTZ) IS 'user as it was at an instant: at most one row per key.';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snap.user_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    "group" BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    select_before TEXT,
+    select_after TEXT,
+    "Größe_before" TEXT,
+    "Größe_after" TEXT,
+    "two words_before" TEXT,
+    "two words_after" TEXT,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v."group",
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b."select" AS select_before,
+  v."select" AS select_after,
+  b."Größe" AS "Größe_before",
+  v."Größe" AS "Größe_after",
+  b."two words" AS "two words_before",
+  v."two words" AS "two words_after",
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS b
+  ON b."group" = v."group" AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v."group",
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v."select" AS select_before,
+  CAST(NULL AS TEXT) AS select_after,
+  v."Größe" AS "Größe_before",
+  CAST(NULL AS TEXT) AS "Größe_after",
+  v."two words" AS "two words_before",
+  CAST(NULL AS TEXT) AS "two words_after",
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS n
+  ON n."group" = v."group" AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snap.user_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in user after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snap.user_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h."group",
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+      FROM snap."user" AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
+
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snap.user_health.example IS 'Up to five keys.';
 
 
 -- ==================== procedures/run_table.sql: run of int.limit
@@ -1296,6 +1446,332 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.run_user(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/check_user.sql: check of snap.user
+
+-- Fails when the history user is not sound.
+--
+--   CALL c360_control.check_user();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_user()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h."group",
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+                  FROM snap."user" AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view user_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_user() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_user.sql: rewind of snap.user
+
+-- Takes the history user back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_user('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_user('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_user(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snap."user" AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snap."user" AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snap."user" AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_user(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 
 
 INSERT INTO c360_control.release (shape)

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eba3289628dcb22c71d8d0392e3d5cb1897733c825d9fc109b630366874ca310
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a939159ff3e3480265894ea53fa3cf87d8ce69fea3b6012a6cdde5db7bc10936
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -56,8 +56,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -525,11 +525,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -550,8 +550,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;

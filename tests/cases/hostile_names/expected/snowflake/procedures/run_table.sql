@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b4ed5287691dd4a2f158e7e219c8e501994b8d4e0354794ae0ad452383d55ac7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ab4849d71273a5190bfc99d780d6e4f8cfdecb2dbc761bdb66d581834d071a04
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -58,8 +58,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -365,11 +365,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_new_rows,
     :v_updated_rows,
@@ -386,8 +386,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';

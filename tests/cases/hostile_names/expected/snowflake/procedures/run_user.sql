@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a58398ff73178d1958952ddbb588778bc8744a8a88cb2e336f6d9569a503362
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a97441f1f4138b4c3ce64d4d96faa0ea15819541cd288a3b5dbd2a7993f0a5c
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -68,8 +68,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -565,11 +565,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -588,8 +588,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
