@@ -35,11 +35,14 @@ class Window:
 class Sides:
     """dbt writes into schemas that begin with dbt_, c360gen into those that the specs name; both read the same sources."""
 
-    def __init__(self, engine: str, database: str, folder: Path, timezone: str = "UTC"):
+    def __init__(self, engine: str, database: str, folder: Path, timezone: str = "UTC", *, merges: bool = False):
         self.engine, self.database, self.timezone = engine, database, timezone
         self.project, self.specs = folder / "dbt", folder / "specs"
         shutil.copytree(PROJECT, self.project)
         (self.project / "models").mkdir()
+        if merges:
+            (self.project / "macros").mkdir()
+            shutil.copy(PROJECT.parent / "merge.sql", self.project / "macros")
         self.specs.mkdir()
         self.windows: list[Window] = []
         self._session: engines.Session | None = None
