@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test verify matrix lint golden clean
+.PHONY: demo test verify matrix dbt lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,14 @@ verify: $(VENV)/test-installed ## every judge over the committed output
 
 matrix: ## the test suite on every Python that is found
 	for p in python3.11 python3.12 python3.13; do $$p --version && $(MAKE) test PYTHON=$$p VENV=.venv-$$p || exit 1; done
+
+.venv-dbt/installed: pyproject.toml tests/dbt/requirements.txt
+	$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check -e '.[postgres]' -r tests/dbt/requirements.txt
+	@touch $@
+
+dbt: .venv-dbt/installed ## compat: dbt beside real dbt, on DuckDB and Postgres, in a venv of its own
+	.venv-dbt/bin/python -m pytest tests/dbt
 
 golden: $(VENV)/test-installed ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build

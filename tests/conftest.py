@@ -39,9 +39,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database(server: str) -> str:
     """The URI of a database of its own."""
+    return new_database(server, f"test_{next(_numbers)}")
+
+
+def new_database(server: str, name: str) -> str:
+    """Create a database on a server → its URI."""
     import psycopg
 
-    name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return in_database(server, name)

@@ -34,9 +34,9 @@ def meaning(node: Node, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
     return _hash({
-        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
-        "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation, "updated_at": node.updated_at,
-        "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
+        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "compat": node.compat,
+        "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation,
+        "updated_at": node.updated_at, "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
         "deleted": (node.deleted_flag, node.deleted_at), "interval": (node.valid_from, node.valid_to, _instant(node.open_until)),
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,

@@ -62,7 +62,7 @@ def _node(
     program = programs.get(node.name)
     return {
         "id": node.id, "name": node.name, "resource_type": "snapshot" if node.kind == "snapshot" else "model", "kind": node.kind,
-        "strategy": node.strategy, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
+        "strategy": node.strategy, "compat": node.compat, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
         "full_refresh": bool(program and program.full_refresh),

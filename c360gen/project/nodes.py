@@ -121,11 +121,17 @@ class Node:
     description: str = ""
     key: tuple[str, ...] = ()
     strategy: str = ""
+    compat: str | None = None
+    """dbt: the node must keep what `dbt snapshot` keeps. What follows from that is in `detects`, `horizon` and the columns below."""
     queries: Mapping[str, Query] = field(default_factory=dict)
     """By dialect; "" is the project's own. Empty for snapshots."""
     relation: str | None = None
     """What a snapshot reads: an id as in depends_on."""
     updated_at: str | None = None
+    detects: Literal["values", "time"] = "values"
+    """What tells that a row changed: values of tracked columns, or an updated_at later than the open version's start."""
+    horizon: Literal["as_of", "latest"] = "as_of"
+    """The latest updated_at that may date a version: the run time, or that plus its tolerance."""
     tracked: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     """Columns whose changes overwrite the open version (SCD type 1)."""
@@ -136,6 +142,9 @@ class Node:
     valid_to: str = "valid_to"
     is_deleted: str | None = None
     """The column that tells a marker from a version; hard_deletes: new_record only."""
+    row_id: str | None = None
+    row_time: str | None = None
+    """dbt's columns dbt_scd_id and dbt_updated_at: written for readers that expect them, read by nothing here."""
     open_until: dt.datetime | None = None
     """valid_to of open versions; None: it is NULL."""
     nullable_key: tuple[str, ...] = ()

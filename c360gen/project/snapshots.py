@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project import compat
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Test
@@ -73,10 +75,10 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     _strategy(located, diagnostics)
     _policies(located, diagnostics)
+    compat.check(located, diagnostics)
     _physical(located, relation, diagnostics)
-    names = config.snapshot_meta_column_names
-    marker = names.dbt_is_deleted if config.hard_deletes == "new_record" else None
-    own = [names.dbt_valid_from, names.dbt_valid_to, *([marker] if marker else [])]
+    names = compat.history_names(config)
+    own = names.all
     for name in (*own, *OWN_COLUMNS):
         if name in relation:
             help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
@@ -93,13 +95,15 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         if name not in relation and name not in own:
             near = nearest_or_list(name, relation, "columns")
             diagnostics.error("C205", f"columns: {source} has no column {name}", located.span("columns", index, "name"), near)
-    never = {*key, updated_at, deleted_flag, deleted_at, *own}
-    behaviour = _behaviour(located, relation, {n for n in never if n}, diagnostics)
-    tracked = _tracked(located, relation, {n for n in never if n} | set(behaviour), column)
+    times = () if config.compat else (updated_at, deleted_flag, deleted_at)  # dbt's `check_cols: all` counts them as well
+    never = {n for n in (*key, *times, *own) if n}
+    behaviour = _behaviour(located, relation, never, diagnostics)
+    detects: Literal["values", "time"] = "time" if config.compat and config.strategy == "timestamp" else "values"
+    tracked = _tracked(located, relation, never | set(behaviour), column) if detects == "values" else ()
     for name, chosen in behaviour.items():
         if chosen == "new_version" and name not in tracked:
             tracked = (*tracked, name)
-    if not tracked and len(diagnostics.found) == before:
+    if not tracked and detects == "values" and len(diagnostics.found) == before:
         message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
     needed = {n for n in (*key, *own, updated_at, version) if n}
@@ -110,20 +114,25 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         Column(c.name, c.type, described[c.name].description if c.name in described else c.description, ((ids[0], c.name),))
         for c in relation.values()
     ]
+    is_deleted = types.TEXT if config.compat else types.BOOLEAN
     until = "NULL" if config.dbt_valid_to_current is None else f"{config.dbt_valid_to_current:%Y-%m-%d}"
     history = [
-        (names.dbt_valid_from, types.TIMESTAMPTZ, "First instant of this version (UTC, inclusive)."),
-        (names.dbt_valid_to, types.TIMESTAMPTZ, f"First instant after this version (UTC); {until} while it is current."),
-        *([(marker, types.BOOLEAN, "Whether this version only says that the key is gone.")] if marker else []),
+        (names.row_id, types.TEXT, "dbt's md5 of the key and the start of this version; kept for readers, read by no run."),
+        (names.row_time, types.TIMESTAMPTZ, "The start of this version once more, as dbt keeps it."),
+        (names.valid_from, types.TIMESTAMPTZ, "First instant of this version (UTC, inclusive)."),
+        (names.valid_to, types.TIMESTAMPTZ, f"First instant after this version (UTC); {until} while it is current."),
+        (names.is_deleted, is_deleted, "Whether this version only says that the key is gone."),
     ]
-    columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history]
+    columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history if name]
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
-        strategy=config.strategy or "", relation=ids[0], updated_at=updated_at, tracked=tracked,
+        strategy=config.strategy or "", compat=config.compat, relation=ids[0], updated_at=updated_at, detects=detects,
+        horizon="latest" if config.compat else "as_of", tracked=tracked,
         overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
-        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.dbt_valid_from,
-        valid_to=names.dbt_valid_to, is_deleted=marker, open_until=config.dbt_valid_to_current, nullable_key=nullable,
+        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.valid_from,
+        valid_to=names.valid_to, is_deleted=names.is_deleted, row_id=names.row_id, row_time=names.row_time,
+        open_until=config.dbt_valid_to_current, nullable_key=nullable,
         policies=Policies(
             config.on_duplicate_key, config.on_null_key, config.on_null_updated_at, config.on_future_updated_at,
             config.on_unmoved_timestamp, config.on_empty_source, config.max_delete_fraction, config.min_delete_rows,
@@ -147,7 +156,7 @@ def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
 def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:
     """partition_by, cluster_by and indexes name columns of the history."""
     config = located.spec.config
-    history = {*relation, config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to}
+    history = {*relation, *compat.history_names(config).all}
     listed: list[tuple[str, str, tuple[str | int, ...]]] = []
     if config.partition_by:
         listed.append(("partition_by", config.partition_by, ("partition_by",)))
@@ -202,7 +211,7 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         wrong("on_null_key", "on_null_key means nothing where every column of the key may be NULL")
     if config.source_delta is None:
         wrong("lookback", "lookback of a snapshot needs source_delta: true", code="C105")
-    elif config.on_unmoved_timestamp != "ignore":
+    elif config.on_unmoved_timestamp != "ignore" and config.compat is None:
         help = "say on_unmoved_timestamp: ignore as well, which accepts that, or leave source_delta away"
         wrong("source_delta", "source_delta cannot see a row that changes without its updated_at", help)
     if config.source_delta and config.source_delta.deletes == "none" and config.hard_deletes != "ignore" and not (

@@ -151,11 +151,13 @@ class Source(Spec):
 
 
 class MetaColumns(Spec):
-    """dbt's snapshot_meta_column_names: the names of the history columns."""
+    """dbt's snapshot_meta_column_names: the names of the history columns. Left away: dbt's under compat: dbt, else without `dbt_`."""
 
-    dbt_valid_from: str = "valid_from"
-    dbt_valid_to: str = "valid_to"
-    dbt_is_deleted: str = "is_deleted"
+    dbt_valid_from: str | None = None
+    dbt_valid_to: str | None = None
+    dbt_is_deleted: str | None = None
+    dbt_scd_id: str | None = Field(None, description="Only with compat: dbt.")
+    dbt_updated_at: str | None = Field(None, description="Only with compat: dbt.")
 
 
 class Erasure(Spec):
@@ -221,6 +223,9 @@ Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 class SnapshotConfig(NodeConfig):
     strategy: Literal["timestamp", "check"] | None = None
+    compat: Literal["dbt"] | None = Field(
+        None, description="dbt: changes are found, dated and stored as `dbt snapshot` does it, so that both leave the same rows."
+    )
     updated_at: str | None = None
     check_cols: Literal["all"] | AllExcept | Names = ()
     hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
@@ -391,7 +396,6 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
             "pre_hook", "post_hook", "quote_columns", "group", "docs", "full_refresh", "target_schema", "target_database",
         }
     ),
-    "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at"}),
     "models": frozenset(
         {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
     ),

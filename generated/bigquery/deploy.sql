@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9da939b4ee9f78948ba83a3d1b8f10b2553dcfb3000dccabf54301e35401b976
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e14fbc647a08384128ea9caeb8854350a2293df7b3a922ebd5f5dded318aa4d0
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -877,7 +877,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(
 OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1458,7 +1458,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN 
 OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1923,7 +1923,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(I
 OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2455,7 +2455,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_order
 OPTIONS (description = 'Brings int_customer_orders up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
-  DECLARE c_spec_hash STRING DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+  DECLARE c_spec_hash STRING DEFAULT '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2863,7 +2863,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(I
 OPTIONS (description = 'Brings int_interactions up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
-  DECLARE c_spec_hash STRING DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+  DECLARE c_spec_hash STRING DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3145,7 +3145,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_
 OPTIONS (description = 'Brings int_payments up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
-  DECLARE c_spec_hash STRING DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+  DECLARE c_spec_hash STRING DEFAULT '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3546,7 +3546,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(
 OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
-  DECLARE c_spec_hash STRING DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+  DECLARE c_spec_hash STRING DEFAULT '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3800,7 +3800,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_customer_snapsho
 OPTIONS (description = 'Fails when the history customer_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -3926,7 +3926,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_customer_snapsh
 OPTIONS (description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -4072,7 +4072,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_order_snapshot()
 OPTIONS (description = 'Fails when the history order_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -4202,7 +4202,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(
 OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -4348,7 +4348,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_payment_snapshot
 OPTIONS (description = 'Fails when the history payment_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -4478,7 +4478,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapsho
 OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

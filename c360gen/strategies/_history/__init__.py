@@ -44,6 +44,9 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
 
 def _rules(node: Node, source: str) -> tuple[str, ...]:
     tracked = "any of its columns" if node.strategy == "timestamp" or len(node.tracked) > 6 else ", ".join(node.tracked)
+    changed = f"{tracked} differs from its open version (NULL-safe)"
+    if node.detects == "time":
+        changed = f"its {node.updated_at} is later than {node.valid_from} of its open version, and only then"
     when = f"{node.updated_at}, or the run time where {node.updated_at} is not usable" if node.updated_at else "the run time"
     ends = f"{node.deleted_at}, or the run time where it is not usable" if node.deleted_at else "the run time"
     gone = {
@@ -52,7 +55,9 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
     }[node.hard_deletes]  # fmt: skip
     flags = ((node.deleted_flag, "is true"), (node.deleted_at, "is set"))
     flagged = " or ".join(f"{name} {state}" for name, state in flags if name)
-    found = [f"a row of {source} is new or changed when {tracked} differs from its open version (NULL-safe)"]
+    found = [f"a row of {source} is new or changed when {changed}"]
+    if node.compat:
+        found.insert(0, f"what {node.compat} snapshot keeps, with guards, and without versions that overlap or end before they start")
     if node.source_delta:
         found.append(f"only rows whose {node.updated_at} is at or after the watermark are read")
     if node.policies.on_unmoved_timestamp == "ignore":
@@ -70,7 +75,7 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 
 
 def _table(node: Node, source: str) -> CreateTable:
-    must = {*node.key, node.valid_from, node.is_deleted} - set(node.nullable_key)
+    must = {*node.key, node.valid_from, node.is_deleted, node.row_id, node.row_time} - set(node.nullable_key)
     if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
         must.add(node.updated_at)
     if node.open_until is not None:

@@ -208,14 +208,16 @@ def _arms(node: Node, traits: Traits) -> Arms:
     if marker is not None:
         found.append((marker, literal("revive")))
     changed: exp.Expr = any_of(differs(column(c, "s"), column(c, "o")) for c in node.tracked) if node.tracked else exp.false()
-    if node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
+    if node.detects == "time":
+        changed = exp.GT(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
+    elif node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
         unmoved = exp.LTE(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
         if UNMOVED in wrong:
             found.append((every([unmoved, exp.Paren(this=changed.copy())]), literal(UNMOVED)))
         else:
             moved = exp.GT(this=unmoved.this.copy(), expression=unmoved.expression.copy())
             changed = every([exp.Paren(this=any_of([moved, is_null(unmoved.this.copy())])), exp.Paren(this=changed)])
-    if node.tracked:
+    if node.tracked or node.detects == "time":
         found.append((changed, literal("change")))
     if node.overwritten:
         found.append((any_of(differs(column(c, "s"), column(c, "o")) for c in node.overwritten), literal("overwrite")))

@@ -13,7 +13,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import stage
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, STARTS
-from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, recorded_of
+from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, mark, recorded_of, row_id
 from c360gen.strategies._sql import (
     ACTION,
     ROW,
@@ -299,48 +299,45 @@ def _close(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _history_columns(node: Node) -> list[str]:
-    recorded = [c.name for c in recorded_of(node)]
-    return [*recorded, node.valid_from, *_fixed(node, marker=False), OWN_COLUMNS[0]]
-
-
-def _fixed(node: Node, *, marker: bool) -> dict[str, exp.Expr]:
-    """What every version that begins has besides its row and its start."""
-    found: dict[str, exp.Expr] = {}
+def _begun(node: Node, start: str, *, marker: bool) -> dict[str, exp.Expr]:
+    """What a version that begins has besides its row; `start` is the column of the stage that says when."""
+    found: dict[str, exp.Expr] = {node.valid_from: column(start, "s")}
     if node.open_until is not None:
         found[node.valid_to] = end_of_time(node)
     if node.is_deleted:
-        found[node.is_deleted] = exp.true() if marker else exp.false()
+        found[node.is_deleted] = mark(node, marker)
+    if node.row_id:
+        found[node.row_id] = row_id(node, column(start, "s"), "s")
+    if node.row_time:
+        found[node.row_time] = column(start, "s")
+    found[OWN_COLUMNS[0]] = variable("run_id")
     return found
 
 
-def _open(node: Node, traits: Traits) -> Write:
+def _insert(node: Node, begun: dict[str, exp.Expr], query: exp.Select, row: str) -> exp.Insert:
+    """INSERT of versions that begin, whose row comes from the relation `row` of the query."""
     recorded = [c.name for c in recorded_of(node)]
-    query = exp.select(
-        *(column(n, "s") for n in recorded), named(column(STARTS, "s"), node.valid_from),
-        *(named(v, n) for n, v in _fixed(node, marker=False).items()), named(variable("run_id"), OWN_COLUMNS[0]),
-    ).from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))  # fmt: skip
+    query = query.select(*(column(n, row) for n in recorded), *(named(v, n) for n, v in begun.items()), append=False)
+    return _sql.insert(relation("ref", node.name), [*recorded, *begun], query)
+
+
+def _open(node: Node, traits: Traits) -> Write:
+    query = exp.Select().from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))
     if traits.ordered_insert:
         query = query.order_by(*(column(k, "s") for k in node.key))
     return Write(
-        "Insert the versions that began.", _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        "Insert the versions that began.", _insert(node, _begun(node, STARTS, marker=False), query, "s"),
         greater_than_zero("starting_rows"), variable("starting_rows"), "versions to insert",
     )  # fmt: skip
 
 
 def _mark(node: Node) -> Write:
-    recorded = [c.name for c in recorded_of(node)]
-    query = exp.select(
-        *(column(n, "h") for n in recorded), named(column(ENDS, "s"), node.valid_from),
-        *(named(v, n) for n, v in _fixed(node, marker=True).items()), named(variable("run_id"), OWN_COLUMNS[0]),
-    ).from_(relation("stage", node.name, "s")).join(
+    query = exp.Select().from_(relation("stage", node.name, "s")).join(
         relation("ref", node.name, "h"),
         on=every([_sql.same_key(node, "h", "s"), equal(column(node.valid_from, "h"), column(OPEN_FROM, "s"))]), join_type="inner",
     ).where(action_is("delete", table="s"))  # fmt: skip
     return Write(
         "Insert a marker for every key that is gone: a copy of its last version.",
-        _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        _insert(node, _begun(node, ENDS, marker=True), query, "h"),
         greater_than_zero("deleted_rows"), variable("deleted_rows"), "markers to insert",
     )  # fmt: skip
-
-

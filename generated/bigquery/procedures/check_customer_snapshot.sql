@@ -1,5 +1,5 @@
 -- c360gen | bigquery | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf0e35ab8ae81e485d060eb478e0eaaad7a7e6be56a58ad0372ac71562af005d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1dc7853acdea9c0cf49acf8367f7d1a128fe2ffcb1c46a465f80015302d5289d
 
 -- CALL `acme-analytics`.c360_control.check_customer_snapshot();
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap
@@ -10,7 +10,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_customer_snapsho
 OPTIONS (description = 'Fails when the history customer_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

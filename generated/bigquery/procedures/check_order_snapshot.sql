@@ -1,5 +1,5 @@
 -- c360gen | bigquery | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 401a3f2a5c4c47dd47b5ba819f30c54e81bd9cdef0a2886cd495b7baa1822525
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b537eae48dc4002296816ca713fa633a687f7069ccfc9cff838ccb11fcd0b3ef
 
 -- CALL `acme-analytics`.c360_control.check_order_snapshot();
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
@@ -10,7 +10,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_order_snapshot()
 OPTIONS (description = 'Fails when the history order_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 50307914795eaf57afafbad6d08e8305a1b9ca108edefb5993c75ff0ecdd4f45
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a971ce3649d1212a3c0e9109789065b493781bb33cbf2e863d8153e6cf689509
 
 -- CALL `acme-analytics`.c360_control.check_payment_snapshot();
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
@@ -10,7 +10,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_payment_snapshot
 OPTIONS (description = 'Fails when the history payment_snapshot is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6aaa24c1967e6545d5d06991fa08c55ebdb08c90aca15b8b65a40b50718404ae
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a4b8c50f52818f2a87cf41acd234af8e3dd7c5c8ceb095254b772e6de396f823
 
 -- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -15,7 +15,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_customer_snapsh
 OPTIONS (description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

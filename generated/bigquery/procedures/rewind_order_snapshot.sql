@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be6c5ebf2d2a6a691cb6db2fe87b2cb8029c80fc667029cdcb53265e9d980e65
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ae4a3f7b7c93875154cc9636db23ace7d79cce8b72ddeb932321be3c2fcb4459
 
 -- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -15,7 +15,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(
 OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fc6303acea87a7dbc4e9fe591aacfcf3d7468e6e555c5f10301383ccf0c39b70
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 64c90646d0a6bbcaa6a1491970e0bfb1425d9adc00452abb4d520f7d1897e5a2
 
 -- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -15,7 +15,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapsho
 OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

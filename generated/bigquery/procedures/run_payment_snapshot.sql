@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c173fc1110cdf052ad48a9c747ce8ecd2685eca4dc1c2f39a13c127dff4b12b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f7faebfc4200276f0a6a7cae8981aa3d4a0f96e2f3a2671e432c97a444c4b6a
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -26,7 +26,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(I
 OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1c322fb27fb11f6556e3dfa31211e6a2038e9dc87a5e61505b4bb0d14496dbd6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcdbf4943d09785cbe37977b7095a56caa4586de31f7d05664b7dce7f6de9009
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -17,7 +17,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.customer_snapshot', 'check', getvariable('dry_run'), 'running',
-    now(), now(), 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+    now(), now(), 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
 COMMIT;
 
 BEGIN TRANSACTION;

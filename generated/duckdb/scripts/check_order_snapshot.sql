@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ba644b1d4e4d419de31f4f15546c2d70ce390e68965c4bbddc801466cdc6292
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0b543047ca0079376110e7fb828541842c3dc1d0586d2917d87f5703c47c92b6
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -17,7 +17,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.order_snapshot', 'check', getvariable('dry_run'), 'running',
-    now(), now(), 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+    now(), now(), '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
 COMMIT;
 
 BEGIN TRANSACTION;

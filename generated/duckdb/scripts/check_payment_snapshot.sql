@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2ad212bae0c21415eecda03cf0acd157775764c7d6b7fe8224e0e8707ec2eff
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7cb92a887abd63f2a98d8c33d4cb5e49f9d91458077265942c612bd561ddc3a
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -17,7 +17,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.payment_snapshot', 'check', getvariable('dry_run'), 'running',
-    now(), now(), '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+    now(), now(), 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
 COMMIT;
 
 BEGIN TRANSACTION;

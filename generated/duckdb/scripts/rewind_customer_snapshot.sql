@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 043503a855344f2053caca2eafe7084dba1781ef779a74cce661d69fa7155e65
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1d19013a8b5c1b1e5a121e3d8f51d4af51fa047c33f7a1e7a99bcd84f510afde
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -22,7 +22,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.customer_snapshot', 'rewind', getvariable('dry_run'), 'running',
-    getvariable('rewind_to'), now(), 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+    getvariable('rewind_to'), now(), 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
 COMMIT;
 
 BEGIN TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f0278eee8b4960133dd514099e8f84554db61bc8e194670ccfad75eb2c57b135
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 777577076a0f2f66d7ad142707f6881bbbf2e27becbeae2245b9a5020a6bb1fa
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -22,7 +22,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.order_snapshot', 'rewind', getvariable('dry_run'), 'running',
-    getvariable('rewind_to'), now(), 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+    getvariable('rewind_to'), now(), '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
 COMMIT;
 
 BEGIN TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96d639583f31eafce3b170d067c5f9fee95642359bb60728fe4ad0ab3aebfcad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5468a47c4b7b7ee70ba3cf7e49bb964b89a3181e3a4f7c7cd6e8099b882d4de7
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -22,7 +22,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snapshots.payment_snapshot', 'rewind', getvariable('dry_run'), 'running',
-    getvariable('rewind_to'), now(), '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+    getvariable('rewind_to'), now(), 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
 COMMIT;
 
 BEGIN TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca5ee4a42c93bd403d5f8d4045860f7f649f1edf29b4b9c52f21702b32aafb92
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d34baa912ddf949dc2a6e9a8f13061e06db59d89d94c2ddd08778ff90b1a5243
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -26,7 +26,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.customer_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.customer_snapshot', 'running', getvariable('as_of'), now(), 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+SELECT getvariable('run_id'), 'snapshots.customer_snapshot', 'running', getvariable('as_of'), now(), 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

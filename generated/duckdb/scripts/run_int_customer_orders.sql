@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0bf4e3a2ee64089e473f3538abcb12c33f18fca6b37fe39ba7ee034109a3c76f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db62d8260741563646691793f9f86b1215ed0c4315ecd78e817d53a10be37c2c
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -22,7 +22,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_customer_orders' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'intermediate.int_customer_orders', 'running', getvariable('as_of'), now(), '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+SELECT getvariable('run_id'), 'intermediate.int_customer_orders', 'running', getvariable('as_of'), now(), '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

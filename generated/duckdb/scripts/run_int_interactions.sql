@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ab81a903980673bcea904a5361e2314faee5d8c9f6b7ba3ed61320cb6d0c11a1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93a82eef70e9e28924af6d59ef5b82ef1b85cda9e051905451292ee4c2923665
 
 -- Brings int_interactions up to date with its query.
 --
@@ -19,7 +19,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_interactions' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'intermediate.int_interactions', 'running', getvariable('as_of'), now(), '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+SELECT getvariable('run_id'), 'intermediate.int_interactions', 'running', getvariable('as_of'), now(), 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

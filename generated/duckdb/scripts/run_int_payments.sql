@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b06a955a3594ba045fc52d2ddcda5d2d1856e7601f78778928f6e1e0e14e1ade
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 298e50f5dbeeb9c04841b41e2c5b1f4bc649a78713f3977aa0c3de2a3bbac8dc
 
 -- Brings int_payments up to date with its query.
 --
@@ -20,7 +20,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_payments' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'intermediate.int_payments', 'running', getvariable('as_of'), now(), '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+SELECT getvariable('run_id'), 'intermediate.int_payments', 'running', getvariable('as_of'), now(), '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

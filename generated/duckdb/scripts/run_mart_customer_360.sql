@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 685f4e87203cade5c67e025610cf4bd5adf2190e3ed098bb4826572d05e1d117
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 882f32a01a65fd9403cf82115d7a55b28541dac22fa7698b63412590f04c3755
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -16,7 +16,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'marts.mart_customer_360' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

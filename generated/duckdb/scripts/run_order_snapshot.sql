@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f0934703bd5a35fc8c7f7935deb599205ae9cbad8f11059ea62bb1837499edf3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b02a1b9cc2760fd3668027450c0c0d9936fda737ddb620da2415132885ab70a6
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -23,7 +23,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.order_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.order_snapshot', 'running', getvariable('as_of'), now(), 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+SELECT getvariable('run_id'), 'snapshots.order_snapshot', 'running', getvariable('as_of'), now(), '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

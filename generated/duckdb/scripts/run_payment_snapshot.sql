@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55fddfb0b43262b2fa5ea9a67856ba59af2c4d76b2e37caef9b9e4a3d8cda56c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86a410b96a9f5a1d9f6698ea52a1694f9d90cc24976555e1cb69cee16569ef39
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -25,7 +25,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.payment_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snapshots.payment_snapshot', 'running', getvariable('as_of'), now(), '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+SELECT getvariable('run_id'), 'snapshots.payment_snapshot', 'running', getvariable('as_of'), now(), 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7cf082513352e3a594b717649f206dcf89df8f5f4aa5e6caa6e43aa29aacedfa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 878cff63d7dea3d91741f40c5ecfdee451414a9a55745da9bde47be093fa635e
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -25,7 +25,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ecd28e9a4445fcf43571df64e85fb0b983c4a251ee1b8e14baea6e68accc1cf4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3fdcc1a1016df9f17a51adf760e0af4eb045d275e423d38db81008aa84e56001
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -25,7 +25,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

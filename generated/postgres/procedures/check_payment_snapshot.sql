@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 186e6ae0cf72bf33e3b36365e462773fb77017d81af5597de6d5b7a1352a74fc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8482ca95024427b3ec4aecbac218999be9f24d78912e28a310fc49f97b8fc25b
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -25,7 +25,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

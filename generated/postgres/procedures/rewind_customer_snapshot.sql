@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea9d27396e84ed6dd6998607945a0b2a528392c4bafbd4fd0d0cd6035646bef2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9857cfe4352db6206089d57a057b787e78f7ac4a521cf69216d8c8391cff20f5
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -34,7 +34,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', v_rewind_to, 'rewind', v_dry_run);
+    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', v_rewind_to, 'rewind', v_dry_run);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2069a72f4cd51f039e1810cde29588593d9a2377c2d8848ebf7fe47b194205f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb6277130584fb77026362f063340c53df22937fcad8589d2d83d177b2709989
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -34,7 +34,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', v_rewind_to, 'rewind', v_dry_run);
+    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', v_rewind_to, 'rewind', v_dry_run);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01d218392d88eb6aa730cb75bcbe730b2d1c512fca5c6458c36cc0384a5e36f5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e6b86d870c50a84ad3b3ee573dd19afb760d42fa44bb99e4322d9fb127fdfa0
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -34,7 +34,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', v_rewind_to, 'rewind', v_dry_run);
+    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', v_rewind_to, 'rewind', v_dry_run);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a33e785b68ee5c483f91e06056bfecc93745b052f3517c2da3395948ecc579b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b91777bb6b79b2c42ecfe68c93bacc584d78eb46741fa66556436ca0ffdff9dc
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -43,7 +43,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
-    c_spec_hash CONSTANT TEXT := 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+    c_spec_hash CONSTANT TEXT := 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -587,7 +587,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f15ab7bd8d3f52e169e7b8f68d63cd9371456330f58823822b089bd67841df2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fbed8f641259dd4da87b178c235039fea6d30cdeb7c3b8ad672a164764caae5c
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -42,7 +42,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
-    c_spec_hash CONSTANT TEXT := '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+    c_spec_hash CONSTANT TEXT := '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -423,7 +423,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

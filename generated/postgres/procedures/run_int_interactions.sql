@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5ea1707611b85a1ee85d33b22e16681d18633ba8fc42da90355447eebd89962
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d078b9b3449c7b7ac6c1bb6096df1a6a2cfc3759ae38d8a2f09b174569feb96
 
 -- Brings int_interactions up to date with its query.
 --
@@ -39,7 +39,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
-    c_spec_hash CONSTANT TEXT := '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+    c_spec_hash CONSTANT TEXT := 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '0 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -295,7 +295,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_interactions()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_interactions', '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_interactions', 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e0876c3a1632278df30325054a675e50750fcb5848bfd28ce93626098740621c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f9895ea584b299acb3f1c064c23b71697ac028094a481a75e31efad703ea40
 
 -- Brings int_payments up to date with its query.
 --
@@ -40,7 +40,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
-    c_spec_hash CONSTANT TEXT := '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+    c_spec_hash CONSTANT TEXT := '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -420,7 +420,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_payments', '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_payments', '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

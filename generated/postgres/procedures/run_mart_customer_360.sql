@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6c5feaef01536ec925badb3d4b9395828d2c16f22c25ddc2684fd4a6a99cdf9f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 64dfc478d2dbd0ce9c24a1ad035720ca26de7570e68c799a9a19a2e304800412
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -33,7 +33,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';
-    c_spec_hash CONSTANT TEXT := '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+    c_spec_hash CONSTANT TEXT := '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -282,7 +282,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('marts.mart_customer_360', '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933', p_as_of);
+    v_run_id := c360_control.run_begin('marts.mart_customer_360', '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

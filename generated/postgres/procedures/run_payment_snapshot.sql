@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5239c42820d62b9bf53b6855a9639401ef889ed65fa9201de35e690b7512b617
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31a4739897b88401c1cee90ede3d6371a4b9b8eb8d44a643a7ba205fb689981f
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -42,7 +42,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
-    c_spec_hash CONSTANT TEXT := '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+    c_spec_hash CONSTANT TEXT := 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -551,7 +551,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8aa139b0a761d5d16d9c95aff51d7970cfc80126939ee3398ec1a8c0e1bd918c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 945d2b402dddf557f5656b787d3dfc249b24cc899dc0bb785ff3eeccdac0f5f8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_customer_snapshot()
 COPY GRANTS
@@ -16,7 +16,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  c_spec_hash VARCHAR DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d715c3192b82ab909326a2046956492db4569df2cc23c397ff0d67a48bb3f34d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0648eff1527668a0b302070b74ada2ff569a38927b855b9695ada6c49bf55b8d
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_order_snapshot()
 COPY GRANTS
@@ -16,7 +16,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  c_spec_hash VARCHAR DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;

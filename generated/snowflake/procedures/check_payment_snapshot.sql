@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1e1dd903cca3e738b4575e2d9c73d648e4f64485a0dd764c9de3b2fa5d509de
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4dcff2b6333dd33ad8a856ab8fb8317448fa3da1a73de267bde59726f7aa042f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_payment_snapshot()
 COPY GRANTS
@@ -16,7 +16,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
-  c_spec_hash VARCHAR DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;

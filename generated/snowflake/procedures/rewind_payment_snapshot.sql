@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b2efda1b99dbb6c93676642621bf67ef78c94eb35eed72f564ddbcea80cb05d0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95107fa45c5b4634400f236163b568c4e12d319b20fa48bebeb96333e90d368d
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_payment_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -21,7 +21,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
-  c_spec_hash VARCHAR DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;

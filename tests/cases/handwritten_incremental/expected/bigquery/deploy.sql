@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b3660a0abe082bef22c8f28054d275643a36b7bd88bcc26420c4c9f1d40881c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 467f781c3508ba179b8974597ef6f8a46514b4fba671ab7f207cf241875f7c31
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -177,7 +177,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of 
 OPTIONS (description = 'Brings latest up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.latest';
-  DECLARE c_spec_hash STRING DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+  DECLARE c_spec_hash STRING DEFAULT 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1d45b212eb777965239e8955598c87d469948cd752d9d7c3f6fe883c5819874
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a9885fc8004c1a2507b05492ab11d68d354dcb6d312c9e8b123e4a56422935c
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -262,7 +262,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
-    c_spec_hash CONSTANT TEXT := '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+    c_spec_hash CONSTANT TEXT := 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -631,7 +631,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.latest', '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5', p_as_of);
+    v_run_id := c360_control.run_begin('int.latest', 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c257439c4a2df9e3cc7b7a4ac6c2f59e68e3bead8fad3c8125f2a6c2f25f9848
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b97761a293ebc6238d0c3a98043cdf9bf739382e57e02fa9de6623bdd57757d
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -343,7 +343,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_table(IN p_as_of T
 OPTIONS (description = 'Brings table up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.limit';
-  DECLARE c_spec_hash STRING DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+  DECLARE c_spec_hash STRING DEFAULT 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -706,7 +706,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TI
 OPTIONS (description = 'Brings the history user up to date with raw.order')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1247,7 +1247,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_user()
 OPTIONS (description = 'Fails when the history user is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
@@ -1373,7 +1373,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_user(p_to TIMES
 OPTIONS (description = 'Takes the history user back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 43690208f891814b3ed45904bdccf384b0d3ff5f8a6e09db2b87663598af8dc5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ca69cce7c928abb659889cfafdb2f9b91586ba019516f47eafcab303781ede8
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -475,7 +475,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.limit';
-    c_spec_hash CONSTANT TEXT := '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+    c_spec_hash CONSTANT TEXT := 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -816,7 +816,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_table()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.limit', '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6', p_as_of);
+    v_run_id := c360_control.run_begin('int.limit', 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -894,7 +894,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
-    c_spec_hash CONSTANT TEXT := 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+    c_spec_hash CONSTANT TEXT := '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -1414,7 +1414,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snap.user', 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', p_as_of);
+    v_run_id := c360_control.run_begin('snap.user', '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1474,7 +1474,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1612,7 +1612,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', v_rewind_to, 'rewind', v_dry_run);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', v_rewind_to, 'rewind', v_dry_run);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

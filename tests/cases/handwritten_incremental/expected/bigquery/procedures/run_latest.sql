@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5df8f3b3ede0630a7fa5c1d137414c016be18985d8c4fa289b87d842fcca4f51
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d470d96847e7e9154af4b8ac594f9f20433154718337fa2240f70357d3e9d930
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -23,7 +23,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of 
 OPTIONS (description = 'Brings latest up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.latest';
-  DECLARE c_spec_hash STRING DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+  DECLARE c_spec_hash STRING DEFAULT 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37dac2e5eafb9816757d5f47bdb12350d0349f778dc03703d54e935a7ad868f3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 277daa75b1c543cbaf09a25657902dec4de817edcb8a46405ee9b297b49a0152
 
 -- Brings latest up to date with its query.
 --
@@ -20,7 +20,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.latest' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'int.latest', 'running', getvariable('as_of'), now(), '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+SELECT getvariable('run_id'), 'int.latest', 'running', getvariable('as_of'), now(), 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

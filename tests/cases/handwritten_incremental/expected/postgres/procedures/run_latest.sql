@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a7364e493ce55114ab6860ab8f1b0983a68ed5fd4c695e94b9c9716a688943af
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a34e35de44728c1a54ac46fb7ee28cf4ef68fa49e80d602c8d317c45f981295
 
 -- Brings latest up to date with its query.
 --
@@ -40,7 +40,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
-    c_spec_hash CONSTANT TEXT := '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+    c_spec_hash CONSTANT TEXT := 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -409,7 +409,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.latest', '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5', p_as_of);
+    v_run_id := c360_control.run_begin('int.latest', 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

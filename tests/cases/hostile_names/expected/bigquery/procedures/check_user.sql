@@ -1,5 +1,5 @@
 -- c360gen | bigquery | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d9c82a89c30a0be2aaaee6df48459e3266c8856cffb6dfe362fc2dd052b7df24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cdf030c5ca930966fae363596cd218350a02a6736e3d2830229e08058e4ade71
 
 -- CALL `acme-analytics`.c360_control.check_user();
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap
@@ -10,7 +10,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_user()
 OPTIONS (description = 'Fails when the history user is not sound')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e29f88036909cf640142c8ade726414515cb6b9c197c221bf6fc1dd73203abf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e86a59cfbc8dce049d9c3090d1f718912b98ad6e9042410f105cfb4b03d9f8e
 
 -- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -15,7 +15,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_user(p_to TIMES
 OPTIONS (description = 'Takes the history user back to what it was after the last run at or before an instant')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;

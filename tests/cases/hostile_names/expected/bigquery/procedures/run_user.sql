@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a939159ff3e3480265894ea53fa3cf87d8ce69fea3b6012a6cdde5db7bc10936
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe997892536edaa6948ace04796baac42a401c4a1d562d311e59891fd7fe8e57
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -27,7 +27,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TI
 OPTIONS (description = 'Brings the history user up to date with raw.order')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;

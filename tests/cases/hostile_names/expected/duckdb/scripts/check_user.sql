@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5add7a1bc035d5c8ad113d45fbea602f33125ea977ed897445beffce149c76fb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8390f1f16f3c4bf57990ad23f29533dcb91ba46f18ee41236586552b0c9918c
 
 -- Fails when the history user is not sound.
 --
@@ -17,7 +17,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snap.user', 'check', getvariable('dry_run'), 'running',
-    now(), now(), 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+    now(), now(), '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
 COMMIT;
 
 BEGIN TRANSACTION;

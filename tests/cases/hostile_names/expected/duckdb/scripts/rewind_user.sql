@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f003c373e5eea80415e380ff42451d2f3f81d5165d0967702e15edecdea48df5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3408772f89cd6a296a34f81d2665198102f89d185116a1d6a19c7c203fcaa640
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -22,7 +22,7 @@ SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, action, dry_run, status, as_of, started_at, spec_hash)
 SELECT
     getvariable('run_id'), 'snap.user', 'rewind', getvariable('dry_run'), 'running',
-    getvariable('rewind_to'), now(), 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+    getvariable('rewind_to'), now(), '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
 COMMIT;
 
 BEGIN TRANSACTION;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24820d6675f84754423e7d01999b821fc0220a8a63d21800655bae1e77a92f07
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c40ebdd95f528f52bf41309b2d530101f73302da821b0def249d7590422c4e21
 
 -- Brings table up to date with its query.
 --
@@ -20,7 +20,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.limit' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'int.limit', 'running', getvariable('as_of'), now(), '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+SELECT getvariable('run_id'), 'int.limit', 'running', getvariable('as_of'), now(), 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61fbbb1d3f8876a2237ee1b16e25c12be2c0fac569f97bfe20b3ab745c9e1645
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1d16cea612fdd96e70c14e25a5d0c867b08e5bd55aabd1c3d6d6fff9f749c9d6
 
 -- Brings the history user up to date with raw.order.
 --
@@ -26,7 +26,7 @@ BEGIN TRANSACTION;
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snap.user' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'snap.user', 'running', getvariable('as_of'), now(), 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+SELECT getvariable('run_id'), 'snap.user', 'running', getvariable('as_of'), now(), '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 949d50b0b39d1364ded8dbdb9679946fb4795cb720d8fb31e9434485b8425b1e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01638bca761acdc3c908f4ccccb528de75a9bec292e826afc3e62015fea8b023
 
 -- Fails when the history user is not sound.
 --
@@ -25,7 +25,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

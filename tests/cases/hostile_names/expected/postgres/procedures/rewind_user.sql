@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a56d55460302bf176b34e81008734126cddc46de1c852f896cd066d9043e30f4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ce3b1ac4c6810f271f10c46dd0a378364395c4c09368b16442d6712b6b75f46
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -34,7 +34,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', v_rewind_to, 'rewind', v_dry_run);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', v_rewind_to, 'rewind', v_dry_run);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

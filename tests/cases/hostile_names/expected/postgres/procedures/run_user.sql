@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6bd85c29e3576f557e86ea5cd17d65a1837bf460b039e9bd8460b1f1984c14f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c5f8a75fd78f099176165d2dca239bf9b2da0b6cc1e0f2f8026975d12d63145
 
 -- Brings the history user up to date with raw.order.
 --
@@ -43,7 +43,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
-    c_spec_hash CONSTANT TEXT := 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+    c_spec_hash CONSTANT TEXT := '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -563,7 +563,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snap.user', 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', p_as_of);
+    v_run_id := c360_control.run_begin('snap.user', '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b50b36e13a65285edabaa071605738c8d6978e7b9f425ec3c92ea4f224976084
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7556c248ff859d99b9f6305c5556ead6ae4f739886147058fac304b735d6269f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_user()
 COPY GRANTS
@@ -16,7 +16,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snap.user';
-  c_spec_hash VARCHAR DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52fea990c6d8ed2672ff5b338c8607a77cc3e7384a27bf60da6d52c384645135
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f632b11053595ffb16e8cdbda6f7015dcaa3ebb2f80066a6cc734a432a593fbf
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_user(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -21,7 +21,7 @@ $$
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snap.user';
-  c_spec_hash VARCHAR DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_in_transaction BOOLEAN DEFAULT FALSE;
