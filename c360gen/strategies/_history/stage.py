@@ -258,12 +258,16 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         query = query.where(_moved(node))
     if not latest:
         return query
-    # The latest row of each key counts; where its version does not tell it from a row that differs, none does.
+    # The latest row of each key counts; where its version does not tell it from a row that differs, none does. Rows without a key are
+    # not rows of one key: each is a problem of its own.
     chosen = [p.alias_or_name for p in projections if p.alias_or_name not in (POSITION, TIES, EQUALS)]
     conflict = exp.GT(this=column(TIES, "v"), expression=column(EQUALS, "v"))
     copies = case((conflict, column(TIES, "v")), otherwise=exp.Literal.number(1))
     ranked = exp.select(*(column(n, "v") for n in chosen), named(copies, COPIES)).from_(query.subquery("v"))
-    return ranked.where(_sql.equal(column(POSITION, "v"), exp.Literal.number(1)))
+    counts = [_sql.equal(column(POSITION, "v"), exp.Literal.number(1))]
+    if NULL_KEY in problems(node):
+        counts += [is_null(column(k, "v")) for k in node.key if k not in node.nullable_key]
+    return ranked.where(any_of(counts))
 
 
 def _groupable(name: str, node: Node) -> exp.Expr:
