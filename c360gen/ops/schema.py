@@ -89,8 +89,8 @@ class Traits:
 
     row_address: str | None = None
     """Pseudo column with the physical place of a row, stable within a transaction that holds the node's lock."""
-    lateral: bool = False
-    """LATERAL looks up single rows by index: better than aggregating a whole table."""
+    indexed_lookups: bool = False
+    """A correlated subquery finds single rows by index: better than aggregating a whole table."""
     cheap_groups: bool = False
     """Reading a source twice costs less than a window over all of it."""
     ordered_insert: bool = False

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e14fbc647a08384128ea9caeb8854350a2293df7b3a922ebd5f5dded318aa4d0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db17b73b5a30410d4812fdc754cfeffb88611c02b19ea15bfef33f5588f3a325
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1055,8 +1055,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -1625,8 +1625,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -2092,8 +2092,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.payment_id,
         e.order_id,
         e.payment_method,

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de7e0545caafff49566cc2007025d35c2d1a075538d26a7f67d7b7125aa07ab9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 864c462deec0f96e6f0380110737a56a95ade690e23d9299789bb822d2700b2e
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1275,10 +1275,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -1288,85 +1288,106 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.customer_id,
-          w.first_name,
-          w.last_name,
-          w.email,
-          w.phone,
-          w.created_at,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.customer_id,
+          x.first_name,
+          x.last_name,
+          x.email,
+          x.phone,
+          x.created_at,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.customer_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.customer_snapshot AS p
+              WHERE
+                p.customer_id = x.customer_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s.customer_id IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.first_name IS DISTINCT FROM o.first_name
-              OR s.last_name IS DISTINCT FROM o.last_name
-              OR s.email IS DISTINCT FROM o.email
-              OR s.phone IS DISTINCT FROM o.phone
-              OR s.created_at IS DISTINCT FROM o.created_at
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s.customer_id, o.customer_id) AS customer_id,
-            s.first_name AS first_name,
-            s.last_name AS last_name,
-            s.email AS email,
-            s.phone AS phone,
-            s.created_at AS created_at,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.customer_id,
+            w.first_name,
+            w.last_name,
+            w.email,
+            w.phone,
+            w.created_at,
+            w.updated_at
           FROM (
             SELECT
-              r.customer_id,
-              r.first_name,
-              r.last_name,
-              r.email,
-              r.phone,
-              r.created_at,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.customers AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h.customer_id,
-              h.first_name,
-              h.last_name,
-              h.email,
-              h.phone,
-              h.created_at,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.customer_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.customer_id = s.customer_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s.customer_id IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.first_name IS DISTINCT FROM o.first_name
+                OR s.last_name IS DISTINCT FROM o.last_name
+                OR s.email IS DISTINCT FROM o.email
+                OR s.phone IS DISTINCT FROM o.phone
+                OR s.created_at IS DISTINCT FROM o.created_at
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s.customer_id, o.customer_id) AS customer_id,
+              s.first_name AS first_name,
+              s.last_name AS last_name,
+              s.email AS email,
+              s.phone AS phone,
+              s.created_at AS created_at,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.customer_id,
+                r.first_name,
+                r.last_name,
+                r.email,
+                r.phone,
+                r.created_at,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.customers AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h.customer_id,
+                h.first_name,
+                h.last_name,
+                h.email,
+                h.phone,
+                h.created_at,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.customer_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.customer_id = s.customer_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.customer_snapshot AS p
-        WHERE
-          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -1888,10 +1909,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -1900,82 +1921,102 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.order_id,
-          w.customer_id,
-          w.order_date,
-          w.status,
-          w.total_amount,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.order_id,
+          x.customer_id,
+          x.order_date,
+          x.status,
+          x.total_amount,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.order_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.order_snapshot AS p
+              WHERE
+                p.order_id = x.order_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.order_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.order_id AS order_id,
-            s.customer_id AS customer_id,
-            s.order_date AS order_date,
-            s.status AS status,
-            s.total_amount AS total_amount,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.order_id,
+            w.customer_id,
+            w.order_date,
+            w.status,
+            w.total_amount,
+            w.updated_at
           FROM (
             SELECT
-              r.order_id,
-              r.customer_id,
-              r.order_date,
-              r.status,
-              CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.orders AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.order_id,
-              h.status,
-              h.total_amount,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.order_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.order_id = s.order_id
-          LEFT JOIN (
-            SELECT
-              r.order_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.orders AS r
-            GROUP BY
-              r.order_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.order_id = s.order_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.order_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.order_id AS order_id,
+              s.customer_id AS customer_id,
+              s.order_date AS order_date,
+              s.status AS status,
+              s.total_amount AS total_amount,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.order_id,
+                r.customer_id,
+                r.order_date,
+                r.status,
+                CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.orders AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.order_id,
+                h.status,
+                h.total_amount,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.order_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.order_id = s.order_id
+            LEFT JOIN (
+              SELECT
+                r.order_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.orders AS r
+              GROUP BY
+                r.order_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.order_id = s.order_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.order_snapshot AS p
-        WHERE
-          p.order_id = e.order_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -2415,10 +2456,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
         e.order_id,
         e.payment_method,
@@ -2427,91 +2468,111 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.payment_id,
-          w.order_id,
-          w.payment_method,
-          w.amount,
-          w.status,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.payment_id,
+          x.order_id,
+          x.payment_method,
+          x.amount,
+          x.status,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.payment_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.payment_snapshot AS p
+              WHERE
+                p.payment_id = x.payment_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.payment_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.order_id IS DISTINCT FROM o.order_id
-              OR s.payment_method IS DISTINCT FROM o.payment_method
-              OR s.amount IS DISTINCT FROM o.amount
-              OR s.status IS DISTINCT FROM o.status
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.payment_id AS payment_id,
-            s.order_id AS order_id,
-            s.payment_method AS payment_method,
-            s.amount AS amount,
-            s.status AS status,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.payment_id,
+            w.order_id,
+            w.payment_method,
+            w.amount,
+            w.status,
+            w.updated_at
           FROM (
             SELECT
-              r.payment_id,
-              r.order_id,
-              r.payment_method,
-              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-              r.status,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.payments AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.payment_id,
-              h.order_id,
-              h.payment_method,
-              h.amount,
-              h.status,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.payment_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.payment_id = s.payment_id
-          LEFT JOIN (
-            SELECT
-              r.payment_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.payments AS r
-            GROUP BY
-              r.payment_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.payment_id = s.payment_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.payment_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.order_id IS DISTINCT FROM o.order_id
+                OR s.payment_method IS DISTINCT FROM o.payment_method
+                OR s.amount IS DISTINCT FROM o.amount
+                OR s.status IS DISTINCT FROM o.status
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.payment_id AS payment_id,
+              s.order_id AS order_id,
+              s.payment_method AS payment_method,
+              s.amount AS amount,
+              s.status AS status,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.payment_id,
+                r.order_id,
+                r.payment_method,
+                CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+                r.status,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.payments AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.payment_id,
+                h.order_id,
+                h.payment_method,
+                h.amount,
+                h.status,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.payment_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.payment_id = s.payment_id
+            LEFT JOIN (
+              SELECT
+                r.payment_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.payments AS r
+              GROUP BY
+                r.payment_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.payment_id = s.payment_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.payment_snapshot AS p
-        WHERE
-          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT

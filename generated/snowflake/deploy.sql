@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 81387fb1723c641750789aeec4aa182bb6484b43e1f24ce6bb50b6f207da4730
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e9933f764cee5399612c58bfbabb3cb998f3397b1a7aa7b189f2d3a4492c6a4
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -1088,8 +1088,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.customer_id,
       e.first_name,
       e.last_name,
@@ -1699,8 +1699,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.order_id,
       e.customer_id,
       e.order_date,
@@ -2202,8 +2202,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.payment_id,
       e.order_id,
       e.payment_method,

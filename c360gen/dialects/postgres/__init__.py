@@ -19,7 +19,9 @@ from c360gen.terms.types import T
 
 class Postgres(Dialect):
     name = "postgres"
-    traits = Traits(row_address="ctid", lateral=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True)
+    traits = Traits(
+        row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True
+    )
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
         T.DECIMAL: "NUMERIC", T.DOUBLE: "DOUBLE PRECISION", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",

@@ -167,9 +167,7 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
         grouped = grouped.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         query = query.join(grouped.subquery("c"), on=_sql.same_key(node, "c", "s"), join_type="left")
     wanted = exp.select(*(column(p.alias_or_name, "w") for p in projections)).from_(query.subquery("w"))
-    wanted = wanted.where(not_null(column(ACTION, "w")))
-    # OFFSET 0 keeps Postgres from looking up the last end of every row before it has filtered them.
-    return wanted.offset(0) if traits.lateral else wanted
+    return wanted.where(not_null(column(ACTION, "w")))
 
 
 def _arms(node: Node, traits: Traits) -> Arms:
@@ -286,20 +284,29 @@ def _open_versions(node: Node, traits: Traits) -> exp.Select:
 
 def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
     """The rows that matter, with the key's last known boundary: a key without an open version that has one is back."""
-    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "l"))])
-    names = [*([ROW] if traits.row_address else []), OPEN_FROM]
-    query = exp.select(
-        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION),
-        *(column(n, "e") for n in names),
-        named(exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l")), BOUNDARY),
-        *(column(c.name, "e") for c in recorded_of(node)),
-    ).from_(compared.subquery("e"))
+    names = [ACTION, *([ROW] if traits.row_address else []), OPEN_FROM, *(c.name for c in recorded_of(node))]
     ended = named(exp.Max(this=column(node.valid_to, "p")), BOUNDARY)
-    if traits.lateral:
-        looked_up = exp.select(ended).from_(relation("ref", node.name, "p"))
-        looked_up = looked_up.where(every([_sql.same_key(node, "p", "e"), is_null(column(OPEN_FROM, "e"))]))
-        lateral = exp.Lateral(this=looked_up.subquery(), alias=exp.TableAlias(this=exp.to_identifier("l", quoted=True)))
-        return query.join(lateral, on=exp.true(), join_type="left")
+    boundary: exp.Expr = column(BOUNDARY, "e")
+    if traits.indexed_lookups:
+        compared = _looked_up(node, names, ended, compared)
+    else:
+        boundary = exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l"))
+    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "e" if traits.indexed_lookups else "l"))])
+    query = exp.select(
+        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION), named(boundary, BOUNDARY),
+        *(column(n, "e") for n in names[1:]),
+    ).from_(compared.subquery("e"))  # fmt: skip
+    if traits.indexed_lookups:
+        return query
     closed = exp.select(*(column(k, "p") for k in node.key), ended).from_(relation("ref", node.name, "p"))
     closed = closed.where(is_closed(node, "p")).group_by(*(column(k, "p") for k in node.key))
     return query.join(closed.subquery("l"), on=_sql.same_key(node, "l", "e"), join_type="left")
+
+
+def _looked_up(node: Node, names: list[str], ended: exp.Alias, compared: exp.Select) -> exp.Select:
+    """The boundary of each row that matters, looked up for keys without an open version only, and not at all in an empty history."""
+    last = exp.select(ended).from_(relation("ref", node.name, "p")).where(_sql.same_key(node, "p", "x")).subquery()
+    some = exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", node.name, "a")))
+    boundary = case((not_null(column(OPEN_FROM, "x")), column(OPEN_FROM, "x")), (some, last))
+    found = exp.select(*(column(n, "x") for n in names), named(boundary, BOUNDARY)).from_(compared.subquery("x"))
+    return found.offset(0)  # or Postgres would look it up once more wherever it is used

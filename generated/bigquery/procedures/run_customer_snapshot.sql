@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6dfcdd104c9ecb21655e0011bb0bac0e87a7840251daa2126037248b9633051d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92d1cf556032219eec1417ea6117db35004caa0f7445b33facb86e729dce6a43
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -205,8 +205,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.customer_id,
         e.first_name,
         e.last_name,

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4267b9ad9ec194c5187bea552065adad8994ba8765dc08cca980d23c4708fdd2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bc7a0d356ea3c05c4004eae8e6faf23685a2a64b6325c2ac4f5ca3bec40cf143
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -191,8 +191,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.order_id,
         e.customer_id,
         e.order_date,

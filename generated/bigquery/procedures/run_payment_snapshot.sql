@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f7faebfc4200276f0a6a7cae8981aa3d4a0f96e2f3a2671e432c97a444c4b6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ff367b1b34339bdd11e759a465b2a4bf84bedfe36a4abaa9c45f29bb9f5f32d
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -195,8 +195,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.payment_id,
         e.order_id,
         e.payment_method,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d34baa912ddf949dc2a6e9a8f13061e06db59d89d94c2ddd08778ff90b1a5243
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 904ead271f7970e1698dab0f8948d1ce446525002be7babd6e04a14ffe220adc
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -176,9 +176,9 @@ SELECT
 FROM (
   SELECT
     CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
-    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.customer_id,
     e.first_name,
     e.last_name,

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b02a1b9cc2760fd3668027450c0c0d9936fda737ddb620da2415132885ab70a6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cebb25516081a57b7b14f34746f3b8cb6877defcce2a28298706d22a4585b4b8
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -169,9 +169,9 @@ SELECT
 FROM (
   SELECT
     CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
-    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.order_id,
     e.customer_id,
     e.order_date,

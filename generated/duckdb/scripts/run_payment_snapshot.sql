@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 86a410b96a9f5a1d9f6698ea52a1694f9d90cc24976555e1cb69cee16569ef39
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55033a693197f83d637859355adae6634275e62cf96cc47b177097c4d28843c7
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -169,9 +169,9 @@ SELECT
 FROM (
   SELECT
     CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
-    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.payment_id,
     e.order_id,
     e.payment_method,

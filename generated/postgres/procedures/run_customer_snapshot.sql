@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b91777bb6b79b2c42ecfe68c93bacc584d78eb46741fa66556436ca0ffdff9dc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3fa321208482b6ddfc3e77b0d9f0b338e3db80253974d004b97a60c10f5f47d
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -212,10 +212,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -225,85 +225,106 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.customer_id,
-          w.first_name,
-          w.last_name,
-          w.email,
-          w.phone,
-          w.created_at,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.customer_id,
+          x.first_name,
+          x.last_name,
+          x.email,
+          x.phone,
+          x.created_at,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.customer_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.customer_snapshot AS p
+              WHERE
+                p.customer_id = x.customer_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s.customer_id IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.first_name IS DISTINCT FROM o.first_name
-              OR s.last_name IS DISTINCT FROM o.last_name
-              OR s.email IS DISTINCT FROM o.email
-              OR s.phone IS DISTINCT FROM o.phone
-              OR s.created_at IS DISTINCT FROM o.created_at
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s.customer_id, o.customer_id) AS customer_id,
-            s.first_name AS first_name,
-            s.last_name AS last_name,
-            s.email AS email,
-            s.phone AS phone,
-            s.created_at AS created_at,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.customer_id,
+            w.first_name,
+            w.last_name,
+            w.email,
+            w.phone,
+            w.created_at,
+            w.updated_at
           FROM (
             SELECT
-              r.customer_id,
-              r.first_name,
-              r.last_name,
-              r.email,
-              r.phone,
-              r.created_at,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.customers AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h.customer_id,
-              h.first_name,
-              h.last_name,
-              h.email,
-              h.phone,
-              h.created_at,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.customer_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.customer_id = s.customer_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s.customer_id IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.first_name IS DISTINCT FROM o.first_name
+                OR s.last_name IS DISTINCT FROM o.last_name
+                OR s.email IS DISTINCT FROM o.email
+                OR s.phone IS DISTINCT FROM o.phone
+                OR s.created_at IS DISTINCT FROM o.created_at
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s.customer_id, o.customer_id) AS customer_id,
+              s.first_name AS first_name,
+              s.last_name AS last_name,
+              s.email AS email,
+              s.phone AS phone,
+              s.created_at AS created_at,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.customer_id,
+                r.first_name,
+                r.last_name,
+                r.email,
+                r.phone,
+                r.created_at,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.customers AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h.customer_id,
+                h.first_name,
+                h.last_name,
+                h.email,
+                h.phone,
+                h.created_at,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.customer_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.customer_id = s.customer_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.customer_snapshot AS p
-        WHERE
-          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d8c952f2274a5ed865d0eb336a3b6cf4d76fcbae48672b2df19147533e87cfa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 587bc0f8d6c2d358b5efc77e3862ff2c4ebd83303d8adc1a6d4cfbe1a91afc29
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -203,10 +203,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -215,82 +215,102 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.order_id,
-          w.customer_id,
-          w.order_date,
-          w.status,
-          w.total_amount,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.order_id,
+          x.customer_id,
+          x.order_date,
+          x.status,
+          x.total_amount,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.order_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.order_snapshot AS p
+              WHERE
+                p.order_id = x.order_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.order_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.order_id AS order_id,
-            s.customer_id AS customer_id,
-            s.order_date AS order_date,
-            s.status AS status,
-            s.total_amount AS total_amount,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.order_id,
+            w.customer_id,
+            w.order_date,
+            w.status,
+            w.total_amount,
+            w.updated_at
           FROM (
             SELECT
-              r.order_id,
-              r.customer_id,
-              r.order_date,
-              r.status,
-              CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.orders AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.order_id,
-              h.status,
-              h.total_amount,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.order_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.order_id = s.order_id
-          LEFT JOIN (
-            SELECT
-              r.order_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.orders AS r
-            GROUP BY
-              r.order_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.order_id = s.order_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.order_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.order_id AS order_id,
+              s.customer_id AS customer_id,
+              s.order_date AS order_date,
+              s.status AS status,
+              s.total_amount AS total_amount,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.order_id,
+                r.customer_id,
+                r.order_date,
+                r.status,
+                CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.orders AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.order_id,
+                h.status,
+                h.total_amount,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.order_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.order_id = s.order_id
+            LEFT JOIN (
+              SELECT
+                r.order_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.orders AS r
+              GROUP BY
+                r.order_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.order_id = s.order_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.order_snapshot AS p
-        WHERE
-          p.order_id = e.order_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT

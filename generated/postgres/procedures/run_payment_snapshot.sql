@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31a4739897b88401c1cee90ede3d6371a4b9b8eb8d44a643a7ba205fb689981f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 147b10417da824313d7d61fb8503cfa58427b229456e803645b339de90338ed3
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -203,10 +203,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
         e.order_id,
         e.payment_method,
@@ -215,91 +215,111 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.payment_id,
-          w.order_id,
-          w.payment_method,
-          w.amount,
-          w.status,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.payment_id,
+          x.order_id,
+          x.payment_method,
+          x.amount,
+          x.status,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.payment_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.payment_snapshot AS p
+              WHERE
+                p.payment_id = x.payment_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.payment_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.order_id IS DISTINCT FROM o.order_id
-              OR s.payment_method IS DISTINCT FROM o.payment_method
-              OR s.amount IS DISTINCT FROM o.amount
-              OR s.status IS DISTINCT FROM o.status
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.payment_id AS payment_id,
-            s.order_id AS order_id,
-            s.payment_method AS payment_method,
-            s.amount AS amount,
-            s.status AS status,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.payment_id,
+            w.order_id,
+            w.payment_method,
+            w.amount,
+            w.status,
+            w.updated_at
           FROM (
             SELECT
-              r.payment_id,
-              r.order_id,
-              r.payment_method,
-              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-              r.status,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.payments AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.payment_id,
-              h.order_id,
-              h.payment_method,
-              h.amount,
-              h.status,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.payment_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.payment_id = s.payment_id
-          LEFT JOIN (
-            SELECT
-              r.payment_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.payments AS r
-            GROUP BY
-              r.payment_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.payment_id = s.payment_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.payment_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.order_id IS DISTINCT FROM o.order_id
+                OR s.payment_method IS DISTINCT FROM o.payment_method
+                OR s.amount IS DISTINCT FROM o.amount
+                OR s.status IS DISTINCT FROM o.status
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.payment_id AS payment_id,
+              s.order_id AS order_id,
+              s.payment_method AS payment_method,
+              s.amount AS amount,
+              s.status AS status,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.payment_id,
+                r.order_id,
+                r.payment_method,
+                CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+                r.status,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.payments AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.payment_id,
+                h.order_id,
+                h.payment_method,
+                h.amount,
+                h.status,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.payment_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.payment_id = s.payment_id
+            LEFT JOIN (
+              SELECT
+                r.payment_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.payments AS r
+              GROUP BY
+                r.payment_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.payment_id = s.payment_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.payment_snapshot AS p
-        WHERE
-          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT

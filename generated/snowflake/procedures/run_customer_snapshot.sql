@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a33bdc3ea21410bdba61dd395d3b48f1cc2a293ee851e531643df22d95f1baa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e44f72c42bc5199909cc0ba130526fbe6e32eb9241946d5aacbf7f69c9236d9
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -214,8 +214,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.customer_id,
       e.first_name,
       e.last_name,

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01530577b2589a5f1d9a3cfff367df7743b05bd2175d0f1ec266b28f301dff97
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71670e8c0f200942f26c789f653f43ffb3ace89c8b4ab2240f069bbb6a03ae8e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -200,8 +200,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.order_id,
       e.customer_id,
       e.order_date,

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c7837bb8cb280227bf1069c74ae1e9f2897e3f8ecd0579fb311756df85ab693d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93444d131f60877af6eaa92d2e30c74891d33478a2df436572a6e0d9221a9304
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -204,8 +204,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.payment_id,
       e.order_id,
       e.payment_method,

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b97761a293ebc6238d0c3a98043cdf9bf739382e57e02fa9de6623bdd57757d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 214c1c3bc6961ca8f7b0390209b9e19458a0ff3ee466374a6d63a3eaa491c091
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -876,8 +876,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.`group`,
         e.`select`,
         e.`Größe`,

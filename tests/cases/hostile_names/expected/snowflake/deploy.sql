@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0101fde2e4a0d52668419f7296f637de5ba5f6cf285e6aa5d0ea6034875b1a05
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1a53ea3e028e15870696fa83dcb0c15b8527134165bef8907db5d1b08cc4ffb8
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -936,8 +936,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e."GROUP",
       e."SELECT",
       e."Größe",

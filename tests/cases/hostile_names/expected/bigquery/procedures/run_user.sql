@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe997892536edaa6948ace04796baac42a401c4a1d562d311e59891fd7fe8e57
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1717284b4bff6d4d7fe5a716f44b48be98cbef0332d6747509e2db0d63c1bc46
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -197,8 +197,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.`group`,
         e.`select`,
         e.`Größe`,

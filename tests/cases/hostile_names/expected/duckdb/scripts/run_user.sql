@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1d16cea612fdd96e70c14e25a5d0c867b08e5bd55aabd1c3d6d6fff9f749c9d6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28543c138c4956132b5621f4aec8a28fc30b952307ae07eb73948a1044900603
 
 -- Brings the history user up to date with raw.order.
 --
@@ -168,9 +168,9 @@ SELECT
 FROM (
   SELECT
     CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
-    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e."group",
     e."select",
     e."Größe",

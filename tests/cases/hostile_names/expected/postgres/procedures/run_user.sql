@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c5f8a75fd78f099176165d2dca239bf9b2da0b6cc1e0f2f8026975d12d63145
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fdc36376d2ddb07357646abe345af1ae4f395ec96cb89f62747c9c99861e3cb4
 
 -- Brings the history user up to date with raw.order.
 --
@@ -206,10 +206,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e."group",
         e."select",
         e."Größe",
@@ -217,75 +217,94 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w."group",
-          w."select",
-          w."Größe",
-          w."two words",
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x."group",
+          x."select",
+          x."Größe",
+          x."two words",
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snap."user" AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snap."user" AS p
+              WHERE
+                p."group" = x."group"
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s."group" IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s."select" IS DISTINCT FROM o."select"
-              OR s."Größe" IS DISTINCT FROM o."Größe"
-              OR s."two words" IS DISTINCT FROM o."two words"
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s."group", o."group") AS "group",
-            s."select" AS "select",
-            s."Größe" AS "Größe",
-            s."two words" AS "two words",
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w."group",
+            w."select",
+            w."Größe",
+            w."two words",
+            w.updated_at
           FROM (
             SELECT
-              r."group",
-              r."select",
-              r."Größe",
-              r."two words",
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw."order" AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h."group",
-              h."select",
-              h."Größe",
-              h."two words",
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snap."user" AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o."group" = s."group"
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s."group" IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s."select" IS DISTINCT FROM o."select"
+                OR s."Größe" IS DISTINCT FROM o."Größe"
+                OR s."two words" IS DISTINCT FROM o."two words"
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s."group", o."group") AS "group",
+              s."select" AS "select",
+              s."Größe" AS "Größe",
+              s."two words" AS "two words",
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r."group",
+                r."select",
+                r."Größe",
+                r."two words",
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw."order" AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h."group",
+                h."select",
+                h."Größe",
+                h."two words",
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snap."user" AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o."group" = s."group"
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snap."user" AS p
-        WHERE
-          p."group" = e."group" AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT

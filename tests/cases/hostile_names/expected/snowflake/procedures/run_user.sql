@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 918d733ab83f3504b791f5999c3f8db570da5fc6088889d23a1bd1b863f7d2b3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b394cc4bdacf707eabe64ad6a407d3dfcf8aa553cc89cc5795f06b675cfb570c
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -206,8 +206,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e."GROUP",
       e."SELECT",
       e."Größe",
