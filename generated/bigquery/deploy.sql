@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12a1ae9b90cf6ef92f63af401887ddc29987743de03befdb85c4f8d9de7a6f44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8953c205c7d55f1b391a3cfb0bbe5e74ba88d4d17b505f6b9dc26785e34c35a0
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -996,7 +996,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snapshots.customer_snapshot: ',
         'raw_data.customers is empty while ',

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d11b55de8acf8a1595a88b16568c5a1e52483cf3919778220c7739fb755edafd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 029c9165976d36a73420150033ef3cfe0ff639c5dc8aa5db317c29623482b1e7
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1129,7 +1129,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),

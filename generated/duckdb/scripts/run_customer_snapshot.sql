@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca5ee4a42c93bd403d5f8d4045860f7f649f1edf29b4b9c52f21702b32aafb92
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 711b70ea1bb22d73b2df89ccc4341abebe506c74488c3359e038d3a8f67c5783
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -448,7 +448,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
 -- A version cannot end before it starts.
 SELECT

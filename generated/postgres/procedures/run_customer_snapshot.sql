@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a33e785b68ee5c483f91e06056bfecc93745b052f3517c2da3395948ecc579b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93a01776bd405bee239e5bc19a8588c09950cdc88e498ac88550f00c864d27ed
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -460,7 +460,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),

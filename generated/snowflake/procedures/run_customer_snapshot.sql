@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c49c7c4865bc2e96cd95a81565d64508b9de0ffefadd2fc550f7923120cae23
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb4bcdafdf9727d4d678800370502650467c0b9e27d561f2b4d8ebaf8d94121c
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -501,7 +501,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snapshots.customer_snapshot: '
       || 'raw_data.customers is empty while '
       || v_open_rows

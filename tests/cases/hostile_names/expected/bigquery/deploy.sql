@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d18a2d4e6e3f768a4b7e150878262beea53b9a0d551103d5e5e945ea0286b1b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 230a611503ab9db8448155ead17df0eaa41af3677a1ba989699852d9adffdc2f
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -995,7 +995,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snap.user: ',
         'raw.order is empty while ',

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24805a3c7deba26e6b0865297c88d4d59ca81410d941da3ee5828e0accae954b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e8108d5686615d4f9f1552dd52ec11f97340263787d25ae18302552479b03be
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1141,7 +1141,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),

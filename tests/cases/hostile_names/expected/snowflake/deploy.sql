@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84dba90d36dc1102ef15b137a00036a48ee29b609b93df268026a02dad10fe3f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fcfdc34f1317fbe9eeb114c2253bea376f4d8f5977055002968d97be0fa2c3ec
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1069,7 +1069,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snap.user: '
       || 'raw.order is empty while '
       || v_open_rows

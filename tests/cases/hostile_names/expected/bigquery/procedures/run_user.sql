@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eba3289628dcb22c71d8d0392e3d5cb1897733c825d9fc109b630366874ca310
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 225dd82adeb91f5bf24fcdc51845e1f92bcbca140b6669faac2c7ee5983fde18
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -441,7 +441,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snap.user: ',
         'raw.order is empty while ',

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61fbbb1d3f8876a2237ee1b16e25c12be2c0fac569f97bfe20b3ab745c9e1645
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b109a9a1314672bb4ceac0858c3d1b703a6ad6f47a1ebfaf0c220307b82ea52e
 
 -- Brings the history user up to date with raw.order.
 --
@@ -426,7 +426,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
 -- A version cannot end before it starts.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6bd85c29e3576f557e86ea5cd17d65a1837bf460b039e9bd8460b1f1984c14f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 819a999989cfc3b3f4415e7dd7c14ec937ab1034a12e8140c6a6f5cfba2ee005
 
 -- Brings the history user up to date with raw.order.
 --
@@ -440,7 +440,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a58398ff73178d1958952ddbb588778bc8744a8a88cb2e336f6d9569a503362
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4cf4f70c62591e3443dd1174f3901dbefb8c5a2f3c229aba4bf27a0ad54d2f4e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -479,7 +479,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snap.user: '
       || 'raw.order is empty while '
       || v_open_rows
