@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db17b73b5a30410d4812fdc754cfeffb88611c02b19ea15bfef33f5588f3a325
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d58c6d7eed0a40b824599816a4c33f188cc3ebf2ae83784bc7a621336c557bab
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1313,7 +1313,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snapshots.customer_snapshot: ',
         'raw_data.customers is empty while ',

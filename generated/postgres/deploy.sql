@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 864c462deec0f96e6f0380110737a56a95ade690e23d9299789bb822d2700b2e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 08f3b8d22fd20213873c01f006a1da1622a1bd4ca84149ab5579b9bf82474dec
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1544,7 +1544,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e9933f764cee5399612c58bfbabb3cb998f3397b1a7aa7b189f2d3a4492c6a4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f4ebb2ee458332d817aebc577d8ec746578ae7a3d3fdd0d6eea5759a29800cc
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -1375,7 +1375,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snapshots.customer_snapshot: '
       || 'raw_data.customers is empty while '
       || v_open_rows

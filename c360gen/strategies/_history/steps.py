@@ -217,15 +217,14 @@ def _guards(node: Node) -> list[Guard]:
 
 def _delete_guards(node: Node, source: str) -> list[Guard]:
     found = []
-    if node.policies.on_empty_source == "fail":
-        empty = every([
-            greater_than_zero("open_rows"),
-            equal(variable("absent_rows"), variable("open_rows")),
-            equal(variable("staged_rows"), variable("absent_rows")),
-        ])  # fmt: skip
+    if node.policies.on_empty_source == "fail" and node.source_delta != "none":
+        empty = [greater_than_zero("open_rows"), equal(variable("source_rows"), _sql.zero())]
+        said: tuple[str | exp.Expr, ...] = (f"{source} is empty while ", variable("open_rows"), " versions are open")
+        if node.source_delta:  # nothing read is no news: every key must be missing as well
+            empty.append(equal(variable("absent_rows"), variable("open_rows")))
+            said = (f"{source} has none of the keys of ", variable("open_rows"), " open versions, and no row that moved")
         found.append(
-            Guard("ZC004", "An empty source is more likely a failed load than the end of everything.", empty,
-                  (f"{source} is empty while ", variable("open_rows"), " versions are open"), None,
+            Guard("ZC004", "An empty source is more likely a failed load than the end of everything.", every(empty), said, None,
                   "Nothing was written. Load the source first.")
         )  # fmt: skip
     if node.policies.max_delete_fraction is not None:

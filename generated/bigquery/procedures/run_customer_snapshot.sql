@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92d1cf556032219eec1417ea6117db35004caa0f7445b33facb86e729dce6a43
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c4d507fbb7d2b88fe871b865114df4eb5fab79f12b2b053a9bc9efb2c32ba16a
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -463,7 +463,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snapshots.customer_snapshot: ',
         'raw_data.customers is empty while ',

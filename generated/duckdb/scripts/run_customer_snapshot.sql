@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 904ead271f7970e1698dab0f8948d1ce446525002be7babd6e04a14ffe220adc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f51e7cc09f02c9cc916919bd08a29b2ba2810a5d091f49645802ac443002f9d5
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -448,7 +448,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
 -- A version cannot end before it starts.
 SELECT

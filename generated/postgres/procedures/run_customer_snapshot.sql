@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3fa321208482b6ddfc3e77b0d9f0b338e3db80253974d004b97a60c10f5f47d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d3d98b444e5268eca2eee574783cf888b2f2c8d4d4f60c5c66b63002a667922
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -481,7 +481,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw_data.customers is empty while %s versions are open', c_node, v_open_rows),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e44f72c42bc5199909cc0ba130526fbe6e32eb9241946d5aacbf7f69c9236d9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de01541199907ba1fc4cd104a0fe2b1e8f34c110151a1d02a2ebeec5af821ed0
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -501,7 +501,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snapshots.customer_snapshot: '
       || 'raw_data.customers is empty while '
       || v_open_rows

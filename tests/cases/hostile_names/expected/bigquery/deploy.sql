@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 214c1c3bc6961ca8f7b0390209b9e19458a0ff3ee466374a6d63a3eaa491c091
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09e2e4a4ae7bc75d9c9f4f6d3b3964c2e8d352581199e7e0477396a9a1f09f46
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1120,7 +1120,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snap.user: ',
         'raw.order is empty while ',

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9457e4764cd313f9eac1e501b4bdb84f19c7c3374c902a0d82c1076f1077571f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca1fea23493f96a709f22c4f9279f111f6c5127fce8b1bb5862276ea9248319c
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1310,7 +1310,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1a53ea3e028e15870696fa83dcb0c15b8527134165bef8907db5d1b08cc4ffb8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef764ab45529e994fa112a6d46ad7f06f7cd37df6d91eab9ca2263f86039c24b
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1209,7 +1209,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snap.user: '
       || 'raw.order is empty while '
       || v_open_rows

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1717284b4bff6d4d7fe5a716f44b48be98cbef0332d6747509e2db0d63c1bc46
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 34f348ee032265abad1b9ef5e290ecafbe3034684c581053cdbdb5c35a9c2897
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -441,7 +441,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
       RAISE USING MESSAGE = CONCAT(
         'ZC004 snap.user: ',
         'raw.order is empty while ',

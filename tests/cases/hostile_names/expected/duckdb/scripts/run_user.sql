@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28543c138c4956132b5621f4aec8a28fc30b952307ae07eb73948a1044900603
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95ea72b1781c1bf59e9b13ffd4e5a12a76a3e22bf105f48e7a57fc6fbdee1ecc
 
 -- Brings the history user up to date with raw.order.
 --
@@ -426,7 +426,7 @@ SELECT
         ' versions are open',
         '. Nothing was written. Load the source first.'
     ))
-WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('absent_rows') = GETVARIABLE('open_rows') AND GETVARIABLE('staged_rows') = GETVARIABLE('absent_rows');
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
 -- A version cannot end before it starts.
 SELECT

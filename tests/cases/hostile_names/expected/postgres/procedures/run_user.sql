@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fdc36376d2ddb07357646abe345af1ae4f395ec96cb89f62747c9c99861e3cb4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3fcf2849a8f6c6323c5c03347ee4e39b71ef21d75a4b8060c84895b9ff90420
 
 -- Brings the history user up to date with raw.order.
 --
@@ -459,7 +459,7 @@ BEGIN
     END IF;
 
     -- An empty source is more likely a failed load than the end of everything.
-    IF v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows THEN
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC004',
             MESSAGE = format('%s: raw.order is empty while %s versions are open', c_node, v_open_rows),

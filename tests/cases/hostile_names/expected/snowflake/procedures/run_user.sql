@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b394cc4bdacf707eabe64ad6a407d3dfcf8aa553cc89cc5795f06b675cfb570c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d3dbb552ff4fbbc675be096c16e414235ab8fe646e823a8a44ed4dba872a854
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -479,7 +479,7 @@ BEGIN
   END IF;
 
   -- An empty source is more likely a failed load than the end of everything.
-  IF (v_open_rows > 0 AND v_absent_rows = v_open_rows AND v_staged_rows = v_absent_rows) THEN
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
     v_message := 'ZC004 snap.user: '
       || 'raw.order is empty while '
       || v_open_rows
