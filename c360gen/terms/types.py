@@ -80,7 +80,9 @@ def canonical(type_: exp.DataType | None) -> exp.DataType | None:
 
 
 def family(type_: exp.DataType) -> str:
-    """What a column must at least be to be read as this type: number, text, boolean, date, timestamp, timestamptz."""
+    """What a column must at least be to be read as this type: integer, number, text, boolean, date, timestamp, timestamptz."""
+    if type_.this in INTEGERS:
+        return "integer"
     if type_.this in NUMBERS:
         return "number"
     return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))

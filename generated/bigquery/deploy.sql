@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d58c6d7eed0a40b824599816a4c33f188cc3ebf2ae83784bc7a621336c557bab
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 640c5d0eebe16c81be87b749baa4177d5b828e5250a7baf7e6e897461bcac05f
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -919,7 +919,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('first_name' AS c360_name, 'text' AS c360_family),
         STRUCT('last_name' AS c360_name, 'text' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
@@ -931,9 +931,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -951,7 +951,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1495,8 +1499,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -1506,9 +1510,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -1526,7 +1530,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1962,8 +1970,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -1973,9 +1981,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -1993,7 +2001,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2494,8 +2506,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -2505,9 +2517,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -2525,7 +2537,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2897,8 +2913,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('interaction_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('interaction_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('channel' AS c360_name, 'text' AS c360_family),
         STRUCT('subject' AS c360_name, 'text' AS c360_family),
         STRUCT('occurred_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -2907,9 +2923,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -2927,7 +2943,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -3182,8 +3202,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -3193,9 +3213,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -3213,7 +3233,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

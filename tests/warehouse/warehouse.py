@@ -153,7 +153,7 @@ class Warehouse:
         for name, where in [("all", "TRUE"), *((s, f"c.schema_name = '{s}'") for s in schemas)]:
             self.connection.execute(
                 f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS SELECT c.schema_name AS table_schema, c.table_name, c.column_name, '
-                f"{words} AS data_type FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
+                f"{words} AS data_type, c.numeric_scale FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
             )
 
     def _known(self) -> None:

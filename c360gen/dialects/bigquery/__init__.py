@@ -107,8 +107,8 @@ class BigQuery(Warehouse):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' THEN 'number'
-                        WHEN c.data_type IN ('INT64', 'FLOAT64') THEN 'number'
+                   CASE WHEN c.data_type = 'INT64' THEN 'integer'
+                        WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64' THEN 'number'
                         WHEN c.data_type LIKE 'STRING%' THEN 'text'
                         WHEN c.data_type = 'BOOL' THEN 'boolean'
                         WHEN c.data_type = 'TIMESTAMP' THEN 'timestamptz'

@@ -54,8 +54,8 @@ class DuckDB(Dialect):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%' THEN 'number'
-                        WHEN c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
+                   CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)' THEN 'integer'
+                        WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
                         WHEN c.data_type = 'VARCHAR' THEN 'text'
                         WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'timestamptz'
                         WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'timestamp'

@@ -46,7 +46,9 @@ class Postgres(Dialect):
         return self.catalog_query(
             """
             SELECT LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-                   CASE t.typcategory WHEN 'N' THEN 'number' WHEN 'S' THEN 'text' WHEN 'B' THEN 'boolean'
+                   CASE WHEN t.typname IN ('int2', 'int4', 'int8') THEN 'integer'
+                        WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0 THEN 'integer'
+                        WHEN t.typcategory = 'N' THEN 'number' WHEN t.typcategory = 'S' THEN 'text' WHEN t.typcategory = 'B' THEN 'boolean'
                         ELSE CAST(t.typname AS TEXT) END AS c360_family
             FROM pg_catalog.pg_attribute AS a
             JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid

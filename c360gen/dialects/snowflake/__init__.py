@@ -85,7 +85,9 @@ class Snowflake(Warehouse):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type IN ('NUMBER', 'FLOAT') THEN 'number' WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
+                   CASE WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0 THEN 'integer'
+                        WHEN c.data_type IN ('NUMBER', 'FLOAT') THEN 'number'
+                        WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
                         ELSE LOWER(c.data_type) END AS c360_family
             FROM x AS c
             WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c4d507fbb7d2b88fe871b865114df4eb5fab79f12b2b053a9bc9efb2c32ba16a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ee5f8e39162515c1aa300509474d76083dcf01c2ba7113d91b23956c906ef088
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -69,7 +69,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('first_name' AS c360_name, 'text' AS c360_family),
         STRUCT('last_name' AS c360_name, 'text' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
@@ -81,9 +81,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -101,7 +101,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0370ab26347d7147afbe6f37fc18fbe81e6f0cbc9b1331093c7decf45a2702dc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3ca298b2954fa9360f1d6f9a2139f2be05a41b6ef17a36d8f7e4c9fbaabbd43
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -64,8 +64,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -75,9 +75,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -95,7 +95,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

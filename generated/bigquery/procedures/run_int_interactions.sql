@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 981d5850f9f48c2bba46ee00d0471464ec3d888618e0ff782c06b113641d8a68
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 41621c8fefcf625a6c5d49329eec8a3d087027f8e31d3a2cdbf7d3246fc8cc08
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -56,8 +56,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('interaction_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('interaction_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('channel' AS c360_name, 'text' AS c360_family),
         STRUCT('subject' AS c360_name, 'text' AS c360_family),
         STRUCT('occurred_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -66,9 +66,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -86,7 +86,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

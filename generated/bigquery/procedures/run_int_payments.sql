@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 210ad4255f1661cffcb74dcf7edc48e3a22f36a6bdfc8ca11d2d82baac98c422
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8a10825694f99fa23497ca17a516186b75ea83498658ccf2db6313d4b7f9ff3
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -60,8 +60,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -71,9 +71,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -91,7 +91,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

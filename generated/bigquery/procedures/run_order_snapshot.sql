@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bc7a0d356ea3c05c4004eae8e6faf23685a2a64b6325c2ac4f5ca3bec40cf143
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f910ba39eb12b4ef8058612f9bc6b5e9c4c16f3453076f8a4f1e5e1eff79c31a
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -61,8 +61,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -72,9 +72,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -92,7 +92,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

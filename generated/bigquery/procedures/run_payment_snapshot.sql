@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ff367b1b34339bdd11e759a465b2a4bf84bedfe36a4abaa9c45f29bb9f5f32d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26997dfa507505777c0ecded5e7fb51873de3c7ce17d9244ab448061ce8433ed
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -65,8 +65,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -76,9 +76,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -96,7 +96,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db62d8260741563646691793f9f86b1215ed0c4315ecd78e817d53a10be37c2c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5d106077ca6af1332012c99b96a35f01c0f50481d099d0b66b0e06c781c93bbf
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -55,8 +55,8 @@ SET VARIABLE counted = (
       ORDER BY
         w.c360_name)}
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -65,9 +65,9 @@ SET VARIABLE counted = (
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
-          THEN 'number'
-          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'VARCHAR'
           THEN 'text'
@@ -85,7 +85,11 @@ SET VARIABLE counted = (
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93a82eef70e9e28924af6d59ef5b82ef1b85cda9e051905451292ee4c2923665
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28517297ae04895bdb1cb3ff41e135a471dcc89ae900f2bc1d21153444611f06
 
 -- Brings int_interactions up to date with its query.
 --
@@ -52,8 +52,8 @@ SET VARIABLE counted = (
       ORDER BY
         w.c360_name)}
     FROM (VALUES
-      ('interaction_id', 'number'),
-      ('customer_id', 'number'),
+      ('interaction_id', 'integer'),
+      ('customer_id', 'integer'),
       ('channel', 'text'),
       ('subject', 'text'),
       ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
@@ -61,9 +61,9 @@ SET VARIABLE counted = (
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
-          THEN 'number'
-          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'VARCHAR'
           THEN 'text'
@@ -81,7 +81,11 @@ SET VARIABLE counted = (
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 298e50f5dbeeb9c04841b41e2c5b1f4bc649a78713f3977aa0c3de2a3bbac8dc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 772934f2df646fa8736225be5c5fcfa9e9f4c24135251a5fc0f6c8d1ebdae1c0
 
 -- Brings int_payments up to date with its query.
 --
@@ -53,8 +53,8 @@ SET VARIABLE counted = (
       ORDER BY
         w.c360_name)}
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -63,9 +63,9 @@ SET VARIABLE counted = (
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
-          THEN 'number'
-          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'VARCHAR'
           THEN 'text'
@@ -83,7 +83,11 @@ SET VARIABLE counted = (
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;

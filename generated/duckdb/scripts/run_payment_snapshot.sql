@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55033a693197f83d637859355adae6634275e62cf96cc47b177097c4d28843c7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: edbc0d22c8ae2eaad56500808b03249ba313e4ed6c29e95616327bf049ab5f97
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -55,8 +55,8 @@ SET VARIABLE counted = (
       ORDER BY
         w.c360_name)}
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -65,9 +65,9 @@ SET VARIABLE counted = (
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
-          THEN 'number'
-          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'VARCHAR'
           THEN 'text'
@@ -85,7 +85,11 @@ SET VARIABLE counted = (
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d3d98b444e5268eca2eee574783cf888b2f2c8d4d4f60c5c66b63002a667922
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5e069df263c0f30c85f3bd4eea5fd0e657931a3fefb21c9f1e8c90d1781e743
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -112,7 +112,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('customer_id', 'number'),
+      ('customer_id', 'integer'),
       ('first_name', 'text'),
       ('last_name', 'text'),
       ('email', 'text'),
@@ -122,12 +122,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -143,7 +147,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fbed8f641259dd4da87b178c235039fea6d30cdeb7c3b8ad672a164764caae5c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84dcc5afeca9047cbd5e8fd5fad85bd7e111b662884e60f2bcb8d307f100df1c
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -109,8 +109,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -118,12 +118,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -139,7 +143,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.

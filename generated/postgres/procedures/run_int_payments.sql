@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f9895ea584b299acb3f1c064c23b71697ac028094a481a75e31efad703ea40
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e5f10acce96a9c57e7d174a20d477e74532013c946f03059db10a8fb9d8e0591
 
 -- Brings int_payments up to date with its query.
 --
@@ -105,8 +105,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -114,12 +114,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -135,7 +139,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.

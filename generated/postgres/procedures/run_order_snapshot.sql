@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 587bc0f8d6c2d358b5efc77e3862ff2c4ebd83303d8adc1a6d4cfbe1a91afc29
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0b6195ab0a355edac9f87654130696da9beaab7b26fdc069c8829218e879e8e7
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -104,8 +104,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -113,12 +113,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -134,7 +138,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 147b10417da824313d7d61fb8503cfa58427b229456e803645b339de90338ed3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37f80da133012f7d904ff24e962d245c7b77f5b90773b4b5fd25d8139094559e
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -108,8 +108,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -117,12 +117,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -138,7 +142,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.

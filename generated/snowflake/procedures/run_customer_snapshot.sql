@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de01541199907ba1fc4cd104a0fe2b1e8f34c110151a1d02a2ebeec5af821ed0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b0683b3b13456e4a951f3c0512db70d49539a59ebcc1027d9550d773d69d782
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -86,7 +86,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('customer_id', 'number'),
+      ('customer_id', 'integer'),
       ('first_name', 'text'),
       ('last_name', 'text'),
       ('email', 'text'),
@@ -97,6 +97,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -109,7 +111,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3dbac4a97649d0676a0fd683b5c3389ac0cc1cf3280df38c52b970247dc6de5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4bd82fdddded6099712980e9242eb7f3a862536ebf36ba518c584a89155dbdde
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -82,8 +82,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -92,6 +92,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -104,7 +106,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8476e9859ec9b03d9b5c61a7ac5e45895a46f19ffc5ea8f77265bd3baa756b9e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cc8dd65dab940ed3b6dc5232b38d5fa93a1d6fc0b1dd53f9baaa8aef142f19bf
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -74,8 +74,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('interaction_id', 'number'),
-      ('customer_id', 'number'),
+      ('interaction_id', 'integer'),
+      ('customer_id', 'integer'),
       ('channel', 'text'),
       ('subject', 'text'),
       ('occurred_at', 'timestamp')) AS w(c360_name, c360_family)
@@ -83,6 +83,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -95,7 +97,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 39415879e1ae232fcd9cce421ed228891b9b624c4e0631e0878d8c5024ddc064
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d0116f2165b0662365db083e9a66400b887ebf3edafa80da980b8b8d01673b91
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -78,8 +78,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -88,6 +88,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -100,7 +102,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71670e8c0f200942f26c789f653f43ffb3ace89c8b4ab2240f069bbb6a03ae8e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b9f63ad365b5debce7b3a3030db5e3cd1cca41ccb32ebd695176e58d1f05e4b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -78,8 +78,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -88,6 +88,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -100,7 +102,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
