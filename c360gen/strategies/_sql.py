@@ -136,7 +136,10 @@ def plus(*names: str) -> exp.Expr:
 
 def as_time(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     """A date or wall-clock column as an instant: both are UTC by declaration."""
-    return value if type_ == types.TIMESTAMPTZ else exp.cast(value, types.TIMESTAMPTZ.copy())
+    if type_ == types.TIMESTAMPTZ:
+        return value
+    value.type = type_.copy() if type_ is not None else None  # so that a dialect can say UTC where its cast would ask the session
+    return exp.cast(value, types.TIMESTAMPTZ.copy())
 
 
 def as_stored(column_: Column, table: str, traits: Traits) -> exp.Expr:

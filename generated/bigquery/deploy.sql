@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 640c5d0eebe16c81be87b749baa4177d5b828e5250a7baf7e6e897461bcac05f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 00c37d7ef7b369e496539d40cc6267c2c9eaddc5b0c281cd3ce74212815156ec
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -3662,7 +3662,7 @@ BEGIN
     FROM (
       WITH clock AS (
         SELECT
-          CAST(v_as_of AS DATE) AS today
+          DATE(v_as_of, 'UTC') AS today
       ), orders AS (
         SELECT
           o.customer_id AS customer_id,

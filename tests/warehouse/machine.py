@@ -84,6 +84,9 @@ PROVEN = (
     exp.TimestampAdd,
     exp.DateAdd,
     exp.MD5,
+    exp.Date,
+    exp.Datetime,
+    exp.Timestamp,
     exp.Lower,
     exp.Upper,
     exp.Trim,
@@ -406,6 +409,11 @@ class Machine:
                 and not node.expressions
             ):
                 node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
+        for node in list(tree.find_all(exp.Date, exp.Datetime, exp.Timestamp)):  # DATE(instant, 'UTC'), TIMESTAMP(date, 'UTC')
+            if not isinstance(node, exp.Timestamp) and node.args.get("zone", node.args.get("expression")) is not None:
+                kind = "DATE" if isinstance(node, exp.Date) else "TIMESTAMP"
+                instant = exp.AtTimeZone(this=exp.Paren(this=node.this.copy()), zone=exp.Literal.string("UTC"))
+                node.replace(exp.cast(instant, exp.DataType.build(kind)))
         for node in list(tree.find_all(exp.Avg, exp.Div)):  # DuckDB would divide exact numbers as floating ones
             if isinstance(node.this, exp.Cast) and node.this.to.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL):
                 pair = (

@@ -78,7 +78,27 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL and isinstance(node.parent, exp.Alias):
             scale = types.sizes(node.to)[1:] or (9,)
             return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale[0])])
-        return self.exact(node) or node
+        return self.exact(node) or self._in_utc(node)
+
+    @staticmethod
+    def _in_utc(node: exp.Expr) -> exp.Expr:
+        """CAST(date AS TIMESTAMP) → TIMESTAMP(date, 'UTC'), and the like: a session may have set @@time_zone."""
+        utc = exp.Literal.string("UTC")
+
+        def kind(value: exp.Expr) -> exp.DType | None:
+            return value.type.this if value.type is not None else None
+
+        if isinstance(node, exp.Cast):
+            if node.to.this is T.TIMESTAMPTZ and kind(node.this) in (T.DATE, T.TIMESTAMP):
+                return exp.Anonymous(this="TIMESTAMP", expressions=[node.this.copy(), utc])
+            if node.to.this in (T.DATE, T.TIMESTAMP) and kind(node.this) is T.TIMESTAMPTZ:
+                word = "DATE" if node.to.this is T.DATE else "DATETIME"
+                return exp.Anonymous(this=word, expressions=[node.this.copy(), utc])
+        if isinstance(node, exp.Extract) and kind(node.expression) is T.TIMESTAMPTZ:
+            node.set("expression", exp.Anonymous(this="DATETIME", expressions=[node.expression.copy(), utc]))
+        if isinstance(node, exp.TimestampTrunc) and kind(node.this) is T.TIMESTAMPTZ:
+            node.set("zone", utc)
+        return node
 
     def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
         return nine(over(exp.Avg(this=self._big(value))))

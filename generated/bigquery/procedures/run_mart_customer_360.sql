@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d64ca1d98e304253d5717efb5868d491c3ae98386bf4907a99cdc678a69c948f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84789604f8336f0f7708a5cc8aff548b5e7eddd30d878beb622c44d90108fe2c
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -109,7 +109,7 @@ BEGIN
     FROM (
       WITH clock AS (
         SELECT
-          CAST(v_as_of AS DATE) AS today
+          DATE(v_as_of, 'UTC') AS today
       ), orders AS (
         SELECT
           o.customer_id AS customer_id,
