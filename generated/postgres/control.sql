@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9c0e8d58c3412361073a70499b51ce307c63dc4bc87d8ed609470a6ed89a604b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b3e2eeb1c7e4824607f9a10fb138e41df3752e5739baebf404667b27cfc902bd
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -43,8 +43,8 @@ CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
 CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
 RETURNS BIGINT
 LANGUAGE plpgsql
@@ -63,9 +63,9 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
     INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
     VALUES (p_node, 'running', p_spec_hash, p_as_of)
@@ -92,11 +92,25 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
--- What is wrong now: one row per node whose last run did not succeed.
+-- What is wrong now: one row per node whose last run did not succeed. A run lives while its process holds a lock on the run log;
+-- anybody may see locks, while backend_start is NULL to those who may not see the sessions of others.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT EXISTS (
+                SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+                 WHERE a.pid = l.backend_pid
+                   AND a.datname = current_database()
+                   AND COALESCE(a.backend_start <= l.started_at, true)
+                   AND (l.started_at > clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                        SELECT 1 FROM pg_catalog.pg_locks AS k
+                         WHERE k.pid = a.pid
+                           AND k.relation = 'c360_control.run_log'::regclass
+                           AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))))
+            THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -109,5 +123,4 @@ SELECT s.node,
          WHERE r.node = s.node
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
  WHERE l.status IS DISTINCT FROM 'succeeded';

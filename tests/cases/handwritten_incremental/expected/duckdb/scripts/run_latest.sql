@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37dac2e5eafb9816757d5f47bdb12350d0349f778dc03703d54e935a7ad868f3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4e422376c70046a8da2ba95db0999bad9dc72b45bd810574a447a3137ae54dd9
 
 -- Brings latest up to date with its query.
 --
@@ -15,8 +15,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'int.latest';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.latest' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24820d6675f84754423e7d01999b821fc0220a8a63d21800655bae1e77a92f07
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6aec3560f7e99c2c136e43fd1001032990437c78b38c89aea1d682229d21a0c7
 
 -- Brings table up to date with its query.
 --
@@ -15,8 +15,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'int.limit';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.limit' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 61fbbb1d3f8876a2237ee1b16e25c12be2c0fac569f97bfe20b3ab745c9e1645
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e33ab350372b8d04115823f5f50b057c32ef29f5300f4d8783575dc158d3dc52
 
 -- Brings the history user up to date with raw.order.
 --
@@ -21,8 +21,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'snap.user';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snap.user' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
