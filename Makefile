@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test verify matrix dbt lint golden clean
+.PHONY: demo test faults dbt verify matrix lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/lint-imports
 	$(BIN)/c360gen check
 	$(BIN)/python -m pytest -n 2
+
+faults: $(VENV)/test-installed ## slow: Postgres dies before every statement of every strategy, in nine ways; many sessions at once
+	$(BIN)/python -m pytest -m faults -v --durations=10
 
 verify: $(VENV)/test-installed ## every judge over the committed output
 	$(BIN)/c360gen verify

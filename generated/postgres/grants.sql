@@ -1,9 +1,9 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 33c6902dca7d4832b6b6ace29f1a6f95b7e6e54e7d98efaf357ba3fcaff49e39
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d469d610dc87f4bccdd40389da057e0587410c0ad90384c789c52d4b953de7e
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
-GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health, c360_control.node_status TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;

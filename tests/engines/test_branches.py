@@ -20,6 +20,7 @@ from tests.worlds import Embedded
 ELSEWHERE = (
     "IF NOT FOUND",  # tests/engines/test_postgres.py: test_not_deployed
     "IF current_setting('transaction_isolation')",  # test_wrong_isolation_level
+    "IF p_run_id IS NOT NULL AND NOT FOUND",  # tests/engines/test_callers.py: test_apply_takes_only_an_open_run_of_its_session
     "IF p_run_id IS NULL",  # test_the_worker_runs_in_a_transaction_of_the_caller
     "IF EXISTS (SELECT 1 FROM c360_control.stage_",  # a run that died leaves rows: test_rows_that_a_dead_run_left
     "IF v_sqlstate = '55P03'",  # test_a_lock_that_is_held

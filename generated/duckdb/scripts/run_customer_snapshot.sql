@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e60e1e638617d814c540a626c9e195c0469f2e8d82a306cb36b16f94531c34a9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aba51a41b8e95997f911ed6138cd78e00073765e404e9677e252c699aca5aa69
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -21,8 +21,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'snapshots.customer_snapshot';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.customer_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

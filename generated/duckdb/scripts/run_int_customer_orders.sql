@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5d106077ca6af1332012c99b96a35f01c0f50481d099d0b66b0e06c781c93bbf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6641768fbe5943b095985d3c8ffd3bc116c543a0cbfa558ce9b0d0e5141a1dd4
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -17,8 +17,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'intermediate.int_customer_orders';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_customer_orders' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

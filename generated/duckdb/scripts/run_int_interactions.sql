@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28517297ae04895bdb1cb3ff41e135a471dcc89ae900f2bc1d21153444611f06
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1866a4310384b6792b2c6ec74c463d0bd7772a6f9cde68ed65451534d29ae558
 
 -- Brings int_interactions up to date with its query.
 --
@@ -14,8 +14,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'intermediate.int_interactions';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_interactions' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 772934f2df646fa8736225be5c5fcfa9e9f4c24135251a5fc0f6c8d1ebdae1c0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42a36de7cdd2bfceff25c928dbc17fb32f966ad5116856b73a2b4913644dd19c
 
 -- Brings int_payments up to date with its query.
 --
@@ -15,8 +15,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'intermediate.int_payments';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'intermediate.int_payments' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

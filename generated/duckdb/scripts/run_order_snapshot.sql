@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9a9e82c1fc6ed0f8a2c7e7506452b2bbabf08b1f4c15839e0b4d151b67646c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d10167e059651f71513c5b9f1566bcd05f48530406ed09cd9737133ce51941a
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -18,8 +18,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'snapshots.order_snapshot';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.order_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

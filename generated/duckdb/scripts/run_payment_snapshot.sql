@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: edbc0d22c8ae2eaad56500808b03249ba313e4ed6c29e95616327bf049ab5f97
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e64f5f6c00b79ad3f16baeee1521ba90951755a1c044ff6f6deb958e2b736ee8
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -20,8 +20,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'snapshots.payment_snapshot';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snapshots.payment_snapshot' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)

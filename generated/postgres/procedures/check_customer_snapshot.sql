@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 878cff63d7dea3d91741f40c5ecfdee451414a9a55745da9bde47be093fa635e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 965d2fbadc3c1fdf450ef2706da8c742590cd25b9d1393ee3885e612b027ac5e
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -25,12 +25,14 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', pg_catalog.clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -121,7 +123,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

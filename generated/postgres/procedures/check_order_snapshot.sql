@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3fdcc1a1016df9f17a51adf760e0af4eb045d275e423d38db81008aa84e56001
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31334423a2b0c82ab84cd9532ac9b3e8bcd72cf811575e6700d1fe0f0a1082d3
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -25,12 +25,14 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', pg_catalog.clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -125,7 +127,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

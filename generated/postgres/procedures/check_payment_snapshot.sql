@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8482ca95024427b3ec4aecbac218999be9f24d78912e28a310fc49f97b8fc25b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d5442f7ac924c5d5cf3d246b6290b86367cc1451bd4b09f8af5280be33ccc4b
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -25,12 +25,14 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', pg_catalog.clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -125,7 +127,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

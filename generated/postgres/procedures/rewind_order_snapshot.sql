@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb6277130584fb77026362f063340c53df22937fcad8589d2d83d177b2709989
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1c1c954c2dfeba1234f22461f6e60643e4dffb2204adf6bc79ae1d42b7eca635
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -40,6 +40,8 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -173,7 +175,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e5f10acce96a9c57e7d174a20d477e74532013c946f03059db10a8fb9d8e0591
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 438c2a36a1563b53f579fa8357109e4309d3df937dafe470702944d3ea215bc9
 
 -- Brings int_payments up to date with its query.
 --
@@ -63,9 +63,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -73,12 +89,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -412,7 +422,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_int_payments(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -455,7 +466,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

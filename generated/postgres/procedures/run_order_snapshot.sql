@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0b6195ab0a355edac9f87654130696da9beaab7b26fdc069c8829218e879e8e7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d2576e35d8196c0fe36471a53314e45157166ab1021b8ace29dd35070ab2665
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -64,9 +64,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -74,12 +90,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -505,7 +515,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_order_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -547,7 +558,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

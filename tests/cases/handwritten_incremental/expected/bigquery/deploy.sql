@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 467f781c3508ba179b8974597ef6f8a46514b4fba671ab7f207cf241875f7c31
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 67430bc6f0f90e06b55e962c681e10f4c951b8fb49030319083ef91503ab8035
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -212,7 +212,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('id' AS c360_name, 'number' AS c360_family),
+        STRUCT('id' AS c360_name, 'integer' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
         STRUCT('city' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -221,9 +221,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -241,7 +241,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a9885fc8004c1a2507b05492ab11d68d354dcb6d312c9e8b123e4a56422935c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e93872523482343d2abbda3f0aa87596330a76cc062c6cae6e15a48e654e818
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 DO $$
@@ -85,8 +86,8 @@ CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
 CREATE OR REPLACE FUNCTION c360_control.run_begin(
     p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
 )
@@ -107,9 +108,9 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
     INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
     SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
@@ -137,11 +138,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -155,9 +178,7 @@ SELECT s.node,
            AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
  WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
-
 
 -- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
 -- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
@@ -166,15 +187,18 @@ SELECT s.node,
        s.last_as_of AS fresh_until,
        s.watermark,
        l.run_id AS last_run_id,
-       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
        l.started_at AS last_started_at,
        l.finished_at AS last_finished_at,
        f.failures,
        l.message,
-       r.at_work
+       w.at_work
   FROM c360_control.state AS s
   LEFT JOIN LATERAL (
-        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
            AND r.action = 'run'
@@ -189,11 +213,12 @@ SELECT s.node,
            AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
                                      WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
  CROSS JOIN LATERAL (
-        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
           FROM c360_control.run_log AS r
-          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
          WHERE r.node = s.node
-           AND r.status = 'running') AS r;
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -284,9 +309,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -294,12 +335,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -325,19 +360,23 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('id', 'number'),
+      ('id', 'integer'),
       ('email', 'text'),
       ('city', 'text'),
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -353,7 +392,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -615,7 +658,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_latest(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_latest(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -658,7 +702,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

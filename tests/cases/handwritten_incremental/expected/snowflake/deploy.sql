@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf510cc345029c08b39de83f474144322e2fd8f8b41d8a55e714e81a217986eb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8d5d36c398c180de1ad05692dbdb48aae7bcdc0802c4cbde86e50136c661de9d
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -231,7 +231,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('id', 'number'),
+      ('id', 'integer'),
       ('email', 'text'),
       ('city', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
@@ -239,6 +239,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -251,7 +253,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09e2e4a4ae7bc75d9c9f4f6d3b3964c2e8d352581199e7e0477396a9a1f09f46
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2066e7e6cb03deda3083c116d652c5a6e27e80fd30901f0a8d48bdf2de714fcb
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -378,7 +378,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('group' AS c360_name, 'number' AS c360_family),
+        STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
         STRUCT('größe' AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
@@ -388,9 +388,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -408,7 +408,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -748,7 +752,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('group' AS c360_name, 'number' AS c360_family),
+        STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
         STRUCT('größe' AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
@@ -758,9 +762,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -778,7 +782,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 653eb76908001bd378aa4b68048e964ecbfe7b78b5693303e7a7d2f1a8d55669
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d8aeb84a6ba13ee084571e423ec708ba2fae9f077c48b73bc156acb49a1a23eb
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -46,8 +46,8 @@ CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
 CREATE OR REPLACE FUNCTION c360_control.run_begin(
     p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
 )
@@ -68,9 +68,9 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
     INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
     SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
@@ -98,11 +98,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -116,9 +138,7 @@ SELECT s.node,
            AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
  WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
-
 
 -- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
 -- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
@@ -127,15 +147,18 @@ SELECT s.node,
        s.last_as_of AS fresh_until,
        s.watermark,
        l.run_id AS last_run_id,
-       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
        l.started_at AS last_started_at,
        l.finished_at AS last_finished_at,
        f.failures,
        l.message,
-       r.at_work
+       w.at_work
   FROM c360_control.state AS s
   LEFT JOIN LATERAL (
-        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
            AND r.action = 'run'
@@ -150,8 +173,9 @@ SELECT s.node,
            AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
                                      WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
  CROSS JOIN LATERAL (
-        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
           FROM c360_control.run_log AS r
-          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
          WHERE r.node = s.node
-           AND r.status = 'running') AS r;
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;

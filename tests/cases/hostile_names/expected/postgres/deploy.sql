@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca1fea23493f96a709f22c4f9279f111f6c5127fce8b1bb5862276ea9248319c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d324537ea4d2c9ee7a36cd312ec17367b58873214e7f712f7650cc41cb3d1c9
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 DO $$
@@ -86,8 +87,8 @@ CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
 CREATE OR REPLACE FUNCTION c360_control.run_begin(
     p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
 )
@@ -108,9 +109,9 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
     INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
     SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
@@ -138,11 +139,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -156,9 +179,7 @@ SELECT s.node,
            AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
  WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
-
 
 -- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
 -- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
@@ -167,15 +188,18 @@ SELECT s.node,
        s.last_as_of AS fresh_until,
        s.watermark,
        l.run_id AS last_run_id,
-       CASE WHEN l.status = 'running' AND r.at_work IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS last_status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
        l.started_at AS last_started_at,
        l.finished_at AS last_finished_at,
        f.failures,
        l.message,
-       r.at_work
+       w.at_work
   FROM c360_control.state AS s
   LEFT JOIN LATERAL (
-        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
            AND r.action = 'run'
@@ -190,11 +214,12 @@ SELECT s.node,
            AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
                                      WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
  CROSS JOIN LATERAL (
-        SELECT string_agg(format('pid %s (%s) since %s', a.pid, a.usename, date_trunc('second', r.started_at)), '; ' ORDER BY r.run_id) AS at_work
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
           FROM c360_control.run_log AS r
-          JOIN pg_catalog.pg_stat_activity AS a ON a.pid = r.backend_pid AND a.backend_start <= r.started_at
          WHERE r.node = s.node
-           AND r.status = 'running') AS r;
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -497,9 +522,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -507,12 +548,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -538,7 +573,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -546,12 +581,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -567,7 +606,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -800,7 +843,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_table(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_table(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -843,7 +887,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -923,9 +967,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -933,12 +993,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -963,7 +1017,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -971,12 +1025,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -992,7 +1050,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1418,7 +1480,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_user(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_user(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -1460,7 +1523,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -1493,12 +1556,14 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', pg_catalog.clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -1589,7 +1654,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -1637,6 +1702,8 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -1770,7 +1837,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

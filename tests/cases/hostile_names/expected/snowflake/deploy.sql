@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef764ab45529e994fa112a6d46ad7f06f7cd37df6d91eab9ca2263f86039c24b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ff0bd6411d0677c437a0c796ce3666507d36855ab2af0acdd9cd1ebaa8de0ec1
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -409,7 +409,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -418,6 +418,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -430,7 +432,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -816,7 +822,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -825,6 +831,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -837,7 +845,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

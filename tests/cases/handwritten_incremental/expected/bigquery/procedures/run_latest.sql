@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d470d96847e7e9154af4b8ac594f9f20433154718337fa2240f70357d3e9d930
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be8cc03488f48165c64c19d3d8e9bac8071e26c3caef99d0fd3b418a7c3ba1ea
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -58,7 +58,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('id' AS c360_name, 'number' AS c360_family),
+        STRUCT('id' AS c360_name, 'integer' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
         STRUCT('city' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -67,9 +67,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -87,7 +87,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

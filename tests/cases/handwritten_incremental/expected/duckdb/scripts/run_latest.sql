@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 277daa75b1c543cbaf09a25657902dec4de817edcb8a46405ee9b297b49a0152
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4c30a5ec144ac5ebb59765b79b14b4610ef15aaea97ce0e511b3fb78e2628f35
 
 -- Brings latest up to date with its query.
 --
@@ -15,8 +15,10 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'int.latest';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'int.latest' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
@@ -52,7 +54,7 @@ SET VARIABLE counted = (
       ORDER BY
         w.c360_name)}
     FROM (VALUES
-      ('id', 'number'),
+      ('id', 'integer'),
       ('email', 'text'),
       ('city', 'text'),
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
@@ -60,9 +62,9 @@ SET VARIABLE counted = (
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%'
-          THEN 'number'
-          WHEN c.data_type IN ('DOUBLE', 'FLOAT')
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'VARCHAR'
           THEN 'text'
@@ -80,7 +82,11 @@ SET VARIABLE counted = (
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1596fb587bc39798481decc56c42c8d065c1740d2a6d20fb4a8f0addf426993
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 775b3d974b50ca34982830b289af264d8df8480dd562336f32ba2fd69c7fcc05
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -76,7 +76,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('id', 'number'),
+      ('id', 'integer'),
       ('email', 'text'),
       ('city', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
@@ -84,6 +84,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -96,7 +98,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 34f348ee032265abad1b9ef5e290ecafbe3034684c581053cdbdb5c35a9c2897
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ac9f6aad3e79f31d35137ccf88ff1a9da29dd9eb5f61ec78cfe265fc15b10a0
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -69,7 +69,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('group' AS c360_name, 'number' AS c360_family),
+        STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
         STRUCT('größe' AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
@@ -79,9 +79,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -99,7 +99,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.

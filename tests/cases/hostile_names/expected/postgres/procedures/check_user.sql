@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01638bca761acdc3c908f4ccccb528de75a9bec292e826afc3e62015fea8b023
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d0095c93a2b20f0ef64825c50b7bd582fac47c946ab3992fc9046f72ce9a8af
 
 -- Fails when the history user is not sound.
 --
@@ -25,12 +25,14 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', clock_timestamp(), 'check', false);
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', pg_catalog.clock_timestamp(), 'check', false);
     COMMIT;
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -121,7 +123,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

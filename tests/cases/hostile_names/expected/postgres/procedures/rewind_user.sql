@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ce3b1ac4c6810f271f10c46dd0a378364395c4c09368b16442d6712b6b75f46
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29ca20b1f3fab16438b5544525da62313eb70e93c94ef6d61300a8764a40bd94
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -40,6 +40,8 @@ BEGIN
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     BEGIN
         -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
@@ -173,7 +175,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3fcf2849a8f6c6323c5c03347ee4e39b71ef21d75a4b8060c84895b9ff90420
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d53463b819284ddc0fe02dc8d9abb272bf97cb7afc22243e220219c6e46b64a
 
 -- Brings the history user up to date with raw.order.
 --
@@ -72,9 +72,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -82,12 +98,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -112,7 +122,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -120,12 +130,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -141,7 +155,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -567,7 +585,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_user(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_user(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -609,7 +628,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

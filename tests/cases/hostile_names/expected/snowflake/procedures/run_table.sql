@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46bc76605ac0fc7108247bdac7076ae91dd9f3bfaf4f065224fa5ac6507c1753
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 50f81dd74f5339451c22a253b6ec4ef938a761ab89b54033042e6a8320e10c2f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -76,7 +76,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -85,6 +85,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -97,7 +99,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.

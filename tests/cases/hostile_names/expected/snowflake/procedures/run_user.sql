@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d3dbb552ff4fbbc675be096c16e414235ab8fe646e823a8a44ed4dba872a854
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 64b9b14576391bdab92bcf4fe76a3654c3c2e8fcad86ef0f63d2b4529ff08886
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -86,7 +86,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -95,6 +95,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -107,7 +109,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
