@@ -71,9 +71,11 @@ class Sides:
 
     # --- the two tools -------------------------------------------------------------------------------------------------
 
-    def write(self, dbt: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-        """The YAML of both tools; a later call replaces an earlier one."""
+    def write(self, dbt: Mapping[str, Any], ours: Mapping[str, Any], models: Mapping[str, str] | None = None) -> None:
+        """The YAML of both tools, and dbt's SQL of each model; a later call replaces an earlier one."""
         (self.project / "models" / "all.yml").write_text(yaml.safe_dump(dict(dbt), sort_keys=False), encoding="utf-8")
+        for name, sql in (models or {}).items():
+            (self.project / "models" / f"{name}.sql").write_text(sql, encoding="utf-8")
         (self.specs / "all.yml").write_text(yaml.safe_dump({**ours, "targets": TARGETS}, sort_keys=False), encoding="utf-8")
         self.build = build(load_project(self.specs), self.engine)
         self.nodes = {n["name"]: n for n in manifest_of(self.build)["nodes"]}
@@ -86,11 +88,10 @@ class Sides:
         if self.engine == "postgres":
             self.session.deploy(text_of(self.build, f"procedures/run_{node}.sql"))
 
-    def dbt_snapshot(self) -> dict[str, str]:
-        """One `dbt snapshot` of everything → what it said of each snapshot."""
+    def dbt(self, command: str = "snapshot") -> dict[str, str]:
+        """One `dbt snapshot`, or `dbt run`, of everything → what it said of each node."""
         self.close()
-        dbt = Path(sys.executable).with_name("dbt")
-        words = [dbt, "snapshot", "--quiet", "--project-dir", self.project, "--profiles-dir", self.project]
+        words = [Path(sys.executable).with_name("dbt"), command, "--quiet", "--project-dir", self.project, "--profiles-dir", self.project]
         done = subprocess.run(words, env={**os.environ, **self._environment()}, capture_output=True, text=True)
         results = self.project / "target" / "run_results.json"
         if not results.exists():
@@ -105,10 +106,10 @@ class Sides:
         text = text_of(self.build, entry["script"]) if entry["script"] else None
         return str(self.session.run(entry, text, None, False).message)
 
-    def both(self, nodes: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    def both(self, nodes: Sequence[str], command: str = "snapshot") -> tuple[dict[str, str], dict[str, str]]:
         """One run of everything by each of the two, in a window of time of their own."""
         start = dt.datetime.now(dt.UTC)
-        said = self.dbt_snapshot()
+        said = self.dbt(command)
         answered = {n: self.run(n) for n in nodes}
         self.windows.append(Window(start, dt.datetime.now(dt.UTC)))
         return said, answered

@@ -38,7 +38,7 @@ def test_end_of_time_switched_off(sides: Callable[[], Sides]) -> None:
     found.write(spec({}), spec({"compat": "dbt"}))
     with pytest.raises(EngineError, match="released state"):
         found.deploy()
-    assert found.dbt_snapshot() == {"h": "success"}
+    assert found.dbt() == {"h": "success"}
     assert found.table("dbt_snap.h", ["v", "dbt_valid_to"]) == [["a", "9999-12-31"], ["b", None]]
     assert found.table("snap.h", ["v", "dbt_valid_to"]) == [["a", "9999-12-31"]]
 
@@ -51,4 +51,4 @@ def test_columns_renamed(sides: Callable[[], Sides]) -> None:
     found.write(spec(names), spec({**names, "compat": "dbt"}))
     with pytest.raises(EngineError, match="released state"):
         found.deploy()
-    assert "seen_from" in found.dbt_snapshot()["h"]
+    assert "seen_from" in found.dbt()["h"]
