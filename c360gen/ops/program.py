@@ -68,6 +68,7 @@ GUARDS: dict[str, str] = {
     "ZC011": "source columns are not as declared",
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
+    "ZC014": "an event arrived late",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 

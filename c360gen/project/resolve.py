@@ -208,8 +208,10 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
         names = [node.identifier]
         if node.kind == "snapshot":
             names += [f"{node.identifier}_current", f"{node.identifier}_as_of"]
-        if node.policies.quarantines:
+        if node.quarantines:
             names.append(f"{node.identifier}_quarantine")
+        if node.feed and node.feed.rebuilds:
+            names.append(f"{node.identifier}_observations")
         for name in names:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
                 message = f"{node.name} and {other} would both create {node.schema}.{name}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project import feeds
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Column, Node, Policies, Test
 from c360gen.project.query import Catalog
@@ -63,6 +64,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             "C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row"
         )
     updated_at = one("updated_at", *types.TIMES)
+    cursor = one("cursor", *types.TIMES)
     deleted_flag, deleted_at = one("deleted_flag", types.T.BOOLEAN), one("deleted_at", *types.TIMES)
     version = column(config.version_column, "version_column", "config", "version_column") if config.version_column else None
     nullable = tuple(column(k, "nullable_keys", "config", "nullable_keys", i) for i, k in enumerate(config.nullable_keys))
@@ -71,7 +73,10 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             message = f"nullable_keys: {name} is not a column of unique_key"
             diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     _strategy(located, diagnostics)
-    _policies(located, diagnostics)
+    is_feed = config.strategy in feeds.STRATEGIES
+    feed = feeds.resolve(located, relation, key, updated_at or "", cursor, column, diagnostics) if is_feed else None
+    if not is_feed:
+        _policies(located, diagnostics)
     _physical(located, relation, diagnostics)
     names = config.snapshot_meta_column_names
     marker = names.dbt_is_deleted if config.hard_deletes == "new_record" else None
@@ -92,13 +97,13 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         if name not in relation and name not in own:
             near = nearest_or_list(name, relation, "columns")
             diagnostics.error("C205", f"columns: {source} has no column {name}", located.span("columns", index, "name"), near)
-    never = {*key, updated_at, deleted_flag, deleted_at, *own}
+    never = {*key, updated_at, deleted_flag, deleted_at, *own, *(feeds.others(feed) if feed else ())}
     behaviour = _behaviour(located, relation, {n for n in never if n}, diagnostics)
     tracked = _tracked(located, relation, {n for n in never if n} | set(behaviour), column)
     for name, chosen in behaviour.items():
         if chosen == "new_version" and name not in tracked:
             tracked = (*tracked, name)
-    if not tracked and len(diagnostics.found) == before:
+    if not tracked and not feed and len(diagnostics.found) == before:
         message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
     if len(diagnostics.found) > before:
@@ -119,7 +124,8 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
         strategy=config.strategy or "", relation=ids[0], updated_at=updated_at, tracked=tracked,
         overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
-        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.dbt_valid_from,
+        hard_deletes="invalidate" if feed and "hard_deletes" not in config.model_fields_set else config.hard_deletes,
+        deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.dbt_valid_from, feed=feed,
         valid_to=names.dbt_valid_to, is_deleted=marker, open_until=config.dbt_valid_to_current, nullable_key=nullable,
         policies=Policies(
             config.on_duplicate_key, config.on_null_key, config.on_null_updated_at, config.on_future_updated_at,
@@ -159,7 +165,7 @@ def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], d
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
     snapshot, config = located.spec, located.spec.config
     if config.strategy is None:
-        help = "add strategy: timestamp (with updated_at) or strategy: check (with check_cols)"
+        help = "add strategy: timestamp (with updated_at), check (with check_cols), or for feeds changelog or daily_copies"
         diagnostics.error("C105", f"snapshot {snapshot.name} has no strategy", located.span("config"), help)
     elif config.strategy == "timestamp" and config.updated_at is None:
         help = "name the column that moves when a row changes, or use strategy: check"
@@ -169,6 +175,12 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         diagnostics.error(
             "C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help
         )
+    elif config.strategy == "changelog" and config.updated_at is None:
+        help = "name the column that says when an event happened"
+        diagnostics.error("C105", "strategy changelog needs updated_at", located.span("config", "strategy"), help)
+    elif config.strategy == "daily_copies" and config.updated_at is None:
+        help = "name the column that dates the copy of a row"
+        diagnostics.error("C105", "strategy daily_copies needs updated_at", located.span("config", "strategy"), help)
     elif config.strategy == "check" and not config.check_cols:
         help = "add check_cols: all, or a list of columns"
         diagnostics.error("C105", "strategy check needs check_cols", located.span("config", "strategy"), help)
@@ -182,6 +194,8 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         if key in config.model_fields_set:
             diagnostics.error(code, message, located.key_span("config", key), help)
 
+    for key in feeds.KEYS:
+        wrong(key, f"{key} is a setting of strategy: changelog" + ("" if key in feeds.CHANGELOG_KEYS else " or daily_copies"))
     if config.strategy == "check":
         for key in ("on_null_updated_at", "on_future_updated_at", "on_unmoved_timestamp", "source_delta"):
             wrong(key, f"{key} is a setting of strategy: timestamp", "strategy check finds a change whatever its time says")
@@ -225,6 +239,9 @@ def _behaviour(
             diagnostics.error("C401", f"on_change: {name} has a part of its own in the history", at)
         elif each.on_change != "new_version" and name in {fold(c, False) for c in listed}:
             diagnostics.error("C401", f"on_change: {name} is listed in check_cols, which makes it a new version", at)
+        elif each.on_change == "overwrite" and config.strategy in feeds.STRATEGIES:
+            help = "say on_change: ignore: a version keeps what the event said that began it"
+            diagnostics.error("C401", f"on_change: nothing is overwritten from a feed, and so {name} is not", at, help)
         elif name in relation:
             found[name] = each.on_change
     return found

@@ -6,9 +6,10 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns", "quarantine"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back."""
+Kind = Literal["ref", "source", "stage", "columns", "quarantine", "observations"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "observations")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back,
+`observations` every event of a feed that was read."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -43,6 +44,8 @@ VARIABLES: dict[str, str] = {
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
+    "oldest": "timestamptz", "event_rows": "bigint", "effective_rows": "bigint", "late_rows": "bigint", "vanished_rows": "bigint",
+    "rewritten_rows": "bigint", "unexplained_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 

@@ -62,7 +62,7 @@ class Postgres(Dialect):
         return [tables.create_table(self, op, address, enforced=True), *tables.comments(self, "TABLE", address, op.description, op.columns)]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
-        address = names.node(op.table)
+        address = names.symbol(op.kind, op.table)
         where = exp.Where(this=self.lower(op.where, names)) if op.where is not None else None
         keys = [self.lower(k, names) for k in op.keys] or [exp.Column(this=self.identifier(c)) for c in op.columns]
         columns = [exp.Ordered(this=k if isinstance(k, exp.Column) else exp.Paren(this=k), nulls_first=False) for k in keys]

@@ -21,10 +21,10 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
     done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
     source = project.relation(str(node.relation)).name
-    kept: tuple[SchemaOp, ...] = (_quarantine(node, source),) if node.policies.quarantines else ()
+    kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
-        objects=(_table(node, source), *_indexes(node, traits), *kept, staged),
-        helpers=(_current(node), _as_of(node)),
+        objects=(table(node, source), *indexes(node, traits), *kept, staged),
+        helpers=(current_view(node), as_of_function(node)),
         program=Program(
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
@@ -68,10 +68,12 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 # --- objects -----------------------------------------------------------------------------------------------------------
 
 
-def _table(node: Node, source: str) -> CreateTable:
+def table(node: Node, source: str) -> CreateTable:
     must = {*node.key, node.valid_from, node.is_deleted} - set(node.nullable_key)
     if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
         must.add(node.updated_at)
+    if node.feed is not None:
+        must |= {node.updated_at, node.feed.cursor, *node.feed.sequence}
     if node.open_until is not None:
         must.add(node.valid_to)
     opened, closed = OWN_COLUMNS
@@ -91,7 +93,7 @@ def _table(node: Node, source: str) -> CreateTable:
     )
 
 
-def _indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
+def indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
     found = [CreateIndex(node.name, f"{node.identifier}_{'_'.join(c)}_ix", c, unique) for c, unique in node.indexes]
     if traits.partial_indexes:
         because = "at most one open version per key"
@@ -113,7 +115,7 @@ def _keys(node: Node) -> tuple[exp.Expr, ...]:
     return tuple(found)
 
 
-def _quarantine(node: Node, source: str) -> CreateTable:
+def quarantine_table(node: Node, source: str) -> CreateTable:
     at, run, reason = QUARANTINE
     return CreateTable(
         kind="quarantine",
@@ -128,7 +130,7 @@ def _quarantine(node: Node, source: str) -> CreateTable:
     )
 
 
-def _current(node: Node) -> CreateView:
+def current_view(node: Node) -> CreateView:
     hidden = (node.valid_to, node.is_deleted)
     shown = [c for c in node.columns if c.name not in hidden]
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
@@ -139,7 +141,7 @@ def _current(node: Node) -> CreateView:
     )  # fmt: skip
 
 
-def _as_of(node: Node) -> CreateTableFunction:
+def as_of_function(node: Node) -> CreateTableFunction:
     shown = [c for c in node.columns if c.name != node.is_deleted]
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
     at = exp.Placeholder(this="at")

@@ -67,7 +67,7 @@ def outer(node: Node) -> bool:
 
 def counts_tell(node: Node) -> bool:
     """Whether two sums show that a key occurs twice: each open version is unique, so it must have met exactly one source row."""
-    plain = node.policies.on_duplicate_key == "fail" and not node.policies.quarantines
+    plain = node.policies.on_duplicate_key == "fail" and not node.quarantines
     return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
 
 
@@ -246,7 +246,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         windows = {
             POSITION: exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=order),
             TIES: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(k.copy() for k in keys), column(version, "r")]),
-            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_groupable(c.name, node) for c in recorded]),
+            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_sql.groupable(node, c.name, "r") for c in recorded]),
         }
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
@@ -262,12 +262,6 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
     copies = case((conflict, column(TIES, "v")), otherwise=exp.Literal.number(1))
     ranked = exp.select(*(column(n, "v") for n in chosen), named(copies, COPIES)).from_(query.subquery("v"))
     return ranked.where(_sql.equal(column(POSITION, "v"), exp.Literal.number(1)))
-
-
-def _groupable(name: str, node: Node) -> exp.Expr:
-    """BigQuery takes no FLOAT64 in PARTITION BY."""
-    at = column(name, "r")
-    return exp.cast(at, types.TEXT.copy()) if stored_type(node.column(name).type).this is types.T.DOUBLE else at
 
 
 def _open_versions(node: Node, traits: Traits) -> exp.Select:
