@@ -111,6 +111,9 @@ def _settings(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
             wrong(key, f"{key} needs operation", "name the column that says what an event does", "C105")
     elif not (config.delete_when or config.truncate_when):
         wrong("operation", "operation needs delete_when or truncate_when", "say which of its values delete", "C105")
+    if not (config.cursor and config.cursor != config.updated_at) and not config.lookback and config.frozen_before is None:
+        help = "add lookback, or cursor: the column that says when a row came into the feed"
+        wrong("late", f"late means nothing while rows at or before the watermark of {config.updated_at} are not read", help)
     if is_changelog:
         if config.hard_deletes != "invalidate":
             wrong("hard_deletes", "what strategy changelog deletes, delete_when says", "the version of a deleted key ends there")

@@ -30,7 +30,16 @@ def _one_or_many(value: Any) -> Any:
 
 Duration = Annotated[int, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
-Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(lambda v: v if isinstance(v, list) else [v])]
+
+
+def _values(value: Any) -> Any:
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, str | int | bool) for v in found):
+        raise ValueError("must be a value, or a list of values: texts, whole numbers, true or false")
+    return found
+
+
+Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(_values)]
 
 
 class Spec(BaseModel):
@@ -258,7 +267,10 @@ class SnapshotConfig(NodeConfig):
     @field_validator("ignore_null_updates", mode="before")
     @classmethod
     def _columns(cls, value: Any) -> Any:
-        return value if isinstance(value, bool) else _one_or_many(value)
+        found = value if isinstance(value, bool) else _one_or_many(value)
+        if not isinstance(found, bool | list):
+            raise ValueError("must be true, false or a list of columns")
+        return found
 
     @field_validator("check_cols", mode="before")
     @classmethod
