@@ -17,6 +17,8 @@ class Stage:
     because: str
     insert: exp.Insert
     when: exp.Expr | None = None
+    from_stage: bool = False
+    """Whether it reads what was staged before: an engine that plans by statistics takes them first."""
 
 
 @dataclass(frozen=True)

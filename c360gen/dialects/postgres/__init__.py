@@ -135,7 +135,9 @@ class Postgres(Dialect):
         because = step.because
         if isinstance(step, Stage):
             when = None if step.when is None else self.lower(step.when, names)
-            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": self.lower(step.insert, names)})
+            statement = self.lower(step.insert, names)
+            stage = statement.this.this.copy() if step.from_stage else None
+            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": statement, "from_stage": stage})
         if isinstance(step, Count):
             into = [f"v_{n}" for n in step.names]
             when = None if step.when is None else self.lower(step.when, names)

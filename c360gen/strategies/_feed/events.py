@@ -36,8 +36,6 @@ from c360gen.strategies._sql import ACTION, any_of, differs, equal, every, is_nu
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
-_ONE = exp.Literal.number(1)
-
 
 def stage_table(node: Node) -> StageTable:
     return StageTable(
@@ -54,19 +52,34 @@ def stage_table(node: Node) -> StageTable:
 def read(node: Node, traits: Traits) -> exp.Insert:
     """INSERT INTO the stage SELECT what a row is, and the row; one more row, `source`, says how many were read, up to where."""
     names = [ACTION, ROWS, AT, GONE, *recorded(node)]
-    beyond = _sql.beyond_watermark(node.column(feed_of(node).cursor), "r")
-    rows = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node))).from_(source(node, "r")).where(beyond)
     judged = exp.select(
         named(_sql.case(*_arms(node, traits), otherwise=literal(EVENT)), ACTION), named(instant(node, str(node.updated_at), "b"), AT),
         named(deletes(node, "b"), GONE), *(column(n, "b") for n in recorded(node)),
-    ).from_(rows.subquery("b"))  # fmt: skip
+    ).from_(_rows(node, traits).subquery("b"))  # fmt: skip
     if feed_of(node).rebuilds:
         judged = judged.join(relation("observations", node.name, "o"), on=_known(node), join_type="left")
     values = {ROWS: named(exp.null(), ROWS)}
     kept = exp.select(*(values.get(n, column(n, "e")) for n in names)).from_(judged.subquery("e")).where(not_null(column(ACTION, "e")))
     counted = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star()), AT: exp.Max(this=instant(node, feed_of(node).cursor, "r"))}
-    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(source(node, "r")).where(beyond.copy())
+    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(source(node, "r")).where(_beyond(node))
     return _sql.insert(relation("stage", node.name), names, exp.union(kept, size, distinct=False, copy=False))
+
+
+def _rows(node: Node, traits: Traits) -> exp.Select:
+    """The rows beyond the watermark; what came in more than once counts once, from the first time on."""
+    cursor = feed_of(node).cursor
+    stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node))).from_(source(node, "r")).where(_beyond(node))
+    if cursor == node.updated_at:
+        return stored.distinct()
+    if any(isinstance(s, exp.Alias) for s in stored.selects):  # rows are the same if they are stored as the same
+        stored = exp.select(*(column(n, "r") for n in recorded(node))).from_(stored.subquery("r"))
+    first = named(exp.Min(this=column(cursor, "r")), cursor)
+    query = stored.select(*(first if n == cursor else column(n, "r") for n in recorded(node)), append=False)
+    return query.group_by(*(column(n, "r") for n in recorded(node) if n != cursor))
+
+
+def _beyond(node: Node) -> exp.Expr:
+    return _sql.beyond_watermark(node.column(feed_of(node).cursor), "r")
 
 
 def _arms(node: Node, traits: Traits) -> Arms:
@@ -90,30 +103,17 @@ def _arms(node: Node, traits: Traits) -> Arms:
             other = any_of(differs(column(n, "o"), column(n, "b")) for n in said)
             found.append((every([*(n.copy() for n in names_key), seen, other]), literal(DUPLICATE)))
         found.append((seen.copy(), exp.null()))
-    ties, same = [_sql.groupable(node, n, "b") for n in (*node.key, *place(node))], [_sql.groupable(node, n, "b") for n in _content(node)]
+    ties = [_sql.groupable(node, n, "b") for n in (*node.key, *place(node))]
     if feed.truncate_when:
         ties.append(_sql.case((is_truncate(node, "b"), exp.true()), otherwise=exp.false()))
-    conflict = exp.GT(this=_count(ties), expression=_count(same))
+    conflict = exp.GT(this=_sql.window(exp.Count(this=exp.Star()), ties), expression=exp.Literal.number(1))
     found.append((every([*(n.copy() for n in names_key), conflict]), literal(DUPLICATE)))
-    again = _sql.window(exp.RowNumber(), [s.copy() for s in same], _sql.order(column(feed.cursor, "b")))
-    found.append((exp.GT(this=again, expression=_ONE.copy()), exp.null()))
     limit = frozen(node)
     if feed.rebuilds and limit is not None:
         found.append((exp.LT(this=instant(node, str(node.updated_at), "b"), expression=limit), literal(FROZEN)))
     if feed.truncate_when:
         found.append((is_truncate(node, "b"), literal(TRUNCATE)))
     return found
-
-
-def _content(node: Node) -> list[str]:
-    """What makes two rows the same event: everything but the time at which they came into the feed."""
-    feed = feed_of(node)
-    return [n for n in recorded(node) if n != feed.cursor or n == node.updated_at]
-
-
-def _count(by: list[exp.Expr]) -> exp.Window:
-    """COUNT(*) OVER (PARTITION BY …): how many rows agree."""
-    return _sql.window(exp.Count(this=exp.Star()), by)
 
 
 def _known(node: Node) -> exp.Expr:
@@ -125,5 +125,3 @@ def _known(node: Node) -> exp.Expr:
     of_key = every([not_truncate(node, "o"), not_truncate(node, "b"), same])
     both = every([is_truncate(node, "o"), is_truncate(node, "b")])
     return every([*placed, exp.Paren(this=any_of([exp.Paren(this=of_key), exp.Paren(this=both)]))])
-
-

@@ -38,6 +38,7 @@ from c360gen.strategies._feed.words import (
     event_columns,
     feed_of,
     frozen,
+    keys,
     own,
     recorded,
     shortcuts,
@@ -246,52 +247,47 @@ def _kept_back(node: Node, names: list[str]) -> exp.Select:
     return query.where(_sql.action_is(*([LATE, FROZEN] if frozen(node) is not None else [LATE]), table="j"))
 
 
-def _rebuilt(node: Node, names: list[str]) -> list[exp.Select]:
-    """Versions that are not in the history as they should be, versions that should not be there, and those that nothing explains."""
+def _rebuilt(node: Node, names: list[str]) -> list[exp.Query]:
+    """Versions beside those of the history, what is the same left out; and boundaries that nothing explains.
+
+    A FULL JOIN, because Postgres always hashes or sorts for it: it cannot guess how many versions there will be.
+    """
+    columns = [AT, ENDS, ENDED, *recorded(node)]
+    alive = exp.select(*(column(n, "w") for n in columns)).from_(step("versions", "w")).where(exp.Not(this=column(GONE, "w")))
     met = every([_sql.same_key(node, "k", "v"), equal(column(node.valid_from, "k"), column(AT, "v"))])
     until: exp.Expr = column(ENDS, "v")
     if node.open_until is not None:
         until = exp.func("COALESCE", until, end_of_time(node))
     other = any_of(differs(column(n, "v"), column(n, "k")) for n in recorded(node) if n not in node.key)
-    fresh, ended = is_null(column(node.valid_from, "k")), every([is_open(node, "k"), not_null(column(ENDS, "v"))])
-    action = case(
-        (fresh, literal(START)), (other, literal(REWRITE)), (ended, literal(CLOSE)), otherwise=literal(REWRITE)
-    )  # fmt: skip
+    fresh, gone = is_null(column(node.valid_from, "k")), is_null(column(AT, "v"))
+    ended = every([is_open(node, "k"), not_null(column(ENDS, "v")), exp.Not(this=exp.Paren(this=other))])
+    action = case((fresh, literal(START)), (gone, literal(VANISH)), (ended, literal(CLOSE)), otherwise=literal(REWRITE))
     values = {
         ACTION: named(action, ACTION), ROW: column(ROW, "k"), OPEN_FROM: named(column(node.valid_from, "k"), OPEN_FROM),
         GONE: named(column(ENDED, "v"), GONE),
+        **{k: named(exp.func("COALESCE", column(k, "v"), column(k, "k")), k) for k in node.key},
     }  # fmt: skip
-    right = exp.select(*(values.get(n, column(n, "v")) for n in names)).from_(step("versions", "v"))
-    right = right.join(step("known", "k"), on=met, join_type="left").where(
-        exp.Not(this=column(GONE, "v")),
-        any_of([fresh.copy(), differs(until, column(node.valid_to, "k")), other.copy()]),
-    )
-    found = {ROW: column(ROW, "k"), OPEN_FROM: named(column(node.valid_from, "k"), OPEN_FROM)}
-    columns = [
-        named(literal(VANISH), ACTION) if n == ACTION
-        else found.get(n) or (column(n, "k") if n in recorded(node) else named(exp.null(), n)) for n in names
-    ]  # fmt: skip
-    alive = every([met.copy(), exp.Not(this=column(GONE, "v"))])
-    wrong = exp.select(*columns).from_(step("known", "k")).join(step("versions", "v"), on=alive, join_type="left")
-    return [right, wrong.where(is_null(column(AT, "v"))), _unexplained(node, names)]
+    query = exp.select(*(values.get(n, column(n, "v")) for n in names)).from_(alive.subquery("v"))
+    query = query.join(step("known", "k"), on=met, join_type="full")
+    changed = any_of([fresh.copy(), gone.copy(), differs(until, column(node.valid_to, "k")), other.copy()])
+    return [query.where(changed), _unexplained(node, names)]
 
 
-def _unexplained(node: Node, names: list[str]) -> exp.Select:
+def _unexplained(node: Node, names: list[str]) -> exp.Query:
     """Boundaries of the history since the oldest event that come from no event which is remembered: it would forget them."""
-    keys = [column(k, "k") for k in node.key]
-    starts = exp.select(*keys, named(column(node.valid_from, "k"), AT)).from_(step("known", "k"))
+    starts = exp.select(*keys(node, "k"), named(column(node.valid_from, "k"), AT)).from_(step("known", "k"))
     starts = starts.where(exp.GTE(this=column(node.valid_from, "k"), expression=variable("oldest")))
-    ends = exp.select(*(k.copy() for k in keys), named(column(node.valid_to, "k"), AT)).from_(step("known", "k"))
+    ends = exp.select(*keys(node, "k"), named(column(node.valid_to, "k"), AT)).from_(step("known", "k"))
     bounds = union(starts, ends.where(is_closed(node, "k")))
+    if not derives_deletes(node):
+        found = exp.select(*keys(node, "e"), column(AT, "e")).from_(step("events", "e"))
+        bounds = exp.except_(exp.select(*keys(node, "i"), column(AT, "i")).from_(bounds.subquery("i")), found, distinct=True, copy=False)
     have = {AT, *node.key}
     columns = [
         named(literal(UNEXPLAINED), ACTION) if n == ACTION else column(n, "n") if n in have else named(exp.null(), n) for n in names
     ]  # fmt: skip
     query = exp.select(*columns).from_(bounds.subquery("n"))
-    # The deletes of copies are found anew each time: that there is a copy of that date explains a boundary.
-    of_key = [] if derives_deletes(node) else [_sql.same_key(node, "e", "n")]
-    on = every([*of_key, equal(column(AT, "e"), column(AT, "n"))])
-    query = query.join(step("copies" if derives_deletes(node) else "events", "e"), on=on, join_type="left")
-    return query.where(is_null(column(AT, "e")))
-
-
+    if derives_deletes(node):  # its deletes are found anew each time: that there is a copy of that date explains a boundary
+        query = query.join(step("copies", "c"), on=equal(column(AT, "c"), column(AT, "n")), join_type="left")
+        query = query.where(is_null(column(AT, "c")))
+    return query

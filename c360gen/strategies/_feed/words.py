@@ -171,5 +171,3 @@ def with_steps(query: exp.Query, parts: Parts) -> exp.Query:
     for name, part in parts:
         query = query.with_(exp.to_identifier(name, quoted=True), as_=part, copy=False)
     return query
-
-
