@@ -33,9 +33,7 @@ def resolve(
             message = f"unique_key: {name} is {roles[name]} already, and so differs from event to event"
             diagnostics.error("C401", message, located.span("config", "unique_key", index), "a key stays the same while its row changes")
     ignored = _ignored(located, relation, {*key, *roles}, column, diagnostics)
-    deletes, truncates = (
-        _values(located, which, relation.get(operation or ""), diagnostics) for which in ("delete_when", "truncate_when")
-    )
+    deletes, truncates = (_values(located, which, relation.get(operation or ""), diagnostics) for which in ("delete_when", "truncate_when"))
     if both := sorted({str(v) for v in deletes} & {str(v) for v in truncates}):
         message = f"truncate_when: {', '.join(both)} is a value of delete_when already"
         diagnostics.error("C401", message, located.span("config", "truncate_when"))

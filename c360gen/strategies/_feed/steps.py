@@ -279,5 +279,3 @@ def _begin(node: Node, traits: Traits) -> Write:
         _sql.insert(relation("ref", node.name), columns, query), greater_than_zero("starting_rows"), variable("starting_rows"),
         "versions to insert",
     )  # fmt: skip
-
-

@@ -1,14 +1,14 @@
 """The second statement: events → versions, and what has to be done to the history for it to hold them.
 
-    keys      whose history may change
-    known     their versions that reach the oldest event or begin after it
-    events    what happened to them, in whatever order it arrived
-    ordered   the last event of an instant has turn 1                      (where there may be several)
-    judged    events that are later than what is known; others are late, or say what is known already    (not in a rebuild)
-    chain     the version before, as the first event, and the events
-    filled    NULLs that mean: as before                                   (where declared)
-    compared  whether an event changes anything; a deletion does, and so does what follows it
-    versions  an event that does, up to the next one
+keys      whose history may change
+known     their versions that reach the oldest event or begin after it
+events    what happened to them, in whatever order it arrived
+ordered   the last event of an instant has turn 1                      (where there may be several)
+judged    events that are later than what is known; others are late, or say what is known already    (not in a rebuild)
+chain     the version before, as the first event, and the events
+filled    NULLs that mean: as before                                   (where declared)
+compared  whether an event changes anything; a deletion does, and so does what follows it
+versions  an event that does, up to the next one
 """
 
 from __future__ import annotations

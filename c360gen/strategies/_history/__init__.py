@@ -1,4 +1,4 @@
-"""What every snapshot over a state source has in common: the history table, its helpers, and the run (README: What a snapshot does)."""
+"""What every snapshot has in common: the history table and its helpers; and the run over a state source (README: What a snapshot does)."""
 
 from __future__ import annotations
 
