@@ -30,8 +30,10 @@ NODES = {
     "kinds/checked": ("checked", "snap.checked"),
     "kinds/lines": ("lines", "int.lines"),
     "kinds/whole": ("whole", "int.whole"),
+    "feed_kinds/remembered": ("remembered", "snap.remembered", "snap.remembered_observations"),
+    "feed_kinds/copied": ("copied", "snap.copied"),
 }
-"""Every strategy: the case, and after a slash which node of it."""
+"""Every strategy: the case, and after a slash which node of it; the node, and the tables that it writes."""
 
 
 def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> World:
@@ -46,7 +48,7 @@ def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> Wor
 
 def state(found: World, case: str) -> list[Any]:
     """The target, and what was committed of watermarks."""
-    rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {NODES[case][1]}")))]
+    rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {table}"))) for table in NODES[case][1:]]
     if isinstance(found, Interpreted):
         rows.append(sorted(map(str, found.rows("SELECT node, cursor_value, as_of FROM c360_control.watermark"))))
     else:
@@ -90,7 +92,7 @@ def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], Wor
     """A script that stops anywhere leaves the tables as they were, and a row that the next run calls abandoned."""
     found = prepared(world, case, "duckdb")
     assert isinstance(found, Embedded)
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     statements = duckdb.extract_statements(text_of(found.build, f"scripts/run_{node}.sql"))
     before = state(found, case)
     last = max(i for i, s in enumerate(statements) if s.query.strip().upper().startswith("COMMIT"))

@@ -99,6 +99,8 @@ class Dialect:
                 node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
             elif isinstance(node, exp.Literal) and node.meta.get("instant"):
                 node.replace(exp.Literal.string(self.instant(node.name)))
+            elif isinstance(node, exp.Ordered) and node.meta.get("never_null"):
+                node.set("nulls_first", self._nulls_come_first(bool(node.args.get("desc"))))
             elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
                 node.replace(said)
         for table in list(root.find_all(exp.Table)):
@@ -116,6 +118,11 @@ class Dialect:
         lowered: exp.Expr = root.this
         lowered.pop()
         return lowered
+
+    def _nulls_come_first(self, descending: bool) -> bool:
+        """Where this engine puts NULLs when nothing is said: what never is NULL needs no words about it."""
+        ordering = sqlglot.Dialect.get_or_raise(self.name).NULL_ORDERING
+        return ordering == ("nulls_are_large" if descending else "nulls_are_small")
 
     def _place(self, node: exp.Table, kind: str, address: Address) -> None:
         made = self.stage_table_name(address) if kind == "stage" else self.table(address)

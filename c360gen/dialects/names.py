@@ -61,6 +61,6 @@ class Names:
             return Address(database, source.schema, source.identifier)
         if kind == "control":
             return self.own(name)
-        if kind == "quarantine":
-            return self.node(name, f"{self.project.nodes[name].identifier}_quarantine")
+        if kind in ("quarantine", "observations"):
+            return self.node(name, f"{self.project.nodes[name].identifier}_{kind}")
         return self.own(f"{kind}_{name}")

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Feed, Node, Resolved
 from c360gen.spec.models import Target
 from c360gen.terms import types
 
@@ -23,7 +23,8 @@ def shape(project: Resolved, target: Target) -> str:
             "table": f"{target.schema_prefix}{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy,
             "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
             "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
-            "nullable_key": node.nullable_key, "quarantine": node.policies.quarantines,
+            "nullable_key": node.nullable_key, "quarantine": node.quarantines,
+            **({"observations": node.feed.rebuilds} if node.feed else {}),
         }
         for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
     ]  # fmt: skip
@@ -40,8 +41,13 @@ def meaning(node: Node, dialect: str) -> str:
         "deleted": (node.deleted_flag, node.deleted_at), "interval": (node.valid_from, node.valid_to, _instant(node.open_until)),
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
+        **({"feed": _feed(node.feed)} if node.feed else {}),
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
     })  # fmt: skip
+
+
+def _feed(feed: Feed) -> dict[str, Any]:
+    return {**dataclasses.asdict(feed), "frozen_before": _instant(feed.frozen_before)}
 
 
 def _instant(at: dt.datetime | None) -> str | None:

@@ -18,6 +18,8 @@ class Stage:
     because: str
     insert: exp.Insert
     when: exp.Expr | None = None
+    from_stage: bool = False
+    """Whether it reads what was staged before: an engine that plans by statistics takes them first."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ GUARDS: dict[str, str] = {
     "ZC011": "source columns are not as declared",
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
+    "ZC014": "an event arrived late",
     "ZC016": "the history is damaged",
     "ZC017": "the source still has what should be erased",
     "ZC018": "the log does not reach back so far",

@@ -44,6 +44,8 @@ class CreateIndex:
     because: str = ""
     keys: tuple[exp.Expr, ...] = ()
     """What is indexed, where it is more than the plain columns."""
+    kind: Kind = "ref"
+    """Which of the node's tables."""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,27 @@ class PointInTime:
 
 
 @dataclass(frozen=True)
+class Feed:
+    """What a snapshot over a feed knows of its events (strategies changelog and daily_copies)."""
+
+    cursor: str
+    """When a row came into the feed; `updated_at` where the feed does not say."""
+    sequence: tuple[str, ...] = ()
+    operation: str | None = None
+    delete_when: tuple[str | int | bool, ...] = ()
+    truncate_when: tuple[str | int | bool, ...] = ()
+    ignored_nulls: tuple[str, ...] = ()
+    """Columns in which NULL means: as before."""
+    late: str = "quarantine"
+    frozen_before: dt.datetime | None = None
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether every event is remembered, so that a late one can be put in its place."""
+        return self.late == "rebuild"
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -151,6 +172,8 @@ class Node:
     policies: Policies = Policies()
     source_delta: str | None = None
     """How deletes are found when only moved rows are read: anti_join or none. None: everything is read."""
+    feed: Feed | None = None
+    """Only of changelog and daily_copies."""
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""
@@ -183,6 +206,12 @@ class Node:
     def runs(self) -> bool:
         """Whether a procedure brings it up to date; a view has nothing to run."""
         return self.kind != "view"
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether it has a table for rows that are kept back."""
+        kept = self.feed is not None and (self.feed.late == "quarantine" or (self.feed.rebuilds and self.feed.frozen_before is not None))
+        return kept or self.policies.quarantines
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)

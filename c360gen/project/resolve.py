@@ -208,8 +208,10 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
     for node in nodes.values():
         names = [node.identifier]
         names += [*node.views, *node.functions]
-        if node.policies.quarantines:
+        if node.quarantines:
             names.append(f"{node.identifier}_quarantine")
+        if node.feed and node.feed.rebuilds:
+            names.append(f"{node.identifier}_observations")
         for name in names:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
                 message = f"{node.name} and {other} would both create {node.schema}.{name}"

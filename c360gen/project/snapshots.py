@@ -8,7 +8,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project import compat
+from c360gen.project import compat, feeds
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Test
@@ -66,6 +66,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             "C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row"
         )
     updated_at = one("updated_at", *types.TIMES)
+    cursor = one("cursor", *types.TIMES)
     deleted_flag, deleted_at = one("deleted_flag", types.T.BOOLEAN), one("deleted_at", *types.TIMES)
     version = column(config.version_column, "version_column", "config", "version_column") if config.version_column else None
     nullable = tuple(column(k, "nullable_keys", "config", "nullable_keys", i) for i, k in enumerate(config.nullable_keys))
@@ -74,7 +75,10 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             message = f"nullable_keys: {name} is not a column of unique_key"
             diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     _strategy(located, diagnostics)
-    _policies(located, diagnostics)
+    is_feed = config.strategy in feeds.STRATEGIES
+    feed = feeds.resolve(located, relation, key, updated_at or "", cursor, column, diagnostics) if is_feed else None
+    if not is_feed:
+        _policies(located, diagnostics)
     compat.check(located, diagnostics)
     _physical(located, relation, diagnostics)
     names = compat.history_names(config)
@@ -96,14 +100,14 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             near = nearest_or_list(name, relation, "columns")
             diagnostics.error("C205", f"columns: {source} has no column {name}", located.span("columns", index, "name"), near)
     times = () if config.compat else (updated_at, deleted_flag, deleted_at)  # dbt's `check_cols: all` counts them as well
-    never = {n for n in (*key, *times, *own) if n}
+    never = {n for n in (*key, *times, *own, *(feeds.others(feed) if feed else ())) if n}
     behaviour = _behaviour(located, relation, never, diagnostics)
     detects: Literal["values", "time"] = "time" if config.compat and config.strategy == "timestamp" else "values"
     tracked = _tracked(located, relation, never | set(behaviour), column) if detects == "values" else ()
     for name, chosen in behaviour.items():
         if chosen == "new_version" and name not in tracked:
             tracked = (*tracked, name)
-    if not tracked and detects == "values" and len(diagnostics.found) == before:
+    if not tracked and detects == "values" and not feed and len(diagnostics.found) == before:
         message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
     needed = {n for n in (*key, *own, updated_at, version) if n}
@@ -130,7 +134,8 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         strategy=config.strategy or "", compat=config.compat, relation=ids[0], updated_at=updated_at, detects=detects,
         horizon="latest" if config.compat else "as_of", tracked=tracked,
         overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
-        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.valid_from,
+        hard_deletes="invalidate" if feed and "hard_deletes" not in config.model_fields_set else config.hard_deletes,
+        deleted_flag=deleted_flag, deleted_at=deleted_at, feed=feed, valid_from=names.valid_from,
         valid_to=names.valid_to, is_deleted=names.is_deleted, row_id=names.row_id, row_time=names.row_time,
         open_until=config.dbt_valid_to_current, nullable_key=nullable,
         policies=Policies(
@@ -171,7 +176,7 @@ def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], d
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
     snapshot, config = located.spec, located.spec.config
     if config.strategy is None:
-        help = "add strategy: timestamp (with updated_at) or strategy: check (with check_cols)"
+        help = "add strategy: timestamp (with updated_at), check (with check_cols), or for feeds changelog or daily_copies"
         diagnostics.error("C105", f"snapshot {snapshot.name} has no strategy", located.span("config"), help)
     elif config.strategy == "timestamp" and config.updated_at is None:
         help = "name the column that moves when a row changes, or use strategy: check"
@@ -181,6 +186,12 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         diagnostics.error(
             "C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help
         )
+    elif config.strategy == "changelog" and config.updated_at is None:
+        help = "name the column that says when an event happened"
+        diagnostics.error("C105", "strategy changelog needs updated_at", located.span("config", "strategy"), help)
+    elif config.strategy == "daily_copies" and config.updated_at is None:
+        help = "name the column that dates the copy of a row"
+        diagnostics.error("C105", "strategy daily_copies needs updated_at", located.span("config", "strategy"), help)
     elif config.strategy == "check" and not config.check_cols:
         help = "add check_cols: all, or a list of columns"
         diagnostics.error("C105", "strategy check needs check_cols", located.span("config", "strategy"), help)
@@ -194,6 +205,8 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         if key in config.model_fields_set:
             diagnostics.error(code, message, located.key_span("config", key), help)
 
+    for key in feeds.KEYS:
+        wrong(key, f"{key} is a setting of strategy: changelog" + ("" if key in feeds.CHANGELOG_KEYS else " or daily_copies"))
     if config.strategy == "check":
         for key in ("on_null_updated_at", "on_future_updated_at", "on_unmoved_timestamp", "source_delta"):
             wrong(key, f"{key} is a setting of strategy: timestamp", "strategy check finds a change whatever its time says")
@@ -237,6 +250,9 @@ def _behaviour(
             diagnostics.error("C401", f"on_change: {name} has a part of its own in the history", at)
         elif each.on_change != "new_version" and name in {fold(c, False) for c in listed}:
             diagnostics.error("C401", f"on_change: {name} is listed in check_cols, which makes it a new version", at)
+        elif each.on_change == "overwrite" and config.strategy in feeds.STRATEGIES:
+            help = "say on_change: ignore: a version keeps what the event said that began it"
+            diagnostics.error("C401", f"on_change: nothing is overwritten from a feed, and so {name} is not", at, help)
         elif name in relation:
             found[name] = each.on_change
     return found

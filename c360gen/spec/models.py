@@ -32,6 +32,16 @@ Duration = Annotated[int, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
 
+def _values(value: Any) -> Any:
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, str | int | bool) for v in found):
+        raise ValueError("must be a value, or a list of values: texts, whole numbers, true or false")
+    return found
+
+
+Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(_values)]
+
+
 class Spec(BaseModel):
     """Frozen, strict about keys, built only by the loader."""
 
@@ -222,11 +232,13 @@ Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 
 class SnapshotConfig(NodeConfig):
-    strategy: Literal["timestamp", "check"] | None = None
+    strategy: Literal["timestamp", "check", "changelog", "daily_copies"] | None = None
     compat: Literal["dbt"] | None = Field(
         None, description="dbt: changes are found, dated and stored as `dbt snapshot` does it, so that both leave the same rows."
     )
-    updated_at: str | None = None
+    updated_at: str | None = Field(
+        None, description="When a row changed; of a changelog, when an event happened; of daily copies, the date of a row's copy."
+    )
     check_cols: Literal["all"] | AllExcept | Names = ()
     hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
     deleted_flag: str | None = Field(None, description="Boolean column: the row is gone where it is true.")
@@ -245,7 +257,35 @@ class SnapshotConfig(NodeConfig):
     min_delete_rows: int = Field(10, ge=1, description="Fewer deletes than this never trip max_delete_fraction.")
     future_tolerance: Duration = Field(300, description="How far a time may run ahead of the clock.")
     source_delta: Annotated[SourceDelta | None, BeforeValidator(_true_is_empty)] = None
-    lookback: Duration = Field(0, description="With source_delta: how far before the watermark reading starts.")
+    lookback: Duration = Field(0, description="With source_delta, and of feeds: how far before the watermark reading starts.")
+    sequence_by: Names = Field(
+        (), description="changelog: columns that order events of one instant, such as an LSN. Text is ordered as the database collates it."
+    )
+    operation: str | None = Field(None, description="changelog: the column that says what an event does.")
+    delete_when: Values = Field((), description="changelog: values of `operation` that delete a key; every other one is its new state.")
+    truncate_when: Values = Field((), description="changelog: values of `operation` that delete every key there is at that time.")
+    ignore_null_updates: bool | Names = Field(
+        False, description="changelog: columns, or true for all, in which NULL means that the value did not change."
+    )
+    cursor: str | None = Field(
+        None, description="Feeds: the time at which a row came into the feed; rows beyond its watermark are read. Default: updated_at."
+    )
+    late: Literal["quarantine", "rebuild", "reject"] = Field(
+        "quarantine",
+        description="Feeds: an event that is not later than what the history of its key holds already is kept back, put in its place "
+        "(from a log of everything that was read), or fails the run.",
+    )
+    frozen_before: Instant | None = Field(
+        None, description="Feeds: what was reported of the time before stays as it is: earlier events are never applied."
+    )
+
+    @field_validator("ignore_null_updates", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        found = value if isinstance(value, bool) else _one_or_many(value)
+        if not isinstance(found, bool | list):
+            raise ValueError("must be true, false or a list of columns")
+        return found
 
     @field_validator("check_cols", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
 from c360gen.project.nodes import Node, Query, Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._sql import action_is, any_of, as_time, codes, every, greater_than_zero, is_null, named
+from c360gen.strategies._sql import action_is, any_of, as_time, codes, greater_than_zero, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -40,18 +40,15 @@ def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False)
     selected = exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
     if not node.cursor:
         return selected
+    if append:
+        return selected.where(_sql.beyond_watermark(node.column(node.cursor), "m"))
     cursor = column(node.cursor, "m")
     type_ = node.column(node.cursor).type
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         assert type_ is not None
         start = exp.cast(start, type_.copy())
-    if append:
-        until = exp.LTE(this=as_time(cursor.copy(), type_), expression=variable("as_of"))
-        after = any_of([is_null(variable("window_start")), exp.GT(this=cursor, expression=start)])
-        inside: exp.Expr = exp.Paren(this=every([exp.Paren(this=after), until]))
-    else:
-        inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
+    inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
     return selected.where(any_of([inside, is_null(column(node.cursor, "m"))]))
 
 

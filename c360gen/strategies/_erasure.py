@@ -41,7 +41,7 @@ def _erase(node: Node, project: Resolved, dialect: str) -> Task:
                   _for_real("removed_rows"), variable("removed_rows"), "rows to delete"),
         ]  # fmt: skip
     counters: dict[str, exp.Expr] = {"updated_rows": variable("updated_rows")} if redact else {"deleted_rows": variable("removed_rows")}
-    if node.policies.quarantines:
+    if node.quarantines:
         held = relation("quarantine", node.name, "t")
         steps += [
             Count("Count what was kept back of the person.", ("held_back_rows",), _count("held_back_rows", held, _named(node, "t"))),
@@ -49,6 +49,13 @@ def _erase(node: Node, project: Resolved, dialect: str) -> Task:
                   _for_real("held_back_rows"), variable("held_back_rows"), "rows to delete"),
         ]  # fmt: skip
         counters["quarantined_rows"] = variable("held_back_rows")
+    if node.feed is not None and node.feed.rebuilds:
+        events = relation("observations", node.name, "t")
+        forget: exp.Update | exp.Delete = exp.Delete(this=events, where=exp.Where(this=_named(node, "t")))
+        if redact:
+            cleared = [equal(column(c), exp.null()) for c in redact]
+            forget = exp.Update(this=events, expressions=cleared, where=exp.Where(this=_named(node, "t")))
+        steps.append(Write("The events that the history is rebuilt from say the same.", forget, exp.Not(this=variable("dry_run"))))
     what = f"{', '.join(redact)} become NULL in every row of the person" if redact else "every row of the person is deleted"
     rules = (what, "the log keeps the counts, not who it was", "no run brings it back: the source must not have it")
     kind = node.column(by).type

@@ -29,7 +29,7 @@ def zero() -> exp.Expr:
 
 
 def every(conditions: Iterable[exp.Expr]) -> exp.Expr:
-    return exp.and_(*conditions, wrap=False)
+    return exp.and_(*(exp.Paren(this=c) if isinstance(c, exp.Or) else c for c in conditions), wrap=False)
 
 
 def any_of(conditions: Iterable[exp.Expr]) -> exp.Expr:
@@ -114,6 +114,39 @@ def count_where(condition: exp.Expr, alias: str) -> exp.Alias:
     """COUNT(CASE WHEN … THEN 1 END): never NULL over no rows, unlike a sum or COUNT_IF somewhere."""
     counted = exp.Count(this=case((condition, exp.Literal.number(1))))
     return named(counted, alias)
+
+
+def order(*values: exp.Expr, desc: bool = False) -> exp.Order:
+    """ORDER BY values that are never NULL."""
+    found = []
+    for value in values:
+        ordered = exp.Ordered(this=value, desc=desc or None)
+        ordered.meta["never_null"] = True
+        found.append(ordered)
+    return exp.Order(expressions=found)
+
+
+def window(function: exp.Expr, by: Iterable[exp.Expr], ordered: exp.Order | None = None, *, up_to_here: bool = False) -> exp.Window:
+    """function OVER (PARTITION BY … ORDER BY …); `up_to_here`: over the rows before this one, and itself."""
+    frame = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW") if up_to_here else None
+    return exp.Window(this=function, partition_by=list(by), order=ordered, spec=frame)
+
+
+def groupable(node: Node, name: str, table: str) -> exp.Expr:
+    """A column in PARTITION BY: BigQuery takes no FLOAT64 there."""
+    at = column(name, table)
+    return exp.cast(at, types.TEXT.copy()) if _known(node.column(name).type).this is types.T.DOUBLE else at
+
+
+def beyond_watermark(cursor: Column, table: str) -> exp.Expr:
+    """start < cursor <= as_of; all up to as_of where there is no watermark yet; and NULLs, for the guard."""
+    at, type_ = column(cursor.name, table), _known(cursor.type)
+    start: exp.Expr = variable("window_start")
+    if type_ != types.TIMESTAMPTZ:
+        start = exp.cast(start, type_.copy())
+    after = any_of([is_null(variable("window_start")), exp.GT(this=at, expression=start)])
+    until = exp.LTE(this=as_time(at.copy(), type_), expression=variable("as_of"))
+    return any_of([exp.Paren(this=every([after, until])), is_null(at.copy())])
 
 
 def star_count(alias: str) -> exp.Alias:

@@ -6,10 +6,10 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns", "quarantine", "control"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "control")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back;
-`control` is a table of the control schema."""
+Kind = Literal["ref", "source", "stage", "columns", "quarantine", "observations", "control"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "observations", "control")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back,
+`observations` every event of a feed that was read; `control` is a table of the control schema."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -46,6 +46,8 @@ VARIABLES: dict[str, str] = {
     "rewind_to": "timestamptz", "erase_key": "text", "dry_run": "boolean", "removed_rows": "bigint", "reopened_rows": "bigint",
     "damaged_rows": "bigint", "damage": "text", "kept_as_of": "timestamptz", "remaining_rows": "bigint", "held_back_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
+    "oldest": "timestamptz", "event_rows": "bigint", "effective_rows": "bigint", "late_rows": "bigint", "vanished_rows": "bigint",
+    "rewritten_rows": "bigint", "unexplained_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 

@@ -82,8 +82,9 @@ class DuckDB(Dialect):
             return []  # an index over expressions is not unique here: the guard stands for it
         columns = [exp.Ordered(this=exp.Column(this=self.identifier(c))) for c in op.columns]
         index = exp.Index(
-            this=self.identifier(symbols.cut(op.name)), table=self.table(names.node(op.table)), params=exp.IndexParameters(columns=columns)
-        )
+            this=self.identifier(symbols.cut(op.name)), table=self.table(names.symbol(op.kind, op.table)),
+            params=exp.IndexParameters(columns=columns),
+        )  # fmt: skip
         return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:

@@ -66,7 +66,7 @@ class Postgres(Dialect):
         return [tables.create_table(self, op, address, enforced=True), *tables.comments(self, "TABLE", address, op.description, op.columns)]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
-        address = names.node(op.table)
+        address = names.symbol(op.kind, op.table)
         where = exp.Where(this=self.lower(op.where, names)) if op.where is not None else None
         keys = [self.lower(k, names) for k in op.keys] or [exp.Column(this=self.identifier(c)) for c in op.columns]
         columns = [exp.Ordered(this=k if isinstance(k, exp.Column) else exp.Paren(this=k), nulls_first=False) for k in keys]
@@ -139,7 +139,9 @@ class Postgres(Dialect):
         because = step.because
         if isinstance(step, Stage):
             when = None if step.when is None else self.lower(step.when, names)
-            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": self.lower(step.insert, names)})
+            statement = self.lower(step.insert, names)
+            stage = statement.this.this.copy() if step.from_stage else None
+            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": statement, "from_stage": stage})
         if isinstance(step, Count):
             into = [f"v_{n}" for n in step.names]
             when = None if step.when is None else self.lower(step.when, names)

@@ -1,4 +1,4 @@
-"""What every snapshot over a state source has in common: the history table, its helpers, and the run (README: What a snapshot does)."""
+"""What every snapshot has in common: the history table and its helpers; and the run over a state source (README: What a snapshot does)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
     done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
     source = project.relation(str(node.relation)).name
-    kept: tuple[SchemaOp, ...] = (_quarantine(node, source),) if node.policies.quarantines else ()
+    kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
-        objects=(_table(node, source), *_indexes(node, traits), *kept, staged),
+        objects=(table(node, source), *indexes(node, traits), *kept, staged),
         helpers=helpers.all_of(node),
         program=Program(
             node=node.name,
@@ -74,10 +74,12 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 # --- objects -----------------------------------------------------------------------------------------------------------
 
 
-def _table(node: Node, source: str) -> CreateTable:
+def table(node: Node, source: str) -> CreateTable:
     must = {*node.key, node.valid_from, node.is_deleted, node.row_id, node.row_time} - set(node.nullable_key)
     if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
         must.add(node.updated_at)
+    if node.feed is not None:
+        must |= {node.updated_at, node.feed.cursor, *node.feed.sequence}
     if node.open_until is not None:
         must.add(node.valid_to)
     opened, closed = OWN_COLUMNS
@@ -97,7 +99,7 @@ def _table(node: Node, source: str) -> CreateTable:
     )
 
 
-def _indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
+def indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
     found = [CreateIndex(node.name, f"{node.identifier}_{'_'.join(c)}_ix", c, unique) for c, unique in node.indexes]
     if traits.partial_indexes:
         because = "at most one open version per key"
@@ -119,7 +121,7 @@ def _keys(node: Node) -> tuple[exp.Expr, ...]:
     return tuple(found)
 
 
-def _quarantine(node: Node, source: str) -> CreateTable:
+def quarantine_table(node: Node, source: str) -> CreateTable:
     at, run, reason = QUARANTINE
     return CreateTable(
         kind="quarantine",

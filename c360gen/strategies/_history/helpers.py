@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.schema import ColumnDef, CreateTableFunction, CreateView, SchemaOp
 from c360gen.project.nodes import Column, Node
 from c360gen.strategies import _sql
-from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, not_marker, recorded_of, stored_type
+from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, lives_at, not_marker, recorded_of, stored_type
 from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
@@ -51,10 +51,7 @@ def _as_of(node: Node) -> CreateTableFunction:
 
 def holds_at(node: Node, table: str, at: exp.Expr) -> exp.Expr:
     """valid_from <= at AND (at < valid_to OR it is open), markers of deletions left out."""
-    later = [exp.GT(this=column(node.valid_to, table), expression=at)]
-    still: exp.Expr = later[0] if node.open_until is not None else exp.Paren(this=any_of([*later, is_null(column(node.valid_to, table))]))
-    started = exp.LTE(this=column(node.valid_from, table), expression=at.copy())
-    return every(c for c in (started, still, not_marker(node, table)) if c is not None)
+    return every(c for c in (lives_at(node, table, at), not_marker(node, table)) if c is not None)
 
 
 def _changes(node: Node) -> CreateTableFunction:

@@ -67,7 +67,7 @@ def outer(node: Node) -> bool:
 
 def counts_tell(node: Node) -> bool:
     """Whether two sums show that a key occurs twice: each open version is unique, so it must have met exactly one source row."""
-    plain = node.policies.on_duplicate_key == "fail" and not node.policies.quarantines
+    plain = node.policies.on_duplicate_key == "fail" and not node.quarantines
     return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
 
 
@@ -246,7 +246,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         windows = {
             POSITION: exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=order),
             TIES: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(k.copy() for k in keys), column(version, "r")]),
-            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_groupable(c.name, node) for c in recorded]),
+            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_sql.groupable(node, c.name, "r") for c in recorded]),
         }
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
@@ -266,12 +266,6 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
     if NULL_KEY in problems(node):
         counts += [is_null(column(k, "v")) for k in node.key if k not in node.nullable_key]
     return ranked.where(any_of(counts))
-
-
-def _groupable(name: str, node: Node) -> exp.Expr:
-    """BigQuery takes no FLOAT64 in PARTITION BY."""
-    at = column(name, "r")
-    return exp.cast(at, types.TEXT.copy()) if stored_type(node.column(name).type).this is types.T.DOUBLE else at
 
 
 def _open_versions(node: Node, traits: Traits) -> exp.Select:

@@ -65,7 +65,7 @@ def rewind(node: Node) -> Task:
                          where=exp.Where(this=_by_later(CLOSED, "t"))),
               _for_real("reopened_rows"), variable("reopened_rows"), "versions to open again"),
     ]  # fmt: skip
-    if node.policies.quarantines:
+    if node.quarantines:
         held = exp.select(_sql.star_count("held_back_rows")).from_(relation("quarantine", node.name, "q"))
         counted = counted.select(named(held.where(_by_later("c360_run_id", "q")).subquery(), "held_back_rows"))
         names.append("held_back_rows")

@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Column, Node
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import equal, every, is_null, literal, not_null
+from c360gen.strategies._sql import any_of, equal, every, is_null, literal, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
@@ -43,6 +43,19 @@ def mark(node: Node, gone: bool) -> exp.Expr:
     if node.column(str(node.is_deleted)).type == types.TEXT:
         return literal("True" if gone else "False")
     return exp.convert(gone)
+
+
+def lives_at(node: Node, table: str, at: exp.Expr) -> exp.Expr:
+    """valid_from <= at < valid_to."""
+    started = exp.LTE(this=column(node.valid_from, table), expression=at)
+    return every([started, reaches(node, table, exp.GT, at.copy())])
+
+
+def reaches(node: Node, table: str, operator: type[exp.Binary], at: exp.Expr) -> exp.Expr:
+    """valid_to > at, or open; `operator` may be another comparison."""
+    until = column(node.valid_to, table)
+    later = operator(this=until, expression=at)
+    return later if node.open_until is not None else exp.Paren(this=any_of([later, is_null(until.copy())]))
 
 
 def is_marker(node: Node, table: str) -> exp.Expr | None:
