@@ -75,7 +75,7 @@ def _values(
     if operation is None or operation.type is None:
         return values
     family = types.family(operation.type)
-    kind = {"text": str, "number": int, "boolean": bool}.get(family)
+    kind = {"text": str, "integer": int, "boolean": bool}.get(family)
     for value in values:
         if kind is None or type(value) is not kind:
             message = f"{which}: {value} is no value of {operation.name}, which is {types.text(operation.type)}"
