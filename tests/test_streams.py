@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as examples
 from hypothesis.strategies import SearchStrategy
 
-from tests.oracle import LATEST, Refused, State, incrementals, key_of, snapshots
+from tests.oracle import EARLIEST, LATEST, Refused, State, incrementals, key_of, snapshots
 from tests.oracle.incrementals import Incremental
 from tests.oracle.snapshots import Snapshot
 from tests.streams.days import streams
 from tests.streams.invariants import check_current, check_intervals, check_nothing_lost, check_past
 from tests.streams.settings import incremental_settings, snapshot_settings
 from tests.streams.specs import Step, Stream, spec_of
-from tests.streams.stage import Stage, expected, ordered, without
+from tests.streams.stage import Stage, expected, ordered, text_of, without
 
 FAST = {"duckdb": 100, "postgres": 20, "snowflake": 20, "bigquery": 20}
 """Streams of each kind in the fast suite."""
-TOGETHER = 4
+TOGETHER = 6
 """At most so many streams over one spec."""
 BATCH = 6
 """Examples that hypothesis makes in one go. Of more it would spend five in six on slight variations of one."""
@@ -104,6 +104,7 @@ def play(stage: Stage, stream: Stream, tally: Tally) -> None:
         assert without(found.table, "opened_run_id", "closed_run_id", "place") == right.table, here
         assert without(found.quarantine, "place") == right.quarantine, here
         assert stage.counted(list(wanted.counted)) == wanted.counted, here
+        assert stage.watermark() == ("-infinity" if wanted.watermark == EARLIEST else text_of(wanted.watermark)), here
         state = wanted
         tally.written += state.counted["inserted_rows"]
         succeeded.append(step)

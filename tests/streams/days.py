@@ -78,10 +78,10 @@ class _Day:
 def _changed(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One change: of a row, of a column, of a time; rows that come, go, or say that they are gone."""
     draw, columns = day.draw, day.settings.columns
-    key = draw(st.sampled_from(day.keys))
+    key = draw(st.sampled_from([*day.keys, day.keys[0], day.keys[0]]))  # one key with a long history
     mine = [r for r in rows if all(r[k] == v for k, v in key.items())]
     others = [r for r in rows if r not in mine]
-    what = draw(st.sampled_from(["row", "column", "gone", "column", "row", "time", "soft", "column", "half"]))
+    what = draw(st.sampled_from(["row", "column", "gone", "column", "row", "gone", "time", "soft", "column", "half"]))
     if what == "gone" and mine:
         return others
     if what == "half":
@@ -138,7 +138,7 @@ def _days(draw: Callable[..., Any], settings: Snapshot | Incremental, infinite: 
     now, rows = BEGIN, list[dict[str, Any]]()
     faulty = draw(often(False, True))
     steps: list[Step] = []
-    for number in range(draw(st.integers(3, 5))):
+    for number in range(draw(often(4, 3, 5, 8))):
         last, now = now, now + draw(st.sampled_from(_GAPS))
         day = _Day(draw, settings, last, now, keys, infinite)
         if not number:
@@ -147,7 +147,8 @@ def _days(draw: Callable[..., Any], settings: Snapshot | Incremental, infinite: 
             rows = _changed(day, rows)
         today, as_of = rows, now
         if faulty and draw(st.booleans()):
-            today = _spoiled(day, rows)
+            for _ in range(draw(often(1, 2))):
+                today = _spoiled(day, today)
             rows = today if draw(st.booleans()) and _lenient(settings) else rows
             as_of = draw(st.sampled_from([*[now] * 6, now - dt.timedelta(hours=9), BEYOND]))
         today = list(reversed(today)) if draw(st.booleans()) else today
@@ -160,7 +161,7 @@ def _keys(day: _Day) -> list[dict[str, Any]]:
     """The keys that a stream is about."""
     nullable = day.settings.nullable_keys if isinstance(day.settings, Snapshot) else ()
     found: list[dict[str, Any]] = []
-    for number in range(day.draw(st.integers(3, 7))):
+    for number in range(day.draw(st.integers(2, 6))):
         key = {c: day.value(c, day.draw(st.integers(0, 3)) + number) for c in KEYS if c in day.settings.columns}
         key = {c: day.value(c, number % 2 + 1) if v is None and c not in nullable else v for c, v in key.items()}
         found += [key] if key not in found else []

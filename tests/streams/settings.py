@@ -87,7 +87,7 @@ def snapshot_settings(draw: Callable[..., Any]) -> Snapshot:
         on_null_key=draw(often("fail", "quarantine")) if set(nullable) < set(key) else "fail",
     )  # fmt: skip
     if len(payload) > 1:
-        chosen = {c: draw(st.sampled_from(["overwrite", "ignore"])) for c in payload[1:3] if draw(often(False, True))}
+        chosen = {c: draw(st.sampled_from(["overwrite", "ignore", "new_version"])) for c in payload[1:3] if draw(often(False, True))}
         made = replace(made, on_change=chosen)
     if strategy == "check":
         listed = tuple(c for c in payload if c not in made.on_change)

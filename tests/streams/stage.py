@@ -97,9 +97,16 @@ class Stage:
 
     def counted(self, names: list[str]) -> dict[str, int]:
         """What the last run wrote into the run log."""
+        return {n: v or 0 for n, v in zip(names, self._logged(", ".join(names)), strict=True)}
+
+    def watermark(self) -> Any:
+        """Where the last run says that reading goes on."""
+        return _time(self._logged("CAST(watermark_after AS TEXT)")[0])
+
+    def _logged(self, columns: str) -> tuple[Any, ...]:
         latest = "run_id" if self.embedded else "logged_at"
-        query = f"SELECT {', '.join(names)} FROM c360_control.run_log WHERE status = 'succeeded' ORDER BY {latest} DESC LIMIT 1"
-        return {n: v or 0 for n, v in zip(names, self.world.rows(query)[0], strict=True)}
+        query = f"SELECT {columns} FROM c360_control.run_log WHERE status = 'succeeded' ORDER BY {latest} DESC LIMIT 1"
+        return self.world.rows(query)[0]
 
     # --- tables --------------------------------------------------------------------------------------------------------
 
