@@ -21,6 +21,8 @@ _numbers = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite golden files")
+    parser.addoption("--streams", type=int, default=0, help="how many streams of each kind to play; 0: the few of the fast suite")
+    parser.addoption("--stream-seed", type=int, default=0, help="which streams hypothesis invents")
 
 
 @pytest.fixture
