@@ -130,6 +130,13 @@ class Interpreted:
     def deploy(self) -> None:
         self.warehouse.install(text_of(self.build, "deploy.sql"))
 
+    def manifest_tables(self) -> list[str]:
+        """The sources and control tables that a run reads and writes, besides the tables of nodes."""
+        sources = [f'{s["schema"]}.{s["name"]}' for s in self.manifest["sources"]]
+        control = self.manifest["control_schema"]
+        locks = [f"{control}.lock_{n['name']}" for n in self.manifest["nodes"] if n["run"]]
+        return [*sources, f"{control}.run_log", f"{control}.watermark", *locks]
+
     def arguments(self, node: str, as_of: str | None, full_refresh: bool) -> list[object]:
         entry = next(n for n in self.manifest["nodes"] if n["name"] == node)
         time = as_of and (f"{as_of}+00" if self.dialect == "bigquery" else as_of)

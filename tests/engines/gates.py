@@ -140,9 +140,13 @@ class Keeper:
         self.connection.execute("UPDATE gate.plan SET stop = %s, setting = %s", [number, setting])
         self.connection.execute("SELECT pg_advisory_lock(4711)")
 
+    def pass_by(self) -> None:
+        """Who stands goes on standing; others come through."""
+        self.connection.execute("UPDATE gate.plan SET stop = 0, setting = NULL")
+
     def open(self) -> None:
         """Nobody stops any more, and who stands goes on."""
-        self.connection.execute("UPDATE gate.plan SET stop = 0, setting = NULL")
+        self.pass_by()
         self.connection.execute("SELECT pg_advisory_unlock_all()")
 
     def stands(self, call: Call) -> bool:

@@ -245,7 +245,7 @@ def gates(database: str, project: Callable[[Path], LoadedProject]) -> Callable[[
     """A case with gates, deployed, with two rows in its source."""
 
     def make(case: str) -> tuple[Embedded, dict[int, str]]:
-        made = build(project(CASES / case / "specs"), "postgres")
+        made = build(project(CASES / case.partition("/")[0] / "specs"), "postgres")
         text = gated(text_of(made, "deploy.sql"))
         files = [f if f.path != "deploy.sql" else File(f.path, text.text) for f in made.files]
         found = Embedded(dataclasses.replace(made, files=files), database)
@@ -280,6 +280,50 @@ def test_no_node_waits_for_another(database: str, gates: Callable[[str], tuple[E
     found.close()
 
 
+@pytest.mark.parametrize("case", STRATEGIES)
+def test_a_second_run_before_every_statement(case: str, database: str, gates: Callable[[str], tuple[Embedded, dict[int, str]]]) -> None:
+    """It waits, or goes first; what both have left is what one after the other leaves, and each is younger than the one before."""
+    node, table = NODES[case]
+    found, behind = gates(case)
+    keeper = Keeper(database)
+    statement = f"CALL c360_control.run_{node}()"
+    assert found.run(node) == ""
+    waited = []
+    emails = {"a", "b"}
+    for number in [n for n, what in behind.items() if what.startswith((f"apply_{node}:", f"run_{node}:"))]:
+        here = f"a second run before {behind[number]}"
+        found.sql(f"UPDATE raw.customers SET email = 'change {number}', updated_at = clock_timestamp()")
+        emails.add(f"change {number}")
+        keeper.shut(number)
+        first = Call(database, statement).start()
+        if keeper.stands(first):
+            keeper.pass_by()
+            second = Call(database, statement).start()
+            while second.thread.is_alive():
+                if found.rows(f"SELECT 1 FROM pg_stat_activity WHERE pid = {second.pid} AND wait_event_type = 'Lock'"):
+                    waited.append(number)
+                    break
+            keeper.open()
+            assert second.join() is None, here
+            second.close()
+        else:
+            keeper.open()
+        assert first.join() is None, here
+        first.close()
+        now = "AND t.valid_to IS NULL" if case in HISTORIES else ""
+        if case != "append":
+            current = f"SELECT id, email FROM {table} AS t WHERE true {now} ORDER BY id"
+            assert found.rows(current) == [(1, f"change {number}"), (2, f"change {number}")], here
+        if case in HISTORIES or case == "append":
+            assert found.rows(f"SELECT count(*), count(DISTINCT (id, email)) FROM {table}") == [(2 * len(emails) - 2,) * 2], here
+    assert len(waited) > 15, "most statements stand behind the lock"
+    order = "SELECT 1 FROM (SELECT as_of, lag(as_of) OVER (ORDER BY finished_at) AS previous FROM c360_control.run_log) AS l"
+    assert found.rows(f"{order} WHERE as_of < previous") == [], "a run that waited is not older than the run it waited for"
+    assert found.rows("SELECT DISTINCT status FROM c360_control.run_log") == [("succeeded",)]
+    keeper.connection.close()
+    found.close()
+
+
 def test_runs_at_the_same_time_of_the_same_time(database: str, gates: Callable[[str], tuple[Embedded, dict[int, str]]]) -> None:
     """Two runs at one as_of: the second waits, finds everything done, and writes nothing but the log."""
     found, behind = gates("guards")
@@ -308,7 +352,7 @@ def test_a_run_that_waited_is_not_older(database: str, gates: Callable[[str], tu
     keeper.shut(next(n for n, what in behind.items() if what.startswith("apply_history: v_as_of :=")))
     first = Call(database, "CALL c360_control.run_history()").start()
     assert keeper.stands(first)
-    keeper.connection.execute("UPDATE gate.plan SET stop = 0")  # the second run may pass there
+    keeper.pass_by()
     (called,) = found.rows("SELECT clock_timestamp()")[0]
     second = Call(database, "CALL c360_control.run_history()").start()
     third = Call(database, f"CALL c360_control.run_history('{called}')").start()

@@ -9,6 +9,7 @@ Three kinds of trouble, never mixed:
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import duckdb
@@ -108,6 +109,10 @@ class Killed(Exception):
     """The session died here: nothing more runs, the open transaction is lost."""
 
 
+class Waits(Exception):
+    """Another session holds what this statement wants: here the engine would stand still."""
+
+
 class Left(Exception):
     pass
 
@@ -157,6 +162,9 @@ class Machine:
         self.rows: Value = Value("BIGINT", None)
         self.frames: list[Frame] = []
         self.failures: dict[int, Exception] = {}  # inject: n-th SQL statement → Failure(…) or Killed()
+        self.pauses: dict[int, Callable[[], None]] = {}  # before the n-th SQL statement: what another session does then
+        self.miscounts: set[int] = set()  # the n-th SQL statement says that it changed one row more than it did
+        self.written: dict[int, str] = {}  # the n-th SQL statement changed this table
         self.count = 0
         self.reached: set[tuple[str, int]] = set()
 
@@ -175,7 +183,7 @@ class Machine:
         )
         try:
             result, _ = self.enter(name, [Value("VARCHAR", None if a is None else str(a)) for a in arguments])
-        except (Failure, Killed, Broken, Unsupported):
+        except (Failure, Killed, Waits, Broken, Unsupported):
             self.rollback_if_open()
             raise
         if self.open:
@@ -337,6 +345,8 @@ class Machine:
         self.clock += dt.timedelta(seconds=1)
         if injected := self.failures.get(self.count):
             raise injected
+        if pause := self.pauses.get(self.count):
+            pause()
         tree = self.bind(self.parse(node.text), script=False)
         if node.into:
             scopes = [frame.find(n) for n in node.into]
@@ -350,7 +360,8 @@ class Machine:
             self.update_matches_once(tree)
         rows = self.execute(self.connection, tree)
         if isinstance(tree, (exp.DML, exp.TruncateTable)):
-            self.rows = Value("BIGINT", str(rows[0][0]))
+            self.rows = Value("BIGINT", str(rows[0][0] + (self.count in self.miscounts)))
+            self.written[self.count] = tree.find(exp.Table).name
 
     def update_matches_once(self, tree: exp.Update) -> None:
         """DuckDB takes any of several source rows in silence; BigQuery fails, Snowflake takes any: never right."""
@@ -434,6 +445,8 @@ class Machine:
         try:
             return connection.execute(sql).fetchall()
         except duckdb.TransactionException as error:
+            if "Conflict" in str(error):
+                raise Waits(tree.sql(self.dialect)) from error
             raise Unsupported(f"a statement after a failed one, before ROLLBACK: {error}") from error
         except WRONG_TEXT as error:
             raise Broken(f"{error}\n{sql}") from error

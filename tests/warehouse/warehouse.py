@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import re
 from typing import Any
@@ -62,6 +63,15 @@ class Warehouse:
     @clock.setter
     def clock(self, value: dt.datetime) -> None:
         self.machine.clock = value
+
+    def session(self) -> Warehouse:
+        """Another session in the same database, with the same procedures and a clock of its own."""
+        other = copy.copy(self)
+        other.connection = self.connection.cursor()
+        other.connection.execute(f"""USE "{self.database}"; SET TimeZone = 'UTC'""")
+        other.machine = type(self.machine)(other.connection, self.procedures, self.database, steps=10**9)
+        other.clock = self.clock
+        return other
 
     # --- deploy.sql ------------------------------------------------------------------------------------------------------
 
@@ -184,7 +194,7 @@ class Warehouse:
 
     def call(self, name: str, *arguments: object, fail_at: int | None = None, kill_at: int | None = None) -> str | None:
         """CALL schema.name; at the n-th SQL statement the engine may fail, or the session may die. Raise Failure or Killed."""
-        self.machine.count, self.machine.failures = 0, {}
+        self.machine.count, self.machine.failures, self.machine.written = 0, {}, {}
         self.machine.steps = 100_000
         if fail_at is not None:
             self.machine.failures[fail_at] = Failure("injected")
