@@ -77,10 +77,11 @@ def null_guards(node: Node) -> list[Guard]:
     guards = []
     source = f"the query of {node.name}"
     if node.key:
-        key = ", ".join(node.key)
+        key = " or no ".join(node.key)
+        sample = _sql.key_sample(node, action_is("null_key", table="s")) if len(node.key) > 1 else None
         guards.append(
             Guard("ZC002", "Keys must not be NULL.", greater_than_zero("null_keys"),
-                  (variable("null_keys"), f" rows of {source} have no {key}"), None, "Nothing was written. Mend the rows in the source.")
+                  (variable("null_keys"), f" rows of {source} have no {key}"), sample, "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
     times = [t for t in dict.fromkeys((node.cursor, node.version_column)) if t and t not in node.key]
     if times:
@@ -107,7 +108,7 @@ def clear_target(node: Node) -> list[Step]:
     """A full refresh replaces the contents within the transaction: readers see the old rows until it commits."""
     target = exp.select(_sql.star_count("target_rows")).from_(relation("ref", node.name, "t"))
     return [
-        Count("A full refresh replaces every row.", ("target_rows",), target),
+        Count("A full refresh replaces every row.", ("target_rows",), target, variable("full_refresh")),
         Write("Empty the table; readers see its rows until the commit.",
               exp.Delete(this=relation("ref", node.name, "t"), where=exp.Where(this=exp.true())),
               variable("full_refresh"), variable("target_rows"), "rows to remove"),

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12a1ae9b90cf6ef92f63af401887ddc29987743de03befdb85c4f8d9de7a6f44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ba8f7292927557c832018607bd587b5e7dc28a5a369832aefca4594eb187ac3
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -2433,11 +2433,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_customer_orders AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_customer_orders AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -2728,11 +2730,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_interactions AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_interactions AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3041,11 +3045,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_payments AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_payments AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

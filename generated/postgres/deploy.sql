@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d11b55de8acf8a1595a88b16568c5a1e52483cf3919778220c7739fb755edafd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 58d0ac568bb557e247c773ed8f2dffd5d1c6f32706331500f4c52cf7bce3a212
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -2717,10 +2717,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_customer_orders AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_customer_orders AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3067,10 +3069,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_interactions AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_interactions AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3425,10 +3429,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_payments AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_payments AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1e8667e4e16ed0cb458dd048350831f745887dc69f68c359ae3bb74674d1f047
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c5ebd4e3fe715867a25a8df242d1e614b69ac7d77e0f745354563870fafebe30
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -2550,15 +2550,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_customer_orders AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_customer_orders AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -2877,15 +2876,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_interactions AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_interactions AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -3219,15 +3217,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_payments AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_payments AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eacb7526d8c7db166834a1b94062e72e11343ae3e0f3fd0d5eee056017f78e49
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5375e69faf44d4e36310a079b898094e32eb5cf4582c33c0ef802bd2b40d307
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -320,11 +320,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_customer_orders AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_customer_orders AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

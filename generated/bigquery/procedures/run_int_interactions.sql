@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bb4b83f49e71b1d4f066cde7cc81c268af76e3d02c7e72533a4bfff00c6e2d5f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1c9117cc121f381e8f9a8cc3c8d292af3e1612268d8bd17abf73a65e93a10586
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -204,11 +204,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_interactions AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_interactions AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ed15d1f41d9831e23b3d364d5db3ddcff8247d8fd80c4b7bfe42729de5b087c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f646c1ae970c9fc4573a94efd5debb32472c56f0e38dc5d1afffba62339e1079
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -236,11 +236,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_payments AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_payments AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0bf4e3a2ee64089e473f3538abcb12c33f18fca6b37fe39ba7ee034109a3c76f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2da3037490ce8374a357d43dd26df774995a581ace90e32afe04d910c3b5d46a
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -291,6 +291,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_customer_orders AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

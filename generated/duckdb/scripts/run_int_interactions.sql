@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ab81a903980673bcea904a5361e2314faee5d8c9f6b7ba3ed61320cb6d0c11a1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b969d0f5ccdf58af70797cef284f8172b280d165643ba93476e697c0464ee629
 
 -- Brings int_interactions up to date with its query.
 --
@@ -175,6 +175,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_interactions AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

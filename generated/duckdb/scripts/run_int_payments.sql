@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b06a955a3594ba045fc52d2ddcda5d2d1856e7601f78778928f6e1e0e14e1ade
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a2b73f300f2a203c88f53ccdb58374863eefb69b95af38c4e0fa9287baeb85b0
 
 -- Brings int_payments up to date with its query.
 --
@@ -205,6 +205,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_payments AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

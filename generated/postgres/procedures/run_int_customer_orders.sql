@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f15ab7bd8d3f52e169e7b8f68d63cd9371456330f58823822b089bd67841df2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cdcc0771189fc4c4009d5cd36fd562ee1d2133f4c2d9f4575b409df6377405eb
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -313,10 +313,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_customer_orders AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_customer_orders AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5ea1707611b85a1ee85d33b22e16681d18633ba8fc42da90355447eebd89962
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5b404640f95ef91830291d61e84b7beb44284b92e16efdf69d70cf16e3963e7
 
 -- Brings int_interactions up to date with its query.
 --
@@ -205,10 +205,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_interactions AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_interactions AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

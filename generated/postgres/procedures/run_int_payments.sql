@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e0876c3a1632278df30325054a675e50750fcb5848bfd28ce93626098740621c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82123aea76209178a50b849b7572f25ff5a8ff7f5937a5be62f4494a21269f09
 
 -- Brings int_payments up to date with its query.
 --
@@ -233,10 +233,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_payments AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_payments AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

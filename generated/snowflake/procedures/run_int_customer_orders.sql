@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f539ad05dd4aa546a782b75a98255f940ab97253e5bf13104179e34500803c3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57ccebb638c15fbe072d2d28298011118f0bfebd8aa5eb4cd66419f3eaaa7772
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -349,15 +349,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_customer_orders AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_customer_orders AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN

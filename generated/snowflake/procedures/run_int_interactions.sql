@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 852e18f9b17ae08507e398cbbb4853dff9c8938c221f6e55fcf22988a4255cd3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6508220474e10a0a1d676447689d058a6d363737a259222cef5b204852a4cd8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -225,15 +225,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_interactions AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_interactions AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN

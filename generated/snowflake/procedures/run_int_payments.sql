@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e8ba68142f97a1c1168f25edbf9cb09e5d3b57f9936745bc8649ccd087d37d1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eaeb8125253d4298b8fedec4c7a02a342bca01d41818a42ebe12d6dc653c0b27
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -256,15 +256,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_payments AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_payments AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
