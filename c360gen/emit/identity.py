@@ -33,6 +33,7 @@ def shape(project: Resolved, target: Target) -> str:
 def meaning(node: Node, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
+    frozen = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)] if node.strategy == "merge" else []
     return _hash({
         "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
         "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation, "updated_at": node.updated_at,
@@ -41,7 +42,13 @@ def meaning(node: Node, dialect: str) -> str:
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
+        **_used({"frozen": frozen}),
     })  # fmt: skip
+
+
+def _used(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that are not used are not hashed: a new word of the language changes nobody's hash."""
+    return {name: value for name, value in settings.items() if value}
 
 
 def _instant(at: dt.datetime | None) -> str | None:

@@ -126,6 +126,8 @@ class Node:
     lookback: int = 0
     """Seconds."""
     version_column: str | None = None
+    updated: tuple[str, ...] = ()
+    """merge: the columns in which a known row is updated; the others keep what was inserted."""
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()

@@ -257,6 +257,12 @@ class ModelConfig(NodeConfig):
     cursor: str | None = None
     lookback: Duration | None = None
     version_column: str | None = None
+    merge_update_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: the only columns that a known row is updated in."
+    )
+    merge_exclude_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: columns that keep the value with which their row was inserted."
+    )
 
 
 class Model(Spec):
@@ -377,9 +383,9 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     "model_config": frozenset(
         {
             "access", "batch_size", "begin", "concurrent_batches", "contract", "database", "docs", "event_time",
-            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "merge_exclude_columns",
-            "merge_update_columns", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook",
-            "pre_hook", "sql_header", "predicates", "transient", "require_partition_filter",
+            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "on_configuration_change",
+            "on_schema_change", "persist_docs", "post_hook", "pre_hook", "sql_header", "predicates", "transient",
+            "require_partition_filter",
         }
     ),
     "exposures": frozenset({"config", "access", "group"}),
@@ -388,6 +394,10 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     ),
 }  # fmt: skip
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
+
+_PREDICATES = "a predicate that hides the row of a known key makes a second insert of its update; cursor and lookback say what is read"
+WHY_NOT_CARRIED = {"incremental_predicates": _PREDICATES, "predicates": _PREDICATES}
+"""The reason, and what to do instead, for keys that are left out on purpose."""
 
 VALUES_NOT_CARRIED = frozenset(
     {

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 692d2c8b6db52a1e2d79e39c9929fc4e28fda4ff3ab04dded9f37b904a93c74b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 51c93093da5f1a4c8b4ada47a1a2ec3d361e1398c6b601d49fb2bce5e8b629cb
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -489,10 +489,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int.latest AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int.latest AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

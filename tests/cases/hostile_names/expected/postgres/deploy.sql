@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24805a3c7deba26e6b0865297c88d4d59ca81410d941da3ee5828e0accae954b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9cc64c2e542622c6b68abff7e9dd50d3501b0634375a6a26f8ef99f8e12952c0
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -562,10 +562,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int."limit" AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int."limit" AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37dac2e5eafb9816757d5f47bdb12350d0349f778dc03703d54e935a7ad868f3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a37cb67d1e929ccc80b34a0b2106489f4a8099954f0ef8b4f75af02985af4db2
 
 -- Brings latest up to date with its query.
 --
@@ -304,6 +304,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM int.latest AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a7364e493ce55114ab6860ab8f1b0983a68ed5fd4c695e94b9c9716a688943af
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7db477f118c6959ca61587babcde923d6223b0124728a2a46f70e1f626505841
 
 -- Brings latest up to date with its query.
 --
@@ -311,10 +311,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int.latest AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int.latest AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

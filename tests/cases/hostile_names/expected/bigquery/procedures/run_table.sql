@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a1dc18c8db801aae6510b3c80441ea968c9ee21550819cc798987fb59490292
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01fc26d882ab686e7e9658173209d1455ac46f972e99604702a527c55c66c643
 
 -- CALL `acme-analytics`.c360_control.run_table(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -272,11 +272,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.int.`limit` AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.int.`limit` AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24820d6675f84754423e7d01999b821fc0220a8a63d21800655bae1e77a92f07
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 66ddc58d5c90e25398c43513a445e2ffa828454f97c6b6612accec55799635b1
 
 -- Brings table up to date with its query.
 --
@@ -253,6 +253,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM int."limit" AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

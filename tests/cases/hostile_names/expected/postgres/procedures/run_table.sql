@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e6cd77e92c7c635ba52fda499637fb8418b50ed5e7c9326300267ef3b12363a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a3250b244d5af5bccb8238796d4573bf3986407624403e09c2cac7df91e4c484
 
 -- Brings table up to date with its query.
 --
@@ -277,10 +277,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int."limit" AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int."limit" AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,0 +1,106 @@
+"""The settings of incrementals: which strategy takes which, what their columns must be, and what would lose rows in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project.columns import named
+from c360gen.project.nodes import Column, Node
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located
+from c360gen.terms import types
+
+_TAKES: dict[str, tuple[str, ...]] = {
+    "append": ("cursor",),
+    "merge": ("cursor", "lookback", "version_column", "merge_update_columns", "merge_exclude_columns"),
+    "delete_insert": ("cursor", "lookback"),
+}
+"""The settings of each strategy; a setting of another one is an error, since it would mean nothing."""
+_SETTINGS = tuple(dict.fromkeys(s for settings in _TAKES.values() for s in settings))
+_WHY_NOT = {("append", "lookback"): "append has no lookback: it would append the same rows again"}
+_INSTEAD = {("append", "lookback"): "use merge or delete+insert with a unique_key where rows arrive late"}
+
+
+def updated(config: spec.ModelConfig, columns: Sequence[Column]) -> tuple[str, ...]:
+    """The columns in which merge updates a known row: dbt's merge_update_columns, or all but its merge_exclude_columns."""
+    names = [c.name for c in columns]
+    only = {named(n, names) for n in config.merge_update_columns or names}
+    never = {named(n, names) for n in (*config.unique_key, *(config.merge_exclude_columns or ()))}
+    return tuple(n for n in names if n in only and n not in never)
+
+
+def check(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    """Report every setting that names no column of the output, or does not go with the others."""
+    _columns(located, node, diagnostics)
+    config = located.spec.config
+    if node.kind != "incremental":
+        for key in ("incremental_strategy", *_SETTINGS):
+            if getattr(config, key) is not None:
+                message = f"{key} is a setting of incrementals; {node.name} is a {node.kind}"
+                diagnostics.error("C401", message, located.key_span("config", key), "add materialized: incremental")
+        return
+    _strategy(located, node, diagnostics)
+    _cursor(located, node, diagnostics)
+    if node.strategy == "merge":
+        _merge(located, node, diagnostics)
+
+
+def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    """Settings that name columns name columns of the output."""
+    config = located.spec.config
+    names = [c.name for c in node.columns]
+    listed: list[tuple[str, str | None, tuple[str | int, ...]]] = [
+        (key, getattr(config, key), (key,)) for key in ("cursor", "version_column", "partition_by")
+    ]
+    for key in ("unique_key", "cluster_by", "merge_update_columns", "merge_exclude_columns"):
+        listed += [(key, name, (key, i)) for i, name in enumerate(getattr(config, key) or ())]
+    listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
+    for key, name, loc in listed:
+        if name is not None and (folded := named(name, names)) not in names:
+            help = nearest_or_list(folded, names, "columns")
+            diagnostics.error("C205", f"{key}: the SQL of {node.name} has no column {name}", located.span("config", *loc), help)
+
+
+def _strategy(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    config = located.spec.config
+    if node.strategy in ("merge", "delete_insert") and not node.key:
+        message = f"incremental_strategy {config.incremental_strategy} needs a unique_key"
+        diagnostics.error("C105", message, located.span("config", "incremental_strategy"), "add unique_key")
+    for key in _SETTINGS:
+        if getattr(config, key) is not None and key not in _TAKES[node.strategy]:
+            owners = [s.replace("_", "+") if s == "delete_insert" else s for s, taken in _TAKES.items() if key in taken]
+            message = _WHY_NOT.get((node.strategy, key)) or f"{key} is a setting of {' and '.join(owners)}"
+            diagnostics.error("C401", message, located.key_span("config", key), _INSTEAD.get((node.strategy, key)))
+
+
+def _cursor(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    config = located.spec.config
+    found = {c.name: c.type for c in node.columns}
+    if node.cursor in found and (t := found[str(node.cursor)]) is not None and t.this not in types.TIMES:
+        message = f"cursor: {node.cursor} is {types.text(t)}, not a time"
+        diagnostics.error("C401", message, located.span("config", "cursor"), "a cursor is a date, timestamp or timestamptz")
+    if config.lookback is not None and not node.cursor:
+        help = "add cursor: the column that moves with time"
+        diagnostics.error("C105", "lookback needs a cursor", located.key_span("config", "lookback"), help)
+    if node.strategy == "append" and not node.cursor and all(q.incremental is None for q in node.queries.values()):
+        help = "add cursor:, or use is_incremental() in the SQL"
+        diagnostics.error("C105", "append without a cursor would append every row on every run", located.span("name"), help)
+
+
+def _merge(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    """What orders rows must be updated with them."""
+    config = located.spec.config
+    if config.merge_update_columns and config.merge_exclude_columns:
+        message = "merge_update_columns and merge_exclude_columns exclude each other"
+        diagnostics.error("C401", message, located.key_span("config", "merge_exclude_columns"), "keep the shorter of the two lists")
+        return
+    key, mend = ("merge_exclude_columns", "remove") if config.merge_exclude_columns else ("merge_update_columns", "add")
+    reasons = {
+        "cursor": (node.cursor, "a row would keep its old time under new values, and whoever reads this table by it would miss them"),
+        "version_column": (node.version_column, "a row would keep its old version under new values, and an older row would replace it"),
+    }
+    for what, (name, reason) in reasons.items():
+        if name not in (None, *node.updated, *node.key) and any(c.name == name for c in node.columns):
+            message = f"{key}: the {what} {name} must be updated with its row"
+            diagnostics.error("C401", message, located.key_span("config", key), f"{mend} {name}: {reason}")
