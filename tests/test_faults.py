@@ -29,6 +29,7 @@ NODES = {
     "append": ("events", "int.events"),
     "kinds/checked": ("checked", "snap.checked"),
     "kinds/lines": ("lines", "int.lines"),
+    "kinds/days": ("days", "int.days"),
     "kinds/whole": ("whole", "int.whole"),
 }
 """Every strategy: the case, and after a slash which node of it."""

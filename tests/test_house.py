@@ -89,7 +89,9 @@ def test_every_operation_is_said_by_every_dialect(name: str) -> None:
 
 
 def test_every_strategy_is_a_word_of_the_specs() -> None:
-    assert set(strategies.names()) == {"timestamp", "check", "merge", "append", "delete_insert", "view", "table"}
+    assert set(strategies.names()) == {
+        "timestamp", "check", "merge", "append", "delete_insert", "insert_overwrite", "view", "table",
+    }  # fmt: skip
 
 
 def test_no_file_of_the_output_tells_when_or_where_it_was_made(project: Callable[[Path], LoadedProject]) -> None:

@@ -33,6 +33,7 @@ def shape(project: Resolved, target: Target) -> str:
 def meaning(node: Node, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
+    partition = (node.partition_by, node.partition_size) if node.strategy == "insert_overwrite" else ()
     frozen = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)] if node.strategy == "merge" else []
     return _hash({
         "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
@@ -42,7 +43,7 @@ def meaning(node: Node, dialect: str) -> str:
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
-        **_used({"frozen": frozen}),
+        **_used({"frozen": frozen, "partition": partition}),
     })  # fmt: skip
 
 

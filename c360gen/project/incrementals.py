@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project import partitions
 from c360gen.project.columns import named
 from c360gen.project.nodes import Column, Node
 from c360gen.spec import models as spec
@@ -15,6 +16,7 @@ _TAKES: dict[str, tuple[str, ...]] = {
     "append": ("cursor",),
     "merge": ("cursor", "lookback", "version_column", "merge_update_columns", "merge_exclude_columns"),
     "delete_insert": ("cursor", "lookback"),
+    "insert_overwrite": ("cursor", "lookback"),
 }
 """The settings of each strategy; a setting of another one is an error, since it would mean nothing."""
 _SETTINGS = tuple(dict.fromkeys(s for settings in _TAKES.values() for s in settings))
@@ -51,7 +53,7 @@ def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics)
     config = located.spec.config
     names = [c.name for c in node.columns]
     listed: list[tuple[str, str | None, tuple[str | int, ...]]] = [
-        (key, getattr(config, key), (key,)) for key in ("cursor", "version_column", "partition_by")
+        (key, getattr(config, key), (key,)) for key in ("cursor", "version_column")
     ]
     for key in ("unique_key", "cluster_by", "merge_update_columns", "merge_exclude_columns"):
         listed += [(key, name, (key, i)) for i, name in enumerate(getattr(config, key) or ())]
@@ -60,6 +62,7 @@ def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics)
         if name is not None and (folded := named(name, names)) not in names:
             help = nearest_or_list(folded, names, "columns")
             diagnostics.error("C205", f"{key}: the SQL of {node.name} has no column {name}", located.span("config", *loc), help)
+    partitions.check(located, {c.name: c for c in node.columns}, f"the SQL of {node.name}", diagnostics)
 
 
 def _strategy(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
@@ -67,6 +70,9 @@ def _strategy(located: Located[spec.Model], node: Node, diagnostics: Diagnostics
     if node.strategy in ("merge", "delete_insert") and not node.key:
         message = f"incremental_strategy {config.incremental_strategy} needs a unique_key"
         diagnostics.error("C105", message, located.span("config", "incremental_strategy"), "add unique_key")
+    if node.strategy == "insert_overwrite" and not node.partition_by:
+        help = "add partition_by: {field: a column of time, granularity: day}"
+        diagnostics.error("C105", "insert_overwrite needs partition_by: partitions are what it replaces", located.span("name"), help)
     for key in _SETTINGS:
         if getattr(config, key) is not None and key not in _TAKES[node.strategy]:
             owners = [s.replace("_", "+") if s == "delete_insert" else s for s, taken in _TAKES.items() if key in taken]

@@ -8,7 +8,7 @@ import jinja2
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import incrementals
+from c360gen.project import incrementals, partitions
 from c360gen.project.columns import declared_columns, named, tests_of
 from c360gen.project.nodes import Column, Node, Query
 from c360gen.project.query import Analysed, Catalog, analyse
@@ -74,13 +74,14 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
     def several(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(named(n, outputs) for n in names))
 
+    partition_by, size = partitions.of(config, outputs)
     node = Node(
         name=model.name, kind=config.materialized, schema=config.schema_ or project.schema_,
         identifier=config.alias or model.name, columns=columns, depends_on=ids, span=located.span("name"),
         description=model.description.strip(), key=several(config.unique_key),
         strategy=_strategy(config), queries=queries, cursor=folded(config.cursor),
         lookback=config.lookback or 0, version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
-        partition_by=folded(config.partition_by), cluster_by=several(config.cluster_by),
+        partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
         indexes=tuple((several(i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
         tags=(*model.tags, *config.tags),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
-from c360gen.spec.models import Exposure, Project, Schedule, Target
+from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
 Kind = Literal["snapshot", "view", "table", "incremental"]
 
@@ -129,6 +129,7 @@ class Node:
     updated: tuple[str, ...] = ()
     """merge: the columns in which a known row is updated; the others keep what was inserted."""
     partition_by: str | None = None
+    partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     tests: tuple[Test, ...] = ()

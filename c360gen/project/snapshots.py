@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project import partitions
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Column, Node, Policies, Test
 from c360gen.project.query import Catalog
@@ -114,6 +115,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         *([(marker, types.BOOLEAN, "Whether this version only says that the key is gone.")] if marker else []),
     ]
     columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history]
+    partition_by, size = partitions.of(config, {c.name for c in columns})
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
@@ -127,7 +129,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             config.future_tolerance,
         ),
         source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
-        partition_by=config.partition_by, cluster_by=config.cluster_by,
+        partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
         indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
         tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
@@ -144,11 +146,12 @@ def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
 def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:
     """partition_by, cluster_by and indexes name columns of the history."""
     config = located.spec.config
-    history = {*relation, config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to}
-    listed: list[tuple[str, str, tuple[str | int, ...]]] = []
-    if config.partition_by:
-        listed.append(("partition_by", config.partition_by, ("partition_by",)))
-    listed += [("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)]
+    own = (config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to)
+    history = {**relation, **{name: Column(name, types.TIMESTAMPTZ) for name in own}}
+    partitions.check(located, history, "the history", diagnostics)
+    listed: list[tuple[str, str, tuple[str | int, ...]]] = [
+        ("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)
+    ]
     listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
     for what, name, loc in listed:
         if name not in history:

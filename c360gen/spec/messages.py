@@ -16,7 +16,7 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.SpecFile: "file", models.Project: "project", models.Source: "sources", models.SourceTable: "tables",
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
-    models.ModelConfig: "model_config", models.Exposure: "exposures",
+    models.ModelConfig: "model_config", models.Exposure: "exposures", models.Partition: "partition_by",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -146,6 +146,7 @@ def _name(model: type[BaseModel]) -> str:
         models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
         models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
+        models.Partition: "partition_by",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
+Size = Literal["hour", "day", "month", "year"]
+"""How long a partition or a window is; all begin where the clock of UTC begins one."""
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -157,6 +159,20 @@ class MetaColumns(Spec):
     dbt_is_deleted: str = "is_deleted"
 
 
+class Partition(Spec):
+    """dbt's partition_by: a column of time, and how long a partition is."""
+
+    field: str
+    data_type: Literal["date", "datetime", "timestamp", "timestamptz"] | None = Field(
+        None, description="Checked against the column; `timestamp` is BigQuery's word for an instant as well."
+    )
+    granularity: Size = "day"
+
+
+def _by_month(value: Any) -> Any:
+    return {"field": value, "granularity": "month"} if isinstance(value, str) else value
+
+
 class NodeConfig(Spec):
     """What snapshots and models have in common."""
 
@@ -166,7 +182,10 @@ class NodeConfig(Spec):
     tags: Names = ()
     meta: dict[str, Any] = {}
     enabled: bool = True
-    partition_by: str | None = Field(None, description="BigQuery: a date or timestamp column, by month.")
+    partition_by: Annotated[Partition | None, BeforeValidator(_by_month)] = Field(
+        None,
+        description="A column of time, by month, or {field, granularity}: what BigQuery stores apart, and insert_overwrite replaces.",
+    )
     cluster_by: Names = Field((), description="BigQuery and Snowflake: clustering columns.")
     indexes: tuple[Index, ...] = Field((), description="Postgres and DuckDB: further indexes.")
 
@@ -253,7 +272,7 @@ class Snapshot(Spec):
 
 class ModelConfig(NodeConfig):
     materialized: Literal["view", "table", "incremental"] = "view"
-    incremental_strategy: Literal["merge", "append", "delete+insert"] | None = None
+    incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite"] | None = None
     cursor: str | None = None
     lookback: Duration | None = None
     version_column: str | None = None
@@ -377,6 +396,7 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
         }
     ),
     "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at"}),
+    "partition_by": frozenset({"range", "time_ingestion_partitioning", "copy_partitions"}),
     "models": frozenset(
         {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
     ),
@@ -402,7 +422,7 @@ WHY_NOT_CARRIED = {"incremental_predicates": _PREDICATES, "predicates": _PREDICA
 VALUES_NOT_CARRIED = frozenset(
     {
         ("materialized", "ephemeral"), ("materialized", "materialized_view"),
-        ("incremental_strategy", "insert_overwrite"), ("incremental_strategy", "microbatch"),
+        ("incremental_strategy", "microbatch"),
     }
 )  # fmt: skip
 """dbt's values that are not carried yet, with their keys."""

@@ -19,7 +19,8 @@ def table(node: Node, *, unique: bool) -> CreateTable:
     must = [*node.key, *([node.cursor] if node.cursor else []), *([node.version_column] if node.version_column else [])]
     return CreateTable(
         kind="ref", name=node.name, columns=_sql.definitions(node, must), description=node.description,
-        primary_key=node.key if unique else (), partition_by=node.partition_by, cluster_by=node.cluster_by,
+        primary_key=node.key if unique else (), partition_by=node.partition_by, partition_size=node.partition_size,
+        cluster_by=node.cluster_by,
     )  # fmt: skip
 
 
@@ -36,12 +37,20 @@ def stage_table(node: Node, extra: Sequence[ColumnDef] = (), *, row_address: boo
 
 
 def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False) -> exp.Select:
-    """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window; NULL cursors are read for the guard."""
-    selected = exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
-    if not node.cursor:
-        return selected
-    cursor = column(node.cursor, "m")
-    type_ = node.column(node.cursor).type
+    """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window."""
+    selected = whole(node, query, traits)
+    return selected.where(moved(node, "m", append=append)) if node.cursor else selected
+
+
+def whole(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
+    """SELECT m.… FROM (the model's SQL) AS m."""
+    return exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
+
+
+def moved(node: Node, table: str, *, append: bool = False) -> exp.Expr:
+    """The row's cursor is in the window; NULL cursors are read for the guard."""
+    cursor = column(str(node.cursor), table)
+    type_ = node.column(str(node.cursor)).type
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         assert type_ is not None
@@ -52,7 +61,7 @@ def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False)
         inside: exp.Expr = exp.Paren(this=every([exp.Paren(this=after), until]))
     else:
         inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
-    return selected.where(any_of([inside, is_null(column(node.cursor, "m"))]))
+    return any_of([inside, is_null(cursor.copy())])
 
 
 def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
@@ -116,11 +125,12 @@ def clear_target(node: Node) -> list[Step]:
 
 
 def program(
-    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable
-) -> Program:
+    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable,
+    reads: str = "rows",
+) -> Program:  # fmt: skip
     window: tuple[str, ...] = ()
     if node.cursor and node.strategy != "append":
-        window = (f"reads rows whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
+        window = (f"reads {reads} whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
     elif node.cursor:
         window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
     return Program(

@@ -42,6 +42,7 @@ VARIABLES: dict[str, str] = {
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
+    "first_partition": "timestamptz", "moved_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from c360gen import judges
+from c360gen.emit.writer import write
 from c360gen.judges import googlesql, snowflake_scripting, sqlfluff
+from c360gen.pipeline import build, load_project
+from tests.conftest import CASES
+from tests.worlds import manifest_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,6 +21,14 @@ ROOT = Path(__file__).parents[2]
 def test_the_committed_output_is_accepted(target: str) -> None:
     root = ROOT / "generated" / target
     assert judges.judge(root, json.loads((root / "manifest.json").read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize("target", ["duckdb", "postgres", "snowflake", "bigquery"])
+@pytest.mark.parametrize("case", ["insert_overwrite", "overwrite_moved", "merge_columns"])
+def test_strategies_that_the_shipped_specs_do_not_use_are_accepted(case: str, target: str, tmp_path: Path) -> None:
+    made = build(load_project(CASES / case / "specs"), target)
+    write(tmp_path, made.files)
+    assert judges.judge(tmp_path, manifest_of(made)) == []
 
 
 BIGQUERY = """

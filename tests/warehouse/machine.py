@@ -82,6 +82,7 @@ PROVEN = (
     exp.IntDiv,
     exp.TimestampSub,
     exp.TimestampAdd,
+    exp.TimestampTrunc,
     exp.DateAdd,
     exp.MD5,
     exp.Lower,
