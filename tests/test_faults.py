@@ -30,6 +30,7 @@ NODES = {
     "kinds/checked": ("checked", "snap.checked"),
     "kinds/lines": ("lines", "int.lines"),
     "kinds/days": ("days", "int.days"),
+    "kinds/months": ("months", "int.months"),
     "kinds/whole": ("whole", "int.whole"),
 }
 """Every strategy: the case, and after a slash which node of it."""
@@ -46,12 +47,15 @@ def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> Wor
 
 
 def state(found: World, case: str) -> list[Any]:
-    """The target, and what was committed of watermarks."""
+    """The target, and what was committed of watermarks and windows."""
     rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {NODES[case][1]}")))]
     if isinstance(found, Interpreted):
         rows.append(sorted(map(str, found.rows("SELECT node, cursor_value, as_of FROM c360_control.watermark"))))
     else:
         rows.append(sorted(map(str, found.rows("SELECT node, watermark, last_as_of FROM c360_control.state"))))
+    rows.append(
+        sorted(map(str, found.rows("SELECT node, window_start, loaded_as_of FROM c360_control.windows WHERE loaded_as_of IS NOT NULL")))
+    )
     return rows
 
 

@@ -26,7 +26,7 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
         here = f"step {number}: {step.get('because', '')}"
         for statement in step.get("sql", []):
             found.sql(statement)
-        before = contents(found, scenario) if step.get("fails") or step.get("changes") is False else None
+        before = contents(found, scenario) if must_not_write(step) else None
         for node in step.get("run", scenario["run"]):
             message = found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
             wanted = step.get("fails")
@@ -41,10 +41,12 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert rows == sorted(([plain(v) for v in row] for row in expected["rows"]), key=repr), f"{here}: {table}"
         for node, counters in step.get("counted", {}).items():
             assert last_run(found, node, list(counters)) == {k: plain(v) for k, v in counters.items()}, f"{here}: {node}"
+        for node, windows in step.get("loaded", {}).items():
+            assert loaded(found, node) == [[plain(v) for v in window] for window in windows], f"{here}: {node}"
 
 
 @pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
-@pytest.mark.parametrize("case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental"])
+@pytest.mark.parametrize("case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental", "microbatch_failed"])
 def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
     """`form: scripts`: the same days without a single procedure."""
     spec = (CASES / case / "specs" / "p.yml").read_text(encoding="utf-8")
@@ -53,6 +55,11 @@ def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str]
     (tmp_path / "specs" / "p.yml").write_text(spec, encoding="utf-8")
     (tmp_path / "scenario.yml").write_text((CASES / case / "scenario.yml").read_text(encoding="utf-8"), encoding="utf-8")
     test_scenario(tmp_path, engine, world)
+
+
+def must_not_write(step: dict[str, Any]) -> bool:
+    """A run that fails writes nothing; `partly`: the windows before the one that fails stay."""
+    return step.get("changes") is False or bool(step.get("fails") and not step.get("partly"))
 
 
 def read(found: World, table: str, columns: list[str]) -> list[list[Any]]:
@@ -70,3 +77,11 @@ def last_run(found: World, node: str, counters: list[str]) -> dict[str, Any]:
     )
     (row,) = found.rows(query)
     return {c: plain(v) for c, v in zip(counters, row, strict=True)}
+
+
+def loaded(found: World, node: str) -> list[list[Any]]:
+    """The windows that the last run of a microbatch loaded, in their order: start, rows read, inserted, deleted."""
+    last = f"(SELECT MAX(as_of) FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded')"
+    columns = "window_start, source_rows, inserted_rows, deleted_rows"
+    rows = found.rows(f"SELECT {columns} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' AND as_of = {last}")
+    return sorted([plain(v) for v in row] for row in rows)

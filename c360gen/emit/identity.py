@@ -24,6 +24,7 @@ def shape(project: Resolved, target: Target) -> str:
             "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
             "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
             "nullable_key": node.nullable_key, "quarantine": node.policies.quarantines,
+            **_used({"windows": (node.batches.event_time, node.batches.size) if node.batches else ()}),
         }
         for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
     ]  # fmt: skip
@@ -34,6 +35,7 @@ def meaning(node: Node, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
     partition = (node.partition_by, node.partition_size) if node.strategy == "insert_overwrite" else ()
+    windows = dataclasses.asdict(node.batches) | {"begin": node.batches.begin.isoformat()} if node.batches else {}
     frozen = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)] if node.strategy == "merge" else []
     return _hash({
         "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
@@ -43,7 +45,7 @@ def meaning(node: Node, dialect: str) -> str:
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
-        **_used({"frozen": frozen, "partition": partition}),
+        **_used({"frozen": frozen, "partition": partition, "windows": windows}),
     })  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,12 +37,18 @@ class Session:
         self.connection.execute("SET VARIABLE as_of = CAST(? AS TIMESTAMPTZ)", [as_of])
         self.connection.execute("SET VARIABLE full_refresh = CAST(? AS BOOLEAN)", [full_refresh])
         self.connection.execute("SET VARIABLE run_id = CAST(NULL AS BIGINT)")
-        try:
-            self._script(text)
-        except EngineError as error:
-            self._failed(str(error))
-            return Run(str(node["name"]), False, time.perf_counter() - started, message=str(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters())
+        self.connection.execute("SET VARIABLE windows_due = false")
+        counters: Counter[str] = Counter()
+        more = True
+        while more:  # a script loads one window; where there are none, it says nothing of others
+            try:
+                self._script(text)
+            except EngineError as error:
+                self._failed(str(error))
+                return Run(str(node["name"]), False, time.perf_counter() - started, counters, str(error))
+            counters.update(self._counters())
+            (more,) = self.connection.execute("SELECT getvariable('windows_due')").fetchone()
+        return Run(str(node["name"]), True, time.perf_counter() - started, counters)
 
     def close(self) -> None:
         self.connection.close()
@@ -59,21 +66,24 @@ class Session:
             raise EngineError(_first(error)) from None
 
     def _failed(self, message: str) -> None:
-        """The failure row: a script has no handler, so whoever runs it writes the row."""
+        """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
         self.connection.execute(
-            f"UPDATE {self._log} SET status = 'failed', finished_at = now(), message = ? "
+            f"UPDATE {self._control}.windows SET status = 'failed' WHERE run_id = getvariable('run_id') AND status = 'running'"
+        )
+        self.connection.execute(
+            f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? "
             "WHERE run_id = getvariable('run_id') AND status = 'running'",
             [message],
         )
 
     def _counters(self) -> dict[str, int]:
-        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._log} WHERE run_id = getvariable('run_id')")
+        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
         row = cursor.fetchone()
         return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
 
     @property
-    def _log(self) -> str:
-        return '"' + self.control.replace('"', '""') + '".run_log'
+    def _control(self) -> str:
+        return '"' + self.control.replace('"', '""') + '"'
 
 
 def _first(error: Exception) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from c360gen.ops.schema import StageTable
+from c360gen.spec.models import Size
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,22 @@ GUARDS: dict[str, str] = {
     "ZC011": "source columns are not as declared",
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
+    "ZC015": "outside of every window",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
 TOLERANCE = 300
 """Seconds that a time of the source, or an as_of, may lie ahead of the clock, where a node says nothing else."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Time cut into windows: each is loaded by a transaction of its own, oldest first, and again until it is final."""
+
+    size: Size
+    begin: dt.datetime
+    lookback: int
+    """How many windows after its end a window is final."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,8 @@ class Program:
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
     guards: tuple[str, ...] = field(default=())
     tolerance: int = TOLERANCE
+    windows: Windows | None = None
+    """The steps load the rows between window_start and window_end; None: they run once."""
 
 
 COUNTERS = (

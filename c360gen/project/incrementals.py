@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Collection, Sequence
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project import partitions
 from c360gen.project.columns import named
-from c360gen.project.nodes import Column, Node
+from c360gen.project.nodes import Batches, Column, Node
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
-from c360gen.terms import types
+from c360gen.terms import periods, types
 
 _TAKES: dict[str, tuple[str, ...]] = {
     "append": ("cursor",),
     "merge": ("cursor", "lookback", "version_column", "merge_update_columns", "merge_exclude_columns"),
     "delete_insert": ("cursor", "lookback"),
     "insert_overwrite": ("cursor", "lookback"),
+    "microbatch": ("event_time", "batch_size", "begin", "lookback"),
 }
 """The settings of each strategy; a setting of another one is an error, since it would mean nothing."""
 _SETTINGS = tuple(dict.fromkeys(s for settings in _TAKES.values() for s in settings))
 _WHY_NOT = {("append", "lookback"): "append has no lookback: it would append the same rows again"}
-_INSTEAD = {("append", "lookback"): "use merge or delete+insert with a unique_key where rows arrive late"}
+_INSTEAD = {
+    ("append", "lookback"): "use merge or delete+insert with a unique_key where rows arrive late",
+    ("microbatch", "cursor"): "event_time says in which window a row lies",
+}
+_NEEDED = {
+    "event_time": "add event_time: the column of time that says in which window a row lies",
+    "batch_size": "add batch_size: hour, day, month or year",
+    "begin": "add begin: where the first window begins, such as '2026-01-01'",
+}
 
 
 def updated(config: spec.ModelConfig, columns: Sequence[Column]) -> tuple[str, ...]:
@@ -30,6 +40,19 @@ def updated(config: spec.ModelConfig, columns: Sequence[Column]) -> tuple[str, .
     only = {named(n, names) for n in config.merge_update_columns or names}
     never = {named(n, names) for n in (*config.unique_key, *(config.merge_exclude_columns or ()))}
     return tuple(n for n in names if n in only and n not in never)
+
+
+def seconds(config: spec.ModelConfig) -> int:
+    """How far before the watermark reading starts."""
+    return int(config.lookback.total_seconds()) if isinstance(config.lookback, dt.timedelta) else 0
+
+
+def batches(config: spec.ModelConfig, columns: Collection[str]) -> Batches | None:
+    """The windows of a microbatch; `begin` is taken back to where one begins, and one stays open behind the last, as in dbt."""
+    if config.event_time is None or config.batch_size is None or config.begin is None:
+        return None
+    lookback = config.lookback if isinstance(config.lookback, int) else 1
+    return Batches(named(config.event_time, columns), config.batch_size, periods.start(config.begin, config.batch_size), lookback)
 
 
 def check(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
@@ -46,6 +69,8 @@ def check(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) ->
     _cursor(located, node, diagnostics)
     if node.strategy == "merge":
         _merge(located, node, diagnostics)
+    if node.strategy == "microbatch":
+        _microbatch(located, node, diagnostics)
 
 
 def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
@@ -53,7 +78,7 @@ def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics)
     config = located.spec.config
     names = [c.name for c in node.columns]
     listed: list[tuple[str, str | None, tuple[str | int, ...]]] = [
-        (key, getattr(config, key), (key,)) for key in ("cursor", "version_column")
+        (key, getattr(config, key), (key,)) for key in ("cursor", "version_column", "event_time")
     ]
     for key in ("unique_key", "cluster_by", "merge_update_columns", "merge_exclude_columns"):
         listed += [(key, name, (key, i)) for i, name in enumerate(getattr(config, key) or ())]
@@ -76,7 +101,8 @@ def _strategy(located: Located[spec.Model], node: Node, diagnostics: Diagnostics
     for key in _SETTINGS:
         if getattr(config, key) is not None and key not in _TAKES[node.strategy]:
             owners = [s.replace("_", "+") if s == "delete_insert" else s for s, taken in _TAKES.items() if key in taken]
-            message = _WHY_NOT.get((node.strategy, key)) or f"{key} is a setting of {' and '.join(owners)}"
+            listed = " and ".join(filter(None, (", ".join(owners[:-1]), owners[-1])))
+            message = _WHY_NOT.get((node.strategy, key)) or f"{key} is a setting of {listed}"
             diagnostics.error("C401", message, located.key_span("config", key), _INSTEAD.get((node.strategy, key)))
 
 
@@ -86,7 +112,10 @@ def _cursor(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) 
     if node.cursor in found and (t := found[str(node.cursor)]) is not None and t.this not in types.TIMES:
         message = f"cursor: {node.cursor} is {types.text(t)}, not a time"
         diagnostics.error("C401", message, located.span("config", "cursor"), "a cursor is a date, timestamp or timestamptz")
-    if config.lookback is not None and not node.cursor:
+    if isinstance(config.lookback, int) and node.strategy != "microbatch":
+        message = f"lookback: {config.lookback} is a number of batches, which only microbatch has"
+        diagnostics.error("C401", message, located.span("config", "lookback"), "write a duration such as '3 days'")
+    elif config.lookback is not None and not node.cursor and node.strategy != "microbatch":
         help = "add cursor: the column that moves with time"
         diagnostics.error("C105", "lookback needs a cursor", located.key_span("config", "lookback"), help)
     if node.strategy == "append" and not node.cursor and all(q.incremental is None for q in node.queries.values()):
@@ -110,3 +139,22 @@ def _merge(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -
         if name not in (None, *node.updated, *node.key) and any(c.name == name for c in node.columns):
             message = f"{key}: the {what} {name} must be updated with its row"
             diagnostics.error("C401", message, located.key_span("config", key), f"{mend} {name}: {reason}")
+
+
+def _microbatch(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
+    config = located.spec.config
+    for key, help in _NEEDED.items():
+        if getattr(config, key) is None:
+            diagnostics.error("C105", f"incremental_strategy microbatch needs {key}", located.span("config", "incremental_strategy"), help)
+    if isinstance(config.lookback, dt.timedelta):
+        message = "lookback of a microbatch is a number of batches"
+        diagnostics.error("C401", message, located.span("config", "lookback"), "write lookback: 3")
+    type_ = next((c.type for c in node.columns if node.batches and c.name == node.batches.event_time), None)
+    if type_ is None:
+        return
+    if type_.this not in types.TIMES:
+        message = f"event_time: {config.event_time} is {types.text(type_)}, not a time"
+        diagnostics.error("C401", message, located.span("config", "event_time"), "it is a date, timestamp or timestamptz")
+    elif type_.this is types.T.DATE and config.batch_size == "hour":
+        message = f"batch_size: {config.event_time} is a date, which has no hours"
+        diagnostics.error("C401", message, located.span("config", "batch_size"), "say batch_size: day")

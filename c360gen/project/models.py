@@ -62,8 +62,9 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
             columns = _typed(located, analysed[0], declared, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
         queries[name] = Query(
-            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None
-        )
+            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None,
+            windowed="window" in words.used,
+        )  # fmt: skip
     if len(diagnostics.found) > before:
         return None
     outputs = {c.name for c in columns}
@@ -80,7 +81,8 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         identifier=config.alias or model.name, columns=columns, depends_on=ids, span=located.span("name"),
         description=model.description.strip(), key=several(config.unique_key),
         strategy=_strategy(config), queries=queries, cursor=folded(config.cursor),
-        lookback=config.lookback or 0, version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
+        lookback=incrementals.seconds(config), batches=incrementals.batches(config, outputs),
+        version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
         partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
         indexes=tuple((several(i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
         tags=(*model.tags, *config.tags),
@@ -111,6 +113,7 @@ def _words(located: Located[spec.Model], known: Known, found: dict[str, None]) -
         this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
         variables=known.specs.project.spec.vars,
         allow_as_of=located.spec.config.materialized != "view",
+        windowed=_strategy(located.spec.config) == "microbatch",
     )
 
 
@@ -132,7 +135,7 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
         start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
         diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
     except jinja2.UndefinedError as error:
-        help = "known words: ref, source, this, var, as_of, is_incremental"
+        help = "known words: ref, source, this, var, as_of, is_incremental, batch_start, batch_end"
         diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
     except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
         diagnostics.error(

@@ -65,6 +65,8 @@ class Query:
 
     first: exp.Query
     incremental: exp.Query | None = None
+    windowed: bool = False
+    """Whether it says itself which rows lie in the window of a microbatch."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,16 @@ class Policies:
     @property
     def quarantines(self) -> bool:
         return "quarantine" in (self.on_duplicate_key, self.on_null_key, self.on_null_updated_at, self.on_future_updated_at)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The windows of a microbatch: from `begin` on, a size each; `lookback` of them stay open behind the last."""
+
+    event_time: str
+    size: Size
+    begin: dt.datetime
+    lookback: int
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,7 @@ class Node:
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""
+    batches: Batches | None = None
     version_column: str | None = None
     updated: tuple[str, ...] = ()
     """merge: the columns in which a known row is updated; the others keep what was inserted."""

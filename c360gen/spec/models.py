@@ -26,6 +26,16 @@ def _duration(value: Any) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
+def _lookback(value: Any) -> Any:
+    """'3 days' → a timedelta, before a watermark; 3 → 3, batches of a microbatch."""
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    try:
+        return dt.timedelta(seconds=_duration(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, or for microbatch a number of batches") from None
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -272,9 +282,14 @@ class Snapshot(Spec):
 
 class ModelConfig(NodeConfig):
     materialized: Literal["view", "table", "incremental"] = "view"
-    incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite"] | None = None
+    incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = None
     cursor: str | None = None
-    lookback: Duration | None = None
+    lookback: Annotated[dt.timedelta | int | None, BeforeValidator(_lookback)] = Field(
+        None, description="How far before the watermark reading starts; for microbatch, how many batches stay open behind the last."
+    )
+    event_time: str | None = Field(None, description="microbatch: the column of time that says in which window a row lies.")
+    batch_size: Size | None = Field(None, description="microbatch: how long a window is.")
+    begin: Annotated[Instant | None, Field(description="microbatch: where the first window begins.")] = None
     version_column: str | None = None
     merge_update_columns: Annotated[Names, Field(min_length=1)] | None = Field(
         None, description="merge: the only columns that a known row is updated in."
@@ -402,10 +417,9 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     ),
     "model_config": frozenset(
         {
-            "access", "batch_size", "begin", "concurrent_batches", "contract", "database", "docs", "event_time",
-            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "on_configuration_change",
-            "on_schema_change", "persist_docs", "post_hook", "pre_hook", "sql_header", "predicates", "transient",
-            "require_partition_filter",
+            "access", "concurrent_batches", "contract", "database", "docs", "freshness", "full_refresh", "grants", "group",
+            "incremental_predicates", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook", "pre_hook",
+            "sql_header", "predicates", "transient", "require_partition_filter",
         }
     ),
     "exposures": frozenset({"config", "access", "group"}),
@@ -416,13 +430,12 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
 
 _PREDICATES = "a predicate that hides the row of a known key makes a second insert of its update; cursor and lookback say what is read"
-WHY_NOT_CARRIED = {"incremental_predicates": _PREDICATES, "predicates": _PREDICATES}
+WHY_NOT_CARRIED = {
+    "incremental_predicates": _PREDICATES,
+    "predicates": _PREDICATES,
+    "concurrent_batches": "windows are loaded oldest first, one transaction each, so that the first failure stops the run",
+}
 """The reason, and what to do instead, for keys that are left out on purpose."""
 
-VALUES_NOT_CARRIED = frozenset(
-    {
-        ("materialized", "ephemeral"), ("materialized", "materialized_view"),
-        ("incremental_strategy", "microbatch"),
-    }
-)  # fmt: skip
+VALUES_NOT_CARRIED = frozenset({("materialized", "ephemeral"), ("materialized", "materialized_view")})
 """dbt's values that are not carried yet, with their keys."""

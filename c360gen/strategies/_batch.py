@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
+from c360gen.ops.program import Count, Guard, Program, Stage, Step, Windows, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
 from c360gen.project.nodes import Node, Query, Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
@@ -16,9 +16,8 @@ from c360gen.terms.symbols import column, relation, variable
 
 
 def table(node: Node, *, unique: bool) -> CreateTable:
-    must = [*node.key, *([node.cursor] if node.cursor else []), *([node.version_column] if node.version_column else [])]
     return CreateTable(
-        kind="ref", name=node.name, columns=_sql.definitions(node, must), description=node.description,
+        kind="ref", name=node.name, columns=_sql.definitions(node, (*node.key, *times(node))), description=node.description,
         primary_key=node.key if unique else (), partition_by=node.partition_by, partition_size=node.partition_size,
         cluster_by=node.cluster_by,
     )  # fmt: skip
@@ -71,14 +70,19 @@ def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
     return [(query.first, exp.Not(this=variable("incremental"))), (query.incremental, variable("incremental"))]
 
 
+def times(node: Node) -> list[str]:
+    """The columns that order rows, or say where they belong: none may be NULL."""
+    named_ = (node.cursor, node.version_column, node.batches.event_time if node.batches else None)
+    return list(dict.fromkeys(t for t in named_ if t and t not in node.key))
+
+
 def null_arms(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
     """The CASE arms that name rows which must not be written; `b` is the batch."""
     arms: list[tuple[exp.Expr, exp.Expr]] = []
     if node.key:
         arms.append((any_of(is_null(column(k, "b")) for k in node.key), _sql.literal("null_key")))
-    times = [t for t in (node.cursor, node.version_column) if t and t not in node.key]
-    if times:
-        arms.append((any_of(is_null(column(t, "b")) for t in dict.fromkeys(times)), _sql.literal("null_time")))
+    if times(node):
+        arms.append((any_of(is_null(column(t, "b")) for t in times(node)), _sql.literal("null_time")))
     return arms
 
 
@@ -92,12 +96,11 @@ def null_guards(node: Node) -> list[Guard]:
             Guard("ZC002", "Keys must not be NULL.", greater_than_zero("null_keys"),
                   (variable("null_keys"), f" rows of {source} have no {key}"), sample, "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
-    times = [t for t in dict.fromkeys((node.cursor, node.version_column)) if t and t not in node.key]
-    if times:
+    if times(node):
         sample = _sql.key_sample(node, action_is("null_time", table="s")) if node.key else None
         guards.append(
-            Guard("ZC003", "No watermark would ever reach a NULL.", greater_than_zero("null_times"),
-                  (variable("null_times"), f" rows of {source} have no {' or '.join(times)}"), sample,
+            Guard("ZC003", f"No {'window' if node.batches else 'watermark'} would ever reach a NULL.", greater_than_zero("null_times"),
+                  (variable("null_times"), f" rows of {source} have no {' or '.join(times(node))}"), sample,
                   "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
     return guards
@@ -126,7 +129,7 @@ def clear_target(node: Node) -> list[Step]:
 
 def program(
     node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable,
-    reads: str = "rows",
+    reads: str = "rows", windows: Windows | None = None,
 ) -> Program:  # fmt: skip
     window: tuple[str, ...] = ()
     if node.cursor and node.strategy != "append":
@@ -138,7 +141,7 @@ def program(
         variables=_sql.variables((*_contract.checks(node, project), *steps)), steps=tuple(steps),
         checks=_contract.checks(node, project),
         counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
-        guards=codes([*steps, *_contract.checks(node, project)]),
+        guards=codes([*steps, *_contract.checks(node, project)]), windows=windows,
     )  # fmt: skip
 
 

@@ -36,13 +36,13 @@ def column(name: str, table: str | None = None) -> exp.Column:
 VARIABLES: dict[str, str] = {
     "run_id": "run_id", "as_of": "timestamptz", "latest": "timestamptz", "last_as_of": "timestamptz",
     "full_refresh": "boolean", "incremental": "boolean",
-    "watermark": "timestamptz", "window_start": "timestamptz", "newest": "timestamptz",
+    "watermark": "timestamptz", "window_start": "timestamptz", "window_end": "timestamptz", "newest": "timestamptz",
     "source_rows": "bigint", "open_rows": "bigint", "target_rows": "bigint", "new_rows": "bigint",
     "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
-    "first_partition": "timestamptz", "moved_rows": "bigint",
+    "first_partition": "timestamptz", "moved_rows": "bigint", "outside_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
@@ -51,10 +51,12 @@ OWN_PREFIX = "c360_"
 """Columns of stage tables that are ours start with it; columns of users must not."""
 
 
-_LOCALS = ("rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise")
+_LOCALS = (
+    "rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise", "until",
+)  # fmt: skip
 RESERVED = frozenset(
     {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}
-    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "c_node", "c_spec_hash", "c_tolerance", "c_lookback"}
+    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "c_node", "c_spec_hash", "c_tolerance", "c_lookback", "c_begin", "c_size"}
 )
 """What procedures call their variables: where a column has such a name, BigQuery would take the column in silence."""
 

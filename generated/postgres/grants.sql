@@ -1,11 +1,12 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef5b752c06d7897f791970df03829a9b7afcec569a0403fa2cdfb2a4a1682b76
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 04bbd1cfc585b850b69e026f0881f9aea90f8a80c6f39154393f5795a12497cb
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
-GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;

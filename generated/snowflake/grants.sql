@@ -1,10 +1,11 @@
 -- c360gen | snowflake | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 754e93f5fc19ea49fd3af9c6fda9d42e9e8257b5c4d9e054ea502d4c920fb8c6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bde54df4e7233e686c4cd4638878204ea13fe5aa8afba50f36bb96cf1ede92c1
 
 -- C360_JOB may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_JOB;
 GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_JOB;
 GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
+GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;

@@ -24,7 +24,7 @@ def test_the_committed_output_is_accepted(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres", "snowflake", "bigquery"])
-@pytest.mark.parametrize("case", ["insert_overwrite", "overwrite_moved", "merge_columns"])
+@pytest.mark.parametrize("case", ["overwrite_moved", "merge_columns", "microbatch_moved", "microbatch_sizes", "microbatch_words"])
 def test_strategies_that_the_shipped_specs_do_not_use_are_accepted(case: str, target: str, tmp_path: Path) -> None:
     made = build(load_project(CASES / case / "specs"), target)
     write(tmp_path, made.files)
