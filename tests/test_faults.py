@@ -29,6 +29,8 @@ NODES = {
     "append": ("events", "int.events"),
     "kinds/checked": ("checked", "snap.checked"),
     "kinds/lines": ("lines", "int.lines"),
+    "kinds/days": ("days", "int.days"),
+    "kinds/months": ("months", "int.months"),
     "kinds/whole": ("whole", "int.whole"),
     "feed_kinds/remembered": ("remembered", "snap.remembered", "snap.remembered_observations"),
     "feed_kinds/copied": ("copied", "snap.copied"),
@@ -47,12 +49,15 @@ def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> Wor
 
 
 def state(found: World, case: str) -> list[Any]:
-    """The target, and what was committed of watermarks."""
+    """The target, and what was committed of watermarks and windows."""
     rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {table}"))) for table in NODES[case][1:]]
     if isinstance(found, Interpreted):
         rows.append(sorted(map(str, found.rows("SELECT node, cursor_value, as_of FROM c360_control.watermark"))))
     else:
         rows.append(sorted(map(str, found.rows("SELECT node, watermark, last_as_of FROM c360_control.state"))))
+    rows.append(
+        sorted(map(str, found.rows("SELECT node, window_start, loaded_as_of FROM c360_control.windows WHERE loaded_as_of IS NOT NULL")))
+    )
     return rows
 
 

@@ -305,6 +305,17 @@ class Dialect:
             for n in names.project.nodes.values() for name, count in n.functions.items()
         ]  # fmt: skip
 
+    def windows(self, program: Program) -> dict[str, object] | None:
+        """What a shell needs to know of a program's windows; None where it has none."""
+        if (found := program.windows) is None:
+            return None
+        begin = self.instant(f"{found.begin:%Y-%m-%d %H:%M:%S}+00")
+        return {"size": found.size, "begin": self.string_escape(begin), "lookback": found.lookback}
+
+    def own_codes(self, program: Program) -> set[str]:
+        """The guards that every shell has itself: over the time of the run."""
+        return {"ZC005", "ZC015"} if program.windows else {"ZC005"}
+
     def scripted(self, names: Names) -> bool:
         """Whether a run is a script to be executed, not a procedure to be called: by choice, or because the engine has none."""
         return names.target.form == "scripts" or not self.has_procedures

@@ -43,6 +43,8 @@ class Warehouse(Dialect):
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(label),
             "spec_hash": self.string_escape(spec_hash), "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program), "window_log": self.control_path(names, "window_log"),
+            "known_windows": self.control_path(names, "windows"),
             "full_refresh": program.full_refresh, "summary": program.summary, "rules": program.rules,
             "description": self.string_escape(program.summary), "text": self.text_type, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in counted],
@@ -51,7 +53,7 @@ class Warehouse(Dialect):
             "steps": [self.step(s, names, label) for s in program.steps],
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
@@ -110,7 +112,7 @@ class Warehouse(Dialect):
         values = {
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "run_status": self.control_path(names, "run_status"), "node_status": self.control_path(names, "node_status"),
-            "counters": COUNTERS,
+            "window_log": self.control_path(names, "window_log"), "windows": self.control_path(names, "windows"), "counters": COUNTERS,
         }  # fmt: skip
         return [self.shell("control.sql.j2", values)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,12 +41,18 @@ class Session:
         """Execute a script; where it fails, write the row of the failure."""
         started = time.perf_counter()
         self.connection.execute("SET VARIABLE run_id = CAST(NULL AS BIGINT)")
-        try:
-            self._script(text)
-        except EngineError as error:
-            self._failed(str(error))
-            return Run(str(node["name"]), False, time.perf_counter() - started, message=str(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters())
+        self.connection.execute("SET VARIABLE windows_due = false")
+        counters: Counter[str] = Counter()
+        more = True
+        while more:  # a script loads one window; where there are none, it says nothing of others
+            try:
+                self._script(text)
+            except EngineError as error:
+                self._failed(str(error))
+                return Run(str(node["name"]), False, time.perf_counter() - started, counters, str(error))
+            counters.update(self._counters())
+            (more,) = self.connection.execute("SELECT getvariable('windows_due')").fetchone()
+        return Run(str(node["name"]), True, time.perf_counter() - started, counters)
 
     def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"
@@ -81,24 +88,27 @@ class Session:
             raise EngineError(_first(error)) from None
 
     def _failed(self, message: str) -> None:
-        """The failure row: a script has no handler, so whoever runs it writes the row."""
+        """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
         self.connection.execute(
-            f"UPDATE {self._log} SET status = 'failed', finished_at = now(), message = ? "
+            f"UPDATE {self._control}.windows SET status = 'failed' WHERE run_id = getvariable('run_id') AND status = 'running'"
+        )
+        self.connection.execute(
+            f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? "
             "WHERE run_id = getvariable('run_id') AND status = 'running'",
             [message],
         )
 
     def _counters(self) -> dict[str, int]:
-        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._log} WHERE run_id = getvariable('run_id')")
+        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
         row = cursor.fetchone()
         return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
 
-    @property
-    def _log(self) -> str:
-        return self._in_control("run_log")
-
     def _in_control(self, name: str) -> str:
-        return '"' + self.control.replace('"', '""') + f'".{name}'
+        return f"{self._control}.{name}"
+
+    @property
+    def _control(self) -> str:
+        return '"' + self.control.replace('"', '""') + '"'
 
 
 def _first(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.ops.schema import StageTable
+from c360gen.spec.models import Size
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ GUARDS: dict[str, str] = {
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
     "ZC014": "an event arrived late",
+    "ZC015": "outside of every window",
     "ZC016": "the history is damaged",
     "ZC017": "the source still has what should be erased",
     "ZC018": "the log does not reach back so far",
@@ -80,6 +83,16 @@ GUARDS: dict[str, str] = {
 
 TOLERANCE = 300
 """Seconds that a time of the source, or an as_of, may lie ahead of the clock, where a node says nothing else."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Time cut into windows: each is loaded by a transaction of its own, oldest first, and again until it is final."""
+
+    size: Size
+    begin: dt.datetime
+    lookback: int
+    """How many windows after its end a window is final."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,8 @@ class Program:
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
     guards: tuple[str, ...] = field(default=())
     tolerance: int = TOLERANCE
+    windows: Windows | None = None
+    """The steps load the rows between window_start and window_end; None: they run once."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from c360gen.spec.models import Size
 from c360gen.terms.symbols import Kind
 
 
@@ -29,6 +30,7 @@ class CreateTable:
     ordered: tuple[tuple[str, str], ...] = ()
     """(a, b): a < b in every row; enforced where the engine enforces."""
     partition_by: str | None = None
+    partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
 
 

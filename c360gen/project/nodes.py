@@ -10,7 +10,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
-from c360gen.spec.models import Exposure, Project, Schedule, Target
+from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
 Kind = Literal["snapshot", "view", "table", "incremental"]
 
@@ -65,6 +65,8 @@ class Query:
 
     first: exp.Query
     incremental: exp.Query | None = None
+    windowed: bool = False
+    """Whether it says itself which rows lie in the window of a microbatch."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,16 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Batches:
+    """The windows of a microbatch: from `begin` on, a size each; `lookback` of them stay open behind the last."""
+
+    event_time: str
+    size: Size
+    begin: dt.datetime
+    lookback: int
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -177,8 +189,12 @@ class Node:
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""
+    batches: Batches | None = None
     version_column: str | None = None
+    updated: tuple[str, ...] = ()
+    """merge: the columns in which a known row is updated; the others keep what was inserted."""
     partition_by: str | None = None
+    partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     erasure: Erasure | None = None

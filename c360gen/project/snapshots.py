@@ -8,7 +8,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project import compat, feeds
+from c360gen.project import compat, feeds, partitions
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Test
@@ -128,6 +128,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         (names.is_deleted, is_deleted, "Whether this version only says that the key is gone."),
     ]
     columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history if name]
+    partition_by, size = partitions.of(config, {c.name for c in columns})
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
@@ -144,7 +145,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             config.future_tolerance,
         ),
         erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
-        partition_by=config.partition_by, cluster_by=config.cluster_by,
+        partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
         indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
         tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
@@ -161,11 +162,11 @@ def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
 def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:
     """partition_by, cluster_by and indexes name columns of the history."""
     config = located.spec.config
-    history = {*relation, *compat.history_names(config).all}
-    listed: list[tuple[str, str, tuple[str | int, ...]]] = []
-    if config.partition_by:
-        listed.append(("partition_by", config.partition_by, ("partition_by",)))
-    listed += [("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)]
+    history = {**relation, **{name: Column(name, types.TIMESTAMPTZ) for name in compat.history_names(config).all}}
+    partitions.check(located, history, "the history", diagnostics)
+    listed: list[tuple[str, str, tuple[str | int, ...]]] = [
+        ("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)
+    ]
     listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
     for what, name, loc in listed:
         if name not in history:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
+Size = Literal["hour", "day", "month", "year"]
+"""How long a partition or a window is; all begin where the clock of UTC begins one."""
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -22,6 +24,16 @@ def _duration(value: Any) -> int:
     if not found:
         raise ValueError("must be a duration such as '3 days', '6 hours' or '30 minutes'")
     return int(found[1]) * _SECONDS[found[2]]
+
+
+def _lookback(value: Any) -> Any:
+    """'3 days' → a timedelta, before a watermark; 3 → 3, batches of a microbatch."""
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    try:
+        return dt.timedelta(seconds=_duration(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, or for microbatch a number of batches") from None
 
 
 def _one_or_many(value: Any) -> Any:
@@ -177,6 +189,20 @@ class Erasure(Spec):
     redact: Names = Field((), description="Columns that become NULL in every row; without any, the rows are deleted.")
 
 
+class Partition(Spec):
+    """dbt's partition_by: a column of time, and how long a partition is."""
+
+    field: str
+    data_type: Literal["date", "datetime", "timestamp", "timestamptz"] | None = Field(
+        None, description="Checked against the column; `timestamp` is BigQuery's word for an instant as well."
+    )
+    granularity: Size = "day"
+
+
+def _by_month(value: Any) -> Any:
+    return {"field": value, "granularity": "month"} if isinstance(value, str) else value
+
+
 class NodeConfig(Spec):
     """What snapshots and models have in common."""
 
@@ -188,7 +214,10 @@ class NodeConfig(Spec):
     tags: Names = ()
     meta: dict[str, Any] = {}
     enabled: bool = True
-    partition_by: str | None = Field(None, description="BigQuery: a date or timestamp column, by month.")
+    partition_by: Annotated[Partition | None, BeforeValidator(_by_month)] = Field(
+        None,
+        description="A column of time, by month, or {field, granularity}: what BigQuery stores apart, and insert_overwrite replaces.",
+    )
     cluster_by: Names = Field((), description="BigQuery and Snowflake: clustering columns.")
     indexes: tuple[Index, ...] = Field((), description="Postgres and DuckDB: further indexes.")
 
@@ -308,10 +337,21 @@ class Snapshot(Spec):
 
 class ModelConfig(NodeConfig):
     materialized: Literal["view", "table", "incremental"] = "view"
-    incremental_strategy: Literal["merge", "append", "delete+insert"] | None = None
+    incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = None
     cursor: str | None = None
-    lookback: Duration | None = None
+    lookback: Annotated[dt.timedelta | int | None, BeforeValidator(_lookback)] = Field(
+        None, description="How far before the watermark reading starts; for microbatch, how many batches stay open behind the last."
+    )
+    event_time: str | None = Field(None, description="microbatch: the column of time that says in which window a row lies.")
+    batch_size: Size | None = Field(None, description="microbatch: how long a window is.")
+    begin: Annotated[Instant | None, Field(description="microbatch: where the first window begins.")] = None
     version_column: str | None = None
+    merge_update_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: the only columns that a known row is updated in."
+    )
+    merge_exclude_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: columns that keep the value with which their row was inserted."
+    )
 
 
 class PointInTime(Spec):
@@ -436,15 +476,15 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
             "pre_hook", "post_hook", "quote_columns", "group", "docs", "full_refresh", "target_schema", "target_database",
         }
     ),
+    "partition_by": frozenset({"range", "time_ingestion_partitioning", "copy_partitions"}),
     "models": frozenset(
         {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
     ),
     "model_config": frozenset(
         {
-            "access", "batch_size", "begin", "concurrent_batches", "contract", "database", "docs", "event_time",
-            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "merge_exclude_columns",
-            "merge_update_columns", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook",
-            "pre_hook", "sql_header", "predicates", "transient", "require_partition_filter",
+            "access", "concurrent_batches", "contract", "database", "docs", "freshness", "full_refresh", "grants", "group",
+            "incremental_predicates", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook", "pre_hook",
+            "sql_header", "predicates", "transient", "require_partition_filter",
         }
     ),
     "exposures": frozenset({"config", "access", "group"}),
@@ -454,10 +494,13 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
 }  # fmt: skip
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
 
-VALUES_NOT_CARRIED = frozenset(
-    {
-        ("materialized", "ephemeral"), ("materialized", "materialized_view"),
-        ("incremental_strategy", "insert_overwrite"), ("incremental_strategy", "microbatch"),
-    }
-)  # fmt: skip
+_PREDICATES = "a predicate that hides the row of a known key makes a second insert of its update; cursor and lookback say what is read"
+WHY_NOT_CARRIED = {
+    "incremental_predicates": _PREDICATES,
+    "predicates": _PREDICATES,
+    "concurrent_batches": "windows are loaded oldest first, one transaction each, so that the first failure stops the run",
+}
+"""The reason, and what to do instead, for keys that are left out on purpose."""
+
+VALUES_NOT_CARRIED = frozenset({("materialized", "ephemeral"), ("materialized", "materialized_view")})
 """dbt's values that are not carried yet, with their keys."""

@@ -89,6 +89,6 @@ def family(type_: exp.DataType) -> str:
 
 
 BIGINT, TEXT, BOOLEAN, DATE = (exp.DataType(this=t) for t in (T.BIGINT, T.TEXT, T.BOOLEAN, T.DATE))
-TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMPTZ)
+TIMESTAMP, TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMP), exp.DataType(this=T.TIMESTAMPTZ)
 RUN_ID = exp.DataType(this=T.UUID)
 """The id of a run: bigint where a sequence gives it, 36 characters elsewhere. No user column has this type."""

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 00c37d7ef7b369e496539d40cc6267c2c9eaddc5b0c281cd3ce74212815156ec
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d12653ff36407a19dce3ba2e87f189ad79afa64abbe227eec6c2e1b2bf7094e
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -28,7 +28,7 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
+  window_start TIMESTAMP OPTIONS (description = 'The window of a microbatch that the run loads'),
+  window_end TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
   spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
   called_by STRING,
@@ -68,6 +70,41 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
 CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.window_log (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of a microbatch'),
+  window_start TIMESTAMP NOT NULL,
+  window_end TIMESTAMP NOT NULL,
+  status STRING NOT NULL OPTIONS (description = 'succeeded or failed'),
+  run_id STRING NOT NULL,
+  as_of TIMESTAMP OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL
+)
+CLUSTER BY node
+OPTIONS (description = 'One row per window and run. Delete the rows of a window, and the next run loads it again.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.windows
+OPTIONS (description = 'One row per node and window: how its last run ended, and the run time of its last success')
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM `acme-analytics`.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
 OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
@@ -82,6 +119,8 @@ SELECT
     ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
   END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -2766,11 +2805,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_customer_orders AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_customer_orders AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3065,11 +3106,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_interactions AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_interactions AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3382,11 +3425,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_payments AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_payments AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

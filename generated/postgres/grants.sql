@@ -1,11 +1,12 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d469d610dc87f4bccdd40389da057e0587410c0ad90384c789c52d4b953de7e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a51f67fb62844635f420c8fb26b463ea725c2c6ff723ddfcd8ac0021f0c5f387
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
-GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health, c360_control.node_status TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health, c360_control.node_status TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;

@@ -1,10 +1,11 @@
 -- c360gen | snowflake | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6b0ea6068996ddd3bdf1156a0cc30f0321c997c02c35c3c03d21b3d2c15a8e1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11952edd5966b4f9b2590eccab773042488c589b7e4f322fbc739943ada26b60
 
 -- C360_JOB may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_JOB;
 GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_JOB;
 GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
+GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;

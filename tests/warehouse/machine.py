@@ -83,7 +83,13 @@ PROVEN = (
     exp.IntDiv,
     exp.TimestampSub,
     exp.TimestampAdd,
+    exp.TimestampTrunc,
     exp.DateAdd,
+    exp.DatetimeAdd,
+    exp.DatetimeDiff,
+    exp.GenerateSeries,
+    exp.Timestamp,
+    exp.TsOrDsToDatetime,
     exp.MD5,
     exp.Date,
     exp.Datetime,
@@ -398,7 +404,15 @@ class Machine:
 
     def parse(self, text: str) -> exp.Expression:
         tree = sqlglot.parse_one(text, read=self.dialect)
+        for node in list(tree.find_all(exp.TableFromRows)):  # TABLE(FLATTEN(INPUT => range)) AS f → UNNEST(range) AS f(value)
+            series = node.find(exp.GenerateSeries)
+            if series is None:
+                raise Unsupported(f"FLATTEN of something else than a range: {node.sql(self.dialect)[:60]}")
+            alias = exp.TableAlias(this=node.args["alias"].this.copy(), columns=[exp.to_identifier("value")])
+            node.replace(exp.Unnest(expressions=[series.copy()], alias=alias))
         for node in list(tree.find_all(exp.Unnest)):  # UNNEST([STRUCT('x' AS a), …]) AS w → (VALUES ('x'), …) AS w(a)
+            if isinstance(node.expressions[0], exp.GenerateSeries):
+                continue  # a range of numbers, which DuckDB has
             structs = node.expressions[0].expressions
             rows = [
                 exp.Tuple(expressions=[f.expression.copy() if isinstance(f, exp.PropertyEQ) else f.this.copy() for f in s.expressions])
@@ -411,7 +425,8 @@ class Machine:
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
-            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient"
+            series = isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries)
+            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient" and not series
             if isinstance(node, LOSSY) or unproven:
                 raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
             if (

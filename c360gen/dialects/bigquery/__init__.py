@@ -146,7 +146,8 @@ class BigQuery(Warehouse):
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
         properties: list[exp.Expr] = []
         if op.partition_by:
-            properties.append(exp.PartitionedByProperty(this=self._by_month(next(c for c in op.columns if c.name == op.partition_by))))
+            column = next(c for c in op.columns if c.name == op.partition_by)
+            properties.append(exp.PartitionedByProperty(this=self._partition(column, op.partition_size)))
         cluster = op.cluster_by or op.primary_key[:1]
         if cluster:
             properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in cluster[:4]]))
@@ -157,9 +158,13 @@ class BigQuery(Warehouse):
             )
         ]  # fmt: skip
 
-    def _by_month(self, column: ColumnDef) -> exp.Expr:
+    def _partition(self, column: ColumnDef, size: str) -> exp.Expr:
+        """TIMESTAMP_TRUNC(updated_at, MONTH); the days of a date are the date itself."""
+        at = exp.Column(this=self.identifier(column.name))
+        if column.type.this is T.DATE and size == "day":
+            return at
         word = {T.DATE: "DATE_TRUNC", T.TIMESTAMP: "DATETIME_TRUNC"}.get(column.type.this, "TIMESTAMP_TRUNC")
-        return exp.Anonymous(this=word, expressions=[exp.Column(this=self.identifier(column.name)), exp.Var(this="MONTH")])
+        return exp.Anonymous(this=word, expressions=[at, exp.Var(this=size.upper())])
 
     @staticmethod
     def _options(description: str) -> list[exp.Expr]:

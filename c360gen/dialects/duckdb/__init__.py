@@ -110,11 +110,12 @@ class DuckDB(Dialect):
         values = {
             "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
             "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program),
             "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
             "checks": [self._step(s, names, label) for s in program.checks],
             "steps": [self._step(s, names, label) for s in program.steps],
             "counters": [(n, self.lower(program.counters[n], names)) for n in COUNTERS if n in program.counters],
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program)})],
         }  # fmt: skip
         return [self.shell("script.sql.j2", values)]
 

@@ -123,11 +123,11 @@ class Postgres(Dialect):
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
-            "lookback": program.lookback,
+            "lookback": program.lookback, "windows": self.windows(program),
             "full_refresh": program.full_refresh,
             "tolerance": program.tolerance,
             "summary": program.summary, "rules": program.rules,
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC007", "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 

@@ -95,6 +95,7 @@ def table(node: Node, source: str) -> CreateTable:
         primary_key=() if node.nullable_key else (*node.key, node.valid_from),
         ordered=((node.valid_from, node.valid_to),),
         partition_by=node.partition_by or node.valid_to,
+        partition_size=node.partition_size,
         cluster_by=node.cluster_by,
     )
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8a10825694f99fa23497ca17a516186b75ea83498658ccf2db6313d4b7f9ff3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d82547a76eb688d6ad35dcf811f17661618798294066795a2c1ff0f71da88cf1
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -240,11 +240,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_payments AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_payments AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6641768fbe5943b095985d3c8ffd3bc116c543a0cbfa558ce9b0d0e5141a1dd4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97bdcb7a2d282967a3d617644bfa3875897aa70d59069befc989c5e06310df4d
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -297,6 +297,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_customer_orders AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

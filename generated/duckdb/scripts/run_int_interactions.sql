@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1866a4310384b6792b2c6ec74c463d0bd7772a6f9cde68ed65451534d29ae558
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6947d3b0db1d01f5ae1627d5632219eb08a64d11dc4e3eccb8191f622833c11e
 
 -- Brings int_interactions up to date with its query.
 --
@@ -181,6 +181,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_interactions AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42a36de7cdd2bfceff25c928dbc17fb32f966ad5116856b73a2b4913644dd19c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29d9064ee6f25dd1903c097bd861f907061cbb649a10a24ba3a831d76d166c13
 
 -- Brings int_payments up to date with its query.
 --
@@ -211,6 +211,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM intermediate.int_payments AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b033844a27bd3acd6d9fbfb81a8bc8c9e13f3286f86b09983f67d46f776d9c3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 753d84806abad47294f527ec6b964e6701ce28748e04b3ca31ead7b5ae136d2e
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -331,10 +331,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_customer_orders AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_customer_orders AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

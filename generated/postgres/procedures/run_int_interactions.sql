@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2b9b12b3e7e02a5b4fb6c35a0a8ceae94d48d4fd1a3c88d3e9d63d0e36d60939
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 101f92f2751983b9d23eba1725d85979ee210b41400bdefd50b265ebfd76664c
 
 -- Brings int_interactions up to date with its query.
 --
@@ -223,10 +223,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_interactions AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_interactions AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 438c2a36a1563b53f579fa8357109e4309d3df937dafe470702944d3ea215bc9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b5d10624a056789e2971c27257e1bb0cf39637d8d5a12356e62ea5cc2f7bd3e7
 
 -- Brings int_payments up to date with its query.
 --
@@ -251,10 +251,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_payments AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_payments AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

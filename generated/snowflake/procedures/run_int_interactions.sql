@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cc8dd65dab940ed3b6dc5232b38d5fa93a1d6fc0b1dd53f9baaa8aef142f19bf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6a498960cf4738a472d4eafa99747ce16528e3a8ec1900ea5e738e8898c6b0c8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -231,15 +231,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_interactions AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_interactions AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c3555926206110247e4ae625cbbc54cbb87db854b5715f7d23693fd2acc3bb6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 90fd62a34e6f29bfb39e3ff84fd1a4c76aa02302ec0e557f7f3309ac038d3ac2
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -56,8 +56,43 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     message          TEXT,
     spec_hash        TEXT NOT NULL
+);
+
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    PRIMARY KEY (node, window_start)
+);
+
+-- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
+-- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
+    SELECT min(d.window_start)
+    FROM (
+        SELECT w.window_start
+        FROM c360_control.windows AS w
+        WHERE w.node = p_node
+          AND w.window_start BETWEEN p_begin AND p_until
+          AND (w.loaded_as_of IS NULL OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback))
+        UNION ALL
+        SELECT n.window_start
+        FROM (
+            SELECT p_begin AS window_start
+            UNION ALL
+            SELECT w.window_end FROM c360_control.windows AS w WHERE w.node = p_node AND w.window_start >= p_begin
+        ) AS n
+        WHERE n.window_start <= p_until
+          AND NOT EXISTS (SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)
+    ) AS d
 );
 
 -- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.

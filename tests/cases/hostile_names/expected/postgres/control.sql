@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d8aeb84a6ba13ee084571e423ec708ba2fae9f077c48b73bc156acb49a1a23eb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 224cb35a44e2175908f31037aa863b1102774886e1dbb26faa598f85edef35fb
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     sqlstate         TEXT,
     message          TEXT,
     detail           TEXT,
@@ -45,6 +47,87 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
+
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL,
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    CONSTRAINT windows_pk PRIMARY KEY (node, window_start),
+    CONSTRAINT windows_status_ck CHECK (status IN ('running', 'succeeded', 'failed'))
+);
+COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
+
+-- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
+-- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
+RETURNS TIMESTAMPTZ
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+    SELECT min(d.window_start)
+      FROM (
+            SELECT w.window_start
+              FROM c360_control.windows AS w
+             WHERE w.node = p_node
+               AND w.window_start BETWEEN p_begin AND p_until
+               AND (w.loaded_as_of IS NULL
+                    OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback * ('1 ' || p_size)::INTERVAL))
+             UNION ALL
+            SELECT n.window_start
+              FROM (
+                    SELECT p_begin AS window_start
+                     UNION ALL
+                    SELECT w.window_end
+                      FROM c360_control.windows AS w
+                     WHERE w.node = p_node
+                       AND w.window_start >= p_begin) AS n
+             WHERE n.window_start <= p_until
+               AND NOT EXISTS (
+                    SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)) AS d;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_next(TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ) FROM PUBLIC;
+
+-- Gives a run its window: the oldest that is due, else the one that holds the run time; all at once for a full refresh.
+CREATE OR REPLACE FUNCTION c360_control.window_begin(
+    p_run_id BIGINT, p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ, p_full_refresh BOOLEAN,
+    OUT p_window_start TIMESTAMPTZ, OUT p_window_end TIMESTAMPTZ
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
+    c_last CONSTANT TIMESTAMPTZ := date_trunc(p_size, p_until);
+BEGIN
+    IF p_full_refresh THEN
+        p_window_start := p_begin;
+        p_window_end := c_last + c_size;
+    ELSE
+        p_window_start := COALESCE(c360_control.window_next(p_node, p_begin, p_size, p_lookback, p_until), c_last);
+        p_window_end := p_window_start + c_size;
+        INSERT INTO c360_control.windows AS w (node, window_start, window_end, status, run_id)
+        SELECT p_node, p_window_start, p_window_end, 'running', p_run_id
+          FROM c360_control.state AS s
+         WHERE s.node = p_node
+           AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+    END IF;
+    UPDATE c360_control.run_log AS l
+       SET window_start = p_window_start,
+           window_end = p_window_end
+     WHERE l.run_id = p_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
 -- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
@@ -87,6 +170,10 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    UPDATE c360_control.windows
+       SET status = 'failed'
+     WHERE run_id = p_run_id
+       AND status = 'running';
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),

@@ -1,7 +1,7 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 87f149680a35ae13787bee257ecdfd2db425a1a7ee51b43d289237f9c6a8395f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b950e4290c9b2b4c67e18e6b1bb05d12d7d78a69dfac9dff1838349e1b469faf
 
--- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
+  window_start TIMESTAMP_NTZ(6) COMMENT 'UTC; the window of a microbatch that the run loads',
+  window_end TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
   spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
   called_by VARCHAR COMMENT 'User that called the procedure'
@@ -36,6 +38,41 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
   recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC; the latest row of a node counts'
 )
 COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.window_log (
+  node VARCHAR NOT NULL COMMENT 'schema.name of a microbatch',
+  window_start TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  window_end TIMESTAMP_NTZ(6) NOT NULL,
+  status VARCHAR(9) NOT NULL COMMENT 'succeeded or failed',
+  run_id VARCHAR(36) NOT NULL,
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC'
+)
+COMMENT = 'One row per window and run. Delete the rows of a window, and the next run loads it again.';
+
+CREATE OR REPLACE VIEW C360.c360_control.windows
+COPY GRANTS
+COMMENT = 'One row per node and window: how its last run ended, and the run time of its last success'
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM C360.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
 
 CREATE OR REPLACE VIEW C360.c360_control.run_status
 COPY GRANTS
@@ -53,6 +90,8 @@ SELECT
     ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
   END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be8cc03488f48165c64c19d3d8e9bac8071e26c3caef99d0fd3b418a7c3ba1ea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9bbf569d7855d197b9ab48a36c29fa7afaa8b19fe96519568cfcc62e301ae5b3
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -305,11 +305,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.int.latest AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.int.latest AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4c30a5ec144ac5ebb59765b79b14b4610ef15aaea97ce0e511b3fb78e2628f35
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d60391fb818b35b883b4cd1eff4b90dfe3e802d3f818e0642beeaa934254f6c2
 
 -- Brings latest up to date with its query.
 --
@@ -310,6 +310,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM int.latest AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f4c4b9eac5762bb8a2a547b50a3909bc0d0d094818b4a3cfed8b89da571ccbd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 090b0cbbd18a9794ec80463ddbeaefe746e869f2034f859ef3a1674bd5898c24
 
 -- Brings latest up to date with its query.
 --
@@ -329,10 +329,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int.latest AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int.latest AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

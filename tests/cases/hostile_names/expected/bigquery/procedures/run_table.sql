@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c1d37b2c6a53d9490f5328cf235c0515cdeec9aeed1ed7ac96249ed999315c3f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b05ba49d517c16e111634cbb452fa5315b99c4a07ee1d148dc6e891946b6dd5
 
 -- CALL `acme-analytics`.c360_control.run_table(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -276,11 +276,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.int.`limit` AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.int.`limit` AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN

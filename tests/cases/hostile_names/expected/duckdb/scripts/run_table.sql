@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a25fab2a8ca51af00a094e4a1f20a91a953357e62fcc6e5df584253e59009594
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 36e3b6dba97ef4d5d0e792035c79ea0e6a304faf46d7c0aada25dca7953fec34
 
 -- Brings table up to date with its query.
 --
@@ -259,6 +259,8 @@ SET VARIABLE counted = (
     SELECT
       {'target_rows': COUNT(*)}
     FROM int."limit" AS t
+    WHERE
+      GETVARIABLE('full_refresh')
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9351797e220667edf6fec418fa1b38fc19e38d0c3a7f45617f768b140fbae92c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 391a0346c516b9a32788ed9e8d668767c1d1fa5601fba3e98988ac5b0fad49d8
 
 -- Brings table up to date with its query.
 --
@@ -295,10 +295,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int."limit" AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int."limit" AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
