@@ -1,5 +1,5 @@
 -- c360gen | duckdb | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0516f361469395a92d77eab8fbd8ea7157df62f15e93560b9550676c86195b2b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73a943ec09d6e76bf234a43fa1dd5ec3fa0ed746d8186f582bf40b6ffa6cdc9b
 
 -- One row per node: its watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -46,8 +46,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d556953bfcc63ad0e15161c57a5f8ae566b8fcb8cd82b019cd30639054da6e93
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 400a4a724419b58b8e23f066b4b5ce8324eba2c612345ee4e9b71a7a09da52d9
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -73,8 +73,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1adb8bacf81da7081a94a35f956e0f40ae37545e252c2eb860d59eb232822da0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d947d2094e63c5497fda8b8b3f9fdd2fd1df0ec6c60a02963ed9926e318150d5
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -101,8 +101,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
 );
 COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
 RETURNS TIMESTAMPTZ
 LANGUAGE sql
@@ -143,6 +143,7 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET lock_timeout = '10s'
 AS $$
 DECLARE
     c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;

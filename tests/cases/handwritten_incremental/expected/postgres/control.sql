@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b2fff2753cb3c27e8c2606bdff0f1ca0dfa5b187055d203b772501c3ac508190
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d8115c368eb01645da70f0d5c58edab620fa4ef97f8ee90a681f292f3f24974
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -58,8 +58,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
 );
 COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
 RETURNS TIMESTAMPTZ
 LANGUAGE sql
@@ -100,6 +100,7 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET lock_timeout = '10s'
 AS $$
 DECLARE
     c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
