@@ -64,26 +64,25 @@ def _read(node: Node, dialect: str, traits: Traits) -> list[Stage]:
     """The batch; with a cursor, from the second run on, all rows of the partitions in which one moved, found and read by one statement."""
     names = [_sql.ACTION, PARTITION, *(c.name for c in node.columns)]
     if not node.cursor:
-        return _batch.stage(node, dialect, "Read the batch once.", names, lambda q: _staged(node, _batch.whole(node, q, traits)))
+        return _batch.stage(node, dialect, "Read the batch once.", names, lambda q: _staged(node, q, traits))
     query = node.query(dialect).first
-    moved = exp.select(named(_sql.partition(node, "n"), PARTITION)).from_(query.copy().subquery("n")).where(_batch.moved(node, "n"))
-    again = _batch.whole(node, query, traits).join(
-        moved.distinct().subquery("p"), on=equal(column(PARTITION, "p"), _sql.partition(node, "m")), join_type="inner"
-    )
+    rows = _batch.whole(node, query, traits).subquery("n")
+    moved = exp.select(named(_sql.partition(node, "n"), PARTITION)).from_(rows).where(_batch.moved(node, "n")).distinct()
+    again = _staged(node, query, traits).join(moved.subquery("p"), on=_same(_sql.partition(node, "b"), "p"), join_type="inner")
     into = relation("stage", node.name)
-    first = _sql.insert(into, names, _staged(node, _batch.whole(node, query, traits)))
     return [
-        Stage("The first run, or a full refresh, reads everything.", first, exp.Not(this=variable("incremental"))),
+        Stage("The first run, or a full refresh, reads everything.",
+              _sql.insert(into, names, _staged(node, query, traits)), exp.Not(this=variable("incremental"))),
         Stage("Find the partitions in which a row moved, and read them whole: never is one replaced by half of itself.",
-              _sql.insert(into.copy(), names, _staged(node, again)), variable("incremental")),
+              _sql.insert(into.copy(), names, again), variable("incremental")),
     ]  # fmt: skip
 
 
-def _staged(node: Node, read: exp.Select) -> exp.Select:
+def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     arms = _batch.null_arms(node)
     action = case(*arms, otherwise=literal("batch")) if arms else literal("batch")
     projections = [named(action, _sql.ACTION), named(_sql.partition(node, "b"), PARTITION), *(column(c.name, "b") for c in node.columns)]
-    return exp.select(*projections).from_(read.subquery("b"))
+    return exp.select(*projections).from_(_batch.whole(node, query, traits).subquery("b"))
 
 
 def _first(node: Node) -> exp.Expr:
@@ -133,12 +132,12 @@ def _replaced(node: Node) -> exp.Select:
 
 
 def _moved(node: Node) -> exp.Expr:
-    """The row is in the batch, but not in a partition that is replaced: it came from here."""
+    """The row is in a partition that is replaced, and was in one that is not: it came from here."""
     one = exp.Literal.number(1)
     here = exp.select(one).from_(relation("stage", node.name, "r")).where(_marked(_sql.partition(node, "t")))
     there = exp.select(one.copy()).from_(relation("stage", node.name, "s"))
+    there = there.join(relation("stage", node.name, "r"), on=_marked(column(PARTITION, "s")), join_type="inner")
     there = there.where(every([action_is("batch", table="s"), _sql.joined(node.key, "s", "t")]))
-    there = there.where(exp.NEQ(this=column(PARTITION, "s"), expression=_sql.partition(node, "t")))
     return every([exp.Exists(this=there), exp.Not(this=exp.Exists(this=here))])
 
 

@@ -127,7 +127,7 @@ def _replaced(node: Node) -> exp.Select:
     gone = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(every([_inside(node, "t"), _changed()]))
     counted = [named(come.subquery(), "new_rows"), named(gone.subquery(), "deleted_rows")]
     if node.key:
-        moved = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(_moved(node))
+        moved = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(every([_moved(node), _changed()]))
         counted.append(named(moved.subquery(), "moved_rows"))
     return exp.select(*counted)
 

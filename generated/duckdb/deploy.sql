@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 469d0f31a73999567f7182f732eb6ca4e3f3261766f30cd704ce1a65099998de
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 821fd76c9640e97f4a775f6f8b8dc2f195b29705a033d2fdd68bf134ec5780e2
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -75,8 +75,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

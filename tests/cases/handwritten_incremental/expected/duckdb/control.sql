@@ -1,5 +1,5 @@
 -- c360gen | duckdb | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c20d52b279b3add86289a0cc4d53330f3d87b16fe224661cd3b86337f02562a4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ae6c59fb4c3a11c9f8ab6924c16565f432772213d0db1bd295307a591962766
 
 -- One row per node: its watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -48,8 +48,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

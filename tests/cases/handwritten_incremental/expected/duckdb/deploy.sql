@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c3b3e1be4adc6c2747296ae8d082f9b848c60265dd4683d9c47b1520926a86e5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 351c2e3bad7f2db538a7d5e2c0cf401bfbc60df20ce2290571f10644b9459e63
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -72,8 +72,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c5b87a5bfa58a97ec7829552f781fc0c2bdb887ad824feab6e2559da5c238bad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f681159968adec57d968b443b1cfa742a6e82b64e86c5be2be9abcf5d55af1c5
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -101,8 +101,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
 );
 COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
 RETURNS TIMESTAMPTZ
 LANGUAGE sql
@@ -143,6 +143,7 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET lock_timeout = '10s'
 AS $$
 DECLARE
     c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;

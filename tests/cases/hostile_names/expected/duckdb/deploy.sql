@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 90fd62a34e6f29bfb39e3ff84fd1a4c76aa02302ec0e557f7f3309ac038d3ac2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20f257815aa4b543db9a9d6898174f4ed77042eba7b1ce3dafd1b0ea962e50c2
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -73,8 +73,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
     PRIMARY KEY (node, window_start)
 );
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
     SELECT min(d.window_start)
     FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 224cb35a44e2175908f31037aa863b1102774886e1dbb26faa598f85edef35fb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 49609969c881f66cda7747e3585d99ce8da857ea287d554ef3d37e0d6752c203
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -61,8 +61,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
 );
 COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
 RETURNS TIMESTAMPTZ
 LANGUAGE sql
@@ -103,6 +103,7 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET lock_timeout = '10s'
 AS $$
 DECLARE
     c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f25ec5ed3309bdd1f5c008c7942a627bd163d8d035bd5598ec8574fe8d5c6182
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2a0683ec5a1e0dab55221a111c33017bb31633d53cfd02bdbcb170fd03f74b5
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -102,8 +102,8 @@ CREATE TABLE IF NOT EXISTS c360_control.windows (
 );
 COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
 
--- The oldest window that is due at a run time: one that is not known yet, or whose last success is older than this run and than the end
--- of its lookback; NULL where there is none. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
 CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
 RETURNS TIMESTAMPTZ
 LANGUAGE sql
@@ -144,6 +144,7 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET lock_timeout = '10s'
 AS $$
 DECLARE
     c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
