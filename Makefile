@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test verify matrix lint golden clean
+# How many invented histories `make streams` plays per engine, and which.
+N ?= 5000
+SEED ?= 0
+
+.PHONY: demo test streams verify matrix lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +27,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/lint-imports
 	$(BIN)/c360gen check
 	$(BIN)/python -m pytest -n 2
+
+streams: $(VENV)/test-installed ## N=5000 invented histories per engine against the oracle, on DuckDB and Postgres; SEED=1 invents others
+	$(BIN)/python -m pytest -n 2 tests/test_streams.py -k "duckdb or postgres" --streams $(N) --stream-seed $(SEED)
 
 verify: $(VENV)/test-installed ## every judge over the committed output
 	$(BIN)/c360gen verify
