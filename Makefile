@@ -3,7 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test faults dbt verify matrix lint golden clean
+.PHONY: demo test faults streams verify matrix dbt lint golden clean
+=======
+# How many invented histories `make streams` plays per engine, and which.
+N ?= 5000
+SEED ?= 0
+
+.PHONY: demo test faults streams verify matrix dbt lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +32,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 
 faults: $(VENV)/test-installed ## slow: Postgres dies before every statement of every strategy, in nine ways; many sessions at once
 	$(BIN)/python -m pytest -m faults -v --durations=10
+
+streams: $(VENV)/test-installed ## N=5000 invented histories per engine against the oracle, on DuckDB and Postgres; SEED=1 invents others
+	$(BIN)/python -m pytest -n 2 tests/test_streams.py -k "duckdb or postgres" --streams $(N) --stream-seed $(SEED)
 
 verify: $(VENV)/test-installed ## every judge over the committed output
 	$(BIN)/c360gen verify

@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,17 @@ _numbers = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite golden files")
-    parser.addoption("--streams", type=int, default=0, help="how many streams of each kind to play; 0: the few of the fast suite")
+    parser.addoption("--streams", type=int, default=0, help="how many streams to play per engine; 0: the few of the fast suite")
     parser.addoption("--stream-seed", type=int, default=0, help="which streams hypothesis invents")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was played, where somebody asked for a number of streams."""
+    if config.getoption("--streams"):
+        for report in terminalreporter.getreports("passed"):
+            for name, said in report.user_properties:
+                if name == "streams" and report.when == "call":
+                    terminalreporter.write_line(str(said))
 
 
 @pytest.fixture

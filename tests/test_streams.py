@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from tests.streams.settings import incremental_settings, snapshot_settings
 from tests.streams.specs import Step, Stream, spec_of
 from tests.streams.stage import Stage, expected, ordered, text_of, without
 
-FAST = {"duckdb": 100, "postgres": 20, "snowflake": 20, "bigquery": 20}
-"""Streams of each kind in the fast suite."""
+FAST = {"duckdb": 200, "postgres": 24, "snowflake": 10, "bigquery": 10}
+"""Streams per engine in the fast suite, half of them of snapshots, half of incrementals."""
 TOGETHER = 6
 """At most so many streams over one spec."""
 BATCH = 6
@@ -50,30 +51,29 @@ class Tally:
 
 @pytest.mark.parametrize("engine", list(FAST))
 @pytest.mark.parametrize("kind", ["snapshots", "incrementals"])
-def test_streams(kind: str, engine: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_streams(
+    kind: str, engine: str, request: pytest.FixtureRequest, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """After every run the engine holds what the oracle says, or both have refused for the same reason."""
-    asked = request.config.getoption("--streams")
-    tally = Tally()
-    stage = Stage(engine, tmp_path, lambda: str(request.getfixturevalue("database")))
-    invented = streams(
-        snapshot_settings() if kind == "snapshots" else incremental_settings(), TOGETHER, infinite=engine in ("duckdb", "postgres")
-    )
-    number, first = asked or FAST[engine], request.config.getoption("--stream-seed") * 10**6
+    number, first = (request.config.getoption("--streams") or FAST[engine]) // 2, request.config.getoption("--stream-seed") * 10**6
+    stage, tally = Stage(engine, tmp_path, lambda: str(request.getfixturevalue("database"))), Tally()
+    settings = {"snapshots": snapshot_settings, "incrementals": incremental_settings}[kind]()
+    invented = streams(settings, TOGETHER, infinite=engine in ("duckdb", "postgres"))
     try:
         while tally.streams < number:
-            play_some(stage, invented, first + tally.streams, tally)
+            play_some(stage, invented, first + tally.streams, min(BATCH, 1 + (number - tally.streams) // 2), tally)
     finally:
         stage.close()
-    if asked:
-        with capsys.disabled():
-            print(f"\n{engine}, {kind}: {tally}")
+    record_property("streams", f"{engine}, {kind}: {tally}")
 
 
-def play_some(stage: Stage, invented: SearchStrategy[list[Stream]], number: int, tally: Tally) -> None:
-    @seed(number)
+def play_some(stage: Stage, invented: SearchStrategy[list[Stream]], begin: int, number: int, tally: Tally) -> None:
+    """Some examples, from a seed on; each is several streams."""
+
+    @seed(begin)
     @examples(
-        max_examples=BATCH, deadline=None, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
-    )  # fmt: skip
+        max_examples=number, deadline=None, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
+    )
     @given(invented)
     def play_each(streams: list[Stream]) -> None:
         for stream in streams:

@@ -19,7 +19,7 @@ BEYOND = dt.datetime(2999, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "Asia/Kathmandu", "America/New_York", "Pacific/Apia")
 _GAPS = (dt.timedelta(hours=6), dt.timedelta(days=1), dt.timedelta(minutes=1), dt.timedelta(microseconds=1), dt.timedelta(),
          dt.timedelta(days=40))  # fmt: skip
-_TIMES = ("fresh", "now", "fresh", "still", "fresh", "late", "at_last", "after_last", "soon")
+_TIMES = ("fresh", "now", "fresh", "still", "fresh", "late", "then", "after", "soon")
 _BAD_TIMES = ("null", "ahead", "sentinel", "infinity", "-infinity")
 
 
@@ -29,7 +29,8 @@ class _Day:
 
     draw: Callable[..., Any]
     settings: Snapshot | Incremental
-    last: dt.datetime
+    runs: list[dt.datetime]
+    """The run times of the days before."""
     as_of: dt.datetime
     keys: list[dict[str, Any]]
     infinite: bool
@@ -41,16 +42,16 @@ class _Day:
 
     def time(self, column: str, word: str, before: Any = None) -> Any:
         """A time by its word, as the type of a column."""
-        middle = self.last + (self.as_of - self.last) / 2
-        micro = dt.timedelta(microseconds=1)
         if word in ("null", "infinity", "-infinity"):
             return word if word != "null" and self.infinite else None
         if word == "still":
             return before
+        past = self.draw(st.sampled_from(self.runs)) if word in ("then", "after") else self.runs[-1]
         at = {
-            "fresh": middle, "now": self.as_of, "late": BEGIN - dt.timedelta(days=2), "at_last": self.last, "after_last": self.last + micro,
-            "soon": self.as_of + min(dt.timedelta(minutes=4), self.settings.future_tolerance), "ahead": self.as_of + dt.timedelta(days=3),
-            "sentinel": dt.datetime(9999, 12, 31, tzinfo=UTC),
+            "fresh": past + (self.as_of - past) / 2, "now": self.as_of, "late": BEGIN - dt.timedelta(days=2),
+            "then": past, "after": past + dt.timedelta(microseconds=1),
+            "soon": self.as_of + min(dt.timedelta(minutes=4), self.settings.future_tolerance),
+            "ahead": self.as_of + dt.timedelta(days=3), "sentinel": dt.datetime(9999, 12, 31, tzinfo=UTC),
         }[word]  # fmt: skip
         kind = self.settings.columns[column]
         return at.date() if kind == "date" else at if kind == "timestamptz" else at.replace(tzinfo=None)
@@ -78,7 +79,7 @@ class _Day:
 def _changed(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One change: of a row, of a column, of a time; rows that come, go, or say that they are gone."""
     draw, columns = day.draw, day.settings.columns
-    key = draw(st.sampled_from([*day.keys, day.keys[0], day.keys[0]]))  # one key with a long history
+    key = draw(st.sampled_from(day.keys))
     mine = [r for r in rows if all(r[k] == v for k, v in key.items())]
     others = [r for r in rows if r not in mine]
     what = draw(st.sampled_from(["row", "column", "gone", "column", "row", "gone", "time", "soft", "column", "half"]))
@@ -105,6 +106,12 @@ def _changed(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if "version" in row and columns["version"] not in TIME_KINDS and draw(st.booleans()):
         row["version"] = draw(st.integers(0, 3))
     return [*others, row]
+
+
+def _toggled(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first key, which comes and goes often."""
+    others = [r for r in rows if any(r[k] != v for k, v in day.keys[0].items())]
+    return others if len(others) < len(rows) else [*rows, day.row(day.keys[0])]
 
 
 def _spoiled(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -134,23 +141,25 @@ def streams(draw: Callable[..., Any], settings: st.SearchStrategy[Any], most: in
 @st.composite
 def _days(draw: Callable[..., Any], settings: Snapshot | Incremental, infinite: bool) -> tuple[Step, ...]:
     """Days of a source; on most of them it is as it should be, so that most runs succeed."""
-    keys = _keys(_Day(draw, settings, BEGIN, BEGIN, [], infinite))
-    now, rows = BEGIN, list[dict[str, Any]]()
+    keys = _keys(_Day(draw, settings, [BEGIN], BEGIN, [], infinite))
+    runs, rows = [BEGIN], list[dict[str, Any]]()
     faulty = draw(often(False, True))
     steps: list[Step] = []
     for number in range(draw(often(4, 3, 5, 8))):
-        last, now = now, now + draw(st.sampled_from(_GAPS))
-        day = _Day(draw, settings, last, now, keys, infinite)
+        as_of = runs[-1] + draw(st.sampled_from(_GAPS))
+        day = _Day(draw, settings, runs, as_of, keys, infinite)
         if not number:
-            rows = [day.row(k) for k in keys if draw(often(True, False))]
-        for _ in range(draw(st.integers(0, 5))):
+            rows = [day.row(k) for k in keys if draw(st.booleans())]
+        if draw(st.booleans()):
+            rows = _toggled(day, rows)
+        for _ in range(draw(st.integers(0, 4))):
             rows = _changed(day, rows)
-        today, as_of = rows, now
+        runs, today = [*runs, as_of], rows
         if faulty and draw(st.booleans()):
             for _ in range(draw(often(1, 2))):
                 today = _spoiled(day, today)
             rows = today if draw(st.booleans()) and _lenient(settings) else rows
-            as_of = draw(st.sampled_from([*[now] * 6, now - dt.timedelta(hours=9), BEYOND]))
+            as_of = draw(st.sampled_from([*[as_of] * 6, as_of - dt.timedelta(hours=9), BEYOND]))
         today = list(reversed(today)) if draw(st.booleans()) else today
         refresh = isinstance(settings, Incremental) and number > 0 and draw(st.sampled_from([False, False, False, True]))
         steps.append(Step(as_of, tuple(today), refresh, draw(st.sampled_from(ZONES))))
