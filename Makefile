@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test faults streams verify matrix dbt lint golden clean
-=======
 # How many invented histories `make streams` plays per engine, and which.
 N ?= 5000
 SEED ?= 0
