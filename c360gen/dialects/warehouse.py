@@ -131,10 +131,10 @@ class Warehouse(Dialect):
         made = self.identifier(schema).sql(self.name)
         return f"{self.environment_name(names.database).sql(self.name)}.{made}" if names.database else made
 
-    def relations(self, names: Names) -> Sequence[str]:
+    def relations(self, names: Names) -> Sequence[tuple[str, str]]:
         """Every table and view of the project's nodes."""
         return [
-            self.path(names.node(n.name, i))
+            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
             for n in names.project.nodes.values()
             for i in (n.identifier, *n.views)
-        ]
+        ]  # fmt: skip

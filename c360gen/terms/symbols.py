@@ -45,6 +45,7 @@ VARIABLES: dict[str, str] = {
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
     "rewind_to": "timestamptz", "erase_key": "text", "dry_run": "boolean", "removed_rows": "bigint", "reopened_rows": "bigint",
     "damaged_rows": "bigint", "damage": "text", "kept_as_of": "timestamptz", "remaining_rows": "bigint", "held_back_rows": "bigint",
+    "unknown_rows": "bigint",
     "first_partition": "timestamptz", "moved_rows": "bigint", "outside_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
     "oldest": "timestamptz", "event_rows": "bigint", "effective_rows": "bigint", "late_rows": "bigint", "vanished_rows": "bigint",

@@ -1,7 +1,7 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfe12c3fb44b0014cb95fd27372f3f2fd6dfa9637c116c59226bfe429b5110cf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c5616d60cb5da7056d5507950d627c2d471e119f43454f6db851883d10f716cd
 
--- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d12653ff36407a19dce3ba2e87f189ad79afa64abbe227eec6c2e1b2bf7094e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b9a54ca18ff67bccf66e9afec30d2e9e012152a7852e5ea4d37527864d1bac61
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -28,7 +28,7 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
@@ -3985,8 +3985,8 @@ END;
 --      a dry run: it counts what it would do, and logs that
 -- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4002,6 +4002,7 @@ BEGIN
   DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
   DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
   DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_unknown_rows INT64;
   DECLARE v_removed_rows INT64;
   DECLARE v_reopened_rows INT64;
   DECLARE v_kept_as_of TIMESTAMP;
@@ -4031,41 +4032,66 @@ BEGIN
       );
     END IF;
 
+    -- What a run did that is not in the log any more cannot be taken back.
+    SET v_unknown_rows = (
+      SELECT
+        COUNT(*) AS unknown_rows
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+      WHERE
+        (
+          h.valid_from > v_rewind_to
+          AND h.opened_run_id IS NOT NULL
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+        OR (
+          h.valid_to > v_rewind_to
+          AND h.closed_run_id IS NOT NULL
+          AND NOT h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+    );
+
+    -- A part of it would stay.
+    IF v_unknown_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.customer_snapshot: ',
+        CAST(v_unknown_rows AS STRING),
+        ' versions began or ended after ',
+        CAST(v_rewind_to AS STRING),
+        ' by runs that the log has not',
+        '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
+      );
+    END IF;
+
     -- Count what the runs after that instant have done.
     SET (v_removed_rows, v_reopened_rows) = (
       SELECT AS STRUCT
-        COUNT(
-          CASE
-            WHEN h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS removed_rows,
-        COUNT(
-          CASE
-            WHEN h.closed_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            AND NOT h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS reopened_rows
+        COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+        COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
       FROM `acme-analytics`.snapshots.customer_snapshot AS h
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS o
+        ON o.run_id = h.opened_run_id
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS c
+        ON c.run_id = h.closed_run_id
     );
 
     -- Remove the versions that later runs opened.
@@ -4261,8 +4287,8 @@ END;
 --      a dry run: it counts what it would do, and logs that
 -- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4278,6 +4304,7 @@ BEGIN
   DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
   DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
   DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_unknown_rows INT64;
   DECLARE v_removed_rows INT64;
   DECLARE v_reopened_rows INT64;
   DECLARE v_kept_as_of TIMESTAMP;
@@ -4307,41 +4334,66 @@ BEGIN
       );
     END IF;
 
+    -- What a run did that is not in the log any more cannot be taken back.
+    SET v_unknown_rows = (
+      SELECT
+        COUNT(*) AS unknown_rows
+      FROM `acme-analytics`.snapshots.order_snapshot AS h
+      WHERE
+        (
+          h.valid_from > v_rewind_to
+          AND h.opened_run_id IS NOT NULL
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+        OR (
+          h.valid_to > v_rewind_to
+          AND h.closed_run_id IS NOT NULL
+          AND NOT h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+    );
+
+    -- A part of it would stay.
+    IF v_unknown_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.order_snapshot: ',
+        CAST(v_unknown_rows AS STRING),
+        ' versions began or ended after ',
+        CAST(v_rewind_to AS STRING),
+        ' by runs that the log has not',
+        '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
+      );
+    END IF;
+
     -- Count what the runs after that instant have done.
     SET (v_removed_rows, v_reopened_rows) = (
       SELECT AS STRUCT
-        COUNT(
-          CASE
-            WHEN h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS removed_rows,
-        COUNT(
-          CASE
-            WHEN h.closed_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            AND NOT h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS reopened_rows
+        COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+        COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
       FROM `acme-analytics`.snapshots.order_snapshot AS h
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS o
+        ON o.run_id = h.opened_run_id
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS c
+        ON c.run_id = h.closed_run_id
     );
 
     -- Remove the versions that later runs opened.
@@ -4537,8 +4589,8 @@ END;
 --      a dry run: it counts what it would do, and logs that
 -- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4554,6 +4606,7 @@ BEGIN
   DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
   DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
   DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_unknown_rows INT64;
   DECLARE v_removed_rows INT64;
   DECLARE v_reopened_rows INT64;
   DECLARE v_kept_as_of TIMESTAMP;
@@ -4583,41 +4636,66 @@ BEGIN
       );
     END IF;
 
+    -- What a run did that is not in the log any more cannot be taken back.
+    SET v_unknown_rows = (
+      SELECT
+        COUNT(*) AS unknown_rows
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+      WHERE
+        (
+          h.valid_from > v_rewind_to
+          AND h.opened_run_id IS NOT NULL
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+        OR (
+          h.valid_to > v_rewind_to
+          AND h.closed_run_id IS NOT NULL
+          AND NOT h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+    );
+
+    -- A part of it would stay.
+    IF v_unknown_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.payment_snapshot: ',
+        CAST(v_unknown_rows AS STRING),
+        ' versions began or ended after ',
+        CAST(v_rewind_to AS STRING),
+        ' by runs that the log has not',
+        '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
+      );
+    END IF;
+
     -- Count what the runs after that instant have done.
     SET (v_removed_rows, v_reopened_rows) = (
       SELECT AS STRUCT
-        COUNT(
-          CASE
-            WHEN h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS removed_rows,
-        COUNT(
-          CASE
-            WHEN h.closed_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            AND NOT h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS reopened_rows
+        COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+        COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
       FROM `acme-analytics`.snapshots.payment_snapshot AS h
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS o
+        ON o.run_id = h.opened_run_id
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS c
+        ON c.run_id = h.closed_run_id
     );
 
     -- Remove the versions that later runs opened.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 821fd76c9640e97f4a775f6f8b8dc2f195b29705a033d2fdd68bf134ec5780e2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c08d8b02039a59c6883c81f0b0cfe4f73bfa33b8451acf92d807fdf3a69cdf5d
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -310,7 +310,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
 
@@ -469,7 +469,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
 
@@ -628,7 +628,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
 

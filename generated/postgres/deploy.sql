@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f8372ccabbe114ae5ff7e3e98258a9b93a9ba77dc93c9fb53868db02326f31a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95163cbb08553778fdcb1193ea2bdd8f6493a789084ba224aaf1d5640c5384bf
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -164,12 +164,15 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
-        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+        ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l
        SET window_start = p_window_start,
            window_end = p_window_end
-     WHERE l.run_id = p_run_id;
+     WHERE l.run_id = p_run_id AND l.node = p_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is not an open run of this session', p_run_id);
+    END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
@@ -226,6 +229,7 @@ AS $$
            message = p_message,
            detail = p_detail
      WHERE run_id = p_run_id
+       AND backend_pid = pg_backend_pid()
        AND status IN ('running', 'abandoned');
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
@@ -542,7 +546,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
 
@@ -763,7 +767,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
 
@@ -984,7 +988,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
 
@@ -4766,6 +4770,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -4802,8 +4807,8 @@ REVOKE ALL ON PROCEDURE c360_control.check_customer_snapshot() FROM PUBLIC;
 --   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
 --        does it
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4817,6 +4822,7 @@ DECLARE
     v_rewind_to TIMESTAMPTZ := p_to;
     v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
     v_kept_watermark TIMESTAMPTZ;
+    v_unknown_rows BIGINT;
     v_removed_rows BIGINT;
     v_reopened_rows BIGINT;
     v_kept_as_of TIMESTAMPTZ;
@@ -4858,40 +4864,60 @@ BEGIN
                 HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
         END IF;
 
+        -- What a run did that is not in the log any more cannot be taken back.
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          (
+            h.valid_from > v_rewind_to
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > v_rewind_to
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+        INTO v_unknown_rows;
+
+        -- A part of it would stay.
+        IF v_unknown_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+        END IF;
+
         -- Count what the runs after that instant have done.
         SELECT
-          COUNT(
-            CASE
-              WHEN h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS removed_rows,
-          COUNT(
-            CASE
-              WHEN h.closed_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              AND NOT h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS reopened_rows
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
         FROM snapshots.customer_snapshot AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS c
+          ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
 
         -- Remove the versions that later runs opened.
@@ -4947,6 +4973,7 @@ BEGIN
            SET status = 'succeeded',
                updated_rows = v_reopened_rows,
                deleted_rows = v_removed_rows,
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -5084,6 +5111,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -5120,8 +5148,8 @@ REVOKE ALL ON PROCEDURE c360_control.check_order_snapshot() FROM PUBLIC;
 --   CALL c360_control.rewind_order_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
 --        does it
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -5135,6 +5163,7 @@ DECLARE
     v_rewind_to TIMESTAMPTZ := p_to;
     v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
     v_kept_watermark TIMESTAMPTZ;
+    v_unknown_rows BIGINT;
     v_removed_rows BIGINT;
     v_reopened_rows BIGINT;
     v_kept_as_of TIMESTAMPTZ;
@@ -5176,40 +5205,60 @@ BEGIN
                 HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
         END IF;
 
+        -- What a run did that is not in the log any more cannot be taken back.
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.order_snapshot AS h
+        WHERE
+          (
+            h.valid_from > v_rewind_to
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > v_rewind_to
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+        INTO v_unknown_rows;
+
+        -- A part of it would stay.
+        IF v_unknown_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+        END IF;
+
         -- Count what the runs after that instant have done.
         SELECT
-          COUNT(
-            CASE
-              WHEN h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS removed_rows,
-          COUNT(
-            CASE
-              WHEN h.closed_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              AND NOT h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS reopened_rows
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
         FROM snapshots.order_snapshot AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS c
+          ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
 
         -- Remove the versions that later runs opened.
@@ -5265,6 +5314,7 @@ BEGIN
            SET status = 'succeeded',
                updated_rows = v_reopened_rows,
                deleted_rows = v_removed_rows,
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -5402,6 +5452,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -5438,8 +5489,8 @@ REVOKE ALL ON PROCEDURE c360_control.check_payment_snapshot() FROM PUBLIC;
 --   CALL c360_control.rewind_payment_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
 --        does it
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -5453,6 +5504,7 @@ DECLARE
     v_rewind_to TIMESTAMPTZ := p_to;
     v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
     v_kept_watermark TIMESTAMPTZ;
+    v_unknown_rows BIGINT;
     v_removed_rows BIGINT;
     v_reopened_rows BIGINT;
     v_kept_as_of TIMESTAMPTZ;
@@ -5494,40 +5546,60 @@ BEGIN
                 HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
         END IF;
 
+        -- What a run did that is not in the log any more cannot be taken back.
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.payment_snapshot AS h
+        WHERE
+          (
+            h.valid_from > v_rewind_to
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > v_rewind_to
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+        INTO v_unknown_rows;
+
+        -- A part of it would stay.
+        IF v_unknown_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+        END IF;
+
         -- Count what the runs after that instant have done.
         SELECT
-          COUNT(
-            CASE
-              WHEN h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS removed_rows,
-          COUNT(
-            CASE
-              WHEN h.closed_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              AND NOT h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS reopened_rows
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
         FROM snapshots.payment_snapshot AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS c
+          ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
 
         -- Remove the versions that later runs opened.
@@ -5583,6 +5655,7 @@ BEGIN
            SET status = 'succeeded',
                updated_rows = v_reopened_rows,
                deleted_rows = v_removed_rows,
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -5658,14 +5731,15 @@ AS $$
     DELETE FROM c360_control.run_log AS l
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
-       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+       AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 
 
 -- ==================== grants.sql: who may do what
 
--- c360_job may call procedures and read the log, and nothing else.
+-- c360_job may call the runs and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
 GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health, c360_control.node_status TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;

@@ -1,7 +1,7 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a51f67fb62844635f420c8fb26b463ea725c2c6ff723ddfcd8ac0021f0c5f387
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2dd848c2c69aa79cac057553b1ab0184137e1547e27d19e2b04df61a17153814
 
--- c360_job may call procedures and read the log, and nothing else.
+-- c360_job may call the runs and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
 GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health, c360_control.node_status TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;

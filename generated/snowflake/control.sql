@@ -1,7 +1,7 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b950e4290c9b2b4c67e18e6b1bb05d12d7d78a69dfac9dff1838349e1b469faf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4154099e6ce3edeb98ef62d1280db4c88dbc5dfd0b444bb2e651834b20aeabdf
 
--- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c52f5a1367c01335072d0d3511b6e46d87e3f237f7cec2bb52d9f741f7858074
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16b8f03cbab26900198d0a2ebf46ebf69b9b97d603d66bc5b9d29186380f891e
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -33,7 +33,7 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -4288,8 +4288,8 @@ $$
 --      a dry run: it counts what it would do, and logs that
 -- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4304,6 +4304,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
   v_removed_rows NUMBER(18, 0) DEFAULT NULL;
   v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
   v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -4344,6 +4345,47 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snapshots.customer_snapshot AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snapshots.customer_snapshot: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that the log has not'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
   -- Count what the runs after that instant have done.
   SELECT
     q.removed_rows,
@@ -4353,38 +4395,25 @@ BEGIN
     :v_reopened_rows
   FROM (
     SELECT
-      COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS removed_rows,
-      COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS reopened_rows
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
     FROM C360.snapshots.customer_snapshot AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
   ) AS q;
 
   -- Remove the versions that later runs opened.
@@ -4613,8 +4642,8 @@ $$
 --      a dry run: it counts what it would do, and logs that
 -- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4629,6 +4658,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
   v_removed_rows NUMBER(18, 0) DEFAULT NULL;
   v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
   v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -4669,6 +4699,47 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snapshots.order_snapshot AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snapshots.order_snapshot: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that the log has not'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
   -- Count what the runs after that instant have done.
   SELECT
     q.removed_rows,
@@ -4678,38 +4749,25 @@ BEGIN
     :v_reopened_rows
   FROM (
     SELECT
-      COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS removed_rows,
-      COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS reopened_rows
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
     FROM C360.snapshots.order_snapshot AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
   ) AS q;
 
   -- Remove the versions that later runs opened.
@@ -4938,8 +4996,8 @@ $$
 --      a dry run: it counts what it would do, and logs that
 -- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -4954,6 +5012,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
   v_removed_rows NUMBER(18, 0) DEFAULT NULL;
   v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
   v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -4994,6 +5053,47 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snapshots.payment_snapshot AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snapshots.payment_snapshot: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that the log has not'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
   -- Count what the runs after that instant have done.
   SELECT
     q.removed_rows,
@@ -5003,38 +5103,25 @@ BEGIN
     :v_reopened_rows
   FROM (
     SELECT
-      COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS removed_rows,
-      COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS reopened_rows
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
     FROM C360.snapshots.payment_snapshot AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
   ) AS q;
 
   -- Remove the versions that later runs opened.
@@ -5158,7 +5245,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
@@ -5183,6 +5270,7 @@ GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_JOB;
 GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
+GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
@@ -5196,17 +5284,26 @@ GRANT USAGE ON PROCEDURE C360.c360_control.run_job_incrementals() TO ROLE C360_J
 -- C360_READ may read.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_READ;
 GRANT USAGE ON SCHEMA C360.intermediate TO ROLE C360_READ;
-GRANT SELECT ON ALL TABLES IN SCHEMA C360.intermediate TO ROLE C360_READ;
-GRANT SELECT ON ALL VIEWS IN SCHEMA C360.intermediate TO ROLE C360_READ;
 GRANT USAGE ON SCHEMA C360.marts TO ROLE C360_READ;
-GRANT SELECT ON ALL TABLES IN SCHEMA C360.marts TO ROLE C360_READ;
-GRANT SELECT ON ALL VIEWS IN SCHEMA C360.marts TO ROLE C360_READ;
 GRANT USAGE ON SCHEMA C360.snapshots TO ROLE C360_READ;
-GRANT SELECT ON ALL TABLES IN SCHEMA C360.snapshots TO ROLE C360_READ;
-GRANT SELECT ON ALL VIEWS IN SCHEMA C360.snapshots TO ROLE C360_READ;
 GRANT USAGE ON SCHEMA C360.staging TO ROLE C360_READ;
-GRANT SELECT ON ALL TABLES IN SCHEMA C360.staging TO ROLE C360_READ;
-GRANT SELECT ON ALL VIEWS IN SCHEMA C360.staging TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.snapshots.customer_snapshot TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.customer_snapshot_current TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.customer_snapshot_health TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.snapshots.order_snapshot TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.order_snapshot_current TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.order_snapshot_health TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.snapshots.payment_snapshot TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.payment_snapshot_current TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.snapshots.payment_snapshot_health TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.staging.stg_customers TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.staging.stg_interactions TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.staging.stg_orders TO ROLE C360_READ;
+GRANT SELECT ON VIEW C360.staging.stg_payments TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.intermediate.int_customer_orders TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.intermediate.int_interactions TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.intermediate.int_payments TO ROLE C360_READ;
+GRANT SELECT ON TABLE C360.marts.mart_customer_360 TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;

@@ -56,7 +56,7 @@ def test_a_history_refuses(case: str, engine: str, world: Callable[[Path, str], 
 def test_a_table_with_a_key_refuses(case: str, engine: str, world: Callable[[Path, str], World]) -> None:
     found = world(CASES / case.partition("/")[0] / "specs", engine)
     found.sql(FIRST)
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     assert found.run(node) == ""
     for statement in (f"INSERT INTO {table} SELECT * FROM {table}", f"UPDATE {table} SET id = NULL"):
         with pytest.raises(REFUSED):
@@ -68,7 +68,7 @@ def test_a_table_with_a_key_refuses(case: str, engine: str, world: Callable[[Pat
 def test_somebody_else_writes(case: str, verb: str, world: Callable[[Path, str], World]) -> None:
     """A trigger stands for the writer between the decision and the write: the number is another, so nothing is kept."""
     found = prepared(world, case, "postgres")
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     if case == "kinds/lines":
         found.sql("UPDATE raw.customers SET email = 'b2' WHERE id = 1")
     before = state(found, case)
@@ -88,7 +88,8 @@ def wrote(case: str, verb: str) -> bool:
     """Whether the node does that to its target, and knows beforehand to how many rows."""
     verbs = {
         "timestamp_invalidate": {"UPDATE", "INSERT"}, "kinds/checked": {"UPDATE", "INSERT"}, "merge": {"UPDATE", "INSERT"},
-        "append": {"INSERT"}, "kinds/lines": {"DELETE", "INSERT"}, "kinds/whole": {"DELETE"},
+        "append": {"INSERT"}, "kinds/lines": {"DELETE", "INSERT"}, "kinds/whole": {"DELETE"}, "kinds/days": {"DELETE", "INSERT"},
+        "kinds/months": {"DELETE", "INSERT"}, "feed_kinds/remembered": {"UPDATE", "INSERT"}, "feed_kinds/copied": {"UPDATE", "INSERT"},
     }  # fmt: skip
     return verb in verbs[case]
 
@@ -96,7 +97,7 @@ def wrote(case: str, verb: str) -> bool:
 @pytest.mark.parametrize("case", ["merge", "append", "kinds/lines"])
 def test_somebody_else_writes_during_a_full_refresh(case: str, world: Callable[[Path, str], World]) -> None:
     found = prepared(world, case, "postgres")
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     before = state(found, case)
     found.sql("CREATE FUNCTION raw.skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     found.sql(f"CREATE TRIGGER skip BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION raw.skip()")

@@ -62,7 +62,7 @@ def whole(cursor: Any, statements: list[Any], as_of: str) -> str:
 @pytest.mark.parametrize("case", [c if c == "append" else pytest.param(c, marks=pytest.mark.faults) for c in sorted(NODES)])
 def test_a_second_session_at_every_statement(case: str, prepared: Callable[[str], Callable[[], Embedded]]) -> None:
     """The first stands behind its n-th statement while the second runs whole: exactly one of the two does the work, whatever n is."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     make = prepared(case)
     winners = set()
     for number in range(1, len(script_of(make(), node)) + 1):

@@ -142,7 +142,7 @@ def change(number: int, chance: random.Random) -> list[str]:
 def test_the_source_changes_between_rounds(case: str, deployed: Callable[[str], Embedded], users: list[str], server: str,
                                            project: Callable[[Path], LoadedProject], say: Callable[[str], None]) -> None:  # fmt: skip
     """8 sessions call at once, 20 times; a second database gets the same sources one run after the other, and is equal."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     rounds = 20
     found = deployed(case)
     fill(found)
@@ -180,7 +180,7 @@ def test_the_source_changes_between_rounds(case: str, deployed: Callable[[str], 
 def test_the_source_changes_during_rounds(case: str, deployed: Callable[[str], Embedded], users: list[str], server: str,
                                           say: Callable[[str], None]) -> None:  # fmt: skip
     """A writer commits pairs of changes all the while: no run and no reader ever sees the half of one."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     rounds = 20
     found = deployed(case)
     fill(found)
@@ -283,7 +283,7 @@ def test_no_node_waits_for_another(database: str, gates: Callable[[str], tuple[E
 @pytest.mark.parametrize("case", STRATEGIES)
 def test_a_second_run_before_every_statement(case: str, database: str, gates: Callable[[str], tuple[Embedded, dict[int, str]]]) -> None:
     """It waits, or goes first; what both have left is what one after the other leaves, and each is younger than the one before."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     found, behind = gates(case)
     keeper = Keeper(database)
     statement = f"CALL c360_control.run_{node}()"

@@ -23,7 +23,7 @@ STRATEGIES = [c if c == "timestamp_invalidate" else pytest.param(c, marks=pytest
 @pytest.mark.parametrize("case", STRATEGIES)
 def test_a_second_run_before_every_statement(case: str, engine: str, world: Callable[[Path, str], World]) -> None:
     """It waits, or goes first; what both have left is what one after the other leaves, and each is younger than the one before."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     found = prepared(world, case, engine)
     assert isinstance(found, Interpreted)
     arguments = found.arguments(node, None, False)
@@ -89,7 +89,7 @@ class Backups:
 @pytest.mark.parametrize("case", sorted(NODES))
 def test_a_count_that_is_not_exact(case: str, engine: str, world: Callable[[Path, str], World]) -> None:
     """Every write of the target that says another number of rows than was decided undoes the run."""
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     found = prepared(world, case, engine)
     assert isinstance(found, Interpreted)
     arguments = found.arguments(node, "2026-01-03 00:00:00", False)

@@ -172,7 +172,7 @@ class Snowflake(Warehouse):
                 "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
                 "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
                 "log": [("TABLE", self.control_path(names, "run_log"))]
-                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status")],
+                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status", "node_status")],
                 "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
                 "relations": self.relations(names),

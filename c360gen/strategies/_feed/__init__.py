@@ -49,11 +49,11 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
     less = f" less {_batch.span(node.lookback)}" if node.lookback else ""
     found = [f"reads rows of {source} whose {feed.cursor} is after the watermark{less} and not after the run time"]
     found += _of_copies(node) if node.strategy == "daily_copies" else _of_events(node)
-    if feed.cursor == node.updated_at and not node.lookback:
-        found.append(f"a row that comes in later with a {feed.cursor} at or before the watermark is not read")
-    elif feed.rebuilds:
+    if not node.lookback:
+        found.append(f"a row that is committed later with a {feed.cursor} at or before the watermark is not read")
+    if feed.rebuilds:
         found.append("every event is remembered, and one that comes late is put in its place: the order of arrival does not matter")
-    else:
+    elif node.lookback or feed.cursor != node.updated_at:
         then = "fails the run" if feed.late == "reject" else "is kept back"
         found += [
             f"an event that is not after the last start or end of its key is late and {then}, unless it says what is known",

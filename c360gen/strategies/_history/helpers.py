@@ -105,10 +105,11 @@ def changed_name(name: str, side: str) -> str:
 
 
 def _health(node: Node) -> CreateView:
+    gaps = node.hard_deletes == "invalidate"
     return CreateView(
         f"{node.identifier}_health", damage(node),
         (
-            ColumnDef("problem", types.TEXT, False, "two_open, inverted, overlap, gap or orphan."),
+            ColumnDef("problem", types.TEXT, False, "two_open, inverted or overlap" + ("." if gaps else ", gap or orphan.")),
             ColumnDef("found", types.BIGINT, False, "Versions that have it."),
             ColumnDef("example", types.TEXT, False, "Up to five keys."),
         ),

@@ -10,7 +10,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time
-from c360gen.strategies._sql import codes, count_where, equal, every, greater_than_zero, is_null, literal, named
+from c360gen.strategies._sql import any_of, codes, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -50,10 +50,13 @@ def check(node: Node) -> Task:
 
 def rewind(node: Node) -> Task:
     """The history as it was after the last run at or before an instant: each version knows the run that opened and closed it."""
+    opened, closed = not_null(column("run_id", "o")), not_null(column("run_id", "c"))
     counted = exp.select(
-        count_where(_by_later(OPENED, "h"), "removed_rows"),
-        count_where(every([_by_later(CLOSED, "h"), exp.Not(this=_by_later(OPENED, "h"))]), "reopened_rows"),
+        count_where(opened, "removed_rows"),
+        count_where(every([closed, is_null(column("run_id", "o"))]), "reopened_rows"),
     ).from_(relation("ref", node.name, "h"))  # fmt: skip
+    for alias, name in (("o", OPENED), ("c", CLOSED)):
+        counted = counted.join(_later().subquery(alias), on=equal(column("run_id", alias), column(name, "h")), join_type="left")
     names: list[str] = ["removed_rows", "reopened_rows"]
     writes = [
         Write("Remove the versions that later runs opened.",
@@ -78,12 +81,16 @@ def rewind(node: Node) -> Task:
         Guard("ZC018", "Runs that are not in the log cannot be told from each other.", is_null(variable("kept_as_of")),
               ("the log has no run at or before ", variable("rewind_to")), None,
               "Nothing was written. Choose a later instant; the run log shows which runs there are."),
+        Count("What a run did that is not in the log any more cannot be taken back.", ("unknown_rows",), _unknown(node)),
+        Guard("ZC018", "A part of it would stay.", greater_than_zero("unknown_rows"),
+              (variable("unknown_rows"), " versions began or ended after ", variable("rewind_to"), " by runs that the log has not"), None,
+              "Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches."),
         Count("Count what the runs after that instant have done.", tuple(names), counted),
         *writes,
     )  # fmt: skip
     rules = [
-        "versions that were opened by later runs go, versions that they closed are open again; the next run reads from there",
-        "the runs that are undone are marked in the log",
+        "versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked",
+        "what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound",
     ]
     if node.overwritten:
         rules.append(f"values of {', '.join(node.overwritten)} that were overwritten since do not come back")
@@ -97,11 +104,27 @@ def rewind(node: Node) -> Task:
 
 def _by_later(name: str, table: str) -> exp.Expr:
     """Whether a run after the instant did it."""
+    return exp.In(this=column(name, table), query=_later().subquery())
+
+
+def _later() -> exp.Select:
+    """The runs after the instant."""
     later = exp.select(column("run_id", "r")).from_(relation("control", "run_log", "r"))
-    later = later.where(
+    return later.where(
         equal(column("status", "r"), literal("succeeded")), exp.GT(this=column("as_of", "r"), expression=variable("rewind_to"))
     )
-    return exp.In(this=column(name, table), query=later.subquery())
+
+
+def _unknown(node: Node) -> exp.Select:
+    """Versions that began or ended after the instant, so by a later run, of which the log has nothing."""
+    known = exp.select(column("run_id", "r")).from_(relation("control", "run_log", "r"))
+    after = [
+        every([exp.GT(this=column(at, "h"), expression=variable("rewind_to")), not_null(column(run, "h")),
+               exp.Not(this=exp.In(this=column(run, "h"), query=known.copy().subquery()))])
+        for at, run in ((node.valid_from, OPENED), (node.valid_to, CLOSED))
+    ]  # fmt: skip
+    query = exp.select(_sql.star_count("unknown_rows")).from_(relation("ref", node.name, "h"))
+    return query.where(any_of(exp.Paren(this=a) for a in after))
 
 
 def _for_real(counted: str) -> exp.Expr:

@@ -1,12 +1,12 @@
 -- c360gen | bigquery | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 64c90646d0a6bbcaa6a1491970e0bfb1425d9adc00452abb4d520f7d1897e5a2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 456269d9f21f585e45879408e2375f8c3bf02c8320e26801865c072e79c5da21
 
 -- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
 -- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -22,6 +22,7 @@ BEGIN
   DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
   DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
   DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_unknown_rows INT64;
   DECLARE v_removed_rows INT64;
   DECLARE v_reopened_rows INT64;
   DECLARE v_kept_as_of TIMESTAMP;
@@ -51,41 +52,66 @@ BEGIN
       );
     END IF;
 
+    -- What a run did that is not in the log any more cannot be taken back.
+    SET v_unknown_rows = (
+      SELECT
+        COUNT(*) AS unknown_rows
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+      WHERE
+        (
+          h.valid_from > v_rewind_to
+          AND h.opened_run_id IS NOT NULL
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+        OR (
+          h.valid_to > v_rewind_to
+          AND h.closed_run_id IS NOT NULL
+          AND NOT h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM `acme-analytics`.c360_control.run_log AS r
+          )
+        )
+    );
+
+    -- A part of it would stay.
+    IF v_unknown_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.payment_snapshot: ',
+        CAST(v_unknown_rows AS STRING),
+        ' versions began or ended after ',
+        CAST(v_rewind_to AS STRING),
+        ' by runs that the log has not',
+        '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
+      );
+    END IF;
+
     -- Count what the runs after that instant have done.
     SET (v_removed_rows, v_reopened_rows) = (
       SELECT AS STRUCT
-        COUNT(
-          CASE
-            WHEN h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS removed_rows,
-        COUNT(
-          CASE
-            WHEN h.closed_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            AND NOT h.opened_run_id IN (
-              SELECT
-                r.run_id
-              FROM `acme-analytics`.c360_control.run_log AS r
-              WHERE
-                r.status = 'succeeded' AND r.as_of > v_rewind_to
-            )
-            THEN 1
-          END
-        ) AS reopened_rows
+        COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+        COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
       FROM `acme-analytics`.snapshots.payment_snapshot AS h
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS o
+        ON o.run_id = h.opened_run_id
+      LEFT JOIN (
+        SELECT
+          r.run_id
+        FROM `acme-analytics`.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > v_rewind_to
+      ) AS c
+        ON c.run_id = h.closed_run_id
     );
 
     -- Remove the versions that later runs opened.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | views of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dff167cb38a75a6e86903b03b687a41e298ee1f078cac37886495509942add40
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dae75d3ff8428ebd33d4b444949061da837ffb390c0ea60b776edb9018a733d0
 
 CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS
 SELECT
@@ -128,7 +128,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | views of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3f76d23027097c4c80898fbc542e79ad413019572a53361a66eb70c1aa0df096
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b6b965fb316e7b804ff015aa2108c0e5ae48e715a2ea823ab05c036c889b7793
 
 CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS
 SELECT
@@ -122,7 +122,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
 

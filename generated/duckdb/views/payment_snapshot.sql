@@ -1,5 +1,5 @@
 -- c360gen | duckdb | views of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d83fdb52b24248bb1f20d772a82246da0364f4d5371bc2b9d8812069662ab35
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57d88b2c7a9a00a1144d9adc1dbc57e3b9e94b0794a6d09ca8c480fdd8554ca7
 
 CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS
 SELECT
@@ -122,7 +122,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 965d2fbadc3c1fdf450ef2706da8c742590cd25b9d1393ee3885e612b027ac5e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 418bdff9b1eb49b8b71138cf3b2b06afd21df5520730351baba6506eaf22daf2
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -103,6 +103,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 31334423a2b0c82ab84cd9532ac9b3e8bcd72cf811575e6700d1fe0f0a1082d3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6e4c4c279893e84c4615b85f9aa213cf107db3fe031aea0632d24fa047f87d2
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -107,6 +107,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION

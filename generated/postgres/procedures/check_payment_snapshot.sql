@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d5442f7ac924c5d5cf3d246b6290b86367cc1451bd4b09f8af5280be33ccc4b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b47942be2abcc02dd45ee8864e85af49d4ca3cc69398ac28a5de270bc64e1332
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -107,6 +107,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 118449b3c1dc212f9b025f52ea09dee81a67f6a344a70885164d69545919ce50
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37c286ef1c7b983349ef3cd413a0898cdd09d105327a2ba87fe60dd00d7e63de
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -8,8 +8,8 @@
 --   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
 --        does it
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -23,6 +23,7 @@ DECLARE
     v_rewind_to TIMESTAMPTZ := p_to;
     v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
     v_kept_watermark TIMESTAMPTZ;
+    v_unknown_rows BIGINT;
     v_removed_rows BIGINT;
     v_reopened_rows BIGINT;
     v_kept_as_of TIMESTAMPTZ;
@@ -64,40 +65,60 @@ BEGIN
                 HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
         END IF;
 
+        -- What a run did that is not in the log any more cannot be taken back.
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          (
+            h.valid_from > v_rewind_to
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > v_rewind_to
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+        INTO v_unknown_rows;
+
+        -- A part of it would stay.
+        IF v_unknown_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+        END IF;
+
         -- Count what the runs after that instant have done.
         SELECT
-          COUNT(
-            CASE
-              WHEN h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS removed_rows,
-          COUNT(
-            CASE
-              WHEN h.closed_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              AND NOT h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS reopened_rows
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
         FROM snapshots.customer_snapshot AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS c
+          ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
 
         -- Remove the versions that later runs opened.
@@ -153,6 +174,7 @@ BEGIN
            SET status = 'succeeded',
                updated_rows = v_reopened_rows,
                deleted_rows = v_removed_rows,
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION

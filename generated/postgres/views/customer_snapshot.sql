@@ -1,5 +1,5 @@
 -- c360gen | postgres | views of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d08e8531ff70e084ee31ba8b896dc010d1e280decd69b19180109dad32dccc47
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 19c128ae3e0f92837b6198772802884d53bcd981ed4d1df86d47ab4fa07f5e49
 
 CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS
 SELECT
@@ -170,7 +170,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | views of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bdfa93acc2b50f303100a44790a10d6450290851e8f36839b005f87b748fa2c4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3b45043b9cf51fd5c6bc401da0d6b873f47cd1964b0768f3726919ce5e628cf0
 
 CREATE OR REPLACE VIEW snapshots.order_snapshot_current AS
 SELECT
@@ -161,7 +161,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
 

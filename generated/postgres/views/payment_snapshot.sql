@@ -1,5 +1,5 @@
 -- c360gen | postgres | views of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 63b4cd074a4b15da4e183bb64801925da1d7096ec321d15ae72d170602ff671a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a8e69e6fc8adc1531cf0e35ccfe30d8cfe4b79bcf8753afa439fc8009b30abec
 
 CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS
 SELECT
@@ -161,7 +161,7 @@ GROUP BY
 
 COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
 
-COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted or overlap, gap or orphan.';
 
 COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eea9a6f3593de5e418b876680221ad49b5ac7111d9114f7e66d352f515162db8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 008ec6ab49da89d6eb8ddbc5e5813271459f01d24356fcb11173b099e3b9f372
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -13,8 +13,8 @@ $$
 --      a dry run: it counts what it would do, and logs that
 -- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -29,6 +29,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
   v_removed_rows NUMBER(18, 0) DEFAULT NULL;
   v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
   v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -69,6 +70,47 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snapshots.order_snapshot AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snapshots.order_snapshot: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that the log has not'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
   -- Count what the runs after that instant have done.
   SELECT
     q.removed_rows,
@@ -78,38 +120,25 @@ BEGIN
     :v_reopened_rows
   FROM (
     SELECT
-      COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS removed_rows,
-      COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS reopened_rows
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
     FROM C360.snapshots.order_snapshot AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
   ) AS q;
 
   -- Remove the versions that later runs opened.

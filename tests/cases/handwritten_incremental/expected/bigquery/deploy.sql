@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7005173e0cccddf1c3175dd884a3c62a0e75e6ac2ee9776c85185861297d4e7f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c2a95dde6def3bdd607cb9875e34c9245517dbfa4a979bc08e1de690c474ffb9
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -25,7 +25,7 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),

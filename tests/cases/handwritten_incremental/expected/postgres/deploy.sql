@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f681159968adec57d968b443b1cfa742a6e82b64e86c5be2be9abcf5d55af1c5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 860bda1070eb7b7cb68ad9d8051f428ede4fa0565a624a54c8f01937275de509
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -160,12 +160,15 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
-        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+        ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l
        SET window_start = p_window_start,
            window_end = p_window_end
-     WHERE l.run_id = p_run_id;
+     WHERE l.run_id = p_run_id AND l.node = p_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is not an open run of this session', p_run_id);
+    END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
@@ -222,6 +225,7 @@ AS $$
            message = p_message,
            detail = p_detail
      WHERE run_id = p_run_id
+       AND backend_pid = pg_backend_pid()
        AND status IN ('running', 'abandoned');
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
@@ -810,7 +814,8 @@ AS $$
     DELETE FROM c360_control.run_log AS l
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
-       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+       AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8e06651ce72bc7ebcb674bd22e0abb09ba5a51b913eec737f486dd4ef4a0ecc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a44b1f0174eeb7f76aa950b4037ce8a80fa9fe6f4e5c921d0a95755b1ef48a82
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -30,7 +30,7 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -629,7 +629,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20f257815aa4b543db9a9d6898174f4ed77042eba7b1ce3dafd1b0ea962e50c2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8d07850e044c7aef4f787c5245236dac4d9b793d3f21e65483d9b6a6e8559c66
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -301,7 +301,7 @@ GROUP BY
 
 COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
 
-COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
 

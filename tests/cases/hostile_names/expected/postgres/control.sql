@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 49609969c881f66cda7747e3585d99ce8da857ea287d554ef3d37e0d6752c203
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d6347aa0911ea6dfdd86f749ced9063dc996a8eef856166540738af496673174
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -120,12 +120,15 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
-        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+        ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l
        SET window_start = p_window_start,
            window_end = p_window_end
-     WHERE l.run_id = p_run_id;
+     WHERE l.run_id = p_run_id AND l.node = p_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is not an open run of this session', p_run_id);
+    END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
@@ -182,6 +185,7 @@ AS $$
            message = p_message,
            detail = p_detail
      WHERE run_id = p_run_id
+       AND backend_pid = pg_backend_pid()
        AND status IN ('running', 'abandoned');
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;

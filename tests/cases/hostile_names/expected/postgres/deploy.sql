@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2a0683ec5a1e0dab55221a111c33017bb31633d53cfd02bdbcb170fd03f74b5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e87742fbf61f7728f5c50638ad6b6e41e26fd34f42927b036e19e268bbe184e0
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -161,12 +161,15 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
-        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+        ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l
        SET window_start = p_window_start,
            window_end = p_window_end
-     WHERE l.run_id = p_run_id;
+     WHERE l.run_id = p_run_id AND l.node = p_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('%s is not an open run of this session', p_run_id);
+    END IF;
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
@@ -223,6 +226,7 @@ AS $$
            message = p_message,
            detail = p_detail
      WHERE run_id = p_run_id
+       AND backend_pid = pg_backend_pid()
        AND status IN ('running', 'abandoned');
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
@@ -540,7 +544,7 @@ GROUP BY
 
 COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
 
-COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
 
@@ -1724,6 +1728,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -1760,8 +1765,8 @@ REVOKE ALL ON PROCEDURE c360_control.check_user() FROM PUBLIC;
 --   CALL c360_control.rewind_user('2026-01-31 02:00:00+00', p_dry_run => false);
 --        does it
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -1775,6 +1780,7 @@ DECLARE
     v_rewind_to TIMESTAMPTZ := p_to;
     v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
     v_kept_watermark TIMESTAMPTZ;
+    v_unknown_rows BIGINT;
     v_removed_rows BIGINT;
     v_reopened_rows BIGINT;
     v_kept_as_of TIMESTAMPTZ;
@@ -1816,40 +1822,60 @@ BEGIN
                 HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
         END IF;
 
+        -- What a run did that is not in the log any more cannot be taken back.
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snap."user" AS h
+        WHERE
+          (
+            h.valid_from > v_rewind_to
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > v_rewind_to
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+        INTO v_unknown_rows;
+
+        -- A part of it would stay.
+        IF v_unknown_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that are not in the log', c_node, v_unknown_rows, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+        END IF;
+
         -- Count what the runs after that instant have done.
         SELECT
-          COUNT(
-            CASE
-              WHEN h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS removed_rows,
-          COUNT(
-            CASE
-              WHEN h.closed_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              AND NOT h.opened_run_id IN (
-                SELECT
-                  r.run_id
-                FROM c360_control.run_log AS r
-                WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
-              )
-              THEN 1
-            END
-          ) AS reopened_rows
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
         FROM snap."user" AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        ) AS c
+          ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
 
         -- Remove the versions that later runs opened.
@@ -1905,6 +1931,7 @@ BEGIN
            SET status = 'succeeded',
                updated_rows = v_reopened_rows,
                deleted_rows = v_removed_rows,
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION
@@ -1945,7 +1972,8 @@ AS $$
     DELETE FROM c360_control.run_log AS l
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
-       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+       AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ff3e39b20247dd1390451b95da0b00ed5786a47b5e6816dcb521a8408ee5846
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 65609eef5cc7176aac9a10865628ac7b9ced729d099d6fcbcad77daaf45ac81d
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -31,7 +31,7 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -1533,8 +1533,8 @@ $$
 --      a dry run: it counts what it would do, and logs that
 -- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
 --      does it
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -1549,6 +1549,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
   v_removed_rows NUMBER(18, 0) DEFAULT NULL;
   v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
   v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -1589,6 +1590,47 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snap."USER" AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snap.user: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that are not in the log'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
   -- Count what the runs after that instant have done.
   SELECT
     q.removed_rows,
@@ -1598,38 +1640,25 @@ BEGIN
     :v_reopened_rows
   FROM (
     SELECT
-      COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS removed_rows,
-      COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM C360.c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > :v_rewind_to
-          )
-          THEN 1
-        END
-      ) AS reopened_rows
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
     FROM C360.snap."USER" AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
   ) AS q;
 
   -- Remove the versions that later runs opened.
@@ -1710,7 +1739,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log

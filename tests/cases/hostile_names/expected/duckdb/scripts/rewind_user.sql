@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3408772f89cd6a296a34f81d2665198102f89d185116a1d6a19c7c203fcaa640
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ffb7260f7286916a2402154f7b1c9332abf50b0033197d64986d1c2a4604a9f
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -7,8 +7,8 @@
 --   SET VARIABLE rewind_to = …;
 --   SET VARIABLE dry_run = false;  -- otherwise it counts what it would do, and logs that
 --
--- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
---          the runs that are undone are marked in the log
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
@@ -46,40 +46,66 @@ SELECT
     ))
 WHERE GETVARIABLE('kept_as_of') IS NULL;
 
+-- What a run did that is not in the log any more cannot be taken back.
+SET VARIABLE counted = (
+    SELECT
+      {'unknown_rows': COUNT(*)}
+    FROM snap."user" AS h
+    WHERE
+      (
+        h.valid_from > GETVARIABLE('rewind_to')
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > GETVARIABLE('rewind_to')
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+        )
+      )
+);
+SET VARIABLE unknown_rows = getvariable('counted').unknown_rows;
+
+-- A part of it would stay.
+SELECT
+    error(concat(
+        'ZC018 snap.user: ',
+        GETVARIABLE('unknown_rows'),
+        ' versions began or ended after ',
+        GETVARIABLE('rewind_to'),
+        ' by runs that are not in the log',
+        '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
+    ))
+WHERE GETVARIABLE('unknown_rows') > 0;
+
 -- Count what the runs after that instant have done.
 SET VARIABLE counted = (
     SELECT
-      {'removed_rows': COUNT(
-        CASE
-          WHEN h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-          )
-          THEN 1
-        END
-      ), 'reopened_rows': COUNT(
-        CASE
-          WHEN h.closed_run_id IN (
-            SELECT
-              r.run_id
-            FROM c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-          )
-          AND NOT h.opened_run_id IN (
-            SELECT
-              r.run_id
-            FROM c360_control.run_log AS r
-            WHERE
-              r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-          )
-          THEN 1
-        END
-      )}
+      {'removed_rows': COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END), 'reopened_rows': COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END)}
     FROM snap."user" AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+    ) AS c
+      ON c.run_id = h.closed_run_id
 );
 SET VARIABLE removed_rows = getvariable('counted').removed_rows;
 SET VARIABLE reopened_rows = getvariable('counted').reopened_rows;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | views of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6994149ec3cf8a23aed4560d7cd9b47ea3b4b39f5b5e55b33c9adfe9d0ff9728
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b5e846b7cc6389432c4820c575abda54257db14693589d85372b96fd29eef21
 
 CREATE OR REPLACE VIEW snap.user_current AS
 SELECT
@@ -112,7 +112,7 @@ GROUP BY
 
 COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
 
-COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d0095c93a2b20f0ef64825c50b7bd582fac47c946ab3992fc9046f72ce9a8af
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f2480fbd2f1af79adbe241069d3d4b2b1663ab7f4d95abfd1e7bb512d909c59
 
 -- Fails when the history user is not sound.
 --
@@ -103,6 +103,7 @@ BEGIN
         END IF;
         UPDATE c360_control.run_log AS l
            SET status = 'succeeded',
+               message = NULL,
                finished_at = clock_timestamp()
          WHERE l.run_id = v_run_id;
     EXCEPTION

@@ -1,5 +1,5 @@
 -- c360gen | postgres | views of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 45ed7aefcf071bbe537db60a7fda8301323a35a4ce309a7af537b614cd578604
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0678bb77ff1a670ae88e3e5db9dc30986ae840524954b7aaa68d10c8fccbb517
 
 CREATE OR REPLACE VIEW snap.user_current AS
 SELECT
@@ -148,7 +148,7 @@ GROUP BY
 
 COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
 
-COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted or overlap.';
 
 COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5a83559525113890ae1a4f81ca25e1d4500106b6a4bebadc95f3985836a08970
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0c8af96f18089613df75abf10ec58affb52682669c712aee73db2cfcac0c3fcf
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
 COPY GRANTS
@@ -10,7 +10,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
