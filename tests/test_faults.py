@@ -29,9 +29,13 @@ NODES = {
     "append": ("events", "int.events"),
     "kinds/checked": ("checked", "snap.checked"),
     "kinds/lines": ("lines", "int.lines"),
+    "kinds/days": ("days", "int.days"),
+    "kinds/months": ("months", "int.months"),
     "kinds/whole": ("whole", "int.whole"),
+    "feed_kinds/remembered": ("remembered", "snap.remembered", "snap.remembered_observations"),
+    "feed_kinds/copied": ("copied", "snap.copied"),
 }
-"""Every strategy: the case, and after a slash which node of it."""
+"""Every strategy: the case, and after a slash which node of it; the node, and the tables that it writes."""
 
 
 def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> World:
@@ -45,12 +49,15 @@ def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> Wor
 
 
 def state(found: World, case: str) -> list[Any]:
-    """The target, and what was committed of watermarks."""
-    rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {NODES[case][1]}")))]
+    """The target, and what was committed of watermarks and windows."""
+    rows: list[Any] = [sorted(map(str, found.rows(f"SELECT * FROM {table}"))) for table in NODES[case][1:]]
     if isinstance(found, Interpreted):
         rows.append(sorted(map(str, found.rows("SELECT node, cursor_value, as_of FROM c360_control.watermark"))))
     else:
         rows.append(sorted(map(str, found.rows("SELECT node, watermark, last_as_of FROM c360_control.state"))))
+    rows.append(
+        sorted(map(str, found.rows("SELECT node, window_start, loaded_as_of FROM c360_control.windows WHERE loaded_as_of IS NOT NULL")))
+    )
     return rows
 
 
@@ -77,6 +84,9 @@ def test_every_statement_of_a_warehouse(case: str, engine: str, kind: str, world
                 assert len(statuses) >= number - 1, f"statement {number} failed, and the log does not tell"
         except Killed:
             assert state(found, case) == before, f"the session died at statement {number}, and something was written"
+            if number > 1:
+                status = found.rows("SELECT status FROM c360_control.run_log ORDER BY logged_at DESC LIMIT 1")
+                assert status == [("running",)], f"the session died at statement {number}, and the log does not tell"
         else:
             break
         assert number < 60
@@ -90,7 +100,7 @@ def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], Wor
     """A script that stops anywhere leaves the tables as they were, and a row that the next run calls abandoned."""
     found = prepared(world, case, "duckdb")
     assert isinstance(found, Embedded)
-    node, table = NODES[case]
+    node, table = NODES[case][:2]
     statements = duckdb.extract_statements(text_of(found.build, f"scripts/run_{node}.sql"))
     before = state(found, case)
     last = max(i for i, s in enumerate(statements) if s.query.strip().upper().startswith("COMMIT"))

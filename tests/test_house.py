@@ -21,7 +21,7 @@ from tests.worlds import manifest_of, text_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "c360gen"
-CONTROL = ("run_log", "state", "release", "watermark", "lock", "pg_", "run_health", "run_status", "cron.")
+CONTROL = ("run_log", "windows", "window_log", "state", "release", "watermark", "lock", "pg_", "run_health", "run_status", "cron.")
 
 
 def test_help_imports_neither_sqlglot_nor_pydantic() -> None:
@@ -89,7 +89,10 @@ def test_every_operation_is_said_by_every_dialect(name: str) -> None:
 
 
 def test_every_strategy_is_a_word_of_the_specs() -> None:
-    assert set(strategies.names()) == {"timestamp", "check", "merge", "append", "delete_insert", "view", "table"}
+    assert set(strategies.names()) == {
+        "timestamp", "check", "changelog", "daily_copies", "merge", "append", "delete_insert", "insert_overwrite", "microbatch",
+        "view", "table",
+    }  # fmt: skip
 
 
 def test_no_file_of_the_output_tells_when_or_where_it_was_made(project: Callable[[Path], LoadedProject]) -> None:

@@ -26,9 +26,10 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
         here = f"step {number}: {step.get('because', '')}"
         for statement in step.get("sql", []):
             found.sql(statement)
-        before = contents(found, scenario) if step.get("fails") or step.get("changes") is False else None
-        for node in step.get("run", scenario["run"]):
-            message = found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
+        before = contents(found, scenario) if must_not_write(step) else None
+        messages = [found.run(n, str(step["as_of"]), bool(step.get("full_refresh"))) for n in runs_of(step, scenario)]
+        messages += [found.task(t["action"], t["node"], t.get("with", {}), bool(t.get("apply"))) for t in step.get("tasks", [])]
+        for message in messages:
             wanted = step.get("fails")
             assert bool(message) == bool(wanted), f"{here}: {message or 'it succeeded'}"
             for part in wanted or []:
@@ -41,10 +42,14 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert rows == sorted(([plain(v) for v in row] for row in expected["rows"]), key=repr), f"{here}: {table}"
         for node, counters in step.get("counted", {}).items():
             assert last_run(found, node, list(counters)) == {k: plain(v) for k, v in counters.items()}, f"{here}: {node}"
+        for node, windows in step.get("loaded", {}).items():
+            assert loaded(found, node) == [[plain(v) for v in window] for window in windows], f"{here}: {node}"
 
 
 @pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
-@pytest.mark.parametrize("case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental"])
+@pytest.mark.parametrize(
+    "case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental", "maintenance", "microbatch_failed"]
+)
 def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
     """`form: scripts`: the same days without a single procedure."""
     spec = (CASES / case / "specs" / "p.yml").read_text(encoding="utf-8")
@@ -55,9 +60,20 @@ def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str]
     test_scenario(tmp_path, engine, world)
 
 
+def runs_of(step: dict[str, Any], scenario: dict[str, Any]) -> list[str]:
+    """The nodes that a step runs: those it names, else, unless it calls tasks instead, those of the scenario."""
+    found: list[str] = step.get("run", [] if step.get("tasks") else scenario["run"])
+    return found
+
+
+def must_not_write(step: dict[str, Any]) -> bool:
+    """A run that fails writes nothing; `partly`: the windows before the one that fails stay."""
+    return step.get("changes") is False or bool(step.get("fails") and not step.get("partly"))
+
+
 def read(found: World, table: str, columns: list[str]) -> list[list[Any]]:
     quoted = ", ".join('"' + c.replace('"', '""') + '"' for c in columns)
-    return sorted(([plain(v) for v in row] for row in found.rows(f"SELECT {quoted} FROM {table}")), key=repr)
+    return sorted(([plain(v) for v in row] for row in found.rows(f"SELECT {quoted} FROM {found.function(table)}")), key=repr)
 
 
 def contents(found: World, scenario: dict[str, Any]) -> dict[str, list[Any]]:
@@ -66,7 +82,16 @@ def contents(found: World, scenario: dict[str, Any]) -> dict[str, list[Any]]:
 
 def last_run(found: World, node: str, counters: list[str]) -> dict[str, Any]:
     query = (
-        f"SELECT {', '.join(counters)} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' ORDER BY as_of DESC LIMIT 1"
+        f"SELECT {', '.join(counters)} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' "
+        f"ORDER BY {found.logged_last} DESC LIMIT 1"
     )
     (row,) = found.rows(query)
     return {c: plain(v) for c, v in zip(counters, row, strict=True)}
+
+
+def loaded(found: World, node: str) -> list[list[Any]]:
+    """The windows that the last run of a microbatch loaded, in their order: start, rows read, inserted, deleted."""
+    last = f"(SELECT MAX(as_of) FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded')"
+    columns = "window_start, source_rows, inserted_rows, deleted_rows"
+    rows = found.rows(f"SELECT {columns} FROM c360_control.run_log WHERE node = '{node}' AND status = 'succeeded' AND as_of = {last}")
+    return sorted([plain(v) for v in row] for row in rows)

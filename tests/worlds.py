@@ -18,6 +18,9 @@ NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 class World(Protocol):
+    logged_last: str
+    """The column of the run log by which the last row is known."""
+
     def sql(self, text: str) -> None:
         """SQL that DuckDB and Postgres both know, for sources."""
 
@@ -28,7 +31,19 @@ class World(Protocol):
     def run(self, node: str, as_of: str | None = None, full_refresh: bool = False) -> str:
         """ "" when the run succeeded, else its message."""
 
+    def function(self, call: str) -> str:
+        """`snap.history_as_of('2026-01-01 00:00:00')`, its instants typed as this engine has them."""
+
+    def task(self, action: str, node: str, arguments: dict[str, Any], apply: bool) -> str:
+        """Check, rewind or erase; "" when it succeeded, else its message."""
+
     def close(self) -> None: ...
+
+
+def task_of(manifest: dict[str, Any], action: str, node: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of a node and of its task."""
+    entry = next(n for n in manifest["nodes"] if n["name"] == node)
+    return entry, next(t for t in entry["tasks"] if t["action"] == action)
 
 
 def manifest_of(build: Build) -> dict[str, Any]:
@@ -52,6 +67,8 @@ def source_tables(manifest: dict[str, Any], time: str) -> list[str]:
 
 class Embedded:
     """DuckDB and Postgres: the engines that this project runs itself."""
+
+    logged_last = "run_id"
 
     def __init__(self, build: Build, database: str):
         self.build, self.manifest = build, manifest_of(build)
@@ -78,12 +95,23 @@ class Embedded:
         script = text_of(self.build, entry["script"]) if entry["script"] else None
         return self.session.run(entry, script, as_of and f"{as_of}+00", full_refresh).message
 
+    def function(self, call: str) -> str:
+        return re.sub(r"'([^']*)'", r"TIMESTAMPTZ '\1+00'", call)
+
+    def task(self, action: str, node: str, arguments: dict[str, Any], apply: bool) -> str:
+        entry, task = task_of(self.manifest, action, node)
+        script = text_of(self.build, task["script"]) if task["script"] else None
+        given = {k: f"{v}+00" if k == "to" else v for k, v in arguments.items()}
+        return self.session.task(entry, task, script, given, apply).message
+
     def close(self) -> None:
         self.session.close()
 
 
 class Interpreted:
     """Snowflake and BigQuery: the text of their procedures in the interpreter."""
+
+    logged_last = "logged_at"
 
     def __init__(self, build: Build):
         self.build, self.manifest = build, manifest_of(build)
@@ -102,6 +130,13 @@ class Interpreted:
     def deploy(self) -> None:
         self.warehouse.install(text_of(self.build, "deploy.sql"))
 
+    def manifest_tables(self) -> list[str]:
+        """The sources and control tables that a run reads and writes, besides the tables of nodes."""
+        sources = [f'{s["schema"]}.{s["name"]}' for s in self.manifest["sources"]]
+        control = self.manifest["control_schema"]
+        locks = [f"{control}.lock_{n['name']}" for n in self.manifest["nodes"] if n["run"]]
+        return [*sources, f"{control}.run_log", f"{control}.watermark", *locks]
+
     def arguments(self, node: str, as_of: str | None, full_refresh: bool) -> list[object]:
         entry = next(n for n in self.manifest["nodes"] if n["name"] == node)
         time = as_of and (f"{as_of}+00" if self.dialect == "bigquery" else as_of)
@@ -118,6 +153,26 @@ class Interpreted:
                 self.warehouse.script(text)
                 return ""
             self.warehouse.call(f"{self.manifest['control_schema']}.run_{node}", *self.arguments(node, as_of, full_refresh))
+        except Failure as failure:
+            return str(failure)
+        return ""
+
+    def function(self, call: str) -> str:
+        return re.sub(r"'([^']*)'", r"TIMESTAMPTZ '\1+00'" if self.dialect == "bigquery" else r"TIMESTAMP '\1'", call)
+
+    def task(self, action: str, node: str, arguments: dict[str, Any], apply: bool) -> str:
+        _, task = task_of(self.manifest, action, node)
+        zone = "+00" if self.dialect == "bigquery" else ""
+        given: list[object] = [f"{v}{zone}" if k == "to" else v for k, v in arguments.items()]
+        try:
+            if task["script"]:
+                text = text_of(self.build, task["script"])
+                for name, value in zip(arguments, given, strict=True):
+                    text = re.sub(rf"(p_{name} [^;]*? DEFAULT) NULL", rf"\1 '{value}'", text)
+                self.warehouse.script(text.replace("p_dry_run BOOLEAN DEFAULT TRUE", f"p_dry_run BOOLEAN DEFAULT {not apply}")
+                                      .replace("p_dry_run BOOL DEFAULT TRUE", f"p_dry_run BOOL DEFAULT {not apply}"))  # fmt: skip
+                return ""
+            self.warehouse.call(f"{self.manifest['control_schema']}.{action}_{node}", *given, *([not apply] if task["dry_run"] else []))
         except Failure as failure:
             return str(failure)
         return ""

@@ -12,9 +12,11 @@ COMMANDS = {
     "build": "Generate the SQL of targets.",
     "check": "Compare the generated SQL on disk with the specs.",
     "deploy": "Run deploy.sql of a target in a database.",
+    "history": "Check a history, rewind it, erase a person.",
     "init": "Begin a project in a folder.",
     "ls": "List what a selection matches.",
     "run": "Run nodes in a database.",
+    "status": "Show how fresh nodes are, and how their runs ended.",
     "validate": "Check the specs; write nothing.",
     "verify": "Let parsers and engines judge the generated SQL.",
 }

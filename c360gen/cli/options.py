@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -82,6 +83,17 @@ def database_of(database: str | None, dialect: str) -> str:
     if database is None and dialect == "duckdb":
         raise click.UsageError("name a DuckDB file with --database, or in C360GEN_DATABASE")
     return database or os.environ.get("DATABASE_URL", "") if dialect == "postgres" else str(database)
+
+
+def instant(text: str | None, option: str) -> str | None:
+    """A time as people write it, UTC where it names no zone."""
+    if text is None:
+        return None
+    try:
+        found = dt.datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is not a time such as 2026-01-31T02:00:00 (UTC)", param_hint=option) from None
+    return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat(sep=" ")
 
 
 def control_schema(made: Build) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def command(
     job: str | None, selection: str | None, as_of: str | None, full_refresh: bool, target_name: str, database: str | None,
     specs: Path, out: Path,
 ) -> None:  # fmt: skip
-    as_of = _instant(as_of)
+    as_of = options.instant(as_of, "--as-of")
     if job and selection:
         raise click.UsageError("--job and --select exclude each other")
     loaded = options.project(specs)
@@ -53,17 +52,6 @@ def command(
     finally:
         session.close()
     _report(runs, len(nodes))
-
-
-def _instant(text: str | None) -> str | None:
-    """A time as people write it, UTC where it names no zone."""
-    if text is None:
-        return None
-    try:
-        found = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise click.BadParameter(f"'{text}' is not a time such as 2026-01-31T02:00:00 (UTC)", param_hint="--as-of") from None
-    return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat(sep=" ")
 
 
 def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: str | None) -> list[dict[str, Any]]:

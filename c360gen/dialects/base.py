@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
-from c360gen.ops.program import Job, Program
+from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -99,6 +99,8 @@ class Dialect:
                 node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
             elif isinstance(node, exp.Literal) and node.meta.get("instant"):
                 node.replace(exp.Literal.string(self.instant(node.name)))
+            elif isinstance(node, exp.Ordered) and node.meta.get("never_null"):
+                node.set("nulls_first", self._nulls_come_first(bool(node.args.get("desc"))))
             elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
                 node.replace(said)
         for table in list(root.find_all(exp.Table)):
@@ -116,6 +118,11 @@ class Dialect:
         lowered: exp.Expr = root.this
         lowered.pop()
         return lowered
+
+    def _nulls_come_first(self, descending: bool) -> bool:
+        """Where this engine puts NULLs when nothing is said: what never is NULL needs no words about it."""
+        ordering = sqlglot.Dialect.get_or_raise(self.name).NULL_ORDERING
+        return ordering == ("nulls_are_large" if descending else "nulls_are_small")
 
     def _place(self, node: exp.Table, kind: str, address: Address) -> None:
         made = self.stage_table_name(address) if kind == "stage" else self.table(address)
@@ -211,11 +218,55 @@ class Dialect:
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
         raise NotImplementedError
 
+    def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
+        """The procedure, or script, that a person calls."""
+        raise NotImplementedError
+
+    def task_values(self, task: Task, names: Names) -> dict[str, Any]:
+        """What the shells of all dialects need of a task."""
+        flag = self.type(types.BOOLEAN)
+        declared = [(f"p_{p}", self.type(t)) for p, _, t in task.parameters]
+        label = self.label(names.node(task.node))
+        return {
+            "name": self.path(names.own(task.name)), "node": self.string_escape(label), "action": task.action, "dry_run": task.dry_run,
+            "summary": task.summary, "rules": task.rules, "description": self.string_escape(task.summary),
+            "codes": [(c, GUARDS[c]) for c in sorted({*task.guards, "ZC006", "ZC008"} if task.dry_run else {*task.guards, "ZC008"})],
+            "arguments": [(v, self.type(t), f"p_{p}") for p, v, t in self.task_arguments(task)],
+            "parameters": [f"{n} {t}" for n, t in declared] + ([self.flag_parameter(flag)] if task.dry_run else []),
+            "signature": [t for _, t in declared] + ([flag] if task.dry_run else []),
+            "example": ", ".join(self.example(t) for _, _, t in task.parameters),
+            "variables": [(self.variable(v).name, self.variable_type(v)) for v in task.variables],
+            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in task.steps),
+            "has_rows": any(isinstance(s, Write) and s.expected is not None for s in task.steps),
+        }  # fmt: skip
+
+    def task_arguments(self, task: Task) -> list[tuple[str, str, exp.DataType]]:
+        """(argument, what the variable is called here, type)."""
+        return [(p, f"v_{v}", t) for p, v, t in task.parameters]
+
+    def flag_parameter(self, type_: str) -> str:
+        return f"p_dry_run {type_} DEFAULT TRUE"
+
+    def example(self, type_: exp.DataType) -> str:
+        """A value to show in a comment."""
+        if type_.this is T.TIMESTAMPTZ:
+            return f"'{self.instant('2026-01-31 02:00:00+00')}'"
+        return "4711" if type_.this in types.NUMBERS else "'4711'"
+
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         raise NotImplementedError
 
     def control(self, names: Names) -> list[Piece]:
         raise NotImplementedError
+
+    def prune(self, names: Names) -> list[Piece]:
+        """What removes old rows of the run log; a person or a scheduler calls it."""
+        values = {
+            "control": self.schema_path(names), "name": self.path(names.own("prune_run_log")),
+            "run_log": self.path(names.own("run_log")), "watermark": self.path(names.own("watermark")),
+            "state": self.path(names.own("state")), "days": -(-names.project.project.run_log_retention // 86400),
+        }  # fmt: skip
+        return [self.shell("prune_script.sql.j2" if self.scripted(names) else "prune.sql.j2", values)]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         """What opens deploy.sql: a guard that refuses a database in another released state."""
@@ -241,6 +292,29 @@ class Dialect:
     def signature(self, program: Program) -> list[tuple[str, str]]:
         found = [("p_as_of", self.type(types.TIMESTAMPTZ))]
         return [*found, ("p_full_refresh", self.type(types.BOOLEAN))] if program.full_refresh else found
+
+    def function_parameters(self, op: CreateTableFunction) -> str:
+        """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
+        return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
+
+    def functions(self, names: Names) -> list[str]:
+        """Every table function, with the types of its arguments: schema.history_as_of(TIMESTAMPTZ)."""
+        time = self.type(types.TIMESTAMPTZ)
+        return [
+            f"{self.path(names.node(n.name, name))}({', '.join([time] * count)})"
+            for n in names.project.nodes.values() for name, count in n.functions.items()
+        ]  # fmt: skip
+
+    def windows(self, program: Program) -> dict[str, object] | None:
+        """What a shell needs to know of a program's windows; None where it has none."""
+        if (found := program.windows) is None:
+            return None
+        begin = self.instant(f"{found.begin:%Y-%m-%d %H:%M:%S}+00")
+        return {"size": found.size, "begin": self.string_escape(begin), "lookback": found.lookback}
+
+    def own_codes(self, program: Program) -> set[str]:
+        """The guards that every shell has itself: over the time of the run."""
+        return {"ZC005", "ZC015"} if program.windows else {"ZC005"}
 
     def scripted(self, names: Names) -> bool:
         """Whether a run is a script to be executed, not a procedure to be called: by choice, or because the engine has none."""

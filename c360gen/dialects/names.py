@@ -59,6 +59,8 @@ class Names:
             source = self.project.sources[name]
             database = (source.database or self.database) if self.database or self.target.dialect != "postgres" else None
             return Address(database, source.schema, source.identifier)
-        if kind == "quarantine":
-            return self.node(name, f"{self.project.nodes[name].identifier}_quarantine")
+        if kind == "control":
+            return self.own(name)
+        if kind in ("quarantine", "observations"):
+            return self.node(name, f"{self.project.nodes[name].identifier}_{kind}")
         return self.own(f"{kind}_{name}")

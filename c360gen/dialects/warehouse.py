@@ -10,7 +10,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import StageTable
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -43,6 +43,8 @@ class Warehouse(Dialect):
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "lock": self.control_path(names, f"lock_{program.node}"), "node": self.string_escape(label),
             "spec_hash": self.string_escape(spec_hash), "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program), "window_log": self.control_path(names, "window_log"),
+            "known_windows": self.control_path(names, "windows"),
             "full_refresh": program.full_refresh, "summary": program.summary, "rules": program.rules,
             "description": self.string_escape(program.summary), "text": self.text_type, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in counted],
@@ -51,9 +53,22 @@ class Warehouse(Dialect):
             "steps": [self.step(s, names, label) for s in program.steps],
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
+
+    def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.label(names.node(task.node))
+        counters = [n for n in COUNTERS if n in task.counters]
+        values = {
+            **self.task_values(task, names), "spec_hash": self.string_escape(spec_hash),
+            "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
+            "lock": self.control_path(names, f"lock_{task.node}"), "time": self.type(types.TIMESTAMPTZ),
+            "variables": [(f"v_{v}", self.variable_type(v)) for v in task.variables],
+            "steps": [self.step(s, names, label) for s in task.steps],
+            "counters": counters, "counted": [self.lower(task.counters[n], names) for n in counters],
+        }  # fmt: skip
+        return [self.shell("task_script.sql.j2" if self.scripted(names) else "task.sql.j2", values)]
 
     def variable_type(self, name: str) -> str:
         return self.count_type if symbols.VARIABLES[name] == "bigint" else super().variable_type(name)
@@ -96,7 +111,8 @@ class Warehouse(Dialect):
     def control(self, names: Names) -> list[Piece]:
         values = {
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
-            "run_status": self.control_path(names, "run_status"), "counters": COUNTERS,
+            "run_status": self.control_path(names, "run_status"), "node_status": self.control_path(names, "node_status"),
+            "window_log": self.control_path(names, "window_log"), "windows": self.control_path(names, "windows"), "counters": COUNTERS,
         }  # fmt: skip
         return [self.shell("control.sql.j2", values)]
 
@@ -120,5 +136,5 @@ class Warehouse(Dialect):
         return [
             self.path(names.node(n.name, i))
             for n in names.project.nodes.values()
-            for i in ([n.identifier, f"{n.identifier}_current"] if n.kind == "snapshot" else [n.identifier])
+            for i in (n.identifier, *n.views)
         ]

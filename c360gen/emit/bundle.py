@@ -54,10 +54,18 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         make = partial(dialect.procedure, program, names, identity.meaning(node, dialect.name))
         pieces = _said(node, dialect, diagnostics, make)
         runs.append(_Part(f"{folder}/run_{name}.sql", f"run of {_label(names, name)}", pieces, _origin(node)))
+    for name, plan in plans.items():
+        for task in plan.tasks:
+            node = project.nodes[name]
+            make = partial(dialect.task, task, names, identity.meaning(node, dialect.name))
+            path = f"{folder}/{task.name}.sql"
+            runs.append(_Part(path, f"{task.action} of {_label(names, name)}", _said(node, dialect, diagnostics, make), _origin(node)))
     runs += [
         _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), _schedule_origin(names, job.schedule))
         for job in jobs if not scripted and (calls := dialect.job(job, names, programs))
     ]  # fmt: skip
+    pruned = "scripts/prune_run_log.sql" if scripted else "jobs/prune_run_log.sql"
+    runs.append(_Part(pruned, "retention of the run log", tuple(dialect.prune(names)), None))
     if not scripted:
         parts += runs
     if grants := dialect.grants(names, {} if scripted else programs, [] if scripted else jobs):
@@ -78,7 +86,7 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     out += [] if scripted else _schedules(names, dialect, diagnostics)  # a scheduler outside runs scripts, by the manifest
     if diagnostics.failed:
         return []
-    return [*out, manifest.file(names, dialect, out, programs, shape)]
+    return [*out, manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, shape)]
 
 
 def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], diagnostics: Diagnostics) -> Iterable[_Part]:
@@ -91,6 +99,11 @@ def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], dia
         if plan.helpers:
             helpers = _said(node, dialect, diagnostics, partial(_pieces, plan.helpers, None, dialect, names))
             yield _Part(f"views/{name}.sql", f"views of {_label(names, name)}", helpers, _origin(node))
+    for name, plan in plans.items():
+        if plan.views:
+            node = names.project.nodes[name]
+            pieces = _said(node, dialect, diagnostics, partial(_pieces, plan.views, None, dialect, names))
+            yield _Part(f"views/{name}_point_in_time.sql", f"{_label(names, name)} with history", pieces, _origin(node))
 
 
 def _pieces(objects: Iterable[SchemaOp], program: Program | None, dialect: Dialect, names: Names) -> list[Piece]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Feed, Node, Resolved
 from c360gen.spec.models import Target
 from c360gen.terms import types
 
@@ -23,7 +23,9 @@ def shape(project: Resolved, target: Target) -> str:
             "table": f"{target.schema_prefix}{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy,
             "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
             "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
-            "nullable_key": node.nullable_key, "quarantine": node.policies.quarantines,
+            "nullable_key": node.nullable_key, "quarantine": node.quarantines,
+            **({"observations": node.feed.rebuilds} if node.feed else {}),
+            **_used({"windows": (node.batches.event_time, node.batches.size) if node.batches else ()}),
         }
         for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
     ]  # fmt: skip
@@ -33,15 +35,29 @@ def shape(project: Resolved, target: Target) -> str:
 def meaning(node: Node, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
+    partition = (node.partition_by, node.partition_size) if node.strategy == "insert_overwrite" else ()
+    windows = dataclasses.asdict(node.batches) | {"begin": node.batches.begin.isoformat()} if node.batches else {}
+    frozen = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)] if node.strategy == "merge" else []
     return _hash({
-        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "key": node.key,
-        "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation, "updated_at": node.updated_at,
-        "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
+        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "compat": node.compat,
+        "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation,
+        "updated_at": node.updated_at, "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
         "deleted": (node.deleted_flag, node.deleted_at), "interval": (node.valid_from, node.valid_to, _instant(node.open_until)),
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
+        **({"feed": _feed(node.feed)} if node.feed else {}),
         "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
+        **_used({"frozen": frozen, "partition": partition, "windows": windows}),
     })  # fmt: skip
+
+
+def _feed(feed: Feed) -> dict[str, Any]:
+    return {**dataclasses.asdict(feed), "frozen_before": _instant(feed.frozen_before)}
+
+
+def _used(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that are not used are not hashed: a new word of the language changes nobody's hash."""
+    return {name: value for name, value in settings.items() if value}
 
 
 def _instant(at: dt.datetime | None) -> str | None:

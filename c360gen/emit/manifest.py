@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import c360gen
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.emit.files import File
-from c360gen.ops.program import Program
+from c360gen.ops.program import Program, Task
 from c360gen.project.nodes import Column, Node, Source
 from c360gen.terms import types
 
 VERSION = 1
 
 
-def file(names: Names, dialect: Dialect, files: Iterable[File], programs: Mapping[str, Program], shape: str) -> File:
+def file(
+    names: Names, dialect: Dialect, files: Iterable[File], programs: Mapping[str, Program], tasks: Mapping[str, Sequence[Task]], shape: str
+) -> File:
     project = names.project
     content: dict[str, Any] = {
         "manifest_version": VERSION,
@@ -32,7 +34,7 @@ def file(names: Names, dialect: Dialect, files: Iterable[File], programs: Mappin
         "shape": shape,
         "files": [{"path": f.path, "sha256": f.sha256, "origin": f.origin} for f in files],
         "sources": [_source(s, names, dialect) for s in project.sources.values()],
-        "nodes": [_node(n, names, dialect, programs) for n in project.nodes.values()],
+        "nodes": [_node(n, names, dialect, programs, tasks.get(n.name, ())) for n in project.nodes.values()],
         "exposures": [_exposure(e.spec.model_dump(exclude_none=True), e.depends_on) for e in project.exposures],
         "schedules": [
             {"name": s.spec.name, "cron": s.spec.cron, "timezone": s.spec.timezone, "nodes": list(s.nodes)} for s in project.schedules
@@ -53,17 +55,29 @@ def _source(source: Source, names: Names, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _node(node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Program]) -> dict[str, Any]:
+def _node(
+    node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Program], tasks: Sequence[Task]
+) -> dict[str, Any]:
     at = names.node(node.name)
     program = programs.get(node.name)
     return {
         "id": node.id, "name": node.name, "resource_type": "snapshot" if node.kind == "snapshot" else "model", "kind": node.kind,
-        "strategy": node.strategy, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
+        "strategy": node.strategy, "compat": node.compat, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
-        "full_refresh": bool(program and program.full_refresh), "description": node.description, "key": list(node.key),
+        "full_refresh": bool(program and program.full_refresh),
+        "tasks": [_task(t, names, dialect) for t in tasks], "description": node.description, "key": list(node.key),
         "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",
         "columns": [_column(c, dialect, lineage=True) for c in node.columns],
+    }  # fmt: skip
+
+
+def _task(task: Task, names: Names, dialect: Dialect) -> dict[str, Any]:
+    scripted = dialect.scripted(names)
+    return {
+        "action": task.action, "dry_run": task.dry_run, "call": None if scripted else dialect.path(names.own(task.name)),
+        "script": f"scripts/{task.name}.sql" if scripted else None,
+        "arguments": [{"name": p, "variable": v, "data_type": types.text(t), "type": dialect.type(t)} for p, v, t in task.parameters],
     }  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-COUNTED = ("source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "unchanged_rows", "dated_by_run")
+COUNTED = (
+    "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "unchanged_rows", "dated_by_run", "quarantined_rows",
+)  # fmt: skip
 
 
 class EngineError(Exception):
@@ -38,7 +40,17 @@ class Session(Protocol):
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         """Run one node of the manifest; `text` is its script where there are no procedures. Never raises for a failed run."""
 
+    def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        """Check, rewind or erase: a task of a node of the manifest; without `apply` it is a dry run. Never raises for a failure."""
+
+    def status(self) -> list[Mapping[str, Any]]:
+        """The rows of the view node_status, by name of the node; times are datetimes with a zone. Raise EngineError."""
+
     def close(self) -> None: ...
+
+
+STATUS = ("node", "fresh_until", "watermark", "last_run_id", "last_status", "last_started_at", "last_finished_at", "failures", "message",
+          "at_work")  # fmt: skip
 
 
 def connect(dialect: str, database: str, control: str) -> Session:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -31,17 +32,45 @@ class Session:
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"
-        started = time.perf_counter()
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET VARIABLE as_of = CAST(? AS TIMESTAMPTZ)", [as_of])
         self.connection.execute("SET VARIABLE full_refresh = CAST(? AS BOOLEAN)", [full_refresh])
+        return self._logged(node, text)
+
+    def _logged(self, node: Mapping[str, Any], text: str) -> Run:
+        """Execute a script; where it fails, write the row of the failure."""
+        started = time.perf_counter()
         self.connection.execute("SET VARIABLE run_id = CAST(NULL AS BIGINT)")
+        self.connection.execute("SET VARIABLE windows_due = false")
+        counters: Counter[str] = Counter()
+        more = True
+        while more:  # a script loads one window; where there are none, it says nothing of others
+            try:
+                self._script(text)
+            except EngineError as error:
+                self._failed(str(error))
+                return Run(str(node["name"]), False, time.perf_counter() - started, counters, str(error))
+            counters.update(self._counters())
+            (more,) = self.connection.execute("SELECT getvariable('windows_due')").fetchone()
+        return Run(str(node["name"]), True, time.perf_counter() - started, counters)
+
+    def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        assert text is not None, "a DuckDB target has scripts"
+        self.connection.execute("SET TimeZone = 'UTC'")
+        for argument in task["arguments"]:
+            statement = f"SET VARIABLE {argument['variable']} = CAST(? AS {argument['type']})"
+            self.connection.execute(statement, [arguments[argument["name"]]])
+        self.connection.execute("SET VARIABLE dry_run = CAST(? AS BOOLEAN)", [not apply])
+        return self._logged(node, text)
+
+    def status(self) -> list[Mapping[str, Any]]:
+        import duckdb
+
         try:
-            self._script(text)
-        except EngineError as error:
-            self._failed(str(error))
-            return Run(str(node["name"]), False, time.perf_counter() - started, message=str(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters())
+            rows = self.connection.execute(f"SELECT {', '.join(STATUS)} FROM {self._in_control('node_status')} ORDER BY node").fetchall()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+        return [dict(zip(STATUS, row, strict=True)) for row in rows]
 
     def close(self) -> None:
         self.connection.close()
@@ -59,21 +88,27 @@ class Session:
             raise EngineError(_first(error)) from None
 
     def _failed(self, message: str) -> None:
-        """The failure row: a script has no handler, so whoever runs it writes the row."""
+        """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
         self.connection.execute(
-            f"UPDATE {self._log} SET status = 'failed', finished_at = now(), message = ? "
+            f"UPDATE {self._control}.windows SET status = 'failed' WHERE run_id = getvariable('run_id') AND status = 'running'"
+        )
+        self.connection.execute(
+            f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? "
             "WHERE run_id = getvariable('run_id') AND status = 'running'",
             [message],
         )
 
     def _counters(self) -> dict[str, int]:
-        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._log} WHERE run_id = getvariable('run_id')")
+        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
         row = cursor.fetchone()
         return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
 
+    def _in_control(self, name: str) -> str:
+        return f"{self._control}.{name}"
+
     @property
-    def _log(self) -> str:
-        return '"' + self.control.replace('"', '""') + '".run_log'
+    def _control(self) -> str:
+        return '"' + self.control.replace('"', '""') + '"'
 
 
 def _first(error: Exception) -> str:

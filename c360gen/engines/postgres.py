@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from c360gen.engines import COUNTED, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -41,13 +42,14 @@ class Session:
         arguments = "CAST(%s AS timestamptz)" + (", %s" if node["full_refresh"] else "")
         values: list[Any] = [as_of, full_refresh] if node["full_refresh"] else [as_of]
         try:
+            (since,) = self.connection.execute("SELECT clock_timestamp()").fetchone()
             if text is None:
                 self.connection.execute(f"CALL {node['run']}({arguments})", values)
             else:
                 self._script(text, as_of, full_refresh)
         except psycopg.Error as error:
             return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node))
+        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node, since))
 
     def _script(self, text: str, as_of: str | None, full_refresh: bool) -> None:
         """A script takes its arguments from settings of the session."""
@@ -55,16 +57,49 @@ class Session:
         self.connection.execute("SELECT set_config('c360.as_of', %s, false), set_config('c360.full_refresh', %s, false)", settings)
         self.connection.execute(text.encode(), prepare=False)
 
+    def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        import psycopg
+
+        started = time.perf_counter()
+        values = {a["name"]: arguments[a["name"]] for a in task["arguments"]} | ({"dry_run": not apply} if task["dry_run"] else {})
+        types = {a["name"]: a["type"] for a in task["arguments"]} | {"dry_run": "BOOLEAN"}
+        try:
+            (since,) = self.connection.execute("SELECT clock_timestamp()").fetchone()
+            if text is None:
+                given = ", ".join(f"p_{name} => CAST(%s AS {types[name]})" for name in values)
+                self.connection.execute(f"CALL {task['call']}({given})", list(values.values()))
+            else:
+                for name, value in values.items():
+                    self.connection.execute("SELECT set_config(%s, %s, false)", [f"c360.{name}", str(value)])
+                self.connection.execute(text.encode(), prepare=False)
+        except psycopg.Error as error:
+            return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
+        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node, since))
+
+    def status(self) -> list[Mapping[str, Any]]:
+        import psycopg
+        from psycopg import sql
+
+        query = sql.SQL("SELECT {} FROM {}.node_status ORDER BY node").format(
+            sql.SQL(", ").join(map(sql.Identifier, STATUS)), sql.Identifier(self.control)
+        )
+        try:
+            return [dict(zip(STATUS, row, strict=True)) for row in self.connection.execute(query).fetchall()]
+        except psycopg.Error as error:
+            raise EngineError(_say(error)) from None
+
     def close(self) -> None:
         self.connection.close()
 
-    def _counters(self, node: Mapping[str, Any]) -> dict[str, int]:
+    def _counters(self, node: Mapping[str, Any], since: dt.datetime) -> dict[str, int]:
+        """What this session's call wrote, over all windows where it loaded several."""
         from psycopg import sql
 
-        query = sql.SQL("SELECT {} FROM {}.run_log WHERE node = %s ORDER BY run_id DESC LIMIT 1").format(
-            sql.SQL(", ").join(map(sql.Identifier, COUNTED)), sql.Identifier(self.control)
+        sums = sql.SQL(", ").join(sql.SQL("SUM({})::bigint").format(sql.Identifier(name)) for name in COUNTED)
+        query = sql.SQL("SELECT {} FROM {}.run_log WHERE node = %s AND backend_pid = pg_backend_pid() AND started_at >= %s").format(
+            sums, sql.Identifier(self.control)
         )
-        row = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}"]).fetchone()
+        row = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}", since]).fetchone()
         return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
 
 

@@ -18,8 +18,16 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     connection = duckdb.connect()
     for ddl in source_ddl(manifest):
         connection.execute(ddl)
+    connection.execute("SET TimeZone = 'UTC'")
     found = []
-    for path, text in texts(root, manifest).items():
+    arguments = {t["script"]: t["arguments"] for n in manifest["nodes"] for t in n["tasks"]}
+    files = texts(root, manifest)
+    runs_first = sorted(files, key=lambda path: path in arguments)  # nothing can be rewound before it has run
+    for path in runs_first:
+        text = files[path]
+        for argument in arguments.get(path, ()):
+            value = "now()" if argument["data_type"] == "timestamptz" else f"CAST(NULL AS {argument['type']})"
+            connection.execute(f"SET VARIABLE {argument['variable']} = {value}")
         if path != "deploy.sql" and not path.startswith(("scripts/", "tests/")):
             continue  # parts of deploy.sql
         at = 0

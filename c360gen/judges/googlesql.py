@@ -240,6 +240,15 @@ class _Walker:
         if node.else_list:
             self.block(node.else_list.statement_list, scope)
 
+    def ASTWhileStatement(self, node: Any, scope: dict[str, Any]) -> None:
+        """LOOP parses as WHILE without a condition."""
+        if node.condition is not None:
+            self.condition(node, node.condition, scope)
+        self.block(node.body.statement_list, scope)
+
+    def ASTBreakStatement(self, node: Any, scope: dict[str, Any]) -> None:
+        """Nothing to look up."""
+
     def condition(self, node: Any, expression: Any, scope: dict[str, Any]) -> None:
         self.analyze(node, f"SELECT 1 FROM (SELECT 1) WHERE {self.text(expression)}", scope)
 

@@ -42,10 +42,17 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
             if found:
                 return found
             for node in manifest["nodes"]:
-                if node["run"]:
-                    attempt(f"procedures/run_{node['name']}.sql", f"CALL {node['run']}()", whole=False)
-                    if node["full_refresh"]:
-                        attempt(f"procedures/run_{node['name']}.sql", f"CALL {node['run']}(p_full_refresh => true)", whole=False)
+                if node["run"]:  # the full refresh first: it leaves a microbatch few windows to load
+                    for arguments in ("p_full_refresh => true", "") if node["full_refresh"] else ("",):
+                        attempt(f"procedures/run_{node['name']}.sql", f"CALL {node['run']}({arguments})", whole=False)
+                for task in node["tasks"]:
+                    given = [
+                        "p_to => clock_timestamp()" if a["data_type"] == "timestamptz" else f"p_{a['name']} => CAST(NULL AS {a['type']})"
+                        for a in task["arguments"]
+                    ]
+                    if task["call"]:
+                        path = f"procedures/{task['action']}_{node['name']}.sql"
+                        attempt(path, f"CALL {task['call']}({', '.join(given)})", whole=False)
             for path, text in files.items():
                 if path.startswith("tests/"):
                     attempt(path, text)

@@ -46,9 +46,9 @@ def client_traps(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _statements(plain: str) -> Iterator[tuple[int, str]]:
-    """(offset, text) of statements; THEN, ELSE and BEGIN end one as a semicolon does."""
+    """(offset, text) of statements; THEN, ELSE, BEGIN and LOOP end one as a semicolon does."""
     at = 0
-    for end in re.finditer(r";|\bTHEN\b(?=\s*\n)|\bELSE\b(?=\s*\n)|\bBEGIN\b(?=\s*\n)", plain):
+    for end in re.finditer(r";|\bTHEN\b(?=\s*\n)|\bELSE\b(?=\s*\n)|\bBEGIN\b(?=\s*\n)|\bLOOP\b(?=\s*\n)", plain):
         text = plain[at : end.start()]
         yield at + len(text) - len(text.lstrip()), text.strip()
         at = end.end()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sqlglot import exp
 
 from c360gen.ops.schema import StageTable
+from c360gen.spec.models import Size
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,8 @@ class Stage:
     because: str
     insert: exp.Insert
     when: exp.Expr | None = None
+    from_stage: bool = False
+    """Whether it reads what was staged before: an engine that plans by statistics takes them first."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,26 @@ GUARDS: dict[str, str] = {
     "ZC011": "source columns are not as declared",
     "ZC012": "a row changed without its updated_at",
     "ZC013": "too many deletes",
+    "ZC014": "an event arrived late",
+    "ZC015": "outside of every window",
+    "ZC016": "the history is damaged",
+    "ZC017": "the source still has what should be erased",
+    "ZC018": "the log does not reach back so far",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
 TOLERANCE = 300
 """Seconds that a time of the source, or an as_of, may lie ahead of the clock, where a node says nothing else."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Time cut into windows: each is loaded by a transaction of its own, oldest first, and again until it is final."""
+
+    size: Size
+    begin: dt.datetime
+    lookback: int
+    """How many windows after its end a window is final."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +115,33 @@ class Program:
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
     guards: tuple[str, ...] = field(default=())
     tolerance: int = TOLERANCE
+    windows: Windows | None = None
+    """The steps load the rows between window_start and window_end; None: they run once."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A procedure of a node that a person calls, `<action>_<node>`: logged as a run is, and without effect in a dry run."""
+
+    action: Literal["check", "rewind", "erase"]
+    node: str
+    summary: str
+    rules: tuple[str, ...]
+    variables: tuple[str, ...]
+    steps: tuple[Step, ...]
+    counters: Mapping[str, exp.Expr]
+    parameters: tuple[tuple[str, str, exp.DataType], ...] = ()
+    """(argument, the variable that it becomes, type); every one must be given."""
+    guards: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.action}_{self.node}"
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether it changes anything, and so has a dry run, which is the default."""
+        return any(isinstance(s, Write) for s in self.steps)
 
 
 COUNTERS = (

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from c360gen.spec.models import Size
 from c360gen.terms.symbols import Kind
 
 
@@ -29,6 +30,7 @@ class CreateTable:
     ordered: tuple[tuple[str, str], ...] = ()
     """(a, b): a < b in every row; enforced where the engine enforces."""
     partition_by: str | None = None
+    partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
 
 
@@ -44,6 +46,8 @@ class CreateIndex:
     because: str = ""
     keys: tuple[exp.Expr, ...] = ()
     """What is indexed, where it is more than the plain columns."""
+    kind: Kind = "ref"
+    """Which of the node's tables."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,14 @@ class CreateView:
 
 @dataclass(frozen=True)
 class CreateTableFunction:
-    """A function of one instant that returns rows."""
+    """A function of instants that returns rows; what it is called with stands in the query as placeholders."""
 
     name: str
     of: str
     query: exp.Query
     columns: tuple[ColumnDef, ...]
     description: str = ""
+    parameters: tuple[str, ...] = ("at",)
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,8 @@ class Traits:
 
     row_address: str | None = None
     """Pseudo column with the physical place of a row, stable within a transaction that holds the node's lock."""
-    lateral: bool = False
-    """LATERAL looks up single rows by index: better than aggregating a whole table."""
+    indexed_lookups: bool = False
+    """A correlated subquery finds single rows by index: better than aggregating a whole table."""
     cheap_groups: bool = False
     """Reading a source twice costs less than a window over all of it."""
     ordered_insert: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from c360gen.diagnostics import Diagnostics
@@ -19,6 +19,11 @@ LONGEST = 63
 def fold(name: str, quote: bool) -> str:
     """Customer_ID → customer_id, as every engine compares unquoted names; anything unusual, or quoted, stays."""
     return name.lower() if _PLAIN.fullmatch(name) and not quote else name
+
+
+def named(name: str, columns: Collection[str]) -> str:
+    """The column that a setting means: as it is spelled where there is such a one, else folded."""
+    return name if name in columns else fold(name, False)
 
 
 def declared_columns(

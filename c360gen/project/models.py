@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import jinja2
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project import incrementals, partitions
+from c360gen.project.columns import declared_columns, named, tests_of
+from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Query
 from c360gen.project.query import Analysed, Catalog, analyse
 from c360gen.project.references import Known
@@ -61,22 +64,39 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
             columns = _typed(located, analysed[0], declared, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
         queries[name] = Query(
-            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None
-        )
+            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None,
+            windowed="window" in words.used,
+        )  # fmt: skip
     if len(diagnostics.found) > before:
         return None
+    outputs = {c.name for c in columns}
+
+    def folded(name: str | None) -> str | None:
+        return name and named(name, outputs)
+
+    def several(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(named(n, outputs) for n in names))
+
+    partition_by, size = partitions.of(config, outputs)
     node = Node(
         name=model.name, kind=config.materialized, schema=config.schema_ or project.schema_,
         identifier=config.alias or model.name, columns=columns, depends_on=ids, span=located.span("name"),
-        description=model.description.strip(), key=tuple(fold(k, False) for k in config.unique_key),
-        strategy=_strategy(config), queries=queries, cursor=config.cursor and fold(config.cursor, False),
-        lookback=config.lookback or 0, version_column=config.version_column and fold(config.version_column, False),
-        partition_by=config.partition_by and fold(config.partition_by, False),
-        cluster_by=tuple(fold(c, False) for c in config.cluster_by),
-        indexes=tuple((tuple(fold(c, False) for c in i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
+        description=model.description.strip(), key=several(config.unique_key),
+        strategy=_strategy(config), queries=queries, cursor=folded(config.cursor),
+        lookback=incrementals.seconds(config), batches=incrementals.batches(config, outputs),
+        version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
+        partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
+        indexes=tuple((several(i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
         tags=(*model.tags, *config.tags),
     )  # fmt: skip
-    _check_settings(located, node, diagnostics)
+    incrementals.check(located, node, diagnostics)
+    if config.erasure is not None:
+        if not node.runs:
+            message = f"erasure: {node.name} is a view and stores nothing"
+            diagnostics.error("C401", message, located.key_span("config", "erasure"), "declare it where the rows are stored")
+        times = (node.cursor, node.version_column, node.batches.event_time if node.batches else None)
+        needed = {n for n in (*node.key, *times) if n}
+        node = dataclasses.replace(node, erasure=erasure(located, node.columns, needed, diagnostics))
     return node if len(diagnostics.found) == before else None
 
 
@@ -102,6 +122,7 @@ def _words(located: Located[spec.Model], known: Known, found: dict[str, None]) -
         this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
         variables=known.specs.project.spec.vars,
         allow_as_of=located.spec.config.materialized != "view",
+        windowed=_strategy(located.spec.config) == "microbatch",
     )
 
 
@@ -123,7 +144,7 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
         start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
         diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
     except jinja2.UndefinedError as error:
-        help = "known words: ref, source, this, var, as_of, is_incremental"
+        help = "known words: ref, source, this, var, as_of, is_incremental, batch_start, batch_end"
         diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
     except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
         diagnostics.error(
@@ -214,51 +235,3 @@ def _final(tree: exp.Query, columns: tuple[Column, ...], config: spec.ModelConfi
         cast.type = column.type.copy()
         select.replace(exp.alias_(cast, column.name, quoted=True))
     return tree
-
-
-def _check_settings(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) -> None:
-    config = located.spec.config
-    names = {c.name: c for c in node.columns}
-
-    def must_be_output(key: str, name: str | None, *loc: str | int) -> None:
-        if name is not None and name not in names:
-            help = nearest_or_list(name, names, "columns")
-            diagnostics.error("C205", f"{key}: the SQL of {node.name} has no column {name}", located.span(*loc), help)
-
-    for index, key in enumerate(node.key):
-        must_be_output("unique_key", key, "config", "unique_key", index)
-    must_be_output("cursor", node.cursor, "config", "cursor")
-    must_be_output("version_column", node.version_column, "config", "version_column")
-    must_be_output("partition_by", node.partition_by, "config", "partition_by")
-    for index, name in enumerate(node.cluster_by):
-        must_be_output("cluster_by", name, "config", "cluster_by", index)
-    for index, (listed, _) in enumerate(node.indexes):
-        for name in listed:
-            must_be_output("indexes", name, "config", "indexes", index)
-    if node.kind != "incremental":
-        for key in ("incremental_strategy", "cursor", "lookback", "version_column"):
-            if getattr(config, key) is not None:
-                message = f"{key} is a setting of incrementals; {node.name} is a {node.kind}"
-                diagnostics.error("C401", message, located.key_span("config", key), "add materialized: incremental")
-        return
-    if node.strategy in ("merge", "delete_insert") and not node.key:
-        message = f"incremental_strategy {config.incremental_strategy} needs a unique_key"
-        diagnostics.error("C105", message, located.span("config", "incremental_strategy"), "add unique_key")
-    if node.strategy != "merge" and config.version_column:
-        diagnostics.error("C401", "version_column is a setting of merge", located.key_span("config", "version_column"))
-    if node.cursor in names and (t := names[str(node.cursor)].type) is not None and t.this not in types.TIMES:
-        message = f"cursor: {node.cursor} is {types.text(t)}, not a time"
-        diagnostics.error("C401", message, located.span("config", "cursor"), "a cursor is a date, timestamp or timestamptz")
-    if config.lookback is not None and not node.cursor:
-        diagnostics.error(
-            "C105", "lookback needs a cursor", located.key_span("config", "lookback"), "add cursor: the column that moves with time"
-        )
-    if node.strategy == "append":
-        if config.lookback:
-            help = "use merge or delete+insert with a unique_key where rows arrive late"
-            diagnostics.error(
-                "C401", "append has no lookback: it would append the same rows again", located.key_span("config", "lookback"), help
-            )
-        if not node.cursor and all(q.incremental is None for q in node.queries.values()):
-            help = "add cursor:, or use is_incremental() in the SQL"
-            diagnostics.error("C105", "append without a cursor would append every row on every run", located.span("name"), help)

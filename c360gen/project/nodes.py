@@ -10,7 +10,7 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
-from c360gen.spec.models import Exposure, Project, Schedule, Target
+from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
 Kind = Literal["snapshot", "view", "table", "incremental"]
 
@@ -65,6 +65,8 @@ class Query:
 
     first: exp.Query
     incremental: exp.Query | None = None
+    windowed: bool = False
+    """Whether it says itself which rows lie in the window of a microbatch."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,57 @@ class Policies:
 
 
 @dataclass(frozen=True)
+class Erasure:
+    """How the rows of one person go: columns that become NULL, or, without any, whole rows."""
+
+    by: str
+    redact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PointInTime:
+    """A snapshot that a view joins to a model as it was at a time of each row."""
+
+    snapshot: str
+    on: tuple[tuple[str, str], ...]
+    """(column of the model, key column of the snapshot)."""
+    at: str
+    columns: tuple[tuple[str, str], ...]
+    """(column of the snapshot, its name in the view)."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a snapshot over a feed knows of its events (strategies changelog and daily_copies)."""
+
+    cursor: str
+    """When a row came into the feed; `updated_at` where the feed does not say."""
+    sequence: tuple[str, ...] = ()
+    operation: str | None = None
+    delete_when: tuple[str | int | bool, ...] = ()
+    truncate_when: tuple[str | int | bool, ...] = ()
+    ignored_nulls: tuple[str, ...] = ()
+    """Columns in which NULL means: as before."""
+    late: str = "quarantine"
+    frozen_before: dt.datetime | None = None
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether every event is remembered, so that a late one can be put in its place."""
+        return self.late == "rebuild"
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The windows of a microbatch: from `begin` on, a size each; `lookback` of them stay open behind the last."""
+
+    event_time: str
+    size: Size
+    begin: dt.datetime
+    lookback: int
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -101,11 +154,17 @@ class Node:
     description: str = ""
     key: tuple[str, ...] = ()
     strategy: str = ""
+    compat: str | None = None
+    """dbt: the node must keep what `dbt snapshot` keeps. What follows from that is in `detects`, `horizon` and the columns below."""
     queries: Mapping[str, Query] = field(default_factory=dict)
     """By dialect; "" is the project's own. Empty for snapshots."""
     relation: str | None = None
     """What a snapshot reads: an id as in depends_on."""
     updated_at: str | None = None
+    detects: Literal["values", "time"] = "values"
+    """What tells that a row changed: values of tracked columns, or an updated_at later than the open version's start."""
+    horizon: Literal["as_of", "latest"] = "as_of"
+    """The latest updated_at that may date a version: the run time, or that plus its tolerance."""
     tracked: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
     """Columns whose changes overwrite the open version (SCD type 1)."""
@@ -116,19 +175,30 @@ class Node:
     valid_to: str = "valid_to"
     is_deleted: str | None = None
     """The column that tells a marker from a version; hard_deletes: new_record only."""
+    row_id: str | None = None
+    row_time: str | None = None
+    """dbt's columns dbt_scd_id and dbt_updated_at: written for readers that expect them, read by nothing here."""
     open_until: dt.datetime | None = None
     """valid_to of open versions; None: it is NULL."""
     nullable_key: tuple[str, ...] = ()
     policies: Policies = Policies()
     source_delta: str | None = None
     """How deletes are found when only moved rows are read: anti_join or none. None: everything is read."""
+    feed: Feed | None = None
+    """Only of changelog and daily_copies."""
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""
+    batches: Batches | None = None
     version_column: str | None = None
+    updated: tuple[str, ...] = ()
+    """merge: the columns in which a known row is updated; the others keep what was inserted."""
     partition_by: str | None = None
+    partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    erasure: Erasure | None = None
+    point_in_time: tuple[PointInTime, ...] = ()
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -137,9 +207,27 @@ class Node:
         return f"ref:{self.name}"
 
     @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that a node gets besides its own table or view."""
+        if self.kind == "snapshot":
+            return (f"{self.identifier}_current", f"{self.identifier}_health")
+        return (f"{self.identifier}_point_in_time",) if self.point_in_time else ()
+
+    @property
+    def functions(self) -> Mapping[str, int]:
+        """Names of the table functions that a snapshot gets, and of how many instants each is one."""
+        return {f"{self.identifier}_as_of": 1, f"{self.identifier}_changes": 2} if self.kind == "snapshot" else {}
+
+    @property
     def runs(self) -> bool:
         """Whether a procedure brings it up to date; a view has nothing to run."""
         return self.kind != "view"
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether it has a table for rows that are kept back."""
+        kept = self.feed is not None and (self.feed.late == "quarantine" or (self.feed.rebuilds and self.feed.frozen_before is not None))
+        return kept or self.policies.quarantines
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)

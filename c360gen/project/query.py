@@ -17,7 +17,7 @@ from sqlglot.schema import MappingSchema
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import exact, portable
 from c360gen.project.nodes import Column
-from c360gen.project.render import AS_OF, SEPARATOR
+from c360gen.project.render import SEPARATOR, VARIABLES
 from c360gen.terms import symbols, types
 
 Locate = Callable[[int, int], Span]
@@ -57,7 +57,7 @@ def analyse(
     tree = _parse(sql, dialect, locate, diagnostics)
     if tree is None:
         return None
-    tree = cast(exp.Query, tree.transform(_as_of, copy=False))
+    tree = cast(exp.Query, tree.transform(_variable, copy=False))
     for table in tree.find_all(exp.Table):
         if symbols.symbol(table):
             table.this.set("this", table.name.replace(SEPARATOR, "."))
@@ -128,10 +128,10 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].split(" Line:")[0].rstrip(".")
 
 
-def _as_of(node: exp.Expr) -> exp.Expr:
+def _variable(node: exp.Expr) -> exp.Expr:
     """c360_as_of() → CAST(:as_of AS TIMESTAMPTZ)."""
-    if isinstance(node, exp.Anonymous) and node.name.lower() == AS_OF:
-        return exp.cast(symbols.variable("as_of"), types.TIMESTAMPTZ.copy())
+    if isinstance(node, exp.Anonymous) and (name := VARIABLES.get(node.name.lower())):
+        return exp.cast(symbols.variable(name), types.TIMESTAMPTZ.copy())
     return node
 
 

@@ -15,8 +15,8 @@ import jinja2.sandbox
 _MARK = re.compile("\ue000(\\d+)\ue001")
 SEPARATOR = "/"
 """Between source and table in rendered SQL: a dot within quotes would be taken apart by BigQuery's rules."""
-AS_OF = "c360_as_of"
-"""The function that stands for `{{ as_of() }}` until the SQL is parsed."""
+VARIABLES = {"c360_as_of": "as_of", "c360_batch_start": "window_start", "c360_batch_end": "window_end"}
+"""The functions that stand for `{{ as_of() }}` and the like until the SQL is parsed, and the variables that they become."""
 
 
 class BadReference(Exception):
@@ -49,10 +49,15 @@ class Words:
     this: str
     variables: Mapping[str, Any]
     allow_as_of: bool = True
+    windowed: bool = False
+    """Whether it is a microbatch, which has windows and no is_incremental()."""
     used: set[str] = field(default_factory=set)
 
     def scope(self, incremental: bool) -> dict[str, Any]:
         def is_incremental() -> bool:
+            if self.windowed:
+                help = "remove it: every run of a microbatch reads the rows of one window"
+                raise BadReference("C401", "is_incremental() means nothing in a microbatch", help)
             self.used.add("is_incremental")
             return incremental
 
@@ -60,7 +65,17 @@ class Words:
             if not self.allow_as_of:
                 raise BadReference("C401", "a view has no run, so as_of() means nothing in it", "materialize it as a table")
             self.used.add("as_of")
-            return f"{AS_OF}()"
+            return "c360_as_of()"
+
+        def window(word: str) -> Callable[[], str]:
+            def said() -> str:
+                if not self.windowed:
+                    help = "say incremental_strategy: microbatch, or use cursor"
+                    raise BadReference("C401", f"{word}() means nothing outside of a microbatch", help)
+                self.used.add("window")
+                return f"c360_{word}()"
+
+            return said
 
         def var(name: str, default: Any = None) -> Any:
             if name in self.variables:
@@ -72,7 +87,7 @@ class Words:
 
         return {
             "ref": self.ref, "source": self.source, "this": self.this, "var": var, "as_of": as_of,
-            "is_incremental": is_incremental,
+            "is_incremental": is_incremental, "batch_start": window("batch_start"), "batch_end": window("batch_end"),
         }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import graph, models, snapshots
+from c360gen.project import graph, models, point_in_time, snapshots
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
@@ -140,6 +140,7 @@ def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics
         if node is not None:
             nodes[name] = node
             columns[node.id] = node.columns
+    point_in_time.declare(specs.models, nodes, diagnostics)
     _node_tests(nodes, sources, diagnostics)
     return nodes
 
@@ -206,10 +207,11 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
     taken: dict[tuple[str, str], str] = {}
     for node in nodes.values():
         names = [node.identifier]
-        if node.kind == "snapshot":
-            names += [f"{node.identifier}_current", f"{node.identifier}_as_of"]
-        if node.policies.quarantines:
+        names += [*node.views, *node.functions]
+        if node.quarantines:
             names.append(f"{node.identifier}_quarantine")
+        if node.feed and node.feed.rebuilds:
+            names.append(f"{node.identifier}_observations")
         for name in names:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
                 message = f"{node.name} and {other} would both create {node.schema}.{name}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.project import compat, feeds, partitions
 from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Test
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, reference
@@ -63,6 +66,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             "C105", f"snapshot {snapshot.name} has no unique_key", located.span("config"), "add unique_key: the column that names a row"
         )
     updated_at = one("updated_at", *types.TIMES)
+    cursor = one("cursor", *types.TIMES)
     deleted_flag, deleted_at = one("deleted_flag", types.T.BOOLEAN), one("deleted_at", *types.TIMES)
     version = column(config.version_column, "version_column", "config", "version_column") if config.version_column else None
     nullable = tuple(column(k, "nullable_keys", "config", "nullable_keys", i) for i, k in enumerate(config.nullable_keys))
@@ -71,11 +75,14 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             message = f"nullable_keys: {name} is not a column of unique_key"
             diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     _strategy(located, diagnostics)
-    _policies(located, diagnostics)
+    is_feed = config.strategy in feeds.STRATEGIES
+    feed = feeds.resolve(located, relation, key, updated_at or "", cursor, column, diagnostics) if is_feed else None
+    if not is_feed:
+        _policies(located, diagnostics)
+    compat.check(located, diagnostics)
     _physical(located, relation, diagnostics)
-    names = config.snapshot_meta_column_names
-    marker = names.dbt_is_deleted if config.hard_deletes == "new_record" else None
-    own = [names.dbt_valid_from, names.dbt_valid_to, *([marker] if marker else [])]
+    names = compat.history_names(config)
+    own = names.all
     for name in (*own, *OWN_COLUMNS):
         if name in relation:
             help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
@@ -92,42 +99,53 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         if name not in relation and name not in own:
             near = nearest_or_list(name, relation, "columns")
             diagnostics.error("C205", f"columns: {source} has no column {name}", located.span("columns", index, "name"), near)
-    never = {*key, updated_at, deleted_flag, deleted_at, *own}
-    behaviour = _behaviour(located, relation, {n for n in never if n}, diagnostics)
-    tracked = _tracked(located, relation, {n for n in never if n} | set(behaviour), column)
+    times = () if config.compat else (updated_at, deleted_flag, deleted_at)  # dbt's `check_cols: all` counts them as well
+    never = {n for n in (*key, *times, *own, *(feeds.others(feed) if feed else ())) if n}
+    behaviour = _behaviour(located, relation, never, diagnostics)
+    detects: Literal["values", "time"] = "time" if config.compat and config.strategy == "timestamp" else "values"
+    tracked = _tracked(located, relation, never | set(behaviour), column) if detects == "values" else ()
     for name, chosen in behaviour.items():
         if chosen == "new_version" and name not in tracked:
             tracked = (*tracked, name)
-    if not tracked and len(diagnostics.found) == before:
+    if not tracked and detects == "values" and not feed and len(diagnostics.found) == before:
         message = f"snapshot {snapshot.name} tracks no column: nothing would ever be a change"
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
+    needed = {n for n in (*key, *own, updated_at, version) if n}
+    erased = erasure(located, tuple(relation.values()), needed, diagnostics)
     if len(diagnostics.found) > before:
         return None
     columns = [
         Column(c.name, c.type, described[c.name].description if c.name in described else c.description, ((ids[0], c.name),))
         for c in relation.values()
     ]
+    is_deleted = types.TEXT if config.compat else types.BOOLEAN
     until = "NULL" if config.dbt_valid_to_current is None else f"{config.dbt_valid_to_current:%Y-%m-%d}"
     history = [
-        (names.dbt_valid_from, types.TIMESTAMPTZ, "First instant of this version (UTC, inclusive)."),
-        (names.dbt_valid_to, types.TIMESTAMPTZ, f"First instant after this version (UTC); {until} while it is current."),
-        *([(marker, types.BOOLEAN, "Whether this version only says that the key is gone.")] if marker else []),
+        (names.row_id, types.TEXT, "dbt's md5 of the key and the start of this version; kept for readers, read by no run."),
+        (names.row_time, types.TIMESTAMPTZ, "The start of this version once more, as dbt keeps it."),
+        (names.valid_from, types.TIMESTAMPTZ, "First instant of this version (UTC, inclusive)."),
+        (names.valid_to, types.TIMESTAMPTZ, f"First instant after this version (UTC); {until} while it is current."),
+        (names.is_deleted, is_deleted, "Whether this version only says that the key is gone."),
     ]
-    columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history]
+    columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history if name]
+    partition_by, size = partitions.of(config, {c.name for c in columns})
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
-        strategy=config.strategy or "", relation=ids[0], updated_at=updated_at, tracked=tracked,
+        strategy=config.strategy or "", compat=config.compat, relation=ids[0], updated_at=updated_at, detects=detects,
+        horizon="latest" if config.compat else "as_of", tracked=tracked,
         overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
-        hard_deletes=config.hard_deletes, deleted_flag=deleted_flag, deleted_at=deleted_at, valid_from=names.dbt_valid_from,
-        valid_to=names.dbt_valid_to, is_deleted=marker, open_until=config.dbt_valid_to_current, nullable_key=nullable,
+        hard_deletes="invalidate" if feed and "hard_deletes" not in config.model_fields_set else config.hard_deletes,
+        deleted_flag=deleted_flag, deleted_at=deleted_at, feed=feed, valid_from=names.valid_from,
+        valid_to=names.valid_to, is_deleted=names.is_deleted, row_id=names.row_id, row_time=names.row_time,
+        open_until=config.dbt_valid_to_current, nullable_key=nullable,
         policies=Policies(
             config.on_duplicate_key, config.on_null_key, config.on_null_updated_at, config.on_future_updated_at,
             config.on_unmoved_timestamp, config.on_empty_source, config.max_delete_fraction, config.min_delete_rows,
             config.future_tolerance,
         ),
-        source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
-        partition_by=config.partition_by, cluster_by=config.cluster_by,
+        erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
+        partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
         indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
         tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
@@ -144,11 +162,11 @@ def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
 def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:
     """partition_by, cluster_by and indexes name columns of the history."""
     config = located.spec.config
-    history = {*relation, config.snapshot_meta_column_names.dbt_valid_from, config.snapshot_meta_column_names.dbt_valid_to}
-    listed: list[tuple[str, str, tuple[str | int, ...]]] = []
-    if config.partition_by:
-        listed.append(("partition_by", config.partition_by, ("partition_by",)))
-    listed += [("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)]
+    history = {**relation, **{name: Column(name, types.TIMESTAMPTZ) for name in compat.history_names(config).all}}
+    partitions.check(located, history, "the history", diagnostics)
+    listed: list[tuple[str, str, tuple[str | int, ...]]] = [
+        ("cluster_by", name, ("cluster_by", i)) for i, name in enumerate(config.cluster_by)
+    ]
     listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
     for what, name, loc in listed:
         if name not in history:
@@ -159,7 +177,7 @@ def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], d
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
     snapshot, config = located.spec, located.spec.config
     if config.strategy is None:
-        help = "add strategy: timestamp (with updated_at) or strategy: check (with check_cols)"
+        help = "add strategy: timestamp (with updated_at), check (with check_cols), or for feeds changelog or daily_copies"
         diagnostics.error("C105", f"snapshot {snapshot.name} has no strategy", located.span("config"), help)
     elif config.strategy == "timestamp" and config.updated_at is None:
         help = "name the column that moves when a row changes, or use strategy: check"
@@ -169,6 +187,12 @@ def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         diagnostics.error(
             "C401", "strategy timestamp tracks every column: check_cols means nothing", located.key_span("config", "check_cols"), help
         )
+    elif config.strategy == "changelog" and config.updated_at is None:
+        help = "name the column that says when an event happened"
+        diagnostics.error("C105", "strategy changelog needs updated_at", located.span("config", "strategy"), help)
+    elif config.strategy == "daily_copies" and config.updated_at is None:
+        help = "name the column that dates the copy of a row"
+        diagnostics.error("C105", "strategy daily_copies needs updated_at", located.span("config", "strategy"), help)
     elif config.strategy == "check" and not config.check_cols:
         help = "add check_cols: all, or a list of columns"
         diagnostics.error("C105", "strategy check needs check_cols", located.span("config", "strategy"), help)
@@ -182,6 +206,8 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         if key in config.model_fields_set:
             diagnostics.error(code, message, located.key_span("config", key), help)
 
+    for key in feeds.KEYS:
+        wrong(key, f"{key} is a setting of strategy: changelog" + ("" if key in feeds.CHANGELOG_KEYS else " or daily_copies"))
     if config.strategy == "check":
         for key in ("on_null_updated_at", "on_future_updated_at", "on_unmoved_timestamp", "source_delta"):
             wrong(key, f"{key} is a setting of strategy: timestamp", "strategy check finds a change whatever its time says")
@@ -199,7 +225,7 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         wrong("on_null_key", "on_null_key means nothing where every column of the key may be NULL")
     if config.source_delta is None:
         wrong("lookback", "lookback of a snapshot needs source_delta: true", code="C105")
-    elif config.on_unmoved_timestamp != "ignore":
+    elif config.on_unmoved_timestamp != "ignore" and config.compat is None:
         help = "say on_unmoved_timestamp: ignore as well, which accepts that, or leave source_delta away"
         wrong("source_delta", "source_delta cannot see a row that changes without its updated_at", help)
     if config.source_delta and config.source_delta.deletes == "none" and config.hard_deletes != "ignore" and not (
@@ -225,6 +251,9 @@ def _behaviour(
             diagnostics.error("C401", f"on_change: {name} has a part of its own in the history", at)
         elif each.on_change != "new_version" and name in {fold(c, False) for c in listed}:
             diagnostics.error("C401", f"on_change: {name} is listed in check_cols, which makes it a new version", at)
+        elif each.on_change == "overwrite" and config.strategy in feeds.STRATEGIES:
+            help = "say on_change: ignore: a version keeps what the event said that began it"
+            diagnostics.error("C401", f"on_change: nothing is overwritten from a feed, and so {name} is not", at, help)
         elif name in relation:
             found[name] = each.on_change
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from c360gen.diagnostics import Diagnostics, did_you_mean
+from c360gen.diagnostics import Diagnostics, Span, did_you_mean
 from c360gen.spec import models
 from c360gen.spec.yaml import Loc, Tree
 
@@ -16,7 +16,7 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.SpecFile: "file", models.Project: "project", models.Source: "sources", models.SourceTable: "tables",
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
-    models.ModelConfig: "model_config", models.Exposure: "exposures",
+    models.ModelConfig: "model_config", models.Exposure: "exposures", models.Partition: "partition_by",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -106,8 +106,7 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         return
     section = _SECTIONS.get(owner, "")
     if key in models.NOT_CARRIED.get(section, frozenset()):
-        help = "remove it, or keep this part in dbt for now"
-        diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, help)
+        _not_carried(key, at, diagnostics)
         return
     if owner is models.DataTest:
         help = "known tests: unique, not_null, accepted_values, relationships"
@@ -119,13 +118,19 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")
         return
     if config and key in models.NOT_CARRIED["model_config" if owner is models.Model else "snapshot_config"]:
-        diagnostics.error(
-            "C106", f"`{key}` is a dbt key that c360gen does not carry yet", at, "remove it, or keep this part in dbt for now"
-        )
+        _not_carried(key, at, diagnostics)
         return
     known = sorted(_keys(owner))
     help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
     diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
+
+
+def _not_carried(key: str, at: Span, diagnostics: Diagnostics) -> None:
+    """dbt has it and we do not: some of it on purpose, with the reason."""
+    when, help = " yet", "remove it, or keep this part in dbt for now"
+    if reason := models.WHY_NOT_CARRIED.get(key):
+        when, help = ", on purpose", reason
+    diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry{when}", at, help)
 
 
 def _owner_of_key(loc: Loc, tree: Tree) -> type[BaseModel] | None:
@@ -141,6 +146,7 @@ def _name(model: type[BaseModel]) -> str:
         models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
         models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
+        models.Partition: "partition_by",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
+Size = Literal["hour", "day", "month", "year"]
+"""How long a partition or a window is; all begin where the clock of UTC begins one."""
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -24,12 +26,32 @@ def _duration(value: Any) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
+def _lookback(value: Any) -> Any:
+    """'3 days' → a timedelta, before a watermark; 3 → 3, batches of a microbatch."""
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    try:
+        return dt.timedelta(seconds=_duration(value))
+    except ValueError as error:
+        raise ValueError(f"{error}, or for microbatch a number of batches") from None
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+
+def _values(value: Any) -> Any:
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, str | int | bool) for v in found):
+        raise ValueError("must be a value, or a list of values: texts, whole numbers, true or false")
+    return found
+
+
+Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(_values)]
 
 
 class Spec(BaseModel):
@@ -46,6 +68,7 @@ class Project(Spec):
     control_schema: str = "c360_control"
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
     vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = {}
+    run_log_retention: Duration = Field(400 * 86400, description="How long prune_run_log keeps the rows of the run log.")
     functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
 
 
@@ -150,15 +173,40 @@ class Source(Spec):
 
 
 class MetaColumns(Spec):
-    """dbt's snapshot_meta_column_names: the names of the history columns."""
+    """dbt's snapshot_meta_column_names: the names of the history columns. Left away: dbt's under compat: dbt, else without `dbt_`."""
 
-    dbt_valid_from: str = "valid_from"
-    dbt_valid_to: str = "valid_to"
-    dbt_is_deleted: str = "is_deleted"
+    dbt_valid_from: str | None = None
+    dbt_valid_to: str | None = None
+    dbt_is_deleted: str | None = None
+    dbt_scd_id: str | None = Field(None, description="Only with compat: dbt.")
+    dbt_updated_at: str | None = Field(None, description="Only with compat: dbt.")
+
+
+class Erasure(Spec):
+    """How the rows of one person are erased when the law asks for it: procedure erase_<node>."""
+
+    by: str = Field(description="The column that names the person.")
+    redact: Names = Field((), description="Columns that become NULL in every row; without any, the rows are deleted.")
+
+
+class Partition(Spec):
+    """dbt's partition_by: a column of time, and how long a partition is."""
+
+    field: str
+    data_type: Literal["date", "datetime", "timestamp", "timestamptz"] | None = Field(
+        None, description="Checked against the column; `timestamp` is BigQuery's word for an instant as well."
+    )
+    granularity: Size = "day"
+
+
+def _by_month(value: Any) -> Any:
+    return {"field": value, "granularity": "month"} if isinstance(value, str) else value
 
 
 class NodeConfig(Spec):
     """What snapshots and models have in common."""
+
+    erasure: Erasure | None = None
 
     schema_: str | None = Field(None, alias="schema")
     alias: str | None = None
@@ -166,7 +214,10 @@ class NodeConfig(Spec):
     tags: Names = ()
     meta: dict[str, Any] = {}
     enabled: bool = True
-    partition_by: str | None = Field(None, description="BigQuery: a date or timestamp column, by month.")
+    partition_by: Annotated[Partition | None, BeforeValidator(_by_month)] = Field(
+        None,
+        description="A column of time, by month, or {field, granularity}: what BigQuery stores apart, and insert_overwrite replaces.",
+    )
     cluster_by: Names = Field((), description="BigQuery and Snowflake: clustering columns.")
     indexes: tuple[Index, ...] = Field((), description="Postgres and DuckDB: further indexes.")
 
@@ -210,8 +261,13 @@ Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 
 class SnapshotConfig(NodeConfig):
-    strategy: Literal["timestamp", "check"] | None = None
-    updated_at: str | None = None
+    strategy: Literal["timestamp", "check", "changelog", "daily_copies"] | None = None
+    compat: Literal["dbt"] | None = Field(
+        None, description="dbt: changes are found, dated and stored as `dbt snapshot` does it, so that both leave the same rows."
+    )
+    updated_at: str | None = Field(
+        None, description="When a row changed; of a changelog, when an event happened; of daily copies, the date of a row's copy."
+    )
     check_cols: Literal["all"] | AllExcept | Names = ()
     hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
     deleted_flag: str | None = Field(None, description="Boolean column: the row is gone where it is true.")
@@ -230,7 +286,35 @@ class SnapshotConfig(NodeConfig):
     min_delete_rows: int = Field(10, ge=1, description="Fewer deletes than this never trip max_delete_fraction.")
     future_tolerance: Duration = Field(300, description="How far a time may run ahead of the clock.")
     source_delta: Annotated[SourceDelta | None, BeforeValidator(_true_is_empty)] = None
-    lookback: Duration = Field(0, description="With source_delta: how far before the watermark reading starts.")
+    lookback: Duration = Field(0, description="With source_delta, and of feeds: how far before the watermark reading starts.")
+    sequence_by: Names = Field(
+        (), description="changelog: columns that order events of one instant, such as an LSN. Text is ordered as the database collates it."
+    )
+    operation: str | None = Field(None, description="changelog: the column that says what an event does.")
+    delete_when: Values = Field((), description="changelog: values of `operation` that delete a key; every other one is its new state.")
+    truncate_when: Values = Field((), description="changelog: values of `operation` that delete every key there is at that time.")
+    ignore_null_updates: bool | Names = Field(
+        False, description="changelog: columns, or true for all, in which NULL means that the value did not change."
+    )
+    cursor: str | None = Field(
+        None, description="Feeds: the time at which a row came into the feed; rows beyond its watermark are read. Default: updated_at."
+    )
+    late: Literal["quarantine", "rebuild", "reject"] = Field(
+        "quarantine",
+        description="Feeds: an event that is not later than what the history of its key holds already is kept back, put in its place "
+        "(from a log of everything that was read), or fails the run.",
+    )
+    frozen_before: Instant | None = Field(
+        None, description="Feeds: what was reported of the time before stays as it is: earlier events are never applied."
+    )
+
+    @field_validator("ignore_null_updates", mode="before")
+    @classmethod
+    def _columns(cls, value: Any) -> Any:
+        found = value if isinstance(value, bool) else _one_or_many(value)
+        if not isinstance(found, bool | list):
+            raise ValueError("must be true, false or a list of columns")
+        return found
 
     @field_validator("check_cols", mode="before")
     @classmethod
@@ -253,10 +337,31 @@ class Snapshot(Spec):
 
 class ModelConfig(NodeConfig):
     materialized: Literal["view", "table", "incremental"] = "view"
-    incremental_strategy: Literal["merge", "append", "delete+insert"] | None = None
+    incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = None
     cursor: str | None = None
-    lookback: Duration | None = None
+    lookback: Annotated[dt.timedelta | int | None, BeforeValidator(_lookback)] = Field(
+        None, description="How far before the watermark reading starts; for microbatch, how many batches stay open behind the last."
+    )
+    event_time: str | None = Field(None, description="microbatch: the column of time that says in which window a row lies.")
+    batch_size: Size | None = Field(None, description="microbatch: how long a window is.")
+    begin: Annotated[Instant | None, Field(description="microbatch: where the first window begins.")] = None
     version_column: str | None = None
+    merge_update_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: the only columns that a known row is updated in."
+    )
+    merge_exclude_columns: Annotated[Names, Field(min_length=1)] | None = Field(
+        None, description="merge: columns that keep the value with which their row was inserted."
+    )
+
+
+class PointInTime(Spec):
+    """Each row of a model beside the version of a snapshot that held at a time of the row: view <model>_point_in_time."""
+
+    snapshot: str = Field(description="ref('…') of a snapshot.")
+    on: dict[str, str] = Field({}, description="Column of the model: key column of the snapshot; by default they have the same names.")
+    at: str = Field(description="The time column of the model.")
+    columns: Names = Field((), description="Columns of the snapshot to show; by default all but its key.")
+    prefix: str | None = Field(None, description="What their names begin with; by default the snapshot's name and an underscore.")
 
 
 class Model(Spec):
@@ -267,6 +372,7 @@ class Model(Spec):
     config: ModelConfig = ModelConfig()
     sql: str | dict[DialectName, str] | None = None
     sql_file: str | dict[DialectName, str] | None = None
+    point_in_time: tuple[PointInTime, ...] = ()
     columns: tuple[Column, ...] = ()
     data_tests: tuple[DataTest, ...] = ()
     tags: Names = ()
@@ -370,16 +476,15 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
             "pre_hook", "post_hook", "quote_columns", "group", "docs", "full_refresh", "target_schema", "target_database",
         }
     ),
-    "snapshot_meta_column_names": frozenset({"dbt_scd_id", "dbt_updated_at"}),
+    "partition_by": frozenset({"range", "time_ingestion_partitioning", "copy_partitions"}),
     "models": frozenset(
         {"access", "constraints", "deprecation_date", "docs", "group", "latest_version", "tests", "unit_tests", "versions"}
     ),
     "model_config": frozenset(
         {
-            "access", "batch_size", "begin", "concurrent_batches", "contract", "database", "docs", "event_time",
-            "freshness", "full_refresh", "grants", "group", "incremental_predicates", "merge_exclude_columns",
-            "merge_update_columns", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook",
-            "pre_hook", "sql_header", "predicates", "transient", "require_partition_filter",
+            "access", "concurrent_batches", "contract", "database", "docs", "freshness", "full_refresh", "grants", "group",
+            "incremental_predicates", "on_configuration_change", "on_schema_change", "persist_docs", "post_hook", "pre_hook",
+            "sql_header", "predicates", "transient", "require_partition_filter",
         }
     ),
     "exposures": frozenset({"config", "access", "group"}),
@@ -389,10 +494,13 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
 }  # fmt: skip
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
 
-VALUES_NOT_CARRIED = frozenset(
-    {
-        ("materialized", "ephemeral"), ("materialized", "materialized_view"),
-        ("incremental_strategy", "insert_overwrite"), ("incremental_strategy", "microbatch"),
-    }
-)  # fmt: skip
+_PREDICATES = "a predicate that hides the row of a known key makes a second insert of its update; cursor and lookback say what is read"
+WHY_NOT_CARRIED = {
+    "incremental_predicates": _PREDICATES,
+    "predicates": _PREDICATES,
+    "concurrent_batches": "windows are loaded oldest first, one transaction each, so that the first failure stops the run",
+}
+"""The reason, and what to do instead, for keys that are left out on purpose."""
+
+VALUES_NOT_CARRIED = frozenset({("materialized", "ephemeral"), ("materialized", "materialized_view")})
 """dbt's values that are not carried yet, with their keys."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from c360gen.ops.program import Program
+from c360gen.ops.program import Program, Task
 from c360gen.ops.schema import SchemaOp, Traits
 from c360gen.project.nodes import Node, Resolved
 
@@ -18,6 +18,9 @@ class Artefacts:
     objects: tuple[SchemaOp, ...]
     helpers: tuple[SchemaOp, ...] = ()
     program: Program | None = None
+    tasks: tuple[Task, ...] = ()
+    views: tuple[SchemaOp, ...] = ()
+    """Views that read other nodes as well: created when all of these are there."""
 
 
 def names() -> list[str]:
@@ -28,4 +31,6 @@ def artefacts(node: Node, project: Resolved, dialect: str, traits: Traits) -> Ar
     """The operations for a node; `dialect` only chooses between texts that the user wrote."""
     module = importlib.import_module(f"{__name__}.{node.strategy}")
     plan: Artefacts = module.plan(node, project, dialect, traits)
-    return plan
+    from c360gen.strategies import _erasure, _point_in_time
+
+    return replace(plan, tasks=(*plan.tasks, *_erasure.tasks(node, project, dialect)), views=_point_in_time.views(node, project))

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from c360gen.ops.program import Count, Guard, Program, Stage, Step, Write
+from c360gen.ops.program import Count, Guard, Program, Stage, Step, Windows, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
 from c360gen.project.nodes import Node, Query, Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._sql import action_is, any_of, as_time, codes, every, greater_than_zero, is_null, named
+from c360gen.strategies._sql import action_is, any_of, as_time, codes, greater_than_zero, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
 
 def table(node: Node, *, unique: bool) -> CreateTable:
-    must = [*node.key, *([node.cursor] if node.cursor else []), *([node.version_column] if node.version_column else [])]
     return CreateTable(
-        kind="ref", name=node.name, columns=_sql.definitions(node, must), description=node.description,
-        primary_key=node.key if unique else (), partition_by=node.partition_by, cluster_by=node.cluster_by,
+        kind="ref", name=node.name, columns=_sql.definitions(node, (*node.key, *times(node))), description=node.description,
+        primary_key=node.key if unique else (), partition_by=node.partition_by, partition_size=node.partition_size,
+        cluster_by=node.cluster_by,
     )  # fmt: skip
 
 
@@ -36,23 +36,28 @@ def stage_table(node: Node, extra: Sequence[ColumnDef] = (), *, row_address: boo
 
 
 def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False) -> exp.Select:
-    """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window; NULL cursors are read for the guard."""
-    selected = exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
-    if not node.cursor:
-        return selected
-    cursor = column(node.cursor, "m")
-    type_ = node.column(node.cursor).type
+    """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window."""
+    selected = whole(node, query, traits)
+    return selected.where(moved(node, "m", append=append)) if node.cursor else selected
+
+
+def whole(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
+    """SELECT m.… FROM (the model's SQL) AS m."""
+    return exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
+
+
+def moved(node: Node, table: str, *, append: bool = False) -> exp.Expr:
+    """The row's cursor is in the window; NULL cursors are read for the guard."""
+    cursor = column(str(node.cursor), table)
+    type_ = node.column(str(node.cursor)).type
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         assert type_ is not None
         start = exp.cast(start, type_.copy())
     if append:
-        until = exp.LTE(this=as_time(cursor.copy(), type_), expression=variable("as_of"))
-        after = any_of([is_null(variable("window_start")), exp.GT(this=cursor, expression=start)])
-        inside: exp.Expr = exp.Paren(this=every([exp.Paren(this=after), until]))
-    else:
-        inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
-    return selected.where(any_of([inside, is_null(column(node.cursor, "m"))]))
+        return _sql.beyond_watermark(node.column(str(node.cursor)), table)
+    inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
+    return any_of([inside, is_null(cursor.copy())])
 
 
 def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
@@ -62,14 +67,19 @@ def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
     return [(query.first, exp.Not(this=variable("incremental"))), (query.incremental, variable("incremental"))]
 
 
+def times(node: Node) -> list[str]:
+    """The columns that order rows, or say where they belong: none may be NULL."""
+    named_ = (node.cursor, node.version_column, node.batches.event_time if node.batches else None)
+    return list(dict.fromkeys(t for t in named_ if t and t not in node.key))
+
+
 def null_arms(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
     """The CASE arms that name rows which must not be written; `b` is the batch."""
     arms: list[tuple[exp.Expr, exp.Expr]] = []
     if node.key:
         arms.append((any_of(is_null(column(k, "b")) for k in node.key), _sql.literal("null_key")))
-    times = [t for t in (node.cursor, node.version_column) if t and t not in node.key]
-    if times:
-        arms.append((any_of(is_null(column(t, "b")) for t in dict.fromkeys(times)), _sql.literal("null_time")))
+    if times(node):
+        arms.append((any_of(is_null(column(t, "b")) for t in times(node)), _sql.literal("null_time")))
     return arms
 
 
@@ -77,17 +87,17 @@ def null_guards(node: Node) -> list[Guard]:
     guards = []
     source = f"the query of {node.name}"
     if node.key:
-        key = ", ".join(node.key)
+        key = " or no ".join(node.key)
+        sample = _sql.key_sample(node, action_is("null_key", table="s")) if len(node.key) > 1 else None
         guards.append(
             Guard("ZC002", "Keys must not be NULL.", greater_than_zero("null_keys"),
-                  (variable("null_keys"), f" rows of {source} have no {key}"), None, "Nothing was written. Mend the rows in the source.")
+                  (variable("null_keys"), f" rows of {source} have no {key}"), sample, "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
-    times = [t for t in dict.fromkeys((node.cursor, node.version_column)) if t and t not in node.key]
-    if times:
+    if times(node):
         sample = _sql.key_sample(node, action_is("null_time", table="s")) if node.key else None
         guards.append(
-            Guard("ZC003", "No watermark would ever reach a NULL.", greater_than_zero("null_times"),
-                  (variable("null_times"), f" rows of {source} have no {' or '.join(times)}"), sample,
+            Guard("ZC003", f"No {'window' if node.batches else 'watermark'} would ever reach a NULL.", greater_than_zero("null_times"),
+                  (variable("null_times"), f" rows of {source} have no {' or '.join(times(node))}"), sample,
                   "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
     return guards
@@ -107,7 +117,7 @@ def clear_target(node: Node) -> list[Step]:
     """A full refresh replaces the contents within the transaction: readers see the old rows until it commits."""
     target = exp.select(_sql.star_count("target_rows")).from_(relation("ref", node.name, "t"))
     return [
-        Count("A full refresh replaces every row.", ("target_rows",), target),
+        Count("A full refresh replaces every row.", ("target_rows",), target, variable("full_refresh")),
         Write("Empty the table; readers see its rows until the commit.",
               exp.Delete(this=relation("ref", node.name, "t"), where=exp.Where(this=exp.true())),
               variable("full_refresh"), variable("target_rows"), "rows to remove"),
@@ -115,11 +125,12 @@ def clear_target(node: Node) -> list[Step]:
 
 
 def program(
-    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable
-) -> Program:
+    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable,
+    reads: str = "rows", windows: Windows | None = None,
+) -> Program:  # fmt: skip
     window: tuple[str, ...] = ()
     if node.cursor and node.strategy != "append":
-        window = (f"reads rows whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
+        window = (f"reads {reads} whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
     elif node.cursor:
         window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
     return Program(
@@ -127,7 +138,7 @@ def program(
         variables=_sql.variables((*_contract.checks(node, project), *steps)), steps=tuple(steps),
         checks=_contract.checks(node, project),
         counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
-        guards=codes([*steps, *_contract.checks(node, project)]),
+        guards=codes([*steps, *_contract.checks(node, project)]), windows=windows,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.program import Count, Guard, Step
 from c360gen.project.nodes import Node, Resolved, Source
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, equal, is_null, literal, named
+from c360gen.strategies._sql import any_of, equal, every, is_null, literal, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -44,7 +44,10 @@ def _sources(node: Node, project: Resolved) -> list[Source]:
 
 
 def _drifted(source: Source) -> exp.Select:
-    """How many of the declared columns the catalog does not know, or knows as something else, and their names."""
+    """How many of the declared columns the catalog does not know, or knows as something else, and their names.
+
+    An integer may be read as any number; a number with decimals that is read as an integer would be rounded in silence.
+    """
     rows = []
     for column_ in source.columns:
         assert column_.type is not None, "a source's column has a declared type"
@@ -57,4 +60,6 @@ def _drifted(source: Source) -> exp.Select:
     listed = exp.GroupConcat(this=order, separator=literal("; "))
     query = exp.select(_sql.star_count("drifted_columns"), named(listed, "drifted_names")).from_(wanted)
     query = query.join(relation("columns", source.name, "a"), on=equal(column(NAME, "a"), column(NAME, "w")), join_type="left")
-    return query.where(any_of([is_null(column(FAMILY, "a")), exp.NEQ(this=column(FAMILY, "a"), expression=column(FAMILY, "w"))]))
+    other = exp.NEQ(this=column(FAMILY, "a"), expression=column(FAMILY, "w"))
+    whole = every([equal(column(FAMILY, "a"), literal("integer")), equal(column(FAMILY, "w"), literal("number"))])
+    return query.where(any_of([is_null(column(FAMILY, "a")), every([other, exp.Not(this=exp.Paren(this=whole))])]))

@@ -12,7 +12,7 @@ from c360gen.project.nodes import Column, Node
 from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, variable
 
-ACTION, ROW = "c360_action", "c360_row"
+ACTION, ROW, PARTITION = "c360_action", "c360_row", "c360_partition"
 
 
 def literal(text: str) -> exp.Literal:
@@ -29,7 +29,7 @@ def zero() -> exp.Expr:
 
 
 def every(conditions: Iterable[exp.Expr]) -> exp.Expr:
-    return exp.and_(*conditions, wrap=False)
+    return exp.and_(*(exp.Paren(this=c) if isinstance(c, exp.Or) else c for c in conditions), wrap=False)
 
 
 def any_of(conditions: Iterable[exp.Expr]) -> exp.Expr:
@@ -80,7 +80,7 @@ def same_key(node: Node, left: str, right: str) -> exp.Expr:
 
 def stand_in(node: Node, at: exp.Column) -> exp.Expr:
     """COALESCE(key, a value of its type): equal for all NULLs; whether it was NULL is asked beside it."""
-    kind = _known(node.column(at.name).type)
+    kind = known(node.column(at.name).type)
     value = _STAND_INS.get(kind.this, 0)
     other: exp.Expr
     if kind.this is types.T.TIMESTAMPTZ:
@@ -116,6 +116,39 @@ def count_where(condition: exp.Expr, alias: str) -> exp.Alias:
     return named(counted, alias)
 
 
+def order(*values: exp.Expr, desc: bool = False) -> exp.Order:
+    """ORDER BY values that are never NULL."""
+    found = []
+    for value in values:
+        ordered = exp.Ordered(this=value, desc=desc or None)
+        ordered.meta["never_null"] = True
+        found.append(ordered)
+    return exp.Order(expressions=found)
+
+
+def window(function: exp.Expr, by: Iterable[exp.Expr], ordered: exp.Order | None = None, *, up_to_here: bool = False) -> exp.Window:
+    """function OVER (PARTITION BY … ORDER BY …); `up_to_here`: over the rows before this one, and itself."""
+    frame = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW") if up_to_here else None
+    return exp.Window(this=function, partition_by=list(by), order=ordered, spec=frame)
+
+
+def groupable(node: Node, name: str, table: str) -> exp.Expr:
+    """A column in PARTITION BY: BigQuery takes no FLOAT64 there."""
+    at = column(name, table)
+    return exp.cast(at, types.TEXT.copy()) if known(node.column(name).type).this is types.T.DOUBLE else at
+
+
+def beyond_watermark(cursor: Column, table: str) -> exp.Expr:
+    """start < cursor <= as_of; all up to as_of where there is no watermark yet; and NULLs, for the guard."""
+    at, type_ = column(cursor.name, table), known(cursor.type)
+    start: exp.Expr = variable("window_start")
+    if type_ != types.TIMESTAMPTZ:
+        start = exp.cast(start, type_.copy())
+    after = any_of([is_null(variable("window_start")), exp.GT(this=at, expression=start)])
+    until = exp.LTE(this=as_time(at.copy(), type_), expression=variable("as_of"))
+    return any_of([exp.Paren(this=every([after, until])), is_null(at.copy())])
+
+
 def star_count(alias: str) -> exp.Alias:
     return named(exp.Count(this=exp.Star()), alias)
 
@@ -136,13 +169,32 @@ def plus(*names: str) -> exp.Expr:
 
 def as_time(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     """A date or wall-clock column as an instant: both are UTC by declaration."""
-    return value if type_ == types.TIMESTAMPTZ else exp.cast(value, types.TIMESTAMPTZ.copy())
+    if type_ == types.TIMESTAMPTZ:
+        return value
+    value.type = type_.copy() if type_ is not None else None  # so that a dialect can say UTC where its cast would ask the session
+    return exp.cast(value, types.TIMESTAMPTZ.copy())
+
+
+def partition(node: Node, table: str) -> exp.Expr:
+    """COALESCE(DATE_TRUNC('MONTH', day), a time at which no partition begins): the partition of a row, that of NULL included."""
+    at = column(str(node.partition_by), table)
+    kind = known(node.column(str(node.partition_by)).type)
+    at.type = kind.copy()
+    wall = partition_type(node)
+    begin = exp.TimestampTrunc(this=at if kind == wall else exp.cast(at, wall.copy()), unit=exp.Var(this=node.partition_size.upper()))
+    nowhere = "1970-01-01 00:00:01"
+    return exp.func("COALESCE", begin, instant(nowhere) if wall == types.TIMESTAMPTZ else exp.cast(literal(nowhere), wall.copy()))
+
+
+def partition_type(node: Node) -> exp.DataType:
+    """An instant's partition begins at an instant, that of a date or a wall clock at a wall clock."""
+    return types.TIMESTAMPTZ if node.column(str(node.partition_by)).type == types.TIMESTAMPTZ else types.TIMESTAMP
 
 
 def as_stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
     """A column of a source as it will be stored: compared otherwise, a finer value would differ from its own copy on every run."""
     at = column(column_.name, table)
-    kind = _known(column_.type)
+    kind = known(column_.type)
     if kind.this is types.T.DECIMAL or (traits.finer_times and kind.this in (types.T.TIMESTAMP, types.T.TIMESTAMPTZ)):
         return named(exp.cast(at, kind.copy()), column_.name)
     return at
@@ -184,17 +236,17 @@ def _by(name: str, table: str) -> exp.Order:
 
 
 def stage_columns(node: Node) -> tuple[ColumnDef, ...]:
-    return tuple(ColumnDef(c.name, _known(c.type)) for c in node.columns)
+    return tuple(ColumnDef(c.name, known(c.type)) for c in node.columns)
 
 
-def _known(type_: exp.DataType | None) -> exp.DataType:
+def known(type_: exp.DataType | None) -> exp.DataType:
     assert type_ is not None, "resolve lets no persisted column through without a type"
     return type_
 
 
 def definitions(node: Node, not_null: Iterable[str] = ()) -> tuple[ColumnDef, ...]:
     must = set(not_null)
-    return tuple(ColumnDef(c.name, _known(c.type), c.name in must, c.description) for c in node.columns)
+    return tuple(ColumnDef(c.name, known(c.type), c.name in must, c.description) for c in node.columns)
 
 
 def variables(steps: Iterable[object]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.program import Count, Stage, Step, Write
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Resolved
-from c360gen.strategies import Artefacts, _batch, _sql
+from c360gen.strategies import Artefacts, _batch, _replace, _sql
 from c360gen.strategies._sql import action_is, case, every, joined, literal, named
 from c360gen.terms.symbols import column, relation, variable
 
@@ -46,20 +46,11 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
 
 
 def _differing(node: Node) -> exp.Insert:
-    """Rows of the batch count +1, rows of the table −1; a group that does not come to 0 makes its key differ."""
-    names = [c.name for c in node.columns]
+    """The keys of every row that batch and table do not hold equally often."""
     keys_of_batch = exp.select(*(column(k, "k") for k in node.key)).from_(relation("stage", node.name, "k"))
     keys_of_batch = keys_of_batch.where(action_is("batch", table="k")).distinct()
-    side = "c360_side"
-    mine = exp.select(*(column(n, "s") for n in names), named(exp.Literal.number(1), side))
-    mine = mine.from_(relation("stage", node.name, "s")).where(action_is("batch", table="s"))
-    theirs = exp.select(*(column(n, "t") for n in names), named(exp.Neg(this=exp.Literal.number(1)), side))
-    theirs = theirs.from_(relation("ref", node.name, "t")).join(
-        keys_of_batch.subquery("b"), on=joined(node.key, "b", "t"), join_type="inner"
-    )
-    both = exp.union(mine, theirs, distinct=False)
-    groups = exp.select(*(column(k, "u") for k in node.key)).from_(both.subquery("u")).group_by(*(column(n, "u") for n in names))
-    groups = groups.having(exp.NEQ(this=exp.Sum(this=column(side, "u")), expression=exp.Literal.number(0)))
+    theirs = _replace.table_rows(node).join(keys_of_batch.subquery("b"), on=joined(node.key, "b", "t"), join_type="inner")
+    groups = _replace.differing(node, node.key, _replace.batch_rows(node), theirs)
     query = exp.select(named(literal("replace"), _sql.ACTION), *(column(k, "g") for k in node.key))
     query = query.from_(groups.subquery("g")).distinct()
     return _sql.insert(relation("stage", node.name), [_sql.ACTION, *node.key], query)

@@ -35,7 +35,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         Count("Rows that share a key must be equal in every column.", ("duplicate_keys",), _conflicts(node)),
         _conflict_guard(node),
         *_batch.clear_target(node),
-        _update(node, traits),
+        *([_update(node, traits)] if node.updated else []),
         _insert(node, traits),
     ]
     unchanged: exp.Expr = variable("source_rows")
@@ -49,7 +49,11 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         "unchanged_rows": unchanged,
     }
     key = ", ".join(node.key)
-    rules = [f"a row of a known {key} is updated where any column differs, a new one inserted, a missing one kept"]
+    once = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)]
+    update = f"updated where any {'other ' if once else ''}column differs" if node.updated else "kept as it is"
+    rules = [f"a row of a known {key} is {update}, a new one inserted, a missing one kept"]
+    if once:
+        rules.append(f"{', '.join(once)}: written when the row is inserted, and never again")
     if node.version_column:
         rules.append(f"of several rows with one {key} the latest {node.version_column} counts; an older one never replaces a newer one")
     else:
@@ -85,9 +89,8 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     if node.version_column:
         older = exp.GT(this=column(node.version_column, "t"), expression=column(node.version_column, "b"))
         arms.append((older, literal("older")))
-    rest = [c.name for c in node.columns if c.name not in node.key]
-    if rest:
-        arms.append((any_of(differs(column(c, "b"), column(c, "t")) for c in rest), literal("update")))
+    if node.updated:
+        arms.append((any_of(differs(column(c, "b"), column(c, "t")) for c in node.updated), literal("update")))
     action = named(case(*arms, otherwise=literal("same")), _sql.ACTION)
     projections: list[exp.Expr] = [action]
     if traits.row_address:
@@ -126,14 +129,13 @@ def _conflict_guard(node: Node) -> Guard:
 
 
 def _update(node: Node, traits: Traits) -> Write:
-    rest = [c.name for c in node.columns if c.name not in node.key]
     pinned = [joined(node.key, "t", "s"), _first("update")]
     if traits.row_address:
         address = exp.Column(this=exp.to_identifier(traits.row_address), table=exp.to_identifier("t", quoted=True))
         pinned.insert(0, equal(address, column(ROW, "s")))
     statement = exp.Update(
         this=relation("ref", node.name, "t"),
-        expressions=[equal(column(c), column(c, "s")) for c in rest or node.key],
+        expressions=[equal(column(c), column(c, "s")) for c in node.updated],
         from_=exp.From(this=relation("stage", node.name, "s")),
         where=exp.Where(this=every(pinned)),
     )

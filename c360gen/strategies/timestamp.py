@@ -18,12 +18,12 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
 
 
 def dating_time(node: Node, traits: Traits) -> exp.Expr:
-    """updated_at where it is finite, later than the last known boundary and not later than as_of; else as_of."""
+    """updated_at where it is finite, later than the last known boundary and not beyond the horizon; else as_of."""
     at = as_instant(node, str(node.updated_at), "d")
     boundary = column(BOUNDARY, "d")
     conditions = [
         exp.Paren(this=any_of([is_null(boundary), exp.GT(this=at.copy(), expression=boundary.copy())])),
-        exp.LTE(this=at.copy(), expression=variable("as_of")),
+        exp.LTE(this=at.copy(), expression=variable(node.horizon)),
     ]
     let_through = node.strategy == "check" or node.policies.on_null_updated_at == "as_of"  # otherwise it is refused before
     if traits.infinite_times and let_through:

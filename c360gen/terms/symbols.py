@@ -6,9 +6,10 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns", "quarantine"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back."""
+Kind = Literal["ref", "source", "stage", "columns", "quarantine", "observations", "control"]
+KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "observations", "control")
+"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back,
+`observations` every event of a feed that was read; `control` is a table of the control schema."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:
@@ -36,13 +37,18 @@ def column(name: str, table: str | None = None) -> exp.Column:
 VARIABLES: dict[str, str] = {
     "run_id": "run_id", "as_of": "timestamptz", "latest": "timestamptz", "last_as_of": "timestamptz",
     "full_refresh": "boolean", "incremental": "boolean",
-    "watermark": "timestamptz", "window_start": "timestamptz", "newest": "timestamptz",
+    "watermark": "timestamptz", "window_start": "timestamptz", "window_end": "timestamptz", "newest": "timestamptz",
     "source_rows": "bigint", "open_rows": "bigint", "target_rows": "bigint", "new_rows": "bigint",
     "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
     "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
+    "rewind_to": "timestamptz", "erase_key": "text", "dry_run": "boolean", "removed_rows": "bigint", "reopened_rows": "bigint",
+    "damaged_rows": "bigint", "damage": "text", "kept_as_of": "timestamptz", "remaining_rows": "bigint", "held_back_rows": "bigint",
+    "first_partition": "timestamptz", "moved_rows": "bigint", "outside_rows": "bigint",
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
+    "oldest": "timestamptz", "event_rows": "bigint", "effective_rows": "bigint", "late_rows": "bigint", "vanished_rows": "bigint",
+    "rewritten_rows": "bigint", "unexplained_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 
@@ -50,10 +56,13 @@ OWN_PREFIX = "c360_"
 """Columns of stage tables that are ours start with it; columns of users must not."""
 
 
-_LOCALS = ("rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise")
+_LOCALS = (
+    "rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise", "until",
+)  # fmt: skip
 RESERVED = frozenset(
     {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}
-    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "c_node", "c_spec_hash", "c_tolerance", "c_lookback"}
+    | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "p_from", "p_to", "p_key", "p_dry_run"}
+    | {"c_node", "c_spec_hash", "c_tolerance", "c_lookback", "c_begin", "c_size"}
 )
 """What procedures call their variables: where a column has such a name, BigQuery would take the column in silence."""
 

@@ -28,6 +28,7 @@ KNOWN = ("bigint", "boolean", "date", "double", "integer", "numeric(p,s)", "smal
          "varchar(n)")  # fmt: skip
 DEFAULT_NUMERIC = (38, 9)
 INTEGERS = frozenset({T.SMALLINT, T.INT, T.BIGINT})
+NUMBERS = INTEGERS | {T.DECIMAL, T.DOUBLE}
 TIMES = frozenset({T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ})
 _SHAPE = re.compile(r"([a-z_][a-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(?:\(\s*(\d)\s*\))?")
 
@@ -79,13 +80,15 @@ def canonical(type_: exp.DataType | None) -> exp.DataType | None:
 
 
 def family(type_: exp.DataType) -> str:
-    """What a column must at least be to be read as this type: number, text, boolean, date, timestamp, timestamptz."""
-    if type_.this in INTEGERS or type_.this in (T.DECIMAL, T.DOUBLE):
+    """What a column must at least be to be read as this type: integer, number, text, boolean, date, timestamp, timestamptz."""
+    if type_.this in INTEGERS:
+        return "integer"
+    if type_.this in NUMBERS:
         return "number"
     return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))
 
 
 BIGINT, TEXT, BOOLEAN, DATE = (exp.DataType(this=t) for t in (T.BIGINT, T.TEXT, T.BOOLEAN, T.DATE))
-TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMPTZ)
+TIMESTAMP, TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMP), exp.DataType(this=T.TIMESTAMPTZ)
 RUN_ID = exp.DataType(this=T.UUID)
 """The id of a run: bigint where a sequence gives it, 36 characters elsewhere. No user column has this type."""

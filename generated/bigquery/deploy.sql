@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8953c205c7d55f1b391a3cfb0bbe5e74ba88d4d17b505f6b9dc26785e34c35a0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d12653ff36407a19dce3ba2e87f189ad79afa64abbe227eec6c2e1b2bf7094e
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -28,11 +28,13 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
   as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
@@ -47,6 +49,8 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
+  window_start TIMESTAMP OPTIONS (description = 'The window of a microbatch that the run loads'),
+  window_end TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
   spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
   called_by STRING,
@@ -66,15 +70,57 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
 CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.window_log (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of a microbatch'),
+  window_start TIMESTAMP NOT NULL,
+  window_end TIMESTAMP NOT NULL,
+  status STRING NOT NULL OPTIONS (description = 'succeeded or failed'),
+  run_id STRING NOT NULL,
+  as_of TIMESTAMP OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL
+)
+CLUSTER BY node
+OPTIONS (description = 'One row per window and run. Delete the rows of a window, and the next run loads it again.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.windows
+OPTIONS (description = 'One row per node and window: how its last run ended, and the run time of its last success')
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM `acme-analytics`.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
-OPTIONS (description = 'One row per run and how it ended')
+OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -88,7 +134,41 @@ SELECT
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
 FROM `acme-analytics`.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN `acme-analytics`.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.node_status
+OPTIONS (description = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded')
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM `acme-analytics`.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM `acme-analytics`.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -178,6 +258,98 @@ AS (
     )
 );
 
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.customer_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in customer_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.customer_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.first_name AS first_name_before,
+    v.first_name AS first_name_after,
+    b.last_name AS last_name_before,
+    v.last_name AS last_name_after,
+    b.email AS email_before,
+    v.email AS email_after,
+    b.phone AS phone_before,
+    v.phone AS phone_after,
+    b.created_at AS created_at_before,
+    v.created_at AS created_at_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS b
+    ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.customer_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.first_name AS first_name_before,
+    CAST(NULL AS STRING) AS first_name_after,
+    v.last_name AS last_name_before,
+    CAST(NULL AS STRING) AS last_name_after,
+    v.email AS email_before,
+    CAST(NULL AS STRING) AS email_after,
+    v.phone AS phone_before,
+    CAST(NULL AS STRING) AS phone_after,
+    v.created_at AS created_at_before,
+    CAST(NULL AS TIMESTAMP) AS created_at_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS n
+    ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_health
+OPTIONS (
+  description='What is wrong with the history customer_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -259,6 +431,98 @@ AS (
     )
 );
 
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.order_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in order_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.order_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.customer_id AS customer_id_before,
+    v.customer_id AS customer_id_after,
+    b.order_date AS order_date_before,
+    v.order_date AS order_date_after,
+    b.status AS status_before,
+    v.status AS status_after,
+    b.total_amount AS total_amount_before,
+    v.total_amount AS total_amount_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.order_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.order_snapshot AS b
+    ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.order_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.customer_id AS customer_id_before,
+    CAST(NULL AS INT64) AS customer_id_after,
+    v.order_date AS order_date_before,
+    CAST(NULL AS DATE) AS order_date_after,
+    v.status AS status_before,
+    CAST(NULL AS STRING) AS status_after,
+    v.total_amount AS total_amount_before,
+    ROUND(CAST(NULL AS NUMERIC), 2) AS total_amount_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.order_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.order_snapshot AS n
+    ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.order_snapshot_health
+OPTIONS (
+  description='What is wrong with the history order_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM `acme-analytics`.snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -339,6 +603,98 @@ AS (
       h.valid_to > p_at OR h.valid_to IS NULL
     )
 );
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.payment_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in payment_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.payment_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.order_id AS order_id_before,
+    v.order_id AS order_id_after,
+    b.payment_method AS payment_method_before,
+    v.payment_method AS payment_method_after,
+    b.amount AS amount_before,
+    v.amount AS amount_after,
+    b.status AS status_before,
+    v.status AS status_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS b
+    ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.payment_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.order_id AS order_id_before,
+    CAST(NULL AS INT64) AS order_id_after,
+    v.payment_method AS payment_method_before,
+    CAST(NULL AS STRING) AS payment_method_after,
+    v.amount AS amount_before,
+    ROUND(CAST(NULL AS NUMERIC), 2) AS amount_after,
+    v.status AS status_before,
+    CAST(NULL AS STRING) AS status_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS n
+    ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_health
+OPTIONS (
+  description='What is wrong with the history payment_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers
@@ -560,7 +916,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(
 OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -589,8 +945,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -602,7 +958,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('first_name' AS c360_name, 'text' AS c360_family),
         STRUCT('last_name' AS c360_name, 'text' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
@@ -614,9 +970,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -634,7 +990,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -738,8 +1098,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -1084,11 +1444,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -1109,8 +1469,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -1141,7 +1501,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN 
 OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1165,8 +1525,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -1178,8 +1538,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -1189,9 +1549,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -1209,7 +1569,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1308,8 +1672,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -1547,11 +1911,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -1572,8 +1936,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -1606,7 +1970,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(I
 OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
-  DECLARE c_spec_hash STRING DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -1632,8 +1996,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -1645,8 +2009,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -1656,9 +2020,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -1676,7 +2040,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1775,8 +2143,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.payment_id,
         e.order_id,
         e.payment_method,
@@ -2080,11 +2448,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -2105,8 +2473,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2138,7 +2506,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_order
 OPTIONS (description = 'Brings int_customer_orders up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
-  DECLARE c_spec_hash STRING DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+  DECLARE c_spec_hash STRING DEFAULT '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2164,8 +2532,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2177,8 +2545,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('order_date' AS c360_name, 'date' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
         STRUCT('total_amount' AS c360_name, 'number' AS c360_family),
@@ -2188,9 +2556,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -2208,7 +2576,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2433,11 +2805,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_customer_orders AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_customer_orders AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -2493,11 +2867,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       v_updated_rows,
@@ -2516,8 +2890,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2546,7 +2920,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(I
 OPTIONS (description = 'Brings int_interactions up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
-  DECLARE c_spec_hash STRING DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+  DECLARE c_spec_hash STRING DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2567,8 +2941,8 @@ BEGIN
   DECLARE v_target_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2580,8 +2954,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('interaction_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('customer_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('interaction_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('channel' AS c360_name, 'text' AS c360_family),
         STRUCT('subject' AS c360_name, 'text' AS c360_family),
         STRUCT('occurred_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -2590,9 +2964,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -2610,7 +2984,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2728,11 +3106,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_interactions AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_interactions AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -2775,11 +3155,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
@@ -2797,8 +3177,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -2828,7 +3208,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_
 OPTIONS (description = 'Brings int_payments up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
-  DECLARE c_spec_hash STRING DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+  DECLARE c_spec_hash STRING DEFAULT '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -2852,8 +3232,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -2865,8 +3245,8 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('payment_id' AS c360_name, 'number' AS c360_family),
-        STRUCT('order_id' AS c360_name, 'number' AS c360_family),
+        STRUCT('payment_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('order_id' AS c360_name, 'integer' AS c360_family),
         STRUCT('payment_method' AS c360_name, 'text' AS c360_family),
         STRUCT('amount' AS c360_name, 'number' AS c360_family),
         STRUCT('status' AS c360_name, 'text' AS c360_family),
@@ -2876,9 +3256,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -2896,7 +3276,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -3041,11 +3425,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.intermediate.int_payments AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.intermediate.int_payments AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3182,11 +3568,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
       source_rows, inserted_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
       v_source_rows,
       v_new_rows,
       CASE WHEN v_full_refresh THEN v_target_rows ELSE v_deleted_rows END,
@@ -3204,8 +3590,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -3229,7 +3615,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(
 OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
-  DECLARE c_spec_hash STRING DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+  DECLARE c_spec_hash STRING DEFAULT '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3240,8 +3626,8 @@ BEGIN
   DECLARE v_new_rows INT64;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -3321,7 +3707,7 @@ BEGIN
     FROM (
       WITH clock AS (
         SELECT
-          CAST(v_as_of AS DATE) AS today
+          DATE(v_as_of, 'UTC') AS today
       ), orders AS (
         SELECT
           o.customer_id AS customer_id,
@@ -3445,11 +3831,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       inserted_rows, deleted_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_new_rows,
       v_target_rows
     );
@@ -3465,8 +3851,832 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_customer_snapshot.sql: check of snapshots.customer_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_customer_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_customer_snapshot()
+OPTIONS (description = 'Fails when the history customer_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                END AS c360_problem,
+                COALESCE(CAST(v.customer_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.customer_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+                FROM `acme-analytics`.snapshots.customer_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.customer_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view customer_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_customer_snapshot.sql: rewind of snapshots.customer_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_customer_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_customer_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.customer_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.customer_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.customer_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.customer_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_order_snapshot.sql: check of snapshots.order_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_order_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_order_snapshot()
+OPTIONS (description = 'Fails when the history order_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                  WHEN v.valid_to < v.c360_next
+                  THEN 'gap'
+                  WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                  THEN 'orphan'
+                END AS c360_problem,
+                COALESCE(CAST(v.order_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.order_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+                FROM `acme-analytics`.snapshots.order_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.order_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view order_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_order_snapshot.sql: rewind of snapshots.order_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.order_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.order_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.order_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.order_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/check_payment_snapshot.sql: check of snapshots.payment_snapshot
+
+-- CALL `acme-analytics`.c360_control.check_payment_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_payment_snapshot()
+OPTIONS (description = 'Fails when the history payment_snapshot is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                  WHEN v.valid_to < v.c360_next
+                  THEN 'gap'
+                  WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                  THEN 'orphan'
+                END AS c360_problem,
+                COALESCE(CAST(v.payment_id AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.payment_id,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+                FROM `acme-analytics`.snapshots.payment_snapshot AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snapshots.payment_snapshot: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view payment_snapshot_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_payment_snapshot.sql: rewind of snapshots.payment_snapshot
+
+-- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
+  DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_payment_snapshot SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.payment_snapshot: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snapshots.payment_snapshot AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snapshots.payment_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.payment_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -3498,6 +4708,26 @@ BEGIN
   CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
   CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
   CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
+END;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL `acme-analytics`.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM `acme-analytics`.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM `acme-analytics`.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
 END;
 
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 94be8ea1d6595ee5702cf57fd816cb5f84d73e598ae4bd877ab1cf1b4a5dd6df
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 821fd76c9640e97f4a775f6f8b8dc2f195b29705a033d2fdd68bf134ec5780e2
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -41,7 +41,9 @@ CREATE SEQUENCE IF NOT EXISTS c360_control.run_id;
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT NOT NULL,
     node             TEXT NOT NULL,
-    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned')),
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound')),
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL,
     finished_at      TIMESTAMPTZ,
@@ -56,8 +58,43 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     message          TEXT,
     spec_hash        TEXT NOT NULL
+);
+
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    PRIMARY KEY (node, window_start)
+);
+
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
+    SELECT min(d.window_start)
+    FROM (
+        SELECT w.window_start
+        FROM c360_control.windows AS w
+        WHERE w.node = p_node
+          AND w.window_start BETWEEN p_begin AND p_until
+          AND (w.loaded_as_of IS NULL OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback))
+        UNION ALL
+        SELECT n.window_start
+        FROM (
+            SELECT p_begin AS window_start
+            UNION ALL
+            SELECT w.window_end FROM c360_control.windows AS w WHERE w.node = p_node AND w.window_start >= p_begin
+        ) AS n
+        WHERE n.window_start <= p_until
+          AND NOT EXISTS (SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)
+    ) AS d
 );
 
 -- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.
@@ -80,9 +117,34 @@ FROM c360_control.state AS s
 LEFT JOIN (
     SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
     FROM c360_control.run_log AS r
+    WHERE r.action = 'run'
     QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
 ) AS l ON l.node = s.node
-WHERE l.status IS DISTINCT FROM 'succeeded';
+WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+
+-- One row per node: how fresh it is, how its last run ended, and how often it has failed since it last succeeded.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT
+    s.node, s.last_as_of AS fresh_until, s.watermark, l.run_id AS last_run_id, COALESCE(l.status, 'never run') AS last_status,
+    l.started_at AS last_started_at, l.finished_at AS last_finished_at, COALESCE(f.failures, 0) AS failures, l.message,
+    CAST(NULL AS TEXT) AS at_work
+FROM c360_control.state AS s
+LEFT JOIN (
+    SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
+    FROM c360_control.run_log AS r
+    WHERE r.action = 'run'
+    QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
+) AS l ON l.node = s.node
+LEFT JOIN (
+    SELECT r.node, count(*) AS failures
+    FROM c360_control.run_log AS r
+    LEFT JOIN (
+        SELECT o.node, max(o.run_id) AS run_id FROM c360_control.run_log AS o WHERE o.action = 'run' AND o.status = 'succeeded' GROUP BY o.node
+    ) AS g ON g.node = r.node
+    WHERE r.action = 'run' AND r.status IN ('failed', 'abandoned') AND r.run_id > COALESCE(g.run_id, 0)
+    GROUP BY r.node
+) AS f ON f.node = s.node;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -160,6 +222,100 @@ WHERE
     h.valid_to > p_at OR h.valid_to IS NULL
   );
 
+CREATE OR REPLACE MACRO snapshots.customer_snapshot_changes(p_from, p_to) AS TABLE
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.first_name AS first_name_before,
+  v.first_name AS first_name_after,
+  b.last_name AS last_name_before,
+  v.last_name AS last_name_after,
+  b.email AS email_before,
+  v.email AS email_after,
+  b.phone AS phone_before,
+  v.phone AS phone_after,
+  b.created_at AS created_at_before,
+  v.created_at AS created_at_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.first_name AS first_name_before,
+  CAST(NULL AS TEXT) AS first_name_after,
+  v.last_name AS last_name_before,
+  CAST(NULL AS TEXT) AS last_name_after,
+  v.email AS email_before,
+  CAST(NULL AS TEXT) AS email_after,
+  v.phone AS phone_before,
+  CAST(NULL AS TEXT) AS phone_after,
+  v.created_at AS created_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS created_at_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL;
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -225,6 +381,100 @@ WHERE
     h.valid_to > p_at OR h.valid_to IS NULL
   );
 
+CREATE OR REPLACE MACRO snapshots.order_snapshot_changes(p_from, p_to) AS TABLE
+SELECT
+  v.order_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.customer_id AS customer_id_before,
+  v.customer_id AS customer_id_after,
+  b.order_date AS order_date_before,
+  v.order_date AS order_date_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.total_amount AS total_amount_before,
+  v.total_amount AS total_amount_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS b
+  ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.order_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.customer_id AS customer_id_before,
+  CAST(NULL AS BIGINT) AS customer_id_after,
+  v.order_date AS order_date_before,
+  CAST(NULL AS DATE) AS order_date_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.total_amount AS total_amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS total_amount_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS n
+  ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL;
+
+CREATE OR REPLACE VIEW snapshots.order_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -289,6 +539,100 @@ WHERE
   h.valid_from <= p_at AND (
     h.valid_to > p_at OR h.valid_to IS NULL
   );
+
+CREATE OR REPLACE MACRO snapshots.payment_snapshot_changes(p_from, p_to) AS TABLE
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS BIGINT) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS TEXT) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL;
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.example IS 'Up to five keys.';
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers

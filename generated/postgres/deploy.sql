@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 029c9165976d36a73420150033ef3cfe0ff639c5dc8aa5db317c29623482b1e7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f8372ccabbe114ae5ff7e3e98258a9b93a9ba77dc93c9fb53868db02326f31a
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
@@ -58,6 +59,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -73,22 +76,109 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     sqlstate         TEXT,
     message          TEXT,
     detail           TEXT,
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL,
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    CONSTRAINT windows_pk PRIMARY KEY (node, window_start),
+    CONSTRAINT windows_status_ck CHECK (status IN ('running', 'succeeded', 'failed'))
+);
+COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
+
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
+RETURNS TIMESTAMPTZ
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+    SELECT min(d.window_start)
+      FROM (
+            SELECT w.window_start
+              FROM c360_control.windows AS w
+             WHERE w.node = p_node
+               AND w.window_start BETWEEN p_begin AND p_until
+               AND (w.loaded_as_of IS NULL
+                    OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback * ('1 ' || p_size)::INTERVAL))
+             UNION ALL
+            SELECT n.window_start
+              FROM (
+                    SELECT p_begin AS window_start
+                     UNION ALL
+                    SELECT w.window_end
+                      FROM c360_control.windows AS w
+                     WHERE w.node = p_node
+                       AND w.window_start >= p_begin) AS n
+             WHERE n.window_start <= p_until
+               AND NOT EXISTS (
+                    SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)) AS d;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_next(TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ) FROM PUBLIC;
+
+-- Gives a run its window: the oldest that is due, else the one that holds the run time; all at once for a full refresh.
+CREATE OR REPLACE FUNCTION c360_control.window_begin(
+    p_run_id BIGINT, p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ, p_full_refresh BOOLEAN,
+    OUT p_window_start TIMESTAMPTZ, OUT p_window_end TIMESTAMPTZ
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+AS $$
+DECLARE
+    c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
+    c_last CONSTANT TIMESTAMPTZ := date_trunc(p_size, p_until);
+BEGIN
+    IF p_full_refresh THEN
+        p_window_start := p_begin;
+        p_window_end := c_last + c_size;
+    ELSE
+        p_window_start := COALESCE(c360_control.window_next(p_node, p_begin, p_size, p_lookback, p_until), c_last);
+        p_window_end := p_window_start + c_size;
+        INSERT INTO c360_control.windows AS w (node, window_start, window_end, status, run_id)
+        SELECT p_node, p_window_start, p_window_end, 'running', p_run_id
+          FROM c360_control.state AS s
+         WHERE s.node = p_node
+           AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+    END IF;
+    UPDATE c360_control.run_log AS l
+       SET window_start = p_window_start,
+           window_end = p_window_end
+     WHERE l.run_id = p_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -106,17 +196,18 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -124,6 +215,10 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    UPDATE c360_control.windows
+       SET status = 'failed'
+     WHERE run_id = p_run_id
+       AND status = 'running';
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -135,11 +230,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -150,10 +267,50 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       w.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -273,6 +430,124 @@ WHERE
 $$;
 COMMENT ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) IS 'customer_snapshot as it was at an instant: at most one row per key.';
 
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.customer_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    customer_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    first_name_before TEXT,
+    first_name_after TEXT,
+    last_name_before TEXT,
+    last_name_after TEXT,
+    email_before TEXT,
+    email_after TEXT,
+    phone_before TEXT,
+    phone_after TEXT,
+    created_at_before TIMESTAMPTZ,
+    created_at_after TIMESTAMPTZ,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.first_name AS first_name_before,
+  v.first_name AS first_name_after,
+  b.last_name AS last_name_before,
+  v.last_name AS last_name_after,
+  b.email AS email_before,
+  v.email AS email_after,
+  b.phone AS phone_before,
+  v.phone AS phone_after,
+  b.created_at AS created_at_before,
+  v.created_at AS created_at_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.first_name AS first_name_before,
+  CAST(NULL AS TEXT) AS first_name_after,
+  v.last_name AS last_name_before,
+  CAST(NULL AS TEXT) AS last_name_after,
+  v.email AS email_before,
+  CAST(NULL AS TEXT) AS email_after,
+  v.phone AS phone_before,
+  CAST(NULL AS TEXT) AS phone_after,
+  v.created_at AS created_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS created_at_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in customer_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -378,6 +653,122 @@ WHERE
 $$;
 COMMENT ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) IS 'order_snapshot as it was at an instant: at most one row per key.';
 
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.order_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    order_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    customer_id_before BIGINT,
+    customer_id_after BIGINT,
+    order_date_before DATE,
+    order_date_after DATE,
+    status_before TEXT,
+    status_after TEXT,
+    total_amount_before NUMERIC(12, 2),
+    total_amount_after NUMERIC(12, 2),
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.order_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.customer_id AS customer_id_before,
+  v.customer_id AS customer_id_after,
+  b.order_date AS order_date_before,
+  v.order_date AS order_date_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.total_amount AS total_amount_before,
+  v.total_amount AS total_amount_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS b
+  ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.order_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.customer_id AS customer_id_before,
+  CAST(NULL AS BIGINT) AS customer_id_after,
+  v.order_date AS order_date_before,
+  CAST(NULL AS DATE) AS order_date_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.total_amount AS total_amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS total_amount_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.order_snapshot AS v
+LEFT JOIN snapshots.order_snapshot AS n
+  ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.order_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in order_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.order_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.order_snapshot_health IS 'What is wrong with the history order_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.order_snapshot_health.example IS 'Up to five keys.';
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -482,6 +873,122 @@ WHERE
   )
 $$;
 COMMENT ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) IS 'payment_snapshot as it was at an instant: at most one row per key.';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.payment_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    payment_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    order_id_before BIGINT,
+    order_id_after BIGINT,
+    payment_method_before TEXT,
+    payment_method_after TEXT,
+    amount_before NUMERIC(12, 2),
+    amount_after NUMERIC(12, 2),
+    status_before TEXT,
+    status_after TEXT,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS BIGINT) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS TEXT) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.payment_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in payment_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.example IS 'Up to five keys.';
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers
@@ -712,7 +1219,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
-    c_spec_hash CONSTANT TEXT := 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+    c_spec_hash CONSTANT TEXT := 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -741,9 +1248,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -751,12 +1274,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -781,7 +1298,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('customer_id', 'number'),
+      ('customer_id', 'integer'),
       ('first_name', 'text'),
       ('last_name', 'text'),
       ('email', 'text'),
@@ -791,12 +1308,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -812,7 +1333,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -881,10 +1406,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -894,85 +1419,106 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.customer_id,
-          w.first_name,
-          w.last_name,
-          w.email,
-          w.phone,
-          w.created_at,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.customer_id,
+          x.first_name,
+          x.last_name,
+          x.email,
+          x.phone,
+          x.created_at,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.customer_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.customer_snapshot AS p
+              WHERE
+                p.customer_id = x.customer_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s.customer_id IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.first_name IS DISTINCT FROM o.first_name
-              OR s.last_name IS DISTINCT FROM o.last_name
-              OR s.email IS DISTINCT FROM o.email
-              OR s.phone IS DISTINCT FROM o.phone
-              OR s.created_at IS DISTINCT FROM o.created_at
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s.customer_id, o.customer_id) AS customer_id,
-            s.first_name AS first_name,
-            s.last_name AS last_name,
-            s.email AS email,
-            s.phone AS phone,
-            s.created_at AS created_at,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.customer_id,
+            w.first_name,
+            w.last_name,
+            w.email,
+            w.phone,
+            w.created_at,
+            w.updated_at
           FROM (
             SELECT
-              r.customer_id,
-              r.first_name,
-              r.last_name,
-              r.email,
-              r.phone,
-              r.created_at,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.customers AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h.customer_id,
-              h.first_name,
-              h.last_name,
-              h.email,
-              h.phone,
-              h.created_at,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.customer_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.customer_id = s.customer_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s.customer_id IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.first_name IS DISTINCT FROM o.first_name
+                OR s.last_name IS DISTINCT FROM o.last_name
+                OR s.email IS DISTINCT FROM o.email
+                OR s.phone IS DISTINCT FROM o.phone
+                OR s.created_at IS DISTINCT FROM o.created_at
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s.customer_id, o.customer_id) AS customer_id,
+              s.first_name AS first_name,
+              s.last_name AS last_name,
+              s.email AS email,
+              s.phone AS phone,
+              s.created_at AS created_at,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.customer_id,
+                r.first_name,
+                r.last_name,
+                r.email,
+                r.phone,
+                r.created_at,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.customers AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h.customer_id,
+                h.first_name,
+                h.last_name,
+                h.email,
+                h.phone,
+                h.created_at,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.customer_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.customer_id = s.customer_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.customer_snapshot AS p
-        WHERE
-          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -1241,7 +1787,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_customer_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_customer_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -1256,7 +1803,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1283,7 +1830,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -1331,7 +1878,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
-    c_spec_hash CONSTANT TEXT := 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+    c_spec_hash CONSTANT TEXT := '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -1355,9 +1902,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -1365,12 +1928,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -1395,8 +1952,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -1404,12 +1961,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -1425,7 +1986,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -1494,10 +2059,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -1506,82 +2071,102 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.order_id,
-          w.customer_id,
-          w.order_date,
-          w.status,
-          w.total_amount,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.order_id,
+          x.customer_id,
+          x.order_date,
+          x.status,
+          x.total_amount,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.order_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.order_snapshot AS p
+              WHERE
+                p.order_id = x.order_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.order_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.order_id AS order_id,
-            s.customer_id AS customer_id,
-            s.order_date AS order_date,
-            s.status AS status,
-            s.total_amount AS total_amount,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.order_id,
+            w.customer_id,
+            w.order_date,
+            w.status,
+            w.total_amount,
+            w.updated_at
           FROM (
             SELECT
-              r.order_id,
-              r.customer_id,
-              r.order_date,
-              r.status,
-              CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.orders AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.order_id,
-              h.status,
-              h.total_amount,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.order_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.order_id = s.order_id
-          LEFT JOIN (
-            SELECT
-              r.order_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.orders AS r
-            GROUP BY
-              r.order_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.order_id = s.order_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.order_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.order_id AS order_id,
+              s.customer_id AS customer_id,
+              s.order_date AS order_date,
+              s.status AS status,
+              s.total_amount AS total_amount,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.order_id,
+                r.customer_id,
+                r.order_date,
+                r.status,
+                CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.orders AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.order_id,
+                h.status,
+                h.total_amount,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.order_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.order_id = s.order_id
+            LEFT JOIN (
+              SELECT
+                r.order_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.orders AS r
+              GROUP BY
+                r.order_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.order_id = s.order_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.order_snapshot AS p
-        WHERE
-          p.order_id = e.order_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -1768,7 +2353,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_order_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -1783,7 +2369,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.order_snapshot', '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1810,7 +2396,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -1860,7 +2446,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
-    c_spec_hash CONSTANT TEXT := '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+    c_spec_hash CONSTANT TEXT := 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -1886,9 +2472,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -1896,12 +2498,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -1926,8 +2522,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -1935,12 +2531,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -1956,7 +2556,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2021,10 +2625,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
         e.order_id,
         e.payment_method,
@@ -2033,91 +2637,111 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.payment_id,
-          w.order_id,
-          w.payment_method,
-          w.amount,
-          w.status,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.payment_id,
+          x.order_id,
+          x.payment_method,
+          x.amount,
+          x.status,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.payment_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.payment_snapshot AS p
+              WHERE
+                p.payment_id = x.payment_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.payment_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.order_id IS DISTINCT FROM o.order_id
-              OR s.payment_method IS DISTINCT FROM o.payment_method
-              OR s.amount IS DISTINCT FROM o.amount
-              OR s.status IS DISTINCT FROM o.status
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.payment_id AS payment_id,
-            s.order_id AS order_id,
-            s.payment_method AS payment_method,
-            s.amount AS amount,
-            s.status AS status,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.payment_id,
+            w.order_id,
+            w.payment_method,
+            w.amount,
+            w.status,
+            w.updated_at
           FROM (
             SELECT
-              r.payment_id,
-              r.order_id,
-              r.payment_method,
-              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-              r.status,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.payments AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.payment_id,
-              h.order_id,
-              h.payment_method,
-              h.amount,
-              h.status,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.payment_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.payment_id = s.payment_id
-          LEFT JOIN (
-            SELECT
-              r.payment_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.payments AS r
-            GROUP BY
-              r.payment_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.payment_id = s.payment_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.payment_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.order_id IS DISTINCT FROM o.order_id
+                OR s.payment_method IS DISTINCT FROM o.payment_method
+                OR s.amount IS DISTINCT FROM o.amount
+                OR s.status IS DISTINCT FROM o.status
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.payment_id AS payment_id,
+              s.order_id AS order_id,
+              s.payment_method AS payment_method,
+              s.amount AS amount,
+              s.status AS status,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.payment_id,
+                r.order_id,
+                r.payment_method,
+                CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+                r.status,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.payments AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.payment_id,
+                h.order_id,
+                h.payment_method,
+                h.amount,
+                h.status,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.payment_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.payment_id = s.payment_id
+            LEFT JOIN (
+              SELECT
+                r.payment_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.payments AS r
+              GROUP BY
+                r.payment_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.payment_id = s.payment_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.payment_snapshot AS p
-        WHERE
-          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -2354,7 +2978,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_payment_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_payment_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -2369,7 +2994,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2396,7 +3021,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -2446,7 +3071,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
-    c_spec_hash CONSTANT TEXT := '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+    c_spec_hash CONSTANT TEXT := '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -2471,9 +3096,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -2481,12 +3122,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -2513,8 +3148,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -2522,12 +3157,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -2543,7 +3182,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -2717,10 +3360,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_customer_orders AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_customer_orders AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -2811,7 +3456,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_int_customer_orders(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_int_customer_orders(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -2827,7 +3473,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_customer_orders', '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2854,7 +3500,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -2901,7 +3547,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
-    c_spec_hash CONSTANT TEXT := '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+    c_spec_hash CONSTANT TEXT := 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '0 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -2921,9 +3567,25 @@ DECLARE
     v_target_rows BIGINT;
     v_rows BIGINT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -2931,12 +3593,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -2963,20 +3619,24 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('interaction_id', 'number'),
-      ('customer_id', 'number'),
+      ('interaction_id', 'integer'),
+      ('customer_id', 'integer'),
       ('channel', 'text'),
       ('subject', 'text'),
       ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -2992,7 +3652,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -3067,10 +3731,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_interactions AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_interactions AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3141,7 +3807,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_int_interactions(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_int_interactions(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -3157,7 +3824,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_interactions()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_interactions', '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_interactions', 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3184,7 +3851,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -3232,7 +3899,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
-    c_spec_hash CONSTANT TEXT := '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+    c_spec_hash CONSTANT TEXT := '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
     v_run_id BIGINT;
@@ -3255,9 +3922,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -3265,12 +3948,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -3297,8 +3974,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -3306,12 +3983,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -3327,7 +4008,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -3425,10 +4110,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM intermediate.int_payments AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_payments AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -3596,7 +4283,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_int_payments(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_int_payments(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -3612,7 +4300,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('intermediate.int_payments', '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44', p_as_of);
+    v_run_id := c360_control.run_begin('intermediate.int_payments', '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3639,7 +4327,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -3680,7 +4368,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';
-    c_spec_hash CONSTANT TEXT := '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+    c_spec_hash CONSTANT TEXT := '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -3691,9 +4379,25 @@ DECLARE
     v_new_rows BIGINT;
     v_rows BIGINT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -3701,12 +4405,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -3914,7 +4612,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_mart_customer_360(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_mart_customer_360(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -3929,7 +4628,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('marts.mart_customer_360', '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933', p_as_of);
+    v_run_id := c360_control.run_begin('marts.mart_customer_360', '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3956,11 +4655,961 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.run_mart_customer_360(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/check_customer_snapshot.sql: check of snapshots.customer_snapshot
+
+-- Fails when the history customer_snapshot is not sound.
+--
+--   CALL c360_control.check_customer_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_customer_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', pg_catalog.clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.customer_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+                  FROM snapshots.customer_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view customer_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_customer_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_customer_snapshot.sql: rewind of snapshots.customer_snapshot
+
+-- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_customer_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_customer_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.customer_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.customer_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.customer_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_customer_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/check_order_snapshot.sql: check of snapshots.order_snapshot
+
+-- Fails when the history order_snapshot is not sound.
+--
+--   CALL c360_control.check_order_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_order_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', pg_catalog.clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                    WHEN v.valid_to < v.c360_next
+                    THEN 'gap'
+                    WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                    THEN 'orphan'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.order_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.order_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+                  FROM snapshots.order_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view order_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_order_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_order_snapshot.sql: rewind of snapshots.order_snapshot
+
+-- Takes the history order_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_order_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_order_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_order_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.order_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.order_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.order_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.order_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_order_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== procedures/check_payment_snapshot.sql: check of snapshots.payment_snapshot
+
+-- Fails when the history payment_snapshot is not sound.
+--
+--   CALL c360_control.check_payment_snapshot();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_payment_snapshot()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', pg_catalog.clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                    WHEN v.valid_to < v.c360_next
+                    THEN 'gap'
+                    WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                    THEN 'orphan'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.payment_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+                  FROM snapshots.payment_snapshot AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view payment_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_payment_snapshot() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_payment_snapshot.sql: rewind of snapshots.payment_snapshot
+
+-- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_payment_snapshot('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_payment_snapshot('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_payment_snapshot(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snapshots.payment_snapshot AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snapshots.payment_snapshot AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snapshots.payment_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_payment_snapshot(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
 
 -- ==================== jobs/run_job_snapshots_daily.sql: job snapshots_daily
@@ -3998,13 +5647,30 @@ $$;
 REVOKE ALL ON PROCEDURE c360_control.run_job_incrementals() FROM PUBLIC;
 
 
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
+
+
 -- ==================== grants.sql: who may do what
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
-GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
-GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health, c360_control.node_status TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;
@@ -4026,10 +5692,13 @@ GRANT EXECUTE ON PROCEDURE c360_control.run_job_incrementals() TO c360_job;
 GRANT USAGE ON SCHEMA intermediate, marts, snapshots, staging TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot_health TO c360_read;
 GRANT SELECT ON staging.stg_customers TO c360_read;
 GRANT SELECT ON staging.stg_interactions TO c360_read;
 GRANT SELECT ON staging.stg_orders TO c360_read;
@@ -4039,8 +5708,11 @@ GRANT SELECT ON intermediate.int_interactions TO c360_read;
 GRANT SELECT ON intermediate.int_payments TO c360_read;
 GRANT SELECT ON marts.mart_customer_360 TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 
 
 INSERT INTO c360_control.release (shape)

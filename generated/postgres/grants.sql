@@ -1,11 +1,12 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef5b752c06d7897f791970df03829a9b7afcec569a0403fa2cdfb2a4a1682b76
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a51f67fb62844635f420c8fb26b463ea725c2c6ff723ddfcd8ac0021f0c5f387
 
 -- c360_job may call procedures and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
-GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.run_health TO c360_job;
-GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) TO c360_job;
+GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, c360_control.run_health, c360_control.node_status TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;
@@ -27,10 +28,13 @@ GRANT EXECUTE ON PROCEDURE c360_control.run_job_incrementals() TO c360_job;
 GRANT USAGE ON SCHEMA intermediate, marts, snapshots, staging TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot TO c360_read;
 GRANT SELECT ON snapshots.customer_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.customer_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot TO c360_read;
 GRANT SELECT ON snapshots.order_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.order_snapshot_health TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot TO c360_read;
 GRANT SELECT ON snapshots.payment_snapshot_current TO c360_read;
+GRANT SELECT ON snapshots.payment_snapshot_health TO c360_read;
 GRANT SELECT ON staging.stg_customers TO c360_read;
 GRANT SELECT ON staging.stg_interactions TO c360_read;
 GRANT SELECT ON staging.stg_orders TO c360_read;
@@ -40,5 +44,8 @@ GRANT SELECT ON intermediate.int_interactions TO c360_read;
 GRANT SELECT ON intermediate.int_payments TO c360_read;
 GRANT SELECT ON marts.mart_customer_360 TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.order_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;
 GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_as_of(TIMESTAMPTZ) TO c360_read;
+GRANT EXECUTE ON FUNCTION snapshots.payment_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) TO c360_read;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | roles, to be created once by an administrator | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a787d2b836ba88b43e870b8743e103c25a3a697a84390c2e86720de8940592a4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6f690413a1a17a05feee4abe2a48f1b2139cab87d86920c822efed3eb83900d6
 
 -- Run once, by an administrator, in the database of the project, before the first deploy.sql. Safe to run again.
 -- Whoever deploys must be a member of the owner (GRANT c360_owner TO …): deploy.sql does SET LOCAL ROLE.
@@ -28,7 +28,7 @@ $$;
 -- The owner creates schemas, and reads the sources for everybody: the workers run with its rights.
 DO $$
 BEGIN
-    EXECUTE format('GRANT CREATE ON DATABASE %I TO c360_owner', current_database());
+    EXECUTE pg_catalog.format('GRANT CREATE ON DATABASE %I TO c360_owner', pg_catalog.current_database());
 END;
 $$;
 GRANT USAGE ON SCHEMA raw_data TO c360_owner;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7fb851bb3f1a3bf7636a21b3b4db0f72964df2bb6f85ed41ddcdce02664c610c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c52f5a1367c01335072d0d3511b6e46d87e3f237f7cec2bb52d9f741f7858074
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -33,11 +33,13 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
   as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
@@ -52,6 +54,8 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
+  window_start TIMESTAMP_NTZ(6) COMMENT 'UTC; the window of a microbatch that the run loads',
+  window_end TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
   spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
   called_by VARCHAR COMMENT 'User that called the procedure'
@@ -67,17 +71,59 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
 )
 COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
 
+CREATE TABLE IF NOT EXISTS C360.c360_control.window_log (
+  node VARCHAR NOT NULL COMMENT 'schema.name of a microbatch',
+  window_start TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  window_end TIMESTAMP_NTZ(6) NOT NULL,
+  status VARCHAR(9) NOT NULL COMMENT 'succeeded or failed',
+  run_id VARCHAR(36) NOT NULL,
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC'
+)
+COMMENT = 'One row per window and run. Delete the rows of a window, and the next run loads it again.';
+
+CREATE OR REPLACE VIEW C360.c360_control.windows
+COPY GRANTS
+COMMENT = 'One row per node and window: how its last run ended, and the run time of its last success'
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM C360.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW C360.c360_control.run_status
 COPY GRANTS
-COMMENT = 'One row per run and how it ended'
+COMMENT = 'One row per run and how it ended; a run that a rewind has undone is rewound'
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
   MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -90,7 +136,42 @@ SELECT
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN C360.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW C360.c360_control.node_status
+COPY GRANTS
+COMMENT = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded'
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM C360.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM C360.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/customer_snapshot.sql: snapshot snapshots.customer_snapshot
@@ -176,6 +257,116 @@ WHERE
   )
 $$;
 
+CREATE OR REPLACE FUNCTION C360.snapshots.customer_snapshot_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  customer_id NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  first_name_before VARCHAR,
+  first_name_after VARCHAR,
+  last_name_before VARCHAR,
+  last_name_after VARCHAR,
+  email_before VARCHAR,
+  email_after VARCHAR,
+  phone_before VARCHAR,
+  phone_after VARCHAR,
+  created_at_before TIMESTAMP_NTZ(6),
+  created_at_after TIMESTAMP_NTZ(6),
+  updated_at_before TIMESTAMP_NTZ(6),
+  updated_at_after TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in customer_snapshot after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.first_name AS first_name_before,
+  v.first_name AS first_name_after,
+  b.last_name AS last_name_before,
+  v.last_name AS last_name_after,
+  b.email AS email_before,
+  v.email AS email_after,
+  b.phone AS phone_before,
+  v.phone AS phone_after,
+  b.created_at AS created_at_before,
+  v.created_at AS created_at_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM C360.snapshots.customer_snapshot AS v
+LEFT JOIN C360.snapshots.customer_snapshot AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.first_name AS first_name_before,
+  CAST(NULL AS VARCHAR) AS first_name_after,
+  v.last_name AS last_name_before,
+  CAST(NULL AS VARCHAR) AS last_name_after,
+  v.email AS email_before,
+  CAST(NULL AS VARCHAR) AS email_after,
+  v.phone AS phone_before,
+  CAST(NULL AS VARCHAR) AS phone_after,
+  v.created_at AS created_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS created_at_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS updated_at_after
+FROM C360.snapshots.customer_snapshot AS v
+LEFT JOIN C360.snapshots.customer_snapshot AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snapshots.customer_snapshot_health
+COPY GRANTS
+COMMENT='What is wrong with the history customer_snapshot: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM C360.snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/order_snapshot.sql: snapshot snapshots.order_snapshot
 
@@ -256,6 +447,114 @@ WHERE
   )
 $$;
 
+CREATE OR REPLACE FUNCTION C360.snapshots.order_snapshot_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  order_id NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  customer_id_before NUMBER(38, 0),
+  customer_id_after NUMBER(38, 0),
+  order_date_before DATE,
+  order_date_after DATE,
+  status_before VARCHAR,
+  status_after VARCHAR,
+  total_amount_before NUMBER(12, 2),
+  total_amount_after NUMBER(12, 2),
+  updated_at_before TIMESTAMP_NTZ(6),
+  updated_at_after TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in order_snapshot after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v.order_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.customer_id AS customer_id_before,
+  v.customer_id AS customer_id_after,
+  b.order_date AS order_date_before,
+  v.order_date AS order_date_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.total_amount AS total_amount_before,
+  v.total_amount AS total_amount_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM C360.snapshots.order_snapshot AS v
+LEFT JOIN C360.snapshots.order_snapshot AS b
+  ON b.order_id = v.order_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.order_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.customer_id AS customer_id_before,
+  CAST(NULL AS NUMBER(38, 0)) AS customer_id_after,
+  v.order_date AS order_date_before,
+  CAST(NULL AS DATE) AS order_date_after,
+  v.status AS status_before,
+  CAST(NULL AS VARCHAR) AS status_after,
+  v.total_amount AS total_amount_before,
+  CAST(NULL AS NUMBER(12, 2)) AS total_amount_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS updated_at_after
+FROM C360.snapshots.order_snapshot AS v
+LEFT JOIN C360.snapshots.order_snapshot AS n
+  ON n.order_id = v.order_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snapshots.order_snapshot_health
+COPY GRANTS
+COMMENT='What is wrong with the history order_snapshot: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.order_id AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.order_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+      FROM C360.snapshots.order_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== tables/payment_snapshot.sql: snapshot snapshots.payment_snapshot
 
@@ -335,6 +634,114 @@ WHERE
     h.valid_to > p_at OR h.valid_to IS NULL
   )
 $$;
+
+CREATE OR REPLACE FUNCTION C360.snapshots.payment_snapshot_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  payment_id NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  order_id_before NUMBER(38, 0),
+  order_id_after NUMBER(38, 0),
+  payment_method_before VARCHAR,
+  payment_method_after VARCHAR,
+  amount_before NUMBER(12, 2),
+  amount_after NUMBER(12, 2),
+  status_before VARCHAR,
+  status_after VARCHAR,
+  updated_at_before TIMESTAMP_NTZ(6),
+  updated_at_after TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in payment_snapshot after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM C360.snapshots.payment_snapshot AS v
+LEFT JOIN C360.snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS NUMBER(38, 0)) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS VARCHAR) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS NUMBER(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS VARCHAR) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS updated_at_after
+FROM C360.snapshots.payment_snapshot AS v
+LEFT JOIN C360.snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snapshots.payment_snapshot_health
+COPY GRANTS
+COMMENT='What is wrong with the history payment_snapshot: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM C360.snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
 
 
 -- ==================== views/stg_customers.sql: view staging.stg_customers
@@ -541,7 +948,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+  c_spec_hash VARCHAR DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -574,8 +981,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -592,7 +999,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('customer_id', 'number'),
+      ('customer_id', 'integer'),
       ('first_name', 'text'),
       ('last_name', 'text'),
       ('email', 'text'),
@@ -603,6 +1010,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -615,7 +1024,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -720,8 +1133,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.customer_id,
       e.first_name,
       e.last_name,
@@ -1097,11 +1510,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -1120,8 +1533,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -1163,7 +1576,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
-  c_spec_hash VARCHAR DEFAULT 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+  c_spec_hash VARCHAR DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -1191,8 +1604,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -1209,8 +1622,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -1219,6 +1632,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -1231,7 +1646,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -1331,8 +1750,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.order_id,
       e.customer_id,
       e.order_date,
@@ -1596,11 +2015,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -1619,8 +2038,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -1664,7 +2083,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
-  c_spec_hash VARCHAR DEFAULT '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+  c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -1694,8 +2113,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -1712,8 +2131,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -1722,6 +2141,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -1734,7 +2155,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -1834,8 +2259,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e.payment_id,
       e.order_id,
       e.payment_method,
@@ -2167,11 +2592,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -2190,8 +2615,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -2235,7 +2660,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_customer_orders';
-  c_spec_hash VARCHAR DEFAULT '81cc10c17d796f25a17bf1943930bc0307685d8b37591dcc19c5c7a66cbd74d1';
+  c_spec_hash VARCHAR DEFAULT '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -2265,8 +2690,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -2283,8 +2708,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -2293,6 +2718,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -2305,7 +2732,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -2550,15 +2981,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_customer_orders AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_customer_orders AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -2620,11 +3050,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
     source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
     :v_source_rows,
     :v_new_rows,
     :v_updated_rows,
@@ -2641,8 +3071,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -2683,7 +3113,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_interactions';
-  c_spec_hash VARCHAR DEFAULT '663501a9dbb105c860e1337c42ce4f7bfd351f770aeeb9f2b0b41e9ca148958a';
+  c_spec_hash VARCHAR DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -2708,8 +3138,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -2726,8 +3156,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('interaction_id', 'number'),
-      ('customer_id', 'number'),
+      ('interaction_id', 'integer'),
+      ('customer_id', 'integer'),
       ('channel', 'text'),
       ('subject', 'text'),
       ('occurred_at', 'timestamp')) AS w(c360_name, c360_family)
@@ -2735,6 +3165,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -2747,7 +3179,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -2877,15 +3313,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_interactions AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_interactions AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -2932,11 +3367,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
     source_rows, inserted_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
     :v_source_rows,
     :v_new_rows,
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
@@ -2952,8 +3387,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -2995,7 +3430,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_payments';
-  c_spec_hash VARCHAR DEFAULT '899796257364fbcf0b9fff6971cdd2c29ea50a364cae19e65aa90bd6986c3a44';
+  c_spec_hash VARCHAR DEFAULT '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3023,8 +3458,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -3041,8 +3476,8 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -3051,6 +3486,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -3063,7 +3500,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -3219,15 +3660,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.intermediate.int_payments AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.intermediate.int_payments AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -3376,11 +3816,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
     source_rows, inserted_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
     :v_source_rows,
     :v_new_rows,
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE :v_deleted_rows END,
@@ -3396,8 +3836,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -3432,7 +3872,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
-  c_spec_hash VARCHAR DEFAULT '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+  c_spec_hash VARCHAR DEFAULT '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3447,8 +3887,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -3665,11 +4105,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     inserted_rows, deleted_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_new_rows,
     :v_target_rows
   ;
@@ -3683,10 +4123,981 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/check_customer_snapshot.sql: check of snapshots.customer_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_customer_snapshot()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when the history customer_snapshot is not sound'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_customer_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
+  c_spec_hash VARCHAR DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_damage VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_customer_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the versions that break a rule, under the first one that each breaks.
+  SELECT
+    q.damaged_rows,
+    q.damage
+  INTO
+    :v_damaged_rows,
+    :v_damage
+  FROM (
+    SELECT
+      COALESCE(SUM(l.found), 0) AS damaged_rows,
+      LISTAGG(l.line, ', ') WITHIN GROUP (ORDER BY
+        l.line) AS damage
+    FROM (
+      SELECT
+        d.found AS found,
+        d.problem || ': ' || CAST(d.found AS VARCHAR) || ' (' || d.example || ')' AS line
+      FROM (
+        SELECT
+          p.c360_problem AS problem,
+          COUNT(*) AS found,
+          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+            p.c360_key) AS example
+        FROM (
+          SELECT
+            j.c360_problem,
+            j.c360_key,
+            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+          FROM (
+            SELECT
+              CASE
+                WHEN v.c360_open > 1
+                THEN 'two_open'
+                WHEN v.valid_to <= v.valid_from
+                THEN 'inverted'
+                WHEN v.c360_next IS NOT NULL AND (
+                  v.valid_to IS NULL OR v.valid_to > v.c360_next
+                )
+                THEN 'overlap'
+              END AS c360_problem,
+              COALESCE(CAST(v.customer_id AS VARCHAR), 'NULL') AS c360_key
+            FROM (
+              SELECT
+                h.customer_id,
+                h.valid_from,
+                h.valid_to,
+                LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+              FROM C360.snapshots.customer_snapshot AS h
+            ) AS v
+          ) AS j
+          WHERE
+            j.c360_problem IS NOT NULL
+        ) AS p
+        GROUP BY
+          p.c360_problem
+      ) AS d
+    ) AS l
+  ) AS q;
+
+  -- A sound history has none.
+  IF (v_damaged_rows > 0) THEN
+    v_message := 'ZC016 snapshots.customer_snapshot: '
+      || v_damaged_rows
+      || ' versions are damaged: '
+      || v_damage
+      || '. See the view customer_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/rewind_customer_snapshot.sql: rewind of snapshots.customer_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_customer_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      a dry run: it counts what it would do, and logs that
+-- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
+  c_spec_hash VARCHAR DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_removed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
+  v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_dry_run := COALESCE(p_dry_run, TRUE);
+  v_rewind_to := p_to;
+  v_as_of := v_rewind_to;
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_customer_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The run whose result stays.
+  SELECT q.kept_as_of INTO :v_kept_as_of
+  FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Runs that are not in the log cannot be told from each other.
+  IF (v_kept_as_of IS NULL) THEN
+    v_message := 'ZC018 snapshots.customer_snapshot: '
+      || 'the log has no run at or before '
+      || v_rewind_to
+      || '. Nothing was written. Choose a later instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count what the runs after that instant have done.
+  SELECT
+    q.removed_rows,
+    q.reopened_rows
+  INTO
+    :v_removed_rows,
+    :v_reopened_rows
+  FROM (
+    SELECT
+      COUNT(
+        CASE
+          WHEN h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS removed_rows,
+      COUNT(
+        CASE
+          WHEN h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS reopened_rows
+    FROM C360.snapshots.customer_snapshot AS h
+  ) AS q;
+
+  -- Remove the versions that later runs opened.
+  IF (v_removed_rows > 0 AND NOT v_dry_run) THEN
+    DELETE FROM C360.snapshots.customer_snapshot AS t
+    WHERE
+      t.opened_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_removed_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_removed_rows) || ' versions to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Open those again that later runs closed.
+  IF (v_reopened_rows > 0 AND NOT v_dry_run) THEN
+    UPDATE C360.snapshots.customer_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+    WHERE
+      t.closed_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_reopened_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.customer_snapshot' || ': ' || (v_reopened_rows) || ' versions to open again, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+  IF (NOT v_dry_run) THEN
+    DELETE FROM C360.c360_control.watermark WHERE node = :c_node AND as_of > :v_rewind_to;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, updated_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'rewind', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_reopened_rows,
+    :v_removed_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': rewind succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/check_order_snapshot.sql: check of snapshots.order_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_order_snapshot()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when the history order_snapshot is not sound'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_order_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
+  c_spec_hash VARCHAR DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_damage VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_order_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the versions that break a rule, under the first one that each breaks.
+  SELECT
+    q.damaged_rows,
+    q.damage
+  INTO
+    :v_damaged_rows,
+    :v_damage
+  FROM (
+    SELECT
+      COALESCE(SUM(l.found), 0) AS damaged_rows,
+      LISTAGG(l.line, ', ') WITHIN GROUP (ORDER BY
+        l.line) AS damage
+    FROM (
+      SELECT
+        d.found AS found,
+        d.problem || ': ' || CAST(d.found AS VARCHAR) || ' (' || d.example || ')' AS line
+      FROM (
+        SELECT
+          p.c360_problem AS problem,
+          COUNT(*) AS found,
+          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+            p.c360_key) AS example
+        FROM (
+          SELECT
+            j.c360_problem,
+            j.c360_key,
+            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+          FROM (
+            SELECT
+              CASE
+                WHEN v.c360_open > 1
+                THEN 'two_open'
+                WHEN v.valid_to <= v.valid_from
+                THEN 'inverted'
+                WHEN v.c360_next IS NOT NULL AND (
+                  v.valid_to IS NULL OR v.valid_to > v.c360_next
+                )
+                THEN 'overlap'
+                WHEN v.valid_to < v.c360_next
+                THEN 'gap'
+                WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                THEN 'orphan'
+              END AS c360_problem,
+              COALESCE(CAST(v.order_id AS VARCHAR), 'NULL') AS c360_key
+            FROM (
+              SELECT
+                h.order_id,
+                h.valid_from,
+                h.valid_to,
+                LEAD(h.valid_from) OVER (PARTITION BY h.order_id ORDER BY h.valid_from) AS c360_next,
+                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.order_id) AS c360_open
+              FROM C360.snapshots.order_snapshot AS h
+            ) AS v
+          ) AS j
+          WHERE
+            j.c360_problem IS NOT NULL
+        ) AS p
+        GROUP BY
+          p.c360_problem
+      ) AS d
+    ) AS l
+  ) AS q;
+
+  -- A sound history has none.
+  IF (v_damaged_rows > 0) THEN
+    v_message := 'ZC016 snapshots.order_snapshot: '
+      || v_damaged_rows
+      || ' versions are damaged: '
+      || v_damage
+      || '. See the view order_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/rewind_order_snapshot.sql: rewind of snapshots.order_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Takes the history order_snapshot back to what it was after the last run at or before an instant'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      a dry run: it counts what it would do, and logs that
+-- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
+  c_spec_hash VARCHAR DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_removed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
+  v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_dry_run := COALESCE(p_dry_run, TRUE);
+  v_rewind_to := p_to;
+  v_as_of := v_rewind_to;
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_order_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The run whose result stays.
+  SELECT q.kept_as_of INTO :v_kept_as_of
+  FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Runs that are not in the log cannot be told from each other.
+  IF (v_kept_as_of IS NULL) THEN
+    v_message := 'ZC018 snapshots.order_snapshot: '
+      || 'the log has no run at or before '
+      || v_rewind_to
+      || '. Nothing was written. Choose a later instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count what the runs after that instant have done.
+  SELECT
+    q.removed_rows,
+    q.reopened_rows
+  INTO
+    :v_removed_rows,
+    :v_reopened_rows
+  FROM (
+    SELECT
+      COUNT(
+        CASE
+          WHEN h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS removed_rows,
+      COUNT(
+        CASE
+          WHEN h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS reopened_rows
+    FROM C360.snapshots.order_snapshot AS h
+  ) AS q;
+
+  -- Remove the versions that later runs opened.
+  IF (v_removed_rows > 0 AND NOT v_dry_run) THEN
+    DELETE FROM C360.snapshots.order_snapshot AS t
+    WHERE
+      t.opened_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_removed_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_removed_rows) || ' versions to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Open those again that later runs closed.
+  IF (v_reopened_rows > 0 AND NOT v_dry_run) THEN
+    UPDATE C360.snapshots.order_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+    WHERE
+      t.closed_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_reopened_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.order_snapshot' || ': ' || (v_reopened_rows) || ' versions to open again, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+  IF (NOT v_dry_run) THEN
+    DELETE FROM C360.c360_control.watermark WHERE node = :c_node AND as_of > :v_rewind_to;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, updated_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'rewind', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_reopened_rows,
+    :v_removed_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': rewind succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/check_payment_snapshot.sql: check of snapshots.payment_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_payment_snapshot()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when the history payment_snapshot is not sound'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_payment_snapshot();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
+  c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_damage VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_payment_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the versions that break a rule, under the first one that each breaks.
+  SELECT
+    q.damaged_rows,
+    q.damage
+  INTO
+    :v_damaged_rows,
+    :v_damage
+  FROM (
+    SELECT
+      COALESCE(SUM(l.found), 0) AS damaged_rows,
+      LISTAGG(l.line, ', ') WITHIN GROUP (ORDER BY
+        l.line) AS damage
+    FROM (
+      SELECT
+        d.found AS found,
+        d.problem || ': ' || CAST(d.found AS VARCHAR) || ' (' || d.example || ')' AS line
+      FROM (
+        SELECT
+          p.c360_problem AS problem,
+          COUNT(*) AS found,
+          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+            p.c360_key) AS example
+        FROM (
+          SELECT
+            j.c360_problem,
+            j.c360_key,
+            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+          FROM (
+            SELECT
+              CASE
+                WHEN v.c360_open > 1
+                THEN 'two_open'
+                WHEN v.valid_to <= v.valid_from
+                THEN 'inverted'
+                WHEN v.c360_next IS NOT NULL AND (
+                  v.valid_to IS NULL OR v.valid_to > v.c360_next
+                )
+                THEN 'overlap'
+                WHEN v.valid_to < v.c360_next
+                THEN 'gap'
+                WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+                THEN 'orphan'
+              END AS c360_problem,
+              COALESCE(CAST(v.payment_id AS VARCHAR), 'NULL') AS c360_key
+            FROM (
+              SELECT
+                h.payment_id,
+                h.valid_from,
+                h.valid_to,
+                LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+              FROM C360.snapshots.payment_snapshot AS h
+            ) AS v
+          ) AS j
+          WHERE
+            j.c360_problem IS NOT NULL
+        ) AS p
+        GROUP BY
+          p.c360_problem
+      ) AS d
+    ) AS l
+  ) AS q;
+
+  -- A sound history has none.
+  IF (v_damaged_rows > 0) THEN
+    v_message := 'ZC016 snapshots.payment_snapshot: '
+      || v_damaged_rows
+      || ' versions are damaged: '
+      || v_damage
+      || '. See the view payment_snapshot_health. Rewind to a run before the damage, or mend it by hand.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/rewind_payment_snapshot.sql: rewind of snapshots.payment_snapshot
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_payment_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      a dry run: it counts what it would do, and logs that
+-- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
+  c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_removed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
+  v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_dry_run := COALESCE(p_dry_run, TRUE);
+  v_rewind_to := p_to;
+  v_as_of := v_rewind_to;
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_payment_snapshot
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The run whose result stays.
+  SELECT q.kept_as_of INTO :v_kept_as_of
+  FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Runs that are not in the log cannot be told from each other.
+  IF (v_kept_as_of IS NULL) THEN
+    v_message := 'ZC018 snapshots.payment_snapshot: '
+      || 'the log has no run at or before '
+      || v_rewind_to
+      || '. Nothing was written. Choose a later instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count what the runs after that instant have done.
+  SELECT
+    q.removed_rows,
+    q.reopened_rows
+  INTO
+    :v_removed_rows,
+    :v_reopened_rows
+  FROM (
+    SELECT
+      COUNT(
+        CASE
+          WHEN h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS removed_rows,
+      COUNT(
+        CASE
+          WHEN h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS reopened_rows
+    FROM C360.snapshots.payment_snapshot AS h
+  ) AS q;
+
+  -- Remove the versions that later runs opened.
+  IF (v_removed_rows > 0 AND NOT v_dry_run) THEN
+    DELETE FROM C360.snapshots.payment_snapshot AS t
+    WHERE
+      t.opened_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_removed_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_removed_rows) || ' versions to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Open those again that later runs closed.
+  IF (v_reopened_rows > 0 AND NOT v_dry_run) THEN
+    UPDATE C360.snapshots.payment_snapshot AS t SET valid_to = NULL, closed_run_id = NULL
+    WHERE
+      t.closed_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_reopened_rows) THEN
+      v_message := 'ZC006 ' || 'snapshots.payment_snapshot' || ': ' || (v_reopened_rows) || ' versions to open again, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+  IF (NOT v_dry_run) THEN
+    DELETE FROM C360.c360_control.watermark WHERE node = :c_node AND as_of > :v_rewind_to;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, updated_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'rewind', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_reopened_rows,
+    :v_removed_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': rewind succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
     EXECUTE IMMEDIATE :v_raise;
 END;
@@ -3736,12 +5147,41 @@ END;
 $$;
 
 
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Removes old rows of the run log'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+BEGIN
+  DELETE FROM C360.c360_control.run_log
+  WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM C360.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  RETURN 'old rows are gone';
+END;
+$$;
+
+
 -- ==================== grants.sql: who may do what
 
 -- C360_JOB may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_JOB;
 GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_JOB;
 GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
+GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
@@ -3768,8 +5208,11 @@ GRANT USAGE ON SCHEMA C360.staging TO ROLE C360_READ;
 GRANT SELECT ON ALL TABLES IN SCHEMA C360.staging TO ROLE C360_READ;
 GRANT SELECT ON ALL VIEWS IN SCHEMA C360.staging TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 
 
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)

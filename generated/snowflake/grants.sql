@@ -1,10 +1,11 @@
 -- c360gen | snowflake | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 754e93f5fc19ea49fd3af9c6fda9d42e9e8257b5c4d9e054ea502d4c920fb8c6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11952edd5966b4f9b2590eccab773042488c589b7e4f322fbc739943ada26b60
 
 -- C360_JOB may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_JOB;
 GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_JOB;
 GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
+GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
@@ -31,5 +32,8 @@ GRANT USAGE ON SCHEMA C360.staging TO ROLE C360_READ;
 GRANT SELECT ON ALL TABLES IN SCHEMA C360.staging TO ROLE C360_READ;
 GRANT SELECT ON ALL VIEWS IN SCHEMA C360.staging TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
 GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;

@@ -14,12 +14,13 @@ import yaml
 from c360gen.emit.files import File
 from c360gen.pipeline import LoadedProject, build
 from tests.conftest import CASES, in_database
-from tests.test_scenarios import SCENARIOS
+from tests.test_scenarios import SCENARIOS, runs_of
 from tests.worlds import Embedded
 
 ELSEWHERE = (
     "IF NOT FOUND",  # tests/engines/test_postgres.py: test_not_deployed
     "IF current_setting('transaction_isolation')",  # test_wrong_isolation_level
+    "IF p_run_id IS NOT NULL AND NOT FOUND",  # tests/engines/test_callers.py: test_apply_takes_only_an_open_run_of_its_session
     "IF p_run_id IS NULL",  # test_the_worker_runs_in_a_transaction_of_the_caller
     "IF EXISTS (SELECT 1 FROM c360_control.stage_",  # a run that died leaves rows: test_rows_that_a_dead_run_left
     "IF v_sqlstate = '55P03'",  # test_a_lock_that_is_held
@@ -61,8 +62,10 @@ def test_every_branch(server: str, project: Callable[[Path], LoadedProject]) -> 
         for step in scenario["steps"]:
             for statement in step.get("sql", []):
                 found.sql(statement)
-            for node in step.get("run", scenario["run"]):
+            for node in runs_of(step, scenario):
                 found.run(node, str(step["as_of"]), bool(step.get("full_refresh")))
+            for task in step.get("tasks", []):
+                found.task(task["action"], task["node"], task.get("with", {}), bool(task.get("apply")))
         for name, branch in branches.items():
             label = re.sub(r"stage_\w+", "stage_", branch.partition(": ")[2])
             known.add(label)

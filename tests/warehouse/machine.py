@@ -9,6 +9,7 @@ Three kinds of trouble, never mixed:
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import duckdb
@@ -82,8 +83,17 @@ PROVEN = (
     exp.IntDiv,
     exp.TimestampSub,
     exp.TimestampAdd,
+    exp.TimestampTrunc,
     exp.DateAdd,
+    exp.DatetimeAdd,
+    exp.DatetimeDiff,
+    exp.GenerateSeries,
+    exp.Timestamp,
+    exp.TsOrDsToDatetime,
     exp.MD5,
+    exp.Date,
+    exp.Datetime,
+    exp.Timestamp,
     exp.Lower,
     exp.Upper,
     exp.Trim,
@@ -103,6 +113,10 @@ class Broken(Exception):
 
 class Killed(Exception):
     """The session died here: nothing more runs, the open transaction is lost."""
+
+
+class Waits(Exception):
+    """Another session holds what this statement wants: here the engine would stand still."""
 
 
 class Left(Exception):
@@ -154,6 +168,9 @@ class Machine:
         self.rows: Value = Value("BIGINT", None)
         self.frames: list[Frame] = []
         self.failures: dict[int, Exception] = {}  # inject: n-th SQL statement → Failure(…) or Killed()
+        self.pauses: dict[int, Callable[[], None]] = {}  # before the n-th SQL statement: what another session does then
+        self.miscounts: set[int] = set()  # the n-th SQL statement says that it changed one row more than it did
+        self.written: dict[int, str] = {}  # the n-th SQL statement changed this table
         self.count = 0
         self.reached: set[tuple[str, int]] = set()
 
@@ -172,7 +189,7 @@ class Machine:
         )
         try:
             result, _ = self.enter(name, [Value("VARCHAR", None if a is None else str(a)) for a in arguments])
-        except (Failure, Killed, Broken, Unsupported):
+        except (Failure, Killed, Waits, Broken, Unsupported):
             self.rollback_if_open()
             raise
         if self.open:
@@ -334,6 +351,8 @@ class Machine:
         self.clock += dt.timedelta(seconds=1)
         if injected := self.failures.get(self.count):
             raise injected
+        if pause := self.pauses.get(self.count):
+            pause()
         tree = self.bind(self.parse(node.text), script=False)
         if node.into:
             scopes = [frame.find(n) for n in node.into]
@@ -347,7 +366,8 @@ class Machine:
             self.update_matches_once(tree)
         rows = self.execute(self.connection, tree)
         if isinstance(tree, (exp.DML, exp.TruncateTable)):
-            self.rows = Value("BIGINT", str(rows[0][0]))
+            self.rows = Value("BIGINT", str(rows[0][0] + (self.count in self.miscounts)))
+            self.written[self.count] = tree.find(exp.Table).name
 
     def update_matches_once(self, tree: exp.Update) -> None:
         """DuckDB takes any of several source rows in silence; BigQuery fails, Snowflake takes any: never right."""
@@ -384,7 +404,15 @@ class Machine:
 
     def parse(self, text: str) -> exp.Expression:
         tree = sqlglot.parse_one(text, read=self.dialect)
+        for node in list(tree.find_all(exp.TableFromRows)):  # TABLE(FLATTEN(INPUT => range)) AS f → UNNEST(range) AS f(value)
+            series = node.find(exp.GenerateSeries)
+            if series is None:
+                raise Unsupported(f"FLATTEN of something else than a range: {node.sql(self.dialect)[:60]}")
+            alias = exp.TableAlias(this=node.args["alias"].this.copy(), columns=[exp.to_identifier("value")])
+            node.replace(exp.Unnest(expressions=[series.copy()], alias=alias))
         for node in list(tree.find_all(exp.Unnest)):  # UNNEST([STRUCT('x' AS a), …]) AS w → (VALUES ('x'), …) AS w(a)
+            if isinstance(node.expressions[0], exp.GenerateSeries):
+                continue  # a range of numbers, which DuckDB has
             structs = node.expressions[0].expressions
             rows = [
                 exp.Tuple(expressions=[f.expression.copy() if isinstance(f, exp.PropertyEQ) else f.this.copy() for f in s.expressions])
@@ -397,7 +425,8 @@ class Machine:
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
-            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient"
+            series = isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries)
+            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient" and not series
             if isinstance(node, LOSSY) or unproven:
                 raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
             if (
@@ -406,6 +435,11 @@ class Machine:
                 and not node.expressions
             ):
                 node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
+        for node in list(tree.find_all(exp.Date, exp.Datetime, exp.Timestamp)):  # DATE(instant, 'UTC'), TIMESTAMP(date, 'UTC')
+            if not isinstance(node, exp.Timestamp) and node.args.get("zone", node.args.get("expression")) is not None:
+                kind = "DATE" if isinstance(node, exp.Date) else "TIMESTAMP"
+                instant = exp.AtTimeZone(this=exp.Paren(this=node.this.copy()), zone=exp.Literal.string("UTC"))
+                node.replace(exp.cast(instant, exp.DataType.build(kind)))
         for node in list(tree.find_all(exp.Avg, exp.Div)):  # DuckDB would divide exact numbers as floating ones
             if isinstance(node.this, exp.Cast) and node.this.to.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL):
                 pair = (
@@ -426,6 +460,8 @@ class Machine:
         try:
             return connection.execute(sql).fetchall()
         except duckdb.TransactionException as error:
+            if "Conflict" in str(error):
+                raise Waits(tree.sql(self.dialect)) from error
             raise Unsupported(f"a statement after a failed one, before ROLLBACK: {error}") from error
         except WRONG_TEXT as error:
             raise Broken(f"{error}\n{sql}") from error

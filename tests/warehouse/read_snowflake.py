@@ -56,6 +56,7 @@ def read(text: str) -> list[Procedure]:
     return found
 
 
+@functools.lru_cache(maxsize=16)
 def parse(text: str):
     parsed = LINTER.parse_string(text)
     if parsed.violations:

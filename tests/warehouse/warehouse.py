@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import re
 from typing import Any
 
 import duckdb
@@ -62,6 +64,15 @@ class Warehouse:
     def clock(self, value: dt.datetime) -> None:
         self.machine.clock = value
 
+    def session(self) -> Warehouse:
+        """Another session in the same database, with the same procedures and a clock of its own."""
+        other = copy.copy(self)
+        other.connection = self.connection.cursor()
+        other.connection.execute(f"""USE "{self.database}"; SET TimeZone = 'UTC'""")
+        other.machine = type(self.machine)(other.connection, self.procedures, self.database, steps=10**9)
+        other.clock = self.clock
+        return other
+
     # --- deploy.sql ------------------------------------------------------------------------------------------------------
 
     def install(self, text: str) -> None:
@@ -80,7 +91,9 @@ class Warehouse:
                 tree = self.machine.bind(self.machine.parse(statement), script=False)
                 self._known()
                 self.machine.execute(self.connection, tree)
-            elif not word.startswith(("GRANT", "CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+            elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                self._function(statement)
+            elif not word.startswith("GRANT"):
                 raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
         self._catalog_views()
         self.procedures = self._read(text)
@@ -131,6 +144,17 @@ class Warehouse:
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
 
+    def _function(self, statement: str) -> None:
+        """CREATE … FUNCTION of one query → a macro; arguments are typed by whoever calls it."""
+        head, body = statement.split("$$")[:2] if "$$" in statement else statement.split("\nAS (\n")
+        opening = head.splitlines()[0]
+        name = re.search(r"FUNCTION (\S+?)\(", opening)[1]
+        self._known()
+        text = body.strip() if "$$" in statement else body.rpartition(")")[0]
+        query = self.machine.place(self.machine.parse(text)).sql("duckdb")
+        parameters = ", ".join(re.findall(r"\bp_\w+", opening))
+        self.connection.execute(f"CREATE OR REPLACE MACRO {self.machine.path(name)}({parameters}) AS TABLE {query}")
+
     def _catalog_views(self) -> None:
         """INFORMATION_SCHEMA.COLUMNS as the warehouse would show it."""
         words = BIGQUERY_TYPES if self.dialect == "bigquery" else SNOWFLAKE_TYPES
@@ -139,7 +163,7 @@ class Warehouse:
         for name, where in [("all", "TRUE"), *((s, f"c.schema_name = '{s}'") for s in schemas)]:
             self.connection.execute(
                 f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS SELECT c.schema_name AS table_schema, c.table_name, c.column_name, '
-                f"{words} AS data_type FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
+                f"{words} AS data_type, c.numeric_scale FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
             )
 
     def _known(self) -> None:
@@ -170,7 +194,7 @@ class Warehouse:
 
     def call(self, name: str, *arguments: object, fail_at: int | None = None, kill_at: int | None = None) -> str | None:
         """CALL schema.name; at the n-th SQL statement the engine may fail, or the session may die. Raise Failure or Killed."""
-        self.machine.count, self.machine.failures = 0, {}
+        self.machine.count, self.machine.failures, self.machine.written = 0, {}, {}
         self.machine.steps = 100_000
         if fail_at is not None:
             self.machine.failures[fail_at] = Failure("injected")

@@ -78,7 +78,27 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL and isinstance(node.parent, exp.Alias):
             scale = types.sizes(node.to)[1:] or (9,)
             return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale[0])])
-        return self.exact(node) or node
+        return self.exact(node) or self._in_utc(node)
+
+    @staticmethod
+    def _in_utc(node: exp.Expr) -> exp.Expr:
+        """CAST(date AS TIMESTAMP) → TIMESTAMP(date, 'UTC'), and the like: a session may have set @@time_zone."""
+        utc = exp.Literal.string("UTC")
+
+        def kind(value: exp.Expr) -> exp.DType | None:
+            return value.type.this if value.type is not None else None
+
+        if isinstance(node, exp.Cast):
+            if node.to.this is T.TIMESTAMPTZ and kind(node.this) in (T.DATE, T.TIMESTAMP):
+                return exp.Anonymous(this="TIMESTAMP", expressions=[node.this.copy(), utc])
+            if node.to.this in (T.DATE, T.TIMESTAMP) and kind(node.this) is T.TIMESTAMPTZ:
+                word = "DATE" if node.to.this is T.DATE else "DATETIME"
+                return exp.Anonymous(this=word, expressions=[node.this.copy(), utc])
+        if isinstance(node, exp.Extract) and kind(node.expression) is T.TIMESTAMPTZ:
+            node.set("expression", exp.Anonymous(this="DATETIME", expressions=[node.expression.copy(), utc]))
+        if isinstance(node, exp.TimestampTrunc) and kind(node.this) is T.TIMESTAMPTZ:
+            node.set("zone", utc)
+        return node
 
     def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
         return nine(over(exp.Avg(this=self._big(value))))
@@ -107,8 +127,8 @@ class BigQuery(Warehouse):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' THEN 'number'
-                        WHEN c.data_type IN ('INT64', 'FLOAT64') THEN 'number'
+                   CASE WHEN c.data_type = 'INT64' THEN 'integer'
+                        WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64' THEN 'number'
                         WHEN c.data_type LIKE 'STRING%' THEN 'text'
                         WHEN c.data_type = 'BOOL' THEN 'boolean'
                         WHEN c.data_type = 'TIMESTAMP' THEN 'timestamptz'
@@ -126,7 +146,8 @@ class BigQuery(Warehouse):
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
         properties: list[exp.Expr] = []
         if op.partition_by:
-            properties.append(exp.PartitionedByProperty(this=self._by_month(next(c for c in op.columns if c.name == op.partition_by))))
+            column = next(c for c in op.columns if c.name == op.partition_by)
+            properties.append(exp.PartitionedByProperty(this=self._partition(column, op.partition_size)))
         cluster = op.cluster_by or op.primary_key[:1]
         if cluster:
             properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in cluster[:4]]))
@@ -137,9 +158,13 @@ class BigQuery(Warehouse):
             )
         ]  # fmt: skip
 
-    def _by_month(self, column: ColumnDef) -> exp.Expr:
+    def _partition(self, column: ColumnDef, size: str) -> exp.Expr:
+        """TIMESTAMP_TRUNC(updated_at, MONTH); the days of a date are the date itself."""
+        at = exp.Column(this=self.identifier(column.name))
+        if column.type.this is T.DATE and size == "day":
+            return at
         word = {T.DATE: "DATE_TRUNC", T.TIMESTAMP: "DATETIME_TRUNC"}.get(column.type.this, "TIMESTAMP_TRUNC")
-        return exp.Anonymous(this=word, expressions=[exp.Column(this=self.identifier(column.name)), exp.Var(this="MONTH")])
+        return exp.Anonymous(this=word, expressions=[at, exp.Var(this=size.upper())])
 
     @staticmethod
     def _options(description: str) -> list[exp.Expr]:
@@ -156,7 +181,7 @@ class BigQuery(Warehouse):
         return [
             self.shell("table_function.sql.j2", {
                 "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
-                "description": self.string_escape(op.description), "parameter": self.type(types.TIMESTAMPTZ),
+                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
 
@@ -182,6 +207,12 @@ class BigQuery(Warehouse):
             "because": step.because, "when": self.lower(step.when, names), "parts": parts,
             "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
         })  # fmt: skip
+
+    def flag_parameter(self, type_: str) -> str:
+        return f"IN p_dry_run {type_}"
+
+    def example(self, type_: exp.DataType) -> str:
+        return f"{self.type(type_)} {super().example(type_)}" if type_.this is T.TIMESTAMPTZ else super().example(type_)
 
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
         """BigQuery has no default arguments: every CALL passes all."""

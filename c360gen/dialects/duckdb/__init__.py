@@ -10,7 +10,7 @@ from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols
@@ -54,8 +54,8 @@ class DuckDB(Dialect):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL%' THEN 'number'
-                        WHEN c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
+                   CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)' THEN 'integer'
+                        WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
                         WHEN c.data_type = 'VARCHAR' THEN 'text'
                         WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'timestamptz'
                         WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'timestamp'
@@ -82,8 +82,9 @@ class DuckDB(Dialect):
             return []  # an index over expressions is not unique here: the guard stands for it
         columns = [exp.Ordered(this=exp.Column(this=self.identifier(c))) for c in op.columns]
         index = exp.Index(
-            this=self.identifier(symbols.cut(op.name)), table=self.table(names.node(op.table)), params=exp.IndexParameters(columns=columns)
-        )
+            this=self.identifier(symbols.cut(op.name)), table=self.table(names.symbol(op.kind, op.table)),
+            params=exp.IndexParameters(columns=columns),
+        )  # fmt: skip
         return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
@@ -92,7 +93,12 @@ class DuckDB(Dialect):
         return [made, *tables.comments(self, "VIEW", names.node(node, op.name), op.description, op.columns)]
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [self.shell("table_function.sql.j2", {"name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names)})]
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(names.node(op.of, op.name)), "parameters": ", ".join(f"p_{p}" for p in op.parameters),
+                "query": self.lower(op.query, names),
+            })
+        ]  # fmt: skip
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
@@ -104,11 +110,12 @@ class DuckDB(Dialect):
         values = {
             "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
             "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program),
             "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
             "checks": [self._step(s, names, label) for s in program.checks],
             "steps": [self._step(s, names, label) for s in program.steps],
             "counters": [(n, self.lower(program.counters[n], names)) for n in COUNTERS if n in program.counters],
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program)})],
         }  # fmt: skip
         return [self.shell("script.sql.j2", values)]
 
@@ -146,6 +153,18 @@ class DuckDB(Dialect):
 
     def _text(self, part: str | exp.Expr, names: Names) -> str | exp.Expr:
         return exp.Literal.string(part) if isinstance(part, str) else self.lower(part, names)
+
+    def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.label(names.node(task.node))
+        values = {
+            **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
+            "steps": [self._step(s, names, label) for s in task.steps],
+            "counters": [(n, self.lower(task.counters[n], names)) for n in COUNTERS if n in task.counters],
+        }  # fmt: skip
+        return [self.shell("task_script.sql.j2", values)]
+
+    def task_arguments(self, task: Task) -> list[tuple[str, str, exp.DataType]]:
+        return [(p, v, t) for p, v, t in task.parameters]
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         return []  # the manifest lists the nodes of each schedule; a runner executes their scripts in that order

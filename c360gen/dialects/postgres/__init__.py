@@ -10,7 +10,7 @@ from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Write
+from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -19,7 +19,9 @@ from c360gen.terms.types import T
 
 class Postgres(Dialect):
     name = "postgres"
-    traits = Traits(row_address="ctid", lateral=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True)
+    traits = Traits(
+        row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True
+    )
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
         T.DECIMAL: "NUMERIC", T.DOUBLE: "DOUBLE PRECISION", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
@@ -44,7 +46,9 @@ class Postgres(Dialect):
         return self.catalog_query(
             """
             SELECT LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-                   CASE t.typcategory WHEN 'N' THEN 'number' WHEN 'S' THEN 'text' WHEN 'B' THEN 'boolean'
+                   CASE WHEN t.typname IN ('int2', 'int4', 'int8') THEN 'integer'
+                        WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0 THEN 'integer'
+                        WHEN t.typcategory = 'N' THEN 'number' WHEN t.typcategory = 'S' THEN 'text' WHEN t.typcategory = 'B' THEN 'boolean'
                         ELSE CAST(t.typname AS TEXT) END AS c360_family
             FROM pg_catalog.pg_attribute AS a
             JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
@@ -62,7 +66,7 @@ class Postgres(Dialect):
         return [tables.create_table(self, op, address, enforced=True), *tables.comments(self, "TABLE", address, op.description, op.columns)]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
-        address = names.node(op.table)
+        address = names.symbol(op.kind, op.table)
         where = exp.Where(this=self.lower(op.where, names)) if op.where is not None else None
         keys = [self.lower(k, names) for k in op.keys] or [exp.Column(this=self.identifier(c)) for c in op.columns]
         columns = [exp.Ordered(this=k if isinstance(k, exp.Column) else exp.Paren(this=k), nulls_first=False) for k in keys]
@@ -83,7 +87,7 @@ class Postgres(Dialect):
             self.shell("table_function.sql.j2", {
                 "name": self.path(address), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
                 "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameter": self.type(types.TIMESTAMPTZ),
+                "parameters": self.function_parameters(op), "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
             })
         ]  # fmt: skip
 
@@ -119,11 +123,11 @@ class Postgres(Dialect):
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
-            "lookback": program.lookback,
+            "lookback": program.lookback, "windows": self.windows(program),
             "full_refresh": program.full_refresh,
             "tolerance": program.tolerance,
             "summary": program.summary, "rules": program.rules,
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, "ZC005", "ZC006", "ZC007", "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
@@ -135,7 +139,9 @@ class Postgres(Dialect):
         because = step.because
         if isinstance(step, Stage):
             when = None if step.when is None else self.lower(step.when, names)
-            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": self.lower(step.insert, names)})
+            statement = self.lower(step.insert, names)
+            stage = statement.this.this.copy() if step.from_stage else None
+            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": statement, "from_stage": stage})
         if isinstance(step, Count):
             into = [f"v_{n}" for n in step.names]
             when = None if step.when is None else self.lower(step.when, names)
@@ -153,6 +159,15 @@ class Postgres(Dialect):
             "when": None if step.when is None else self.lower(step.when, names),
             "expected": None if step.expected is None else self.lower(step.expected, names),
         })  # fmt: skip
+
+    def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
+        label = self.string_escape(self.label(names.node(task.node)))
+        values = {
+            **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
+            "steps": [self._step(s, names, label) for s in task.steps],
+            "counters": [(n, self.lower(task.counters[n], names)) for n in COUNTERS if n in task.counters],
+        }  # fmt: skip
+        return [self.shell("task_script.sql.j2" if self.scripted(names) else "task.sql.j2", values)]
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         return [
@@ -190,10 +205,8 @@ class Postgres(Dialect):
                 "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
                 "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
                 "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
-                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}(TIMESTAMPTZ)"
-                              for n in names.project.nodes.values() if n.kind == "snapshot"],
-                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values()
-                              for i in ([n.identifier, f"{n.identifier}_current"] if n.kind == "snapshot" else [n.identifier])],
+                "functions": self.functions(names),
+                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values() for i in (n.identifier, *n.views)],
             })
         ]  # fmt: skip
 

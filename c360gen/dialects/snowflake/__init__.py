@@ -85,7 +85,9 @@ class Snowflake(Warehouse):
         return self.catalog_query(
             """
             SELECT LOWER(c.column_name) AS c360_name,
-                   CASE WHEN c.data_type IN ('NUMBER', 'FLOAT') THEN 'number' WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
+                   CASE WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0 THEN 'integer'
+                        WHEN c.data_type IN ('NUMBER', 'FLOAT') THEN 'number'
+                        WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
                         ELSE LOWER(c.data_type) END AS c360_family
             FROM x AS c
             WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')
@@ -121,7 +123,7 @@ class Snowflake(Warehouse):
             self.shell("table_function.sql.j2", {
                 "name": self.path(names.node(op.of, op.name)), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
                 "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameter": self.type(types.TIMESTAMPTZ),
+                "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
 
@@ -150,6 +152,9 @@ class Snowflake(Warehouse):
     def _scripting(self, condition: exp.Expr, names: Names) -> str:
         return self.lower(condition, names).sql("snowflake").replace(":v_", "v_")
 
+    def example(self, type_: exp.DataType) -> str:
+        return f"{super().example(type_)}::TIMESTAMP_NTZ" if type_.this is T.TIMESTAMPTZ else super().example(type_)
+
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
         return f"CALL {self.path(procedure)}();"
 
@@ -160,18 +165,18 @@ class Snowflake(Warehouse):
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
         others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
         nodes = [(n, f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
-        snapshots = [n for n in names.project.nodes.values() if n.kind == "snapshot"]
         return [
             self.shell("grants.sql.j2", {
                 "database": names.database and self.environment_name(names.database).sql("snowflake"),
                 "control": self.schema_of(names, names.control), "schemas": others,
                 "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
                 "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
-                "log": [self.control_path(names, "run_log"), self.control_path(names, "run_status")],
+                "log": [("TABLE", self.control_path(names, "run_log"))]
+                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status")],
                 "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
                 "relations": self.relations(names),
-                "functions": [f"{self.path(names.node(n.name, n.identifier + '_as_of'))}({time})" for n in snapshots],
+                "functions": self.functions(names),
             })
         ]  # fmt: skip
 

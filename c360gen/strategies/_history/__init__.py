@@ -1,30 +1,30 @@
-"""What every snapshot over a state source has in common: the history table, its helpers, and the run (README: What a snapshot does)."""
+"""What every snapshot has in common: the history table and its helpers; and the run over a state source (README: What a snapshot does)."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
 from c360gen.ops.program import Program
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, SchemaOp, Traits
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
 from c360gen.project.nodes import Node, Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._history import stage
+from c360gen.strategies._history import helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
-from c360gen.strategies._history.versions import is_live, is_open, not_marker, recorded_of, stored_type
-from c360gen.strategies._sql import any_of, codes, every, is_null
+from c360gen.strategies._history.versions import is_open, recorded_of, stored_type
+from c360gen.strategies._sql import codes, is_null
 from c360gen.terms import types
-from c360gen.terms.symbols import column, relation
+from c360gen.terms.symbols import column
 
 
 def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
     done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
     source = project.relation(str(node.relation)).name
-    kept: tuple[SchemaOp, ...] = (_quarantine(node, source),) if node.policies.quarantines else ()
+    kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
-        objects=(_table(node, source), *_indexes(node, traits), *kept, staged),
-        helpers=(_current(node), _as_of(node)),
+        objects=(table(node, source), *indexes(node, traits), *kept, staged),
+        helpers=helpers.all_of(node),
         program=Program(
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
@@ -38,11 +38,15 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
             lookback=node.lookback if node.source_delta else None,
             tolerance=node.policies.future_tolerance,
         ),
+        tasks=tasks.all_of(node),
     )
 
 
 def _rules(node: Node, source: str) -> tuple[str, ...]:
     tracked = "any of its columns" if node.strategy == "timestamp" or len(node.tracked) > 6 else ", ".join(node.tracked)
+    changed = f"{tracked} differs from its open version (NULL-safe)"
+    if node.detects == "time":
+        changed = f"its {node.updated_at} is later than {node.valid_from} of its open version, and only then"
     when = f"{node.updated_at}, or the run time where {node.updated_at} is not usable" if node.updated_at else "the run time"
     ends = f"{node.deleted_at}, or the run time where it is not usable" if node.deleted_at else "the run time"
     gone = {
@@ -51,7 +55,9 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
     }[node.hard_deletes]  # fmt: skip
     flags = ((node.deleted_flag, "is true"), (node.deleted_at, "is set"))
     flagged = " or ".join(f"{name} {state}" for name, state in flags if name)
-    found = [f"a row of {source} is new or changed when {tracked} differs from its open version (NULL-safe)"]
+    found = [f"a row of {source} is new or changed when {changed}"]
+    if node.compat:
+        found.insert(0, f"what {node.compat} snapshot keeps, with guards, and without versions that overlap or end before they start")
     if node.source_delta:
         found.append(f"only rows whose {node.updated_at} is at or after the watermark are read")
     if node.policies.on_unmoved_timestamp == "ignore":
@@ -68,10 +74,12 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 # --- objects -----------------------------------------------------------------------------------------------------------
 
 
-def _table(node: Node, source: str) -> CreateTable:
-    must = {*node.key, node.valid_from, node.is_deleted} - set(node.nullable_key)
+def table(node: Node, source: str) -> CreateTable:
+    must = {*node.key, node.valid_from, node.is_deleted, node.row_id, node.row_time} - set(node.nullable_key)
     if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
         must.add(node.updated_at)
+    if node.feed is not None:
+        must |= {node.updated_at, node.feed.cursor, *node.feed.sequence}
     if node.open_until is not None:
         must.add(node.valid_to)
     opened, closed = OWN_COLUMNS
@@ -87,11 +95,12 @@ def _table(node: Node, source: str) -> CreateTable:
         primary_key=() if node.nullable_key else (*node.key, node.valid_from),
         ordered=((node.valid_from, node.valid_to),),
         partition_by=node.partition_by or node.valid_to,
+        partition_size=node.partition_size,
         cluster_by=node.cluster_by,
     )
 
 
-def _indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
+def indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
     found = [CreateIndex(node.name, f"{node.identifier}_{'_'.join(c)}_ix", c, unique) for c, unique in node.indexes]
     if traits.partial_indexes:
         because = "at most one open version per key"
@@ -113,7 +122,7 @@ def _keys(node: Node) -> tuple[exp.Expr, ...]:
     return tuple(found)
 
 
-def _quarantine(node: Node, source: str) -> CreateTable:
+def quarantine_table(node: Node, source: str) -> CreateTable:
     at, run, reason = QUARANTINE
     return CreateTable(
         kind="quarantine",
@@ -126,28 +135,3 @@ def _quarantine(node: Node, source: str) -> CreateTable:
         ),
         description=f"Rows of {source} that were kept out of {node.name}, each once.",
     )
-
-
-def _current(node: Node) -> CreateView:
-    hidden = (node.valid_to, node.is_deleted)
-    shown = [c for c in node.columns if c.name not in hidden]
-    query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
-    return CreateView(
-        f"{node.identifier}_current", query.where(is_live(node, "h")),
-        tuple(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in shown),
-        f"The open versions of {node.name}: one row per key.", of=node.name,
-    )  # fmt: skip
-
-
-def _as_of(node: Node) -> CreateTableFunction:
-    shown = [c for c in node.columns if c.name != node.is_deleted]
-    query = exp.select(*(column(c.name, "h") for c in shown)).from_(relation("ref", node.name, "h"))
-    at = exp.Placeholder(this="at")
-    later = [exp.GT(this=column(node.valid_to, "h"), expression=at)]
-    still: exp.Expr = later[0] if node.open_until is not None else exp.Paren(this=any_of([*later, is_null(column(node.valid_to, "h"))]))
-    started = exp.LTE(this=column(node.valid_from, "h"), expression=at.copy())
-    query = query.where(every(c for c in (started, still, not_marker(node, "h")) if c is not None))
-    return CreateTableFunction(
-        f"{node.identifier}_as_of", node.name, query, tuple(ColumnDef(c.name, stored_type(c.type)) for c in shown),
-        f"{node.name} as it was at an instant: at most one row per key.",
-    )  # fmt: skip

@@ -67,7 +67,7 @@ def outer(node: Node) -> bool:
 
 def counts_tell(node: Node) -> bool:
     """Whether two sums show that a key occurs twice: each open version is unique, so it must have met exactly one source row."""
-    plain = node.policies.on_duplicate_key == "fail" and not node.policies.quarantines
+    plain = node.policies.on_duplicate_key == "fail" and not node.quarantines
     return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
 
 
@@ -167,9 +167,7 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
         grouped = grouped.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         query = query.join(grouped.subquery("c"), on=_sql.same_key(node, "c", "s"), join_type="left")
     wanted = exp.select(*(column(p.alias_or_name, "w") for p in projections)).from_(query.subquery("w"))
-    wanted = wanted.where(not_null(column(ACTION, "w")))
-    # OFFSET 0 keeps Postgres from looking up the last end of every row before it has filtered them.
-    return wanted.offset(0) if traits.lateral else wanted
+    return wanted.where(not_null(column(ACTION, "w")))
 
 
 def _arms(node: Node, traits: Traits) -> Arms:
@@ -208,14 +206,16 @@ def _arms(node: Node, traits: Traits) -> Arms:
     if marker is not None:
         found.append((marker, literal("revive")))
     changed: exp.Expr = any_of(differs(column(c, "s"), column(c, "o")) for c in node.tracked) if node.tracked else exp.false()
-    if node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
+    if node.detects == "time":
+        changed = exp.GT(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
+    elif node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
         unmoved = exp.LTE(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
         if UNMOVED in wrong:
             found.append((every([unmoved, exp.Paren(this=changed.copy())]), literal(UNMOVED)))
         else:
             moved = exp.GT(this=unmoved.this.copy(), expression=unmoved.expression.copy())
             changed = every([exp.Paren(this=any_of([moved, is_null(unmoved.this.copy())])), exp.Paren(this=changed)])
-    if node.tracked:
+    if node.tracked or node.detects == "time":
         found.append((changed, literal("change")))
     if node.overwritten:
         found.append((any_of(differs(column(c, "s"), column(c, "o")) for c in node.overwritten), literal("overwrite")))
@@ -246,7 +246,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         windows = {
             POSITION: exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=order),
             TIES: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(k.copy() for k in keys), column(version, "r")]),
-            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_groupable(c.name, node) for c in recorded]),
+            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_sql.groupable(node, c.name, "r") for c in recorded]),
         }
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
@@ -268,12 +268,6 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
     return ranked.where(any_of(counts))
 
 
-def _groupable(name: str, node: Node) -> exp.Expr:
-    """BigQuery takes no FLOAT64 in PARTITION BY."""
-    at = column(name, "r")
-    return exp.cast(at, types.TEXT.copy()) if stored_type(node.column(name).type).this is types.T.DOUBLE else at
-
-
 def _open_versions(node: Node, traits: Traits) -> exp.Select:
     names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, node.valid_from, *([node.is_deleted] if node.is_deleted else [])))
     projections: list[exp.Expr] = [column(n, "h") for n in names]
@@ -284,20 +278,29 @@ def _open_versions(node: Node, traits: Traits) -> exp.Select:
 
 def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
     """The rows that matter, with the key's last known boundary: a key without an open version that has one is back."""
-    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "l"))])
-    names = [*([ROW] if traits.row_address else []), OPEN_FROM]
-    query = exp.select(
-        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION),
-        *(column(n, "e") for n in names),
-        named(exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l")), BOUNDARY),
-        *(column(c.name, "e") for c in recorded_of(node)),
-    ).from_(compared.subquery("e"))
+    names = [ACTION, *([ROW] if traits.row_address else []), OPEN_FROM, *(c.name for c in recorded_of(node))]
     ended = named(exp.Max(this=column(node.valid_to, "p")), BOUNDARY)
-    if traits.lateral:
-        looked_up = exp.select(ended).from_(relation("ref", node.name, "p"))
-        looked_up = looked_up.where(every([_sql.same_key(node, "p", "e"), is_null(column(OPEN_FROM, "e"))]))
-        lateral = exp.Lateral(this=looked_up.subquery(), alias=exp.TableAlias(this=exp.to_identifier("l", quoted=True)))
-        return query.join(lateral, on=exp.true(), join_type="left")
+    boundary: exp.Expr = column(BOUNDARY, "e")
+    if traits.indexed_lookups:
+        compared = _looked_up(node, names, ended, compared)
+    else:
+        boundary = exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l"))
+    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "e" if traits.indexed_lookups else "l"))])
+    query = exp.select(
+        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION), named(boundary, BOUNDARY),
+        *(column(n, "e") for n in names[1:]),
+    ).from_(compared.subquery("e"))  # fmt: skip
+    if traits.indexed_lookups:
+        return query
     closed = exp.select(*(column(k, "p") for k in node.key), ended).from_(relation("ref", node.name, "p"))
     closed = closed.where(is_closed(node, "p")).group_by(*(column(k, "p") for k in node.key))
     return query.join(closed.subquery("l"), on=_sql.same_key(node, "l", "e"), join_type="left")
+
+
+def _looked_up(node: Node, names: list[str], ended: exp.Alias, compared: exp.Select) -> exp.Select:
+    """The boundary of each row that matters, looked up for keys without an open version only, and not at all in an empty history."""
+    last = exp.select(ended).from_(relation("ref", node.name, "p")).where(_sql.same_key(node, "p", "x")).subquery()
+    some = exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", node.name, "a")))
+    boundary = case((not_null(column(OPEN_FROM, "x")), column(OPEN_FROM, "x")), (some, last))
+    found = exp.select(*(column(n, "x") for n in names), named(boundary, BOUNDARY)).from_(compared.subquery("x"))
+    return found.offset(0)  # or Postgres would look it up once more wherever it is used

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlglot import exp
@@ -13,7 +14,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import stage
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, STARTS
-from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, recorded_of
+from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, mark, recorded_of, row_id
 from c360gen.strategies._sql import (
     ACTION,
     ROW,
@@ -46,11 +47,11 @@ def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
         *_duplicates(node),
         *_guards(node),
     ]
-    if node.policies.quarantines:
-        found.append(_quarantine(node))
+    if node.quarantines:
+        found.append(quarantine(node, [p for p, policy in stage.problems(node).items() if policy == "quarantine"]))
     if node.overwritten:
         found.append(_overwrite(node, traits))
-    found += [_close(node, traits), _open(node, traits)]
+    found += [close(node, traits), _open(node, traits)]
     if node.is_deleted:
         found.append(_mark(node))
     return tuple(found)
@@ -73,7 +74,7 @@ def counters(node: Node) -> dict[str, exp.Expr]:
     }
     if node.overwritten:
         found["updated_rows"] = variable("updated_rows")
-    if node.policies.quarantines:
+    if node.quarantines:
         found["quarantined_rows"] = variable("quarantined_rows")
     return found
 
@@ -124,16 +125,16 @@ def _counts(node: Node) -> Count:
         exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "h")).where(is_live(node, "h")).subquery()
     )
     if stage.counts_tell(node):
-        others["new_keys"] = _distinct_keys(node, action_is("new", "revive", table="k"))
+        others["new_keys"] = distinct_keys(node, action_is("new", "revive", table="k"))
     elif wrong.get(stage.DUPLICATE) == "fail":
-        others["duplicate_keys"] = _distinct_keys(node, action_is(stage.DUPLICATE, table="k"))
+        others["duplicate_keys"] = distinct_keys(node, action_is(stage.DUPLICATE, table="k"))
     projections: list[exp.Expr] = [count_where(condition, name) for name, condition in counted.items()]
     projections += [named(value, name) for name, value in others.items()]
     query = exp.select(*projections).from_(relation("stage", node.name, "s"))
     return Count("Count what was decided.", (*counted, *others), query)
 
 
-def _distinct_keys(node: Node, where: exp.Expr) -> exp.Subquery:
+def distinct_keys(node: Node, where: exp.Expr) -> exp.Subquery:
     """(SELECT COUNT(*) FROM (SELECT DISTINCT key FROM the stage WHERE …))."""
     keys = exp.select(*(column(k, "k") for k in node.key)).from_(relation("stage", node.name, "k")).where(where).distinct()
     return exp.select(exp.Count(this=exp.Star())).from_(keys.subquery("u")).subquery()
@@ -228,28 +229,31 @@ def _delete_guards(node: Node, source: str) -> list[Guard]:
                   "Nothing was written. Load the source first.")
         )  # fmt: skip
     if node.policies.max_delete_fraction is not None:
-        top, bottom = Decimal(str(node.policies.max_delete_fraction)).as_integer_ratio()
-        share = exp.GT(
-            this=exp.Mul(this=variable("deleted_rows"), expression=exp.Literal.number(bottom)),
-            expression=exp.Mul(this=variable("open_rows"), expression=exp.Literal.number(top)),
-        )
-        enough = exp.GTE(this=variable("deleted_rows"), expression=exp.Literal.number(node.policies.min_delete_rows))
-        found.append(
-            Guard("ZC013", "So many deletes at once are more likely a partial load.", every([enough, share]),
-                  (variable("deleted_rows"), " of ", variable("open_rows"), f" open versions would be closed because {source} has "
-                   f"their keys no more, which is more than max_delete_fraction: {node.policies.max_delete_fraction}"),
-                  _sql.key_sample(node, action_is("delete", table="s")),
-                  "Nothing was written. Load the source whole; if the deletes are real, raise max_delete_fraction.")
-        )  # fmt: skip
+        found.append(too_many_deletes(node, source, "deleted_rows", action_is("delete", table="s")))
     return found
+
+
+def too_many_deletes(node: Node, source: str, counted: str, which: exp.Expr) -> Guard:
+    """`which` of the staged rows are deletes, and the variable that has their number; open_rows has that of open versions."""
+    top, bottom = Decimal(str(node.policies.max_delete_fraction)).as_integer_ratio()
+    share = exp.GT(
+        this=exp.Mul(this=variable(counted), expression=exp.Literal.number(bottom)),
+        expression=exp.Mul(this=variable("open_rows"), expression=exp.Literal.number(top)),
+    )
+    enough = exp.GTE(this=variable(counted), expression=exp.Literal.number(node.policies.min_delete_rows))
+    return Guard(
+        "ZC013", "So many deletes at once are more likely a partial load.", every([enough, share]),
+        (variable(counted), " of ", variable("open_rows"), f" open versions would be closed because {source} has "
+         f"their keys no more, which is more than max_delete_fraction: {node.policies.max_delete_fraction}"),
+        _sql.key_sample(node, which), "Nothing was written. Load the source whole; if the deletes are real, raise max_delete_fraction.",
+    )  # fmt: skip
 
 
 # --- writes ------------------------------------------------------------------------------------------------------------
 
 
-def _quarantine(node: Node) -> Write:
+def quarantine(node: Node, kept: Iterable[str]) -> Write:
     """EXCEPT compares NULLs as equal, so a row that is kept back run after run is written once."""
-    kept = [p for p, policy in stage.problems(node).items() if policy == "quarantine"]
     names = [QUARANTINE[2], *(c.name for c in recorded_of(node))]
     staged = exp.select(named(column(ACTION, "s"), QUARANTINE[2]), *(column(n, "s") for n in names[1:]))
     staged = staged.from_(relation("stage", node.name, "s")).where(action_is(*kept, table="s"))
@@ -262,11 +266,10 @@ def _quarantine(node: Node) -> Write:
     return Write("Keep back the rows that must not be written, each once.", statement, greater_than_zero("quarantined_rows"))
 
 
-def _pinned(node: Node, traits: Traits) -> list[exp.Expr]:
-    pinned = [_sql.same_key(node, "t", "s"), equal(column(node.valid_from, "t"), column(OPEN_FROM, "s")), is_open(node, "t")]
-    if traits.row_address:
-        pinned.insert(0, equal(address(traits, "t"), column(ROW, "s")))
-    return pinned
+def pinned(node: Node, traits: Traits) -> list[exp.Expr]:
+    """The row of the history, t, that a staged row, s, was decided upon."""
+    found = [_sql.same_key(node, "t", "s"), equal(column(node.valid_from, "t"), column(OPEN_FROM, "s"))]
+    return [equal(address(traits, "t"), column(ROW, "s")), *found] if traits.row_address else found
 
 
 def _overwrite(node: Node, traits: Traits) -> Write:
@@ -274,7 +277,7 @@ def _overwrite(node: Node, traits: Traits) -> Write:
         this=relation("ref", node.name, "t"),
         expressions=[equal(column(c), column(c, "s")) for c in node.overwritten],
         from_=exp.From(this=relation("stage", node.name, "s")),
-        where=exp.Where(this=every([*_pinned(node, traits), action_is("overwrite", table="s")])),
+        where=exp.Where(this=every([*pinned(node, traits), is_open(node, "t"), action_is("overwrite", table="s")])),
     )
     return Write(
         f"Overwrite {', '.join(node.overwritten)} in the open versions where nothing else changed.", update,
@@ -282,7 +285,8 @@ def _overwrite(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _close(node: Node, traits: Traits) -> Write:
+def close(node: Node, traits: Traits, which: exp.Expr | None = None) -> Write:
+    """`which` of the staged rows end a version; those with an end where nothing is said."""
     update = exp.Update(
         this=relation("ref", node.name, "t"),
         expressions=[
@@ -290,7 +294,7 @@ def _close(node: Node, traits: Traits) -> Write:
             equal(column(OWN_COLUMNS[1]), variable("run_id")),
         ],
         from_=exp.From(this=relation("stage", node.name, "s")),
-        where=exp.Where(this=every([*_pinned(node, traits), not_null(column(ENDS, "s"))])),
+        where=exp.Where(this=every([*pinned(node, traits), is_open(node, "t"), which or not_null(column(ENDS, "s"))])),
     )
     return Write(
         "Close the versions that ended. Key and start name the exact row, and the count must be exact.", update,
@@ -298,48 +302,45 @@ def _close(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _history_columns(node: Node) -> list[str]:
-    recorded = [c.name for c in recorded_of(node)]
-    return [*recorded, node.valid_from, *_fixed(node, marker=False), OWN_COLUMNS[0]]
-
-
-def _fixed(node: Node, *, marker: bool) -> dict[str, exp.Expr]:
-    """What every version that begins has besides its row and its start."""
-    found: dict[str, exp.Expr] = {}
+def _begun(node: Node, start: str, *, marker: bool) -> dict[str, exp.Expr]:
+    """What a version that begins has besides its row; `start` is the column of the stage that says when."""
+    found: dict[str, exp.Expr] = {node.valid_from: column(start, "s")}
     if node.open_until is not None:
         found[node.valid_to] = end_of_time(node)
     if node.is_deleted:
-        found[node.is_deleted] = exp.true() if marker else exp.false()
+        found[node.is_deleted] = mark(node, marker)
+    if node.row_id:
+        found[node.row_id] = row_id(node, column(start, "s"), "s")
+    if node.row_time:
+        found[node.row_time] = column(start, "s")
+    found[OWN_COLUMNS[0]] = variable("run_id")
     return found
 
 
-def _open(node: Node, traits: Traits) -> Write:
+def _insert(node: Node, begun: dict[str, exp.Expr], query: exp.Select, row: str) -> exp.Insert:
+    """INSERT of versions that begin, whose row comes from the relation `row` of the query."""
     recorded = [c.name for c in recorded_of(node)]
-    query = exp.select(
-        *(column(n, "s") for n in recorded), named(column(STARTS, "s"), node.valid_from),
-        *(named(v, n) for n, v in _fixed(node, marker=False).items()), named(variable("run_id"), OWN_COLUMNS[0]),
-    ).from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))  # fmt: skip
+    query = query.select(*(column(n, row) for n in recorded), *(named(v, n) for n, v in begun.items()), append=False)
+    return _sql.insert(relation("ref", node.name), [*recorded, *begun], query)
+
+
+def _open(node: Node, traits: Traits) -> Write:
+    query = exp.Select().from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))
     if traits.ordered_insert:
         query = query.order_by(*(column(k, "s") for k in node.key))
     return Write(
-        "Insert the versions that began.", _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        "Insert the versions that began.", _insert(node, _begun(node, STARTS, marker=False), query, "s"),
         greater_than_zero("starting_rows"), variable("starting_rows"), "versions to insert",
     )  # fmt: skip
 
 
 def _mark(node: Node) -> Write:
-    recorded = [c.name for c in recorded_of(node)]
-    query = exp.select(
-        *(column(n, "h") for n in recorded), named(column(ENDS, "s"), node.valid_from),
-        *(named(v, n) for n, v in _fixed(node, marker=True).items()), named(variable("run_id"), OWN_COLUMNS[0]),
-    ).from_(relation("stage", node.name, "s")).join(
+    query = exp.Select().from_(relation("stage", node.name, "s")).join(
         relation("ref", node.name, "h"),
         on=every([_sql.same_key(node, "h", "s"), equal(column(node.valid_from, "h"), column(OPEN_FROM, "s"))]), join_type="inner",
     ).where(action_is("delete", table="s"))  # fmt: skip
     return Write(
         "Insert a marker for every key that is gone: a copy of its last version.",
-        _sql.insert(relation("ref", node.name), _history_columns(node), query),
+        _insert(node, _begun(node, ENDS, marker=True), query, "h"),
         greater_than_zero("deleted_rows"), variable("deleted_rows"), "markers to insert",
     )  # fmt: skip
-
-

@@ -7,14 +7,15 @@ from sqlglot import exp
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Column, Node
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import equal, every, is_null, literal, not_null
+from c360gen.strategies._sql import any_of, equal, every, is_null, literal, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
 
 def recorded_of(node: Node) -> tuple[Column, ...]:
-    """The columns that come from the source: all but the interval and the mark of a deletion."""
-    return tuple(c for c in node.columns if c.name not in (node.valid_from, node.valid_to, node.is_deleted))
+    """The columns that come from the source: all but the interval, the mark of a deletion, and what dbt's readers expect."""
+    own = (node.valid_from, node.valid_to, node.is_deleted, node.row_id, node.row_time)
+    return tuple(c for c in node.columns if c.name not in own)
 
 
 def stored_type(type_: exp.DataType | None) -> exp.DataType:
@@ -37,18 +38,61 @@ def is_closed(node: Node, table: str) -> exp.Expr:
     return not_null(at) if node.open_until is None else exp.NEQ(this=at, expression=end_of_time(node))
 
 
+def mark(node: Node, gone: bool) -> exp.Expr:
+    """What the column is_deleted says: true or false, or dbt's words where it is a text."""
+    if node.column(str(node.is_deleted)).type == types.TEXT:
+        return literal("True" if gone else "False")
+    return exp.convert(gone)
+
+
+def lives_at(node: Node, table: str, at: exp.Expr) -> exp.Expr:
+    """valid_from <= at < valid_to."""
+    started = exp.LTE(this=column(node.valid_from, table), expression=at)
+    return every([started, reaches(node, table, exp.GT, at.copy())])
+
+
+def reaches(node: Node, table: str, operator: type[exp.Binary], at: exp.Expr) -> exp.Expr:
+    """valid_to > at, or open; `operator` may be another comparison."""
+    until = column(node.valid_to, table)
+    later = operator(this=until, expression=at)
+    return later if node.open_until is not None else exp.Paren(this=any_of([later, is_null(until.copy())]))
+
+
 def is_marker(node: Node, table: str) -> exp.Expr | None:
     """Whether a version only says that its key is gone; None where there are no such versions."""
-    return column(node.is_deleted, table) if node.is_deleted else None
+    if node.is_deleted is None:
+        return None
+    at, gone = column(node.is_deleted, table), mark(node, True)
+    return at if isinstance(gone, exp.Boolean) else equal(at, gone)
 
 
 def not_marker(node: Node, table: str) -> exp.Expr | None:
-    return exp.Not(this=column(node.is_deleted, table)) if node.is_deleted else None
+    marker = is_marker(node, table)
+    if isinstance(marker, exp.EQ):
+        return exp.NEQ(this=marker.this, expression=marker.expression)
+    return marker if marker is None else exp.Not(this=marker)
 
 
 def is_live(node: Node, table: str) -> exp.Expr:
     """Open, and not the marker of a deletion."""
     return every(c for c in (is_open(node, table), not_marker(node, table)) if c is not None)
+
+
+def row_id(node: Node, start: exp.Expr, table: str) -> exp.Expr:
+    """dbt_scd_id: MD5(key || '|' || start), everything as text, the start in the type of updated_at, NULL as ''."""
+    if node.updated_at and (kind := stored_type(node.column(node.updated_at).type)) != types.TIMESTAMPTZ:
+        start = exp.cast(start, kind.copy())
+    text: exp.Expr | None = None
+    for part in (*(column(k, table) for k in node.key), start):
+        shown: exp.Expr = exp.cast(part, types.TEXT.copy())
+        if isinstance(part, exp.Column) and part.name in node.nullable_key:
+            shown = exp.func("COALESCE", shown, literal(""))
+        text = shown if text is None else _concat(_concat(text, literal("|")), shown)
+    return exp.MD5(this=text)
+
+
+def _concat(left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    return exp.DPipe(this=left, expression=right, safe=True)
 
 
 def as_instant(node: Node, name: str, table: str) -> exp.Expr:

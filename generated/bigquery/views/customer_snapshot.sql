@@ -1,5 +1,5 @@
 -- c360gen | bigquery | views of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 51be3b2950a46faac70275a7118cdb014feabcf9e004fcd072fc389ea4a0491e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9806c8838c3c54494682849fb669fce7a41d190e591555b3ae340bf0ba9adda4
 
 CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_current
 OPTIONS (
@@ -37,3 +37,95 @@ AS (
       h.valid_to > p_at OR h.valid_to IS NULL
     )
 );
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.customer_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in customer_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.customer_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.first_name AS first_name_before,
+    v.first_name AS first_name_after,
+    b.last_name AS last_name_before,
+    v.last_name AS last_name_after,
+    b.email AS email_before,
+    v.email AS email_after,
+    b.phone AS phone_before,
+    v.phone AS phone_after,
+    b.created_at AS created_at_before,
+    v.created_at AS created_at_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS b
+    ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.customer_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.first_name AS first_name_before,
+    CAST(NULL AS STRING) AS first_name_after,
+    v.last_name AS last_name_before,
+    CAST(NULL AS STRING) AS last_name_after,
+    v.email AS email_before,
+    CAST(NULL AS STRING) AS email_after,
+    v.phone AS phone_before,
+    CAST(NULL AS STRING) AS phone_after,
+    v.created_at AS created_at_before,
+    CAST(NULL AS TIMESTAMP) AS created_at_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.customer_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.customer_snapshot AS n
+    ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.customer_snapshot_health
+OPTIONS (
+  description='What is wrong with the history customer_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;

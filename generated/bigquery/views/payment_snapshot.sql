@@ -1,5 +1,5 @@
 -- c360gen | bigquery | views of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a402d1e044e407da57bc9627ddcc6add61efede35690183af0f65ad1e2e0337
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a82fe38b84ccb09222b68515de098fc64409783b5acfb1b4d8c43aedc5aa857c
 
 CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_current
 OPTIONS (
@@ -35,3 +35,95 @@ AS (
       h.valid_to > p_at OR h.valid_to IS NULL
     )
 );
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snapshots.payment_snapshot_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in payment_snapshot after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.payment_id,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.order_id AS order_id_before,
+    v.order_id AS order_id_after,
+    b.payment_method AS payment_method_before,
+    v.payment_method AS payment_method_after,
+    b.amount AS amount_before,
+    v.amount AS amount_after,
+    b.status AS status_before,
+    v.status AS status_after,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS b
+    ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.payment_id,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.order_id AS order_id_before,
+    CAST(NULL AS INT64) AS order_id_after,
+    v.payment_method AS payment_method_before,
+    CAST(NULL AS STRING) AS payment_method_after,
+    v.amount AS amount_before,
+    ROUND(CAST(NULL AS NUMERIC), 2) AS amount_after,
+    v.status AS status_before,
+    CAST(NULL AS STRING) AS status_after,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snapshots.payment_snapshot AS v
+  LEFT JOIN `acme-analytics`.snapshots.payment_snapshot AS n
+    ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snapshots.payment_snapshot_health
+OPTIONS (
+  description='What is wrong with the history payment_snapshot: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;

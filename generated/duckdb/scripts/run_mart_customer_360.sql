@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 685f4e87203cade5c67e025610cf4bd5adf2190e3ed098bb4826572d05e1d117
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 67e9e408d8da016f4a50119ad1f3fae5b431e3d39e6fb5e0b499a16b290c6992
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -11,12 +11,14 @@
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
 SET TimeZone = 'UTC';
 
--- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace.
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
 BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'marts.mart_customer_360';
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'marts.mart_customer_360' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), '44de5ff967173ab2219ed0fceb947ddb092f42af225c3761e876c96bcf4f0933';
+SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.

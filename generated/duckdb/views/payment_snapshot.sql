@@ -1,5 +1,5 @@
 -- c360gen | duckdb | views of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76f78e3f913bd154545ec1be54abe43d36b664b6858668bfcd6c0ee40cb9cd3a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d83fdb52b24248bb1f20d772a82246da0364f4d5371bc2b9d8812069662ab35
 
 CREATE OR REPLACE VIEW snapshots.payment_snapshot_current AS
 SELECT
@@ -33,3 +33,97 @@ WHERE
   h.valid_from <= p_at AND (
     h.valid_to > p_at OR h.valid_to IS NULL
   );
+
+CREATE OR REPLACE MACRO snapshots.payment_snapshot_changes(p_from, p_to) AS TABLE
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS BIGINT) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS TEXT) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS DECIMAL(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS TEXT) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.payment_snapshot AS v
+LEFT JOIN snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL;
+
+CREATE OR REPLACE VIEW snapshots.payment_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.payment_snapshot_health IS 'What is wrong with the history payment_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.payment_snapshot_health.example IS 'Up to five keys.';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93a01776bd405bee239e5bc19a8588c09950cdc88e498ac88550f00c864d27ed
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a41ccd5015efd48507389874867d237e3b08b2c023dc441607fd456e822827c
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -43,7 +43,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
-    c_spec_hash CONSTANT TEXT := 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd';
+    c_spec_hash CONSTANT TEXT := 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -72,9 +72,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -82,12 +98,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -112,7 +122,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('customer_id', 'number'),
+      ('customer_id', 'integer'),
       ('first_name', 'text'),
       ('last_name', 'text'),
       ('email', 'text'),
@@ -122,12 +132,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -143,7 +157,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -212,10 +230,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.customer_id,
         e.first_name,
         e.last_name,
@@ -225,85 +243,106 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.customer_id,
-          w.first_name,
-          w.last_name,
-          w.email,
-          w.phone,
-          w.created_at,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.customer_id,
+          x.first_name,
+          x.last_name,
+          x.email,
+          x.phone,
+          x.created_at,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.customer_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.customer_snapshot AS p
+              WHERE
+                p.customer_id = x.customer_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s.customer_id IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.first_name IS DISTINCT FROM o.first_name
-              OR s.last_name IS DISTINCT FROM o.last_name
-              OR s.email IS DISTINCT FROM o.email
-              OR s.phone IS DISTINCT FROM o.phone
-              OR s.created_at IS DISTINCT FROM o.created_at
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s.customer_id, o.customer_id) AS customer_id,
-            s.first_name AS first_name,
-            s.last_name AS last_name,
-            s.email AS email,
-            s.phone AS phone,
-            s.created_at AS created_at,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.customer_id,
+            w.first_name,
+            w.last_name,
+            w.email,
+            w.phone,
+            w.created_at,
+            w.updated_at
           FROM (
             SELECT
-              r.customer_id,
-              r.first_name,
-              r.last_name,
-              r.email,
-              r.phone,
-              r.created_at,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.customers AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h.customer_id,
-              h.first_name,
-              h.last_name,
-              h.email,
-              h.phone,
-              h.created_at,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.customer_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.customer_id = s.customer_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s.customer_id IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.first_name IS DISTINCT FROM o.first_name
+                OR s.last_name IS DISTINCT FROM o.last_name
+                OR s.email IS DISTINCT FROM o.email
+                OR s.phone IS DISTINCT FROM o.phone
+                OR s.created_at IS DISTINCT FROM o.created_at
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s.customer_id, o.customer_id) AS customer_id,
+              s.first_name AS first_name,
+              s.last_name AS last_name,
+              s.email AS email,
+              s.phone AS phone,
+              s.created_at AS created_at,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.customer_id,
+                r.first_name,
+                r.last_name,
+                r.email,
+                r.phone,
+                r.created_at,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.customers AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h.customer_id,
+                h.first_name,
+                h.last_name,
+                h.email,
+                h.phone,
+                h.created_at,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.customer_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.customer_id = s.customer_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.customer_snapshot AS p
-        WHERE
-          p.customer_id = e.customer_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -572,7 +611,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_customer_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_customer_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -587,7 +627,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'e30afc45482a39d13ecb14864361abc579479e45e6de017f99442b9c969cfebd', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.customer_snapshot', 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -614,7 +654,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

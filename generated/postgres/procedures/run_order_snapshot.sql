@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9bd133c0053e6a63da2b2b00d6c4e8594bbd60b2bfa701cd39fcbbd8dbcd3ce
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d2576e35d8196c0fe36471a53314e45157166ab1021b8ace29dd35070ab2665
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -40,7 +40,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
-    c_spec_hash CONSTANT TEXT := 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb';
+    c_spec_hash CONSTANT TEXT := '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -64,9 +64,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -74,12 +90,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -104,8 +114,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('order_id', 'number'),
-      ('customer_id', 'number'),
+      ('order_id', 'integer'),
+      ('customer_id', 'integer'),
       ('order_date', 'date'),
       ('status', 'text'),
       ('total_amount', 'number'),
@@ -113,12 +123,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -134,7 +148,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -203,10 +221,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.order_id,
         e.customer_id,
         e.order_date,
@@ -215,82 +233,102 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.order_id,
-          w.customer_id,
-          w.order_date,
-          w.status,
-          w.total_amount,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.order_id,
+          x.customer_id,
+          x.order_date,
+          x.status,
+          x.total_amount,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.order_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.order_snapshot AS p
+              WHERE
+                p.order_id = x.order_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.order_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.order_id AS order_id,
-            s.customer_id AS customer_id,
-            s.order_date AS order_date,
-            s.status AS status,
-            s.total_amount AS total_amount,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.order_id,
+            w.customer_id,
+            w.order_date,
+            w.status,
+            w.total_amount,
+            w.updated_at
           FROM (
             SELECT
-              r.order_id,
-              r.customer_id,
-              r.order_date,
-              r.status,
-              CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.orders AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.order_id,
-              h.status,
-              h.total_amount,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.order_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.order_id = s.order_id
-          LEFT JOIN (
-            SELECT
-              r.order_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.orders AS r
-            GROUP BY
-              r.order_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.order_id = s.order_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.order_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.status IS DISTINCT FROM o.status OR s.total_amount IS DISTINCT FROM o.total_amount
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.order_id AS order_id,
+              s.customer_id AS customer_id,
+              s.order_date AS order_date,
+              s.status AS status,
+              s.total_amount AS total_amount,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.order_id,
+                r.customer_id,
+                r.order_date,
+                r.status,
+                CAST(r.total_amount AS DECIMAL(12, 2)) AS total_amount,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.orders AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.order_id,
+                h.status,
+                h.total_amount,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.order_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.order_id = s.order_id
+            LEFT JOIN (
+              SELECT
+                r.order_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.orders AS r
+              GROUP BY
+                r.order_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.order_id = s.order_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.order_snapshot AS p
-        WHERE
-          p.order_id = e.order_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -477,7 +515,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_order_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_order_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -492,7 +531,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.order_snapshot', 'c840d7d629e218e1db8fed279abe30a326d7d4a3d1fdc534edaec0426ca42abb', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.order_snapshot', '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -519,7 +558,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5239c42820d62b9bf53b6855a9639401ef889ed65fa9201de35e690b7512b617
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 774627767cf1e6567e5b00bbe9acfecd60b989f43e4ccf7c6ed4d1a0daa66ff0
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -42,7 +42,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
-    c_spec_hash CONSTANT TEXT := '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1';
+    c_spec_hash CONSTANT TEXT := 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -68,9 +68,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -78,12 +94,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -108,8 +118,8 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('payment_id', 'number'),
-      ('order_id', 'number'),
+      ('payment_id', 'integer'),
+      ('order_id', 'integer'),
       ('payment_method', 'text'),
       ('amount', 'number'),
       ('status', 'text'),
@@ -117,12 +127,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -138,7 +152,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -203,10 +221,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.payment_id,
         e.order_id,
         e.payment_method,
@@ -215,91 +233,111 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w.payment_id,
-          w.order_id,
-          w.payment_method,
-          w.amount,
-          w.status,
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.payment_id,
+          x.order_id,
+          x.payment_method,
+          x.amount,
+          x.status,
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snapshots.payment_snapshot AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snapshots.payment_snapshot AS p
+              WHERE
+                p.payment_id = x.payment_id
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.payment_id IS NULL
-              THEN 'null_key'
-              WHEN c.c360_copies > 1
-              THEN 'duplicate_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s.order_id IS DISTINCT FROM o.order_id
-              OR s.payment_method IS DISTINCT FROM o.payment_method
-              OR s.amount IS DISTINCT FROM o.amount
-              OR s.status IS DISTINCT FROM o.status
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            s.payment_id AS payment_id,
-            s.order_id AS order_id,
-            s.payment_method AS payment_method,
-            s.amount AS amount,
-            s.status AS status,
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.payment_id,
+            w.order_id,
+            w.payment_method,
+            w.amount,
+            w.status,
+            w.updated_at
           FROM (
             SELECT
-              r.payment_id,
-              r.order_id,
-              r.payment_method,
-              CAST(r.amount AS DECIMAL(12, 2)) AS amount,
-              r.status,
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw_data.payments AS r
-          ) AS s
-          LEFT JOIN (
-            SELECT
-              h.payment_id,
-              h.order_id,
-              h.payment_method,
-              h.amount,
-              h.status,
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snapshots.payment_snapshot AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o.payment_id = s.payment_id
-          LEFT JOIN (
-            SELECT
-              r.payment_id,
-              COUNT(*) AS c360_copies
-            FROM raw_data.payments AS r
-            GROUP BY
-              r.payment_id
-            HAVING
-              COUNT(*) > 1
-          ) AS c
-            ON c.payment_id = s.payment_id
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.payment_id IS NULL
+                THEN 'null_key'
+                WHEN c.c360_copies > 1
+                THEN 'duplicate_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.order_id IS DISTINCT FROM o.order_id
+                OR s.payment_method IS DISTINCT FROM o.payment_method
+                OR s.amount IS DISTINCT FROM o.amount
+                OR s.status IS DISTINCT FROM o.status
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              s.payment_id AS payment_id,
+              s.order_id AS order_id,
+              s.payment_method AS payment_method,
+              s.amount AS amount,
+              s.status AS status,
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r.payment_id,
+                r.order_id,
+                r.payment_method,
+                CAST(r.amount AS DECIMAL(12, 2)) AS amount,
+                r.status,
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw_data.payments AS r
+            ) AS s
+            LEFT JOIN (
+              SELECT
+                h.payment_id,
+                h.order_id,
+                h.payment_method,
+                h.amount,
+                h.status,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snapshots.payment_snapshot AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.payment_id = s.payment_id
+            LEFT JOIN (
+              SELECT
+                r.payment_id,
+                COUNT(*) AS c360_copies
+              FROM raw_data.payments AS r
+              GROUP BY
+                r.payment_id
+              HAVING
+                COUNT(*) > 1
+            ) AS c
+              ON c.payment_id = s.payment_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snapshots.payment_snapshot AS p
-        WHERE
-          p.payment_id = e.payment_id AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -536,7 +574,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_payment_snapshot(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_payment_snapshot(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -551,7 +590,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', '40716c5ec44555392784ec9d427aae0f6bc67c5c4dd175f51cdd1113861810c1', p_as_of);
+    v_run_id := c360_control.run_begin('snapshots.payment_snapshot', 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -578,7 +617,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;

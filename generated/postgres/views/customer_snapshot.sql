@@ -1,5 +1,5 @@
 -- c360gen | postgres | views of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 562b24c1158340893ec4709b69d754152414995a63e7c95e596bc2980c11c582
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d08e8531ff70e084ee31ba8b896dc010d1e280decd69b19180109dad32dccc47
 
 CREATE OR REPLACE VIEW snapshots.customer_snapshot_current AS
 SELECT
@@ -57,3 +57,121 @@ WHERE
   )
 $$;
 COMMENT ON FUNCTION snapshots.customer_snapshot_as_of(TIMESTAMPTZ) IS 'customer_snapshot as it was at an instant: at most one row per key.';
+
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snapshots.customer_snapshot_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    customer_id BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    first_name_before TEXT,
+    first_name_after TEXT,
+    last_name_before TEXT,
+    last_name_after TEXT,
+    email_before TEXT,
+    email_after TEXT,
+    phone_before TEXT,
+    phone_after TEXT,
+    created_at_before TIMESTAMPTZ,
+    created_at_after TIMESTAMPTZ,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.first_name AS first_name_before,
+  v.first_name AS first_name_after,
+  b.last_name AS last_name_before,
+  v.last_name AS last_name_after,
+  b.email AS email_before,
+  v.email AS email_after,
+  b.phone AS phone_before,
+  v.phone AS phone_after,
+  b.created_at AS created_at_before,
+  v.created_at AS created_at_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.first_name AS first_name_before,
+  CAST(NULL AS TEXT) AS first_name_after,
+  v.last_name AS last_name_before,
+  CAST(NULL AS TEXT) AS last_name_after,
+  v.email AS email_before,
+  CAST(NULL AS TEXT) AS email_after,
+  v.phone AS phone_before,
+  CAST(NULL AS TEXT) AS phone_after,
+  v.created_at AS created_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS created_at_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snapshots.customer_snapshot AS v
+LEFT JOIN snapshots.customer_snapshot AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snapshots.customer_snapshot_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in customer_snapshot after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snapshots.customer_snapshot_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM snapshots.customer_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snapshots.customer_snapshot_health IS 'What is wrong with the history customer_snapshot: no row when it is sound.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snapshots.customer_snapshot_health.example IS 'Up to five keys.';

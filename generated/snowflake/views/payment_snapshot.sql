@@ -1,5 +1,5 @@
 -- c360gen | snowflake | views of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a01b412494dd6c8ded766e5d525800e7ff761c70a4a3b980ff4b940ee916a519
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83943f65c607695da67a9585fd83378b2dbad4131d2deca7e166c76d2630ce41
 
 CREATE OR REPLACE VIEW C360.snapshots.payment_snapshot_current
 COPY GRANTS
@@ -47,3 +47,111 @@ WHERE
     h.valid_to > p_at OR h.valid_to IS NULL
   )
 $$;
+
+CREATE OR REPLACE FUNCTION C360.snapshots.payment_snapshot_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  payment_id NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  order_id_before NUMBER(38, 0),
+  order_id_after NUMBER(38, 0),
+  payment_method_before VARCHAR,
+  payment_method_after VARCHAR,
+  amount_before NUMBER(12, 2),
+  amount_after NUMBER(12, 2),
+  status_before VARCHAR,
+  status_after VARCHAR,
+  updated_at_before TIMESTAMP_NTZ(6),
+  updated_at_after TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in payment_snapshot after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v.payment_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.order_id AS order_id_before,
+  v.order_id AS order_id_after,
+  b.payment_method AS payment_method_before,
+  v.payment_method AS payment_method_after,
+  b.amount AS amount_before,
+  v.amount AS amount_after,
+  b.status AS status_before,
+  v.status AS status_after,
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM C360.snapshots.payment_snapshot AS v
+LEFT JOIN C360.snapshots.payment_snapshot AS b
+  ON b.payment_id = v.payment_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.payment_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.order_id AS order_id_before,
+  CAST(NULL AS NUMBER(38, 0)) AS order_id_after,
+  v.payment_method AS payment_method_before,
+  CAST(NULL AS VARCHAR) AS payment_method_after,
+  v.amount AS amount_before,
+  CAST(NULL AS NUMBER(12, 2)) AS amount_after,
+  v.status AS status_before,
+  CAST(NULL AS VARCHAR) AS status_after,
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS updated_at_after
+FROM C360.snapshots.payment_snapshot AS v
+LEFT JOIN C360.snapshots.payment_snapshot AS n
+  ON n.payment_id = v.payment_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snapshots.payment_snapshot_health
+COPY GRANTS
+COMMENT='What is wrong with the history payment_snapshot: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+        WHEN v.valid_to < v.c360_next
+        THEN 'gap'
+        WHEN v.valid_to IS NOT NULL AND v.c360_next IS NULL
+        THEN 'orphan'
+      END AS c360_problem,
+      COALESCE(CAST(v.payment_id AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.payment_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.payment_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.payment_id) AS c360_open
+      FROM C360.snapshots.payment_snapshot AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a4975345b8afec707edff33149f86d15e83949c3a9c825ada035ef0cd14e7d9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7005173e0cccddf1c3175dd884a3c62a0e75e6ac2ee9776c85185861297d4e7f
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -25,11 +25,13 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
   as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
@@ -44,6 +46,8 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
+  window_start TIMESTAMP OPTIONS (description = 'The window of a microbatch that the run loads'),
+  window_end TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
   spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
   called_by STRING,
@@ -63,15 +67,57 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
 CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.window_log (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of a microbatch'),
+  window_start TIMESTAMP NOT NULL,
+  window_end TIMESTAMP NOT NULL,
+  status STRING NOT NULL OPTIONS (description = 'succeeded or failed'),
+  run_id STRING NOT NULL,
+  as_of TIMESTAMP OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL
+)
+CLUSTER BY node
+OPTIONS (description = 'One row per window and run. Delete the rows of a window, and the next run loads it again.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.windows
+OPTIONS (description = 'One row per node and window: how its last run ended, and the run time of its last success')
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM `acme-analytics`.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
-OPTIONS (description = 'One row per run and how it ended')
+OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -85,7 +131,41 @@ SELECT
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
 FROM `acme-analytics`.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN `acme-analytics`.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.node_status
+OPTIONS (description = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded')
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM `acme-analytics`.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM `acme-analytics`.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -136,7 +216,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_latest(IN p_as_of 
 OPTIONS (description = 'Brings latest up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.latest';
-  DECLARE c_spec_hash STRING DEFAULT '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+  DECLARE c_spec_hash STRING DEFAULT 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -158,8 +238,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -171,7 +251,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('id' AS c360_name, 'number' AS c360_family),
+        STRUCT('id' AS c360_name, 'integer' AS c360_family),
         STRUCT('email' AS c360_name, 'text' AS c360_family),
         STRUCT('city' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
@@ -180,9 +260,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -200,7 +280,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -414,11 +498,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.int.latest AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.int.latest AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -464,11 +550,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_new_rows,
       v_updated_rows,
@@ -487,10 +573,30 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
+END;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL `acme-analytics`.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM `acme-analytics`.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM `acme-analytics`.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
 END;
 
 

@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 692d2c8b6db52a1e2d79e39c9929fc4e28fda4ff3ab04dded9f37b904a93c74b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f681159968adec57d968b443b1cfa742a6e82b64e86c5be2be9abcf5d55af1c5
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 DO $$
@@ -54,6 +55,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -69,22 +72,109 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     sqlstate         TEXT,
     message          TEXT,
     detail           TEXT,
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL,
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    CONSTRAINT windows_pk PRIMARY KEY (node, window_start),
+    CONSTRAINT windows_status_ck CHECK (status IN ('running', 'succeeded', 'failed'))
+);
+COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
+
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
+RETURNS TIMESTAMPTZ
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+    SELECT min(d.window_start)
+      FROM (
+            SELECT w.window_start
+              FROM c360_control.windows AS w
+             WHERE w.node = p_node
+               AND w.window_start BETWEEN p_begin AND p_until
+               AND (w.loaded_as_of IS NULL
+                    OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback * ('1 ' || p_size)::INTERVAL))
+             UNION ALL
+            SELECT n.window_start
+              FROM (
+                    SELECT p_begin AS window_start
+                     UNION ALL
+                    SELECT w.window_end
+                      FROM c360_control.windows AS w
+                     WHERE w.node = p_node
+                       AND w.window_start >= p_begin) AS n
+             WHERE n.window_start <= p_until
+               AND NOT EXISTS (
+                    SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)) AS d;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_next(TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ) FROM PUBLIC;
+
+-- Gives a run its window: the oldest that is due, else the one that holds the run time; all at once for a full refresh.
+CREATE OR REPLACE FUNCTION c360_control.window_begin(
+    p_run_id BIGINT, p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ, p_full_refresh BOOLEAN,
+    OUT p_window_start TIMESTAMPTZ, OUT p_window_end TIMESTAMPTZ
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+AS $$
+DECLARE
+    c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
+    c_last CONSTANT TIMESTAMPTZ := date_trunc(p_size, p_until);
+BEGIN
+    IF p_full_refresh THEN
+        p_window_start := p_begin;
+        p_window_end := c_last + c_size;
+    ELSE
+        p_window_start := COALESCE(c360_control.window_next(p_node, p_begin, p_size, p_lookback, p_until), c_last);
+        p_window_end := p_window_start + c_size;
+        INSERT INTO c360_control.windows AS w (node, window_start, window_end, status, run_id)
+        SELECT p_node, p_window_start, p_window_end, 'running', p_run_id
+          FROM c360_control.state AS s
+         WHERE s.node = p_node
+           AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+    END IF;
+    UPDATE c360_control.run_log AS l
+       SET window_start = p_window_start,
+           window_end = p_window_end
+     WHERE l.run_id = p_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -102,17 +192,18 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -120,6 +211,10 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    UPDATE c360_control.windows
+       SET status = 'failed'
+     WHERE run_id = p_run_id
+       AND status = 'running';
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -131,11 +226,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -146,10 +263,50 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       w.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;
 
 
 -- ==================== tables/latest.sql: incremental int.latest
@@ -218,7 +375,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
-    c_spec_hash CONSTANT TEXT := '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5';
+    c_spec_hash CONSTANT TEXT := 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -240,9 +397,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -250,12 +423,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -281,19 +448,23 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('id', 'number'),
+      ('id', 'integer'),
       ('email', 'text'),
       ('city', 'text'),
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -309,7 +480,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -489,10 +664,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int.latest AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int.latest AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -571,7 +748,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_latest(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_latest(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -587,7 +765,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.latest', '71638c863923c1459a1ed0b0850ecfe566792dd999f756b10d92eba2f3f67cb5', p_as_of);
+    v_run_id := c360_control.run_begin('int.latest', 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -614,11 +792,27 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.run_latest(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 
 
 INSERT INTO c360_control.release (shape)

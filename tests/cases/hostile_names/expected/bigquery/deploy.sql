@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 230a611503ab9db8448155ead17df0eaa41af3677a1ba989699852d9adffdc2f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fde1f0c40a406fe1469ef8a54c943f6f4a47181660b45261076d6d3e847cf014
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -26,11 +26,13 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
+-- All tables here are only ever inserted into: two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),
   as_of TIMESTAMP OPTIONS (description = 'Time of the run'),
@@ -45,6 +47,8 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   quarantined_rows INT64,
   watermark_before TIMESTAMP,
   watermark_after TIMESTAMP,
+  window_start TIMESTAMP OPTIONS (description = 'The window of a microbatch that the run loads'),
+  window_end TIMESTAMP,
   message STRING OPTIONS (description = 'Set when status is failed'),
   spec_hash STRING NOT NULL OPTIONS (description = 'What the procedure was generated from'),
   called_by STRING,
@@ -64,15 +68,57 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.watermark (
 CLUSTER BY node
 OPTIONS (description = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.');
 
+CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.window_log (
+  node STRING NOT NULL OPTIONS (description = 'schema.name of a microbatch'),
+  window_start TIMESTAMP NOT NULL,
+  window_end TIMESTAMP NOT NULL,
+  status STRING NOT NULL OPTIONS (description = 'succeeded or failed'),
+  run_id STRING NOT NULL,
+  as_of TIMESTAMP OPTIONS (description = 'Time of that run'),
+  recorded_at TIMESTAMP NOT NULL
+)
+CLUSTER BY node
+OPTIONS (description = 'One row per window and run. Delete the rows of a window, and the next run loads it again.');
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.windows
+OPTIONS (description = 'One row per node and window: how its last run ended, and the run time of its last success')
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM `acme-analytics`.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW `acme-analytics`.c360_control.run_status
-OPTIONS (description = 'One row per run and how it ended')
+OPTIONS (description = 'One row per run and how it ended; a run that a rewind has undone is rewound')
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -86,7 +132,41 @@ SELECT
   MAX(l.called_by) AS called_by,
   MAX(l.job_id) AS job_id
 FROM `acme-analytics`.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN `acme-analytics`.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW `acme-analytics`.c360_control.node_status
+OPTIONS (description = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded')
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM `acme-analytics`.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM `acme-analytics`.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -193,6 +273,90 @@ AS (
     )
 );
 
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snap.user_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in user after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.`group`,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.`select` AS select_before,
+    v.`select` AS select_after,
+    b.`Größe` AS `Größe_before`,
+    v.`Größe` AS `Größe_after`,
+    b.`two words` AS `two words_before`,
+    v.`two words` AS `two words_after`,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snap.`user` AS v
+  LEFT JOIN `acme-analytics`.snap.`user` AS b
+    ON b.`group` = v.`group` AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.`group`,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.`select` AS select_before,
+    CAST(NULL AS STRING) AS select_after,
+    v.`Größe` AS `Größe_before`,
+    CAST(NULL AS STRING) AS `Größe_after`,
+    v.`two words` AS `two words_before`,
+    CAST(NULL AS STRING) AS `two words_after`,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snap.`user` AS v
+  LEFT JOIN `acme-analytics`.snap.`user` AS n
+    ON n.`group` = v.`group` AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snap.user_health
+OPTIONS (
+  description='What is wrong with the history user: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.`group` AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.`group`,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.`group` ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.`group`) AS c360_open
+      FROM `acme-analytics`.snap.`user` AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== procedures/run_table.sql: run of int.limit
 
@@ -218,7 +382,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_table(IN p_as_of T
 OPTIONS (description = 'Brings table up to date with its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'int.limit';
-  DECLARE c_spec_hash STRING DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+  DECLARE c_spec_hash STRING DEFAULT 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -240,8 +404,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -253,7 +417,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('group' AS c360_name, 'number' AS c360_family),
+        STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
         STRUCT('größe' AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
@@ -263,9 +427,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -283,7 +447,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -467,11 +635,13 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SET v_target_rows = (
-      SELECT
-        COUNT(*) AS target_rows
-      FROM `acme-analytics`.int.`limit` AS t
-    );
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.int.`limit` AS t
+      );
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -523,11 +693,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_new_rows,
       v_updated_rows,
@@ -546,8 +716,8 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
 END;
@@ -581,7 +751,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_user(IN p_as_of TI
 OPTIONS (description = 'Brings the history user up to date with raw.order')
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
-  DECLARE c_spec_hash STRING DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -610,8 +780,8 @@ BEGIN
   DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
-  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id)
-  VALUES (v_run_id, c_node, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
 
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
@@ -623,7 +793,7 @@ BEGIN
         ORDER BY
           w.c360_name) AS drifted_names
       FROM UNNEST([
-        STRUCT('group' AS c360_name, 'number' AS c360_family),
+        STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
         STRUCT('größe' AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
@@ -633,9 +803,9 @@ BEGIN
         SELECT
           LOWER(c.column_name) AS c360_name,
           CASE
-            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%'
-            THEN 'number'
-            WHEN c.data_type IN ('INT64', 'FLOAT64')
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
             THEN 'number'
             WHEN c.data_type LIKE 'STRING%'
             THEN 'text'
@@ -653,7 +823,11 @@ BEGIN
       ) AS a
         ON a.c360_name = w.c360_name
       WHERE
-        a.c360_family IS NULL OR a.c360_family <> w.c360_family
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
     );
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -751,8 +925,8 @@ BEGIN
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-        e.c360_open_from,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+        e.c360_open_from,
         e.`group`,
         e.`select`,
         e.`Größe`,
@@ -1079,11 +1253,11 @@ BEGIN
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
     VALUES (c_node, NULL, v_run_id, v_as_of, CURRENT_TIMESTAMP());
     INSERT INTO `acme-analytics`.c360_control.run_log (
-      run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id,
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id,
       source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
     )
     VALUES (
-      v_run_id, c_node, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
       v_source_rows,
       v_starting_rows,
       v_closing_rows,
@@ -1104,10 +1278,302 @@ BEGIN
         SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
       END;
     END IF;
-    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, job_id, message)
-    VALUES (v_run_id, c_node, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
     RAISE USING MESSAGE = v_message;
   END;
+END;
+
+
+-- ==================== procedures/check_user.sql: check of snap.user
+
+-- CALL `acme-analytics`.c360_control.check_user();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_user()
+OPTIONS (description = 'Fails when the history user is not sound')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snap.user';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT FALSE;
+  DECLARE v_as_of TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+  DECLARE v_damaged_rows INT64;
+  DECLARE v_damage STRING;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'check', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- Count the versions that break a rule, under the first one that each breaks.
+    SET (v_damaged_rows, v_damage) = (
+      SELECT AS STRUCT
+        COALESCE(SUM(l.found), 0) AS damaged_rows,
+        STRING_AGG(l.line, ', '
+        ORDER BY
+          l.line) AS damage
+      FROM (
+        SELECT
+          d.found AS found,
+          d.problem || ': ' || CAST(d.found AS STRING) || ' (' || d.example || ')' AS line
+        FROM (
+          SELECT
+            p.c360_problem AS problem,
+            COUNT(*) AS found,
+            STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+            ORDER BY
+              p.c360_key) AS example
+          FROM (
+            SELECT
+              j.c360_problem,
+              j.c360_key,
+              ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+            FROM (
+              SELECT
+                CASE
+                  WHEN v.c360_open > 1
+                  THEN 'two_open'
+                  WHEN v.valid_to <= v.valid_from
+                  THEN 'inverted'
+                  WHEN v.c360_next IS NOT NULL AND (
+                    v.valid_to IS NULL OR v.valid_to > v.c360_next
+                  )
+                  THEN 'overlap'
+                END AS c360_problem,
+                COALESCE(CAST(v.`group` AS STRING), 'NULL') AS c360_key
+              FROM (
+                SELECT
+                  h.`group`,
+                  h.valid_from,
+                  h.valid_to,
+                  LEAD(h.valid_from) OVER (PARTITION BY h.`group` ORDER BY h.valid_from NULLS LAST) AS c360_next,
+                  COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.`group`) AS c360_open
+                FROM `acme-analytics`.snap.`user` AS h
+              ) AS v
+            ) AS j
+            WHERE
+              j.c360_problem IS NOT NULL
+          ) AS p
+          GROUP BY
+            p.c360_problem
+        ) AS d
+      ) AS l
+    );
+
+    -- A sound history has none.
+    IF v_damaged_rows > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC016 snap.user: ',
+        CAST(v_damaged_rows AS STRING),
+        ' versions are damaged: ',
+        CAST(v_damage AS STRING),
+        '. See the view user_health. Rewind to a run before the damage, or mend it by hand.'
+      );
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id
+    )
+    VALUES (
+      v_run_id, c_node, 'check', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'check', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== procedures/rewind_user.sql: rewind of snap.user
+
+-- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_user(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history user back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snap.user';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snap.user: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snap.`user` AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snap.`user` AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snap.`user` AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL `acme-analytics`.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM `acme-analytics`.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM `acme-analytics`.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
 END;
 
 

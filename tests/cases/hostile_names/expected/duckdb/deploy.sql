@@ -1,5 +1,5 @@
 -- c360gen | duckdb | deploy of customer_360 to target duckdb, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: edad9157e2b9178d848147d5369be409812eaa88d2d7299fe440d215bcb6b5ba
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20f257815aa4b543db9a9d6898174f4ed77042eba7b1ce3dafd1b0ea962e50c2
 
 SET TimeZone = 'UTC';
 BEGIN TRANSACTION;
@@ -39,7 +39,9 @@ CREATE SEQUENCE IF NOT EXISTS c360_control.run_id;
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT NOT NULL,
     node             TEXT NOT NULL,
-    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned')),
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
+    status           TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound')),
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL,
     finished_at      TIMESTAMPTZ,
@@ -54,8 +56,43 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     message          TEXT,
     spec_hash        TEXT NOT NULL
+);
+
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    PRIMARY KEY (node, window_start)
+);
+
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE MACRO c360_control.window_next(p_node, p_begin, p_lookback, p_until) AS (
+    SELECT min(d.window_start)
+    FROM (
+        SELECT w.window_start
+        FROM c360_control.windows AS w
+        WHERE w.node = p_node
+          AND w.window_start BETWEEN p_begin AND p_until
+          AND (w.loaded_as_of IS NULL OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback))
+        UNION ALL
+        SELECT n.window_start
+        FROM (
+            SELECT p_begin AS window_start
+            UNION ALL
+            SELECT w.window_end FROM c360_control.windows AS w WHERE w.node = p_node AND w.window_start >= p_begin
+        ) AS n
+        WHERE n.window_start <= p_until
+          AND NOT EXISTS (SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)
+    ) AS d
 );
 
 -- Division of exact numbers, as the other engines have it: nine decimals, half away from zero. DuckDB's own gives a DOUBLE.
@@ -78,9 +115,34 @@ FROM c360_control.state AS s
 LEFT JOIN (
     SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
     FROM c360_control.run_log AS r
+    WHERE r.action = 'run'
     QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
 ) AS l ON l.node = s.node
-WHERE l.status IS DISTINCT FROM 'succeeded';
+WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+
+-- One row per node: how fresh it is, how its last run ended, and how often it has failed since it last succeeded.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT
+    s.node, s.last_as_of AS fresh_until, s.watermark, l.run_id AS last_run_id, COALESCE(l.status, 'never run') AS last_status,
+    l.started_at AS last_started_at, l.finished_at AS last_finished_at, COALESCE(f.failures, 0) AS failures, l.message,
+    CAST(NULL AS TEXT) AS at_work
+FROM c360_control.state AS s
+LEFT JOIN (
+    SELECT r.node, r.run_id, r.status, r.started_at, r.finished_at, r.message
+    FROM c360_control.run_log AS r
+    WHERE r.action = 'run'
+    QUALIFY row_number() OVER (PARTITION BY r.node ORDER BY r.run_id DESC) = 1
+) AS l ON l.node = s.node
+LEFT JOIN (
+    SELECT r.node, count(*) AS failures
+    FROM c360_control.run_log AS r
+    LEFT JOIN (
+        SELECT o.node, max(o.run_id) AS run_id FROM c360_control.run_log AS o WHERE o.action = 'run' AND o.status = 'succeeded' GROUP BY o.node
+    ) AS g ON g.node = r.node
+    WHERE r.action = 'run' AND r.status IN ('failed', 'abandoned') AND r.run_id > COALESCE(g.run_id, 0)
+    GROUP BY r.node
+) AS f ON f.node = s.node;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -158,6 +220,92 @@ WHERE
   h.valid_from <= p_at AND (
     h.valid_to > p_at OR h.valid_to IS NULL
   );
+
+CREATE OR REPLACE MACRO snap.user_changes(p_from, p_to) AS TABLE
+SELECT
+  v."group",
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b."select" AS select_before,
+  v."select" AS select_after,
+  b."Größe" AS "Größe_before",
+  v."Größe" AS "Größe_after",
+  b."two words" AS "two words_before",
+  v."two words" AS "two words_after",
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS b
+  ON b."group" = v."group" AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v."group",
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v."select" AS select_before,
+  CAST(NULL AS TEXT) AS select_after,
+  v."Größe" AS "Größe_before",
+  CAST(NULL AS TEXT) AS "Größe_after",
+  v."two words" AS "two words_before",
+  CAST(NULL AS TEXT) AS "two words_after",
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS n
+  ON n."group" = v."group" AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL;
+
+CREATE OR REPLACE VIEW snap.user_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h."group",
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+      FROM snap."user" AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
+
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snap.user_health.example IS 'Up to five keys.';
 
 
 INSERT INTO c360_control.release (shape)

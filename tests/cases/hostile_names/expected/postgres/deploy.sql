@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6e8108d5686615d4f9f1552dd52ec11f97340263787d25ae18302552479b03be
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d2a0683ec5a1e0dab55221a111c33017bb31633d53cfd02bdbcb170fd03f74b5
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 DO $$
@@ -55,6 +56,8 @@ COMMENT ON TABLE c360_control.state IS 'One row per node: its lock, watermark an
 CREATE TABLE IF NOT EXISTS c360_control.run_log (
     run_id           BIGINT GENERATED ALWAYS AS IDENTITY,
     node             TEXT NOT NULL,
+    action           TEXT NOT NULL DEFAULT 'run',
+    dry_run          BOOLEAN NOT NULL DEFAULT false,
     status           TEXT NOT NULL,
     as_of            TIMESTAMPTZ,
     started_at       TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
@@ -70,22 +73,109 @@ CREATE TABLE IF NOT EXISTS c360_control.run_log (
     quarantined_rows BIGINT,
     watermark_before TIMESTAMPTZ,
     watermark_after  TIMESTAMPTZ,
+    window_start     TIMESTAMPTZ,
+    window_end       TIMESTAMPTZ,
     sqlstate         TEXT,
     message          TEXT,
     detail           TEXT,
     spec_hash        TEXT NOT NULL,
     called_by        TEXT NOT NULL DEFAULT session_user,
     backend_pid      INTEGER NOT NULL DEFAULT pg_backend_pid(),
+    query_id         BIGINT,
     CONSTRAINT run_log_pk PRIMARY KEY (run_id),
-    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned'))
+    CONSTRAINT run_log_status_ck CHECK (status IN ('running', 'succeeded', 'failed', 'abandoned', 'rewound'))
 );
 CREATE INDEX IF NOT EXISTS run_log_node_ix ON c360_control.run_log (node, run_id DESC);
 CREATE INDEX IF NOT EXISTS run_log_running_ix ON c360_control.run_log (node) WHERE status = 'running';
 COMMENT ON TABLE c360_control.run_log IS 'One row per run: how it ended, what it read and wrote, and why it failed.';
 
--- Opens a run. First it marks as `abandoned` every `running` row whose process is gone: a live run keeps its own row locked, so
--- SKIP LOCKED passes over it; the test of the pid covers the instant before a live run takes that lock.
-CREATE OR REPLACE FUNCTION c360_control.run_begin(p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ)
+-- One row per node and window of a microbatch. Delete a row, and the next run loads its window again.
+CREATE TABLE IF NOT EXISTS c360_control.windows (
+    node         TEXT NOT NULL,
+    window_start TIMESTAMPTZ NOT NULL,
+    window_end   TIMESTAMPTZ NOT NULL,
+    status       TEXT NOT NULL,
+    run_id       BIGINT NOT NULL,
+    loaded_as_of TIMESTAMPTZ,
+    CONSTRAINT windows_pk PRIMARY KEY (node, window_start),
+    CONSTRAINT windows_status_ck CHECK (status IN ('running', 'succeeded', 'failed'))
+);
+COMMENT ON TABLE c360_control.windows IS 'One row per node and window: how its last run ended, and the run time of its last success.';
+
+-- The oldest window that is due at a run time, or NULL: one that is not known yet, or whose last success is older than this run and than
+-- the end of its lookback. So an outage of any length fills itself, a failed window is tried again, and an old one is final.
+CREATE OR REPLACE FUNCTION c360_control.window_next(p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ)
+RETURNS TIMESTAMPTZ
+LANGUAGE sql
+STABLE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+    SELECT min(d.window_start)
+      FROM (
+            SELECT w.window_start
+              FROM c360_control.windows AS w
+             WHERE w.node = p_node
+               AND w.window_start BETWEEN p_begin AND p_until
+               AND (w.loaded_as_of IS NULL
+                    OR w.loaded_as_of < LEAST(p_until, w.window_end + p_lookback * ('1 ' || p_size)::INTERVAL))
+             UNION ALL
+            SELECT n.window_start
+              FROM (
+                    SELECT p_begin AS window_start
+                     UNION ALL
+                    SELECT w.window_end
+                      FROM c360_control.windows AS w
+                     WHERE w.node = p_node
+                       AND w.window_start >= p_begin) AS n
+             WHERE n.window_start <= p_until
+               AND NOT EXISTS (
+                    SELECT 1 FROM c360_control.windows AS k WHERE k.node = p_node AND k.window_start = n.window_start)) AS d;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_next(TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ) FROM PUBLIC;
+
+-- Gives a run its window: the oldest that is due, else the one that holds the run time; all at once for a full refresh.
+CREATE OR REPLACE FUNCTION c360_control.window_begin(
+    p_run_id BIGINT, p_node TEXT, p_begin TIMESTAMPTZ, p_size TEXT, p_lookback INTEGER, p_until TIMESTAMPTZ, p_full_refresh BOOLEAN,
+    OUT p_window_start TIMESTAMPTZ, OUT p_window_end TIMESTAMPTZ
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+AS $$
+DECLARE
+    c_size CONSTANT INTERVAL := ('1 ' || p_size)::INTERVAL;
+    c_last CONSTANT TIMESTAMPTZ := date_trunc(p_size, p_until);
+BEGIN
+    IF p_full_refresh THEN
+        p_window_start := p_begin;
+        p_window_end := c_last + c_size;
+    ELSE
+        p_window_start := COALESCE(c360_control.window_next(p_node, p_begin, p_size, p_lookback, p_until), c_last);
+        p_window_end := p_window_start + c_size;
+        INSERT INTO c360_control.windows AS w (node, window_start, window_end, status, run_id)
+        SELECT p_node, p_window_start, p_window_end, 'running', p_run_id
+          FROM c360_control.state AS s
+         WHERE s.node = p_node
+           AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+        ON CONFLICT (node, window_start) DO UPDATE SET status = 'running', run_id = EXCLUDED.run_id;
+    END IF;
+    UPDATE c360_control.run_log AS l
+       SET window_start = p_window_start,
+           window_end = p_window_end
+     WHERE l.run_id = p_run_id;
+END;
+$$;
+REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
+-- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
+CREATE OR REPLACE FUNCTION c360_control.run_begin(
+    p_node TEXT, p_spec_hash TEXT, p_as_of TIMESTAMPTZ, p_action TEXT DEFAULT 'run', p_dry_run BOOLEAN DEFAULT false
+)
 RETURNS BIGINT
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -103,17 +193,18 @@ BEGIN
               FROM c360_control.run_log AS r
              WHERE r.node = p_node
                AND r.status = 'running'
-               AND NOT EXISTS (
+               AND NOT (r.started_at > clock_timestamp() - INTERVAL '10 seconds' AND EXISTS (
                     SELECT 1 FROM pg_catalog.pg_stat_activity AS a
-                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND a.backend_start <= r.started_at)
+                     WHERE a.pid = r.backend_pid AND a.pid <> pg_backend_pid() AND COALESCE(a.backend_start <= r.started_at, true)))
                FOR UPDATE SKIP LOCKED);
-    INSERT INTO c360_control.run_log (node, status, spec_hash, as_of)
-    VALUES (p_node, 'running', p_spec_hash, p_as_of)
+    INSERT INTO c360_control.run_log (node, action, dry_run, status, spec_hash, as_of, query_id)
+    SELECT p_node, p_action, p_dry_run, 'running', p_spec_hash, p_as_of,
+           (SELECT a.query_id FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid())  -- where compute_query_id is on
     RETURNING run_id INTO v_run_id;
     RETURN v_run_id;
 END;
 $$;
-REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ) FROM PUBLIC;
+REVOKE ALL ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION c360_control.run_failed(p_run_id BIGINT, p_sqlstate TEXT, p_message TEXT, p_detail TEXT)
 RETURNS VOID
@@ -121,6 +212,10 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    UPDATE c360_control.windows
+       SET status = 'failed'
+     WHERE run_id = p_run_id
+       AND status = 'running';
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -132,11 +227,33 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) FROM PUBLIC;
 
+-- Whether a run lives: its process holds a lock on the run log, or has only just begun. Anybody may see locks, while backend_start
+-- is NULL to those who may not see the sessions of others.
+CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ)
+RETURNS BOOLEAN
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_stat_activity AS a
+         WHERE a.pid = p_pid
+           AND a.datname = pg_catalog.current_database()
+           AND COALESCE(a.backend_start <= p_started_at, true)
+           AND (p_started_at > pg_catalog.clock_timestamp() - INTERVAL '10 seconds' OR EXISTS (
+                SELECT 1 FROM pg_catalog.pg_locks AS k
+                 WHERE k.pid = a.pid
+                   AND k.relation = 'c360_control.run_log'::regclass
+                   AND k.mode IN ('RowShareLock', 'RowExclusiveLock'))));
+$$;
+
 -- What is wrong now: one row per node whose last run did not succeed.
 CREATE OR REPLACE VIEW c360_control.run_health AS
 SELECT s.node,
        l.run_id,
-       CASE WHEN l.status = 'running' AND a.pid IS NULL THEN 'abandoned' ELSE COALESCE(l.status, 'never run') END AS status,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS status,
        l.started_at,
        l.finished_at,
        l.sqlstate,
@@ -147,10 +264,50 @@ SELECT s.node,
         SELECT r.run_id, r.status, r.started_at, r.finished_at, r.sqlstate, r.message, r.detail, r.backend_pid
           FROM c360_control.run_log AS r
          WHERE r.node = s.node
+           AND r.action = 'run'
          ORDER BY r.run_id DESC
          LIMIT 1) AS l ON true
-  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.backend_pid AND a.backend_start <= l.started_at
- WHERE l.status IS DISTINCT FROM 'succeeded';
+ WHERE l.status IS NULL OR l.status NOT IN ('succeeded', 'rewound');
+
+-- One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded, and who is at work.
+-- Of several sessions at work, the oldest holds the node's lock and the others wait for it.
+CREATE OR REPLACE VIEW c360_control.node_status AS
+SELECT s.node,
+       s.last_as_of AS fresh_until,
+       s.watermark,
+       l.run_id AS last_run_id,
+       CASE WHEN l.status IS NULL THEN 'never run'
+            WHEN l.status = 'running' AND NOT c360_control.run_is_alive(l.backend_pid, l.started_at) THEN 'abandoned'
+            ELSE l.status
+       END AS last_status,
+       l.started_at AS last_started_at,
+       l.finished_at AS last_finished_at,
+       f.failures,
+       l.message,
+       w.at_work
+  FROM c360_control.state AS s
+  LEFT JOIN LATERAL (
+        SELECT r.run_id, r.status, r.started_at, r.finished_at, r.message, r.backend_pid
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+         ORDER BY r.run_id DESC
+         LIMIT 1) AS l ON true
+ CROSS JOIN LATERAL (
+        SELECT COUNT(*) AS failures
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.action = 'run'
+           AND r.status IN ('failed', 'abandoned')
+           AND r.run_id > COALESCE((SELECT MAX(o.run_id) FROM c360_control.run_log AS o
+                                     WHERE o.node = s.node AND o.action = 'run' AND o.status = 'succeeded'), 0)) AS f
+ CROSS JOIN LATERAL (
+        SELECT string_agg(format('pid %s (%s) since %s', r.backend_pid, r.called_by, date_trunc('second', r.started_at)), '; '
+                          ORDER BY r.run_id) AS at_work
+          FROM c360_control.run_log AS r
+         WHERE r.node = s.node
+           AND r.status = 'running'
+           AND c360_control.run_is_alive(r.backend_pid, r.started_at)) AS w;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -283,6 +440,112 @@ WHERE
 $$;
 COMMENT ON FUNCTION snap.user_as_of(TIMESTAMPTZ) IS 'user as it was at an instant: at most one row per key.';
 
+-- The planner inlines it: a filter on the key uses the primary key.
+CREATE OR REPLACE FUNCTION snap.user_changes(p_from TIMESTAMPTZ, p_to TIMESTAMPTZ)
+RETURNS TABLE (
+    "group" BIGINT,
+    changed_at TIMESTAMPTZ,
+    change TEXT,
+    select_before TEXT,
+    select_after TEXT,
+    "Größe_before" TEXT,
+    "Größe_after" TEXT,
+    "two words_before" TEXT,
+    "two words_after" TEXT,
+    updated_at_before TIMESTAMPTZ,
+    updated_at_after TIMESTAMPTZ
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+SELECT
+  v."group",
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b."select" AS select_before,
+  v."select" AS select_after,
+  b."Größe" AS "Größe_before",
+  v."Größe" AS "Größe_after",
+  b."two words" AS "two words_before",
+  v."two words" AS "two words_after",
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS b
+  ON b."group" = v."group" AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v."group",
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v."select" AS select_before,
+  CAST(NULL AS TEXT) AS select_after,
+  v."Größe" AS "Größe_before",
+  CAST(NULL AS TEXT) AS "Größe_after",
+  v."two words" AS "two words_before",
+  CAST(NULL AS TEXT) AS "two words_after",
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMPTZ) AS updated_at_after
+FROM snap."user" AS v
+LEFT JOIN snap."user" AS n
+  ON n."group" = v."group" AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+COMMENT ON FUNCTION snap.user_changes(TIMESTAMPTZ, TIMESTAMPTZ) IS 'What changed in user after one instant and not after another, with old and new values.';
+
+CREATE OR REPLACE VIEW snap.user_health AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h."group",
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+      FROM snap."user" AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+COMMENT ON VIEW snap.user_health IS 'What is wrong with the history user: no row when it is sound.';
+
+COMMENT ON COLUMN snap.user_health.problem IS 'two_open, inverted, overlap, gap or orphan.';
+
+COMMENT ON COLUMN snap.user_health.found IS 'Versions that have it.';
+
+COMMENT ON COLUMN snap.user_health.example IS 'Up to five keys.';
+
 
 -- ==================== procedures/run_table.sql: run of int.limit
 
@@ -325,7 +588,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.limit';
-    c_spec_hash CONSTANT TEXT := '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+    c_spec_hash CONSTANT TEXT := 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -347,9 +610,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -357,12 +636,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -388,7 +661,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -396,12 +669,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -417,7 +694,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -562,10 +843,12 @@ BEGIN
     END IF;
 
     -- A full refresh replaces every row.
-    SELECT
-      COUNT(*) AS target_rows
-    FROM int."limit" AS t
-    INTO v_target_rows;
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int."limit" AS t
+        INTO v_target_rows;
+    END IF;
 
     -- Empty the table; readers see its rows until the commit.
     IF v_full_refresh THEN
@@ -650,7 +933,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_table(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_table(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
     IN p_full_refresh BOOLEAN     DEFAULT false
@@ -666,7 +950,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_table()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('int.limit', '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6', p_as_of);
+    v_run_id := c360_control.run_begin('int.limit', 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -693,7 +977,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
@@ -744,7 +1028,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
-    c_spec_hash CONSTANT TEXT := 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+    c_spec_hash CONSTANT TEXT := '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -773,9 +1057,25 @@ DECLARE
     v_rows BIGINT;
     v_sample TEXT;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
     -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
     --    own, so that every later one sees what the run before has committed.
-    PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.node = c_node FOR UPDATE;
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
     SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
       FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
     IF NOT FOUND THEN
@@ -783,12 +1083,6 @@ BEGIN
             ERRCODE = 'ZC008',
             MESSAGE = format('%s is not deployed', c_node),
             HINT = 'Run deploy.sql first.';
-    END IF;
-    IF current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'ZC007',
-            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
-            HINT = 'A snapshot from before the lock would not see the run before.';
     END IF;
     IF p_run_id IS NULL THEN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
@@ -813,7 +1107,7 @@ BEGIN
       ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -821,12 +1115,16 @@ BEGIN
     LEFT JOIN (
       SELECT
         LOWER(CAST(a.attname AS TEXT)) AS c360_name,
-        CASE t.typcategory
-          WHEN 'N'
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
           THEN 'number'
-          WHEN 'S'
+          WHEN t.typcategory = 'S'
           THEN 'text'
-          WHEN 'B'
+          WHEN t.typcategory = 'B'
           THEN 'boolean'
           ELSE CAST(t.typname AS TEXT)
         END AS c360_family
@@ -842,7 +1140,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
     INTO v_drifted_columns, v_drifted_names;
 
     -- What is missing or retyped would be lost or bent in silence.
@@ -907,10 +1209,10 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
-        COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e."group",
         e."select",
         e."Größe",
@@ -918,75 +1220,94 @@ BEGIN
         e.updated_at
       FROM (
         SELECT
-          w.c360_action,
-          w.c360_row,
-          w.c360_open_from,
-          w."group",
-          w."select",
-          w."Größe",
-          w."two words",
-          w.updated_at
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x."group",
+          x."select",
+          x."Größe",
+          x."two words",
+          x.updated_at,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snap."user" AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snap."user" AS p
+              WHERE
+                p."group" = x."group"
+            )
+          END AS c360_boundary
         FROM (
           SELECT
-            CASE
-              WHEN s.c360_present IS NULL
-              THEN 'delete'
-              WHEN s."group" IS NULL
-              THEN 'null_key'
-              WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
-              THEN 'null_time'
-              WHEN s.updated_at > v_latest
-              THEN 'future_time'
-              WHEN o.valid_from IS NULL
-              THEN 'new'
-              WHEN s."select" IS DISTINCT FROM o."select"
-              OR s."Größe" IS DISTINCT FROM o."Größe"
-              OR s."two words" IS DISTINCT FROM o."two words"
-              THEN 'change'
-            END AS c360_action,
-            o.c360_row,
-            o.valid_from AS c360_open_from,
-            COALESCE(s."group", o."group") AS "group",
-            s."select" AS "select",
-            s."Größe" AS "Größe",
-            s."two words" AS "two words",
-            s.updated_at AS updated_at
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w."group",
+            w."select",
+            w."Größe",
+            w."two words",
+            w.updated_at
           FROM (
             SELECT
-              r."group",
-              r."select",
-              r."Größe",
-              r."two words",
-              r.updated_at,
-              TRUE AS c360_present
-            FROM raw."order" AS r
-          ) AS s
-          FULL JOIN (
-            SELECT
-              h."group",
-              h."select",
-              h."Größe",
-              h."two words",
-              h.valid_from,
-              h.ctid AS c360_row
-            FROM snap."user" AS h
-            WHERE
-              h.valid_to IS NULL
-          ) AS o
-            ON o."group" = s."group"
-        ) AS w
-        WHERE
-          w.c360_action IS NOT NULL
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s."group" IS NULL
+                THEN 'null_key'
+                WHEN s.updated_at IS NULL OR s.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+                THEN 'null_time'
+                WHEN s.updated_at > v_latest
+                THEN 'future_time'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s."select" IS DISTINCT FROM o."select"
+                OR s."Größe" IS DISTINCT FROM o."Größe"
+                OR s."two words" IS DISTINCT FROM o."two words"
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s."group", o."group") AS "group",
+              s."select" AS "select",
+              s."Größe" AS "Größe",
+              s."two words" AS "two words",
+              s.updated_at AS updated_at
+            FROM (
+              SELECT
+                r."group",
+                r."select",
+                r."Größe",
+                r."two words",
+                r.updated_at,
+                TRUE AS c360_present
+              FROM raw."order" AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h."group",
+                h."select",
+                h."Größe",
+                h."two words",
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snap."user" AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o."group" = s."group"
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
         OFFSET 0
       ) AS e
-      LEFT JOIN LATERAL (
-        SELECT
-          MAX(p.valid_to) AS c360_boundary
-        FROM snap."user" AS p
-        WHERE
-          p."group" = e."group" AND e.c360_open_from IS NULL
-      ) AS l
-        ON TRUE
     ) AS d
     UNION ALL
     SELECT
@@ -1249,7 +1570,8 @@ END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.apply_user(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
 
--- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT.
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
 CREATE OR REPLACE PROCEDURE c360_control.run_user(
     IN p_as_of        TIMESTAMPTZ DEFAULT NULL
 )
@@ -1264,7 +1586,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_user()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('snap.user', 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647', p_as_of);
+    v_run_id := c360_control.run_begin('snap.user', '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1291,11 +1613,341 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = v_sqlstate,
         MESSAGE = v_message,
-        DETAIL = concat_ws(' ', NULLIF(v_detail, ''), format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
         HINT = v_hint;
 END;
 $$;
 REVOKE ALL ON PROCEDURE c360_control.run_user(TIMESTAMPTZ) FROM PUBLIC;
+
+
+-- ==================== procedures/check_user.sql: check of snap.user
+
+-- Fails when the history user is not sound.
+--
+--   CALL c360_control.check_user();
+--        in autocommit, at top level
+--
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.check_user()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    v_run_id BIGINT;
+    v_damaged_rows BIGINT;
+    v_damage TEXT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', pg_catalog.clock_timestamp(), 'check', false);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- Count the versions that break a rule, under the first one that each breaks.
+        SELECT
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          STRING_AGG(l.line, ', '
+          ORDER BY
+            l.line) AS damage
+        FROM (
+          SELECT
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
+          FROM (
+            SELECT
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
+            FROM (
+              SELECT
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h."group",
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+                  FROM snap."user" AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+        INTO v_damaged_rows, v_damage;
+
+        -- A sound history has none.
+        IF v_damaged_rows > 0 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC016',
+                MESSAGE = format('%s: %s versions are damaged: %s', c_node, v_damaged_rows, v_damage),
+                HINT = 'See the view user_health. Rewind to a run before the damage, or mend it by hand.';
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.check_user() FROM PUBLIC;
+
+
+-- ==================== procedures/rewind_user.sql: rewind of snap.user
+
+-- Takes the history user back to what it was after the last run at or before an instant.
+--
+--   CALL c360_control.rewind_user('2026-01-31 02:00:00+00');
+--        in autocommit, at top level: a dry run, which counts what it would do and logs that
+--   CALL c360_control.rewind_user('2026-01-31 02:00:00+00', p_dry_run => false);
+--        does it
+--
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted EXECUTE by grants.sql
+CREATE OR REPLACE PROCEDURE c360_control.rewind_user(p_to TIMESTAMPTZ, p_dry_run BOOLEAN DEFAULT TRUE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.user';
+    v_run_id BIGINT;
+    v_rewind_to TIMESTAMPTZ := p_to;
+    v_dry_run BOOLEAN := COALESCE(p_dry_run, true);
+    v_kept_watermark TIMESTAMPTZ;
+    v_removed_rows BIGINT;
+    v_reopened_rows BIGINT;
+    v_kept_as_of TIMESTAMPTZ;
+    v_rows BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin(c_node, '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8', v_rewind_to, 'rewind', v_dry_run);
+    COMMIT;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        -- 1. Lock, as every run does.
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
+        PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'ZC008', MESSAGE = format('%s is not deployed', c_node), HINT = 'Run deploy.sql first.';
+        END IF;
+
+        -- The run whose result stays.
+        SELECT l.as_of, l.watermark_after INTO v_kept_as_of, v_kept_watermark
+          FROM c360_control.run_log AS l
+         WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
+         ORDER BY l.as_of DESC, l.run_id DESC
+         LIMIT 1;
+
+        -- Runs that are not in the log cannot be told from each other.
+        IF v_kept_as_of IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the log has no run at or before %s', c_node, v_rewind_to),
+                HINT = 'Nothing was written. Choose a later instant; the run log shows which runs there are.';
+        END IF;
+
+        -- Count what the runs after that instant have done.
+        SELECT
+          COUNT(
+            CASE
+              WHEN h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS removed_rows,
+          COUNT(
+            CASE
+              WHEN h.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              AND NOT h.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              )
+              THEN 1
+            END
+          ) AS reopened_rows
+        FROM snap."user" AS h
+        INTO v_removed_rows, v_reopened_rows;
+
+        -- Remove the versions that later runs opened.
+        IF v_removed_rows > 0 AND NOT v_dry_run THEN
+            DELETE FROM snap."user" AS t
+            WHERE
+              t.opened_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_removed_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to remove, %s found', c_node, v_removed_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Open those again that later runs closed.
+        IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+            UPDATE snap."user" AS t SET valid_to = NULL, closed_run_id = NULL
+            WHERE
+              t.closed_run_id IN (
+                SELECT
+                  r.run_id
+                FROM c360_control.run_log AS r
+                WHERE
+                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+              );
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows <> v_reopened_rows THEN
+                RAISE EXCEPTION USING
+                    ERRCODE = 'ZC006',
+                    MESSAGE = format('%s: %s versions to open again, %s found', c_node, v_reopened_rows, v_rows),
+                    HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+            END IF;
+        END IF;
+
+        -- Runs that are undone are no longer `succeeded`; the next run reads on from the one that stays.
+        IF NOT v_dry_run THEN
+            UPDATE c360_control.run_log AS l
+               SET status = 'rewound', message = format('undone by run %s', v_run_id)
+             WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of > v_rewind_to;
+            UPDATE c360_control.state AS s
+               SET last_as_of = v_kept_as_of, watermark = v_kept_watermark, last_run_id = v_run_id
+             WHERE s.node = c_node;
+        END IF;
+        UPDATE c360_control.run_log AS l
+           SET status = 'succeeded',
+               updated_rows = v_reopened_rows,
+               deleted_rows = v_removed_rows,
+               finished_at = clock_timestamp()
+         WHERE l.run_id = v_run_id;
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RAISE NOTICE '%: rewind%: updated_rows %, deleted_rows %, run %',
+            c_node, CASE WHEN v_dry_run THEN ', a dry run' ELSE '' END, v_reopened_rows, v_removed_rows, v_run_id;
+        RETURN;
+    END IF;
+
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.rewind_user(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+-- CALL c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE c360_control.prune_run_log(p_keep INTERVAL DEFAULT INTERVAL '400 days')
+LANGUAGE sql
+AS $$
+    DELETE FROM c360_control.run_log AS l
+     WHERE l.started_at < clock_timestamp() - p_keep
+       AND l.status <> 'running'
+       AND l.run_id < (SELECT MAX(o.run_id) FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded');
+$$;
+REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 
 
 INSERT INTO c360_control.release (shape)

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fcfdc34f1317fbe9eeb114c2253bea376f4d8f5977055002968d97be0fa2c3ec
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ff3e39b20247dd1390451b95da0b00ed5786a47b5e6816dcb521a8408ee5846
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -31,11 +31,13 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Both tables are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- All tables here are only ever inserted into: UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
   as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
@@ -50,6 +52,8 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   quarantined_rows NUMBER(18, 0),
   watermark_before TIMESTAMP_NTZ(6),
   watermark_after TIMESTAMP_NTZ(6),
+  window_start TIMESTAMP_NTZ(6) COMMENT 'UTC; the window of a microbatch that the run loads',
+  window_end TIMESTAMP_NTZ(6),
   message VARCHAR COMMENT 'Set when status is failed',
   spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
   called_by VARCHAR COMMENT 'User that called the procedure'
@@ -65,17 +69,59 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
 )
 COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
 
+CREATE TABLE IF NOT EXISTS C360.c360_control.window_log (
+  node VARCHAR NOT NULL COMMENT 'schema.name of a microbatch',
+  window_start TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  window_end TIMESTAMP_NTZ(6) NOT NULL,
+  status VARCHAR(9) NOT NULL COMMENT 'succeeded or failed',
+  run_id VARCHAR(36) NOT NULL,
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC'
+)
+COMMENT = 'One row per window and run. Delete the rows of a window, and the next run loads it again.';
+
+CREATE OR REPLACE VIEW C360.c360_control.windows
+COPY GRANTS
+COMMENT = 'One row per node and window: how its last run ended, and the run time of its last success'
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM C360.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
 CREATE OR REPLACE VIEW C360.c360_control.run_status
 COPY GRANTS
-COMMENT = 'One row per run and how it ended'
+COMMENT = 'One row per run and how it ended; a run that a rewind has undone is rewound'
 AS
 SELECT
   l.run_id,
   l.node,
+  l.action,
+  l.dry_run,
   MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
   MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
-  COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned') AS status,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
   MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
   MAX(l.source_rows) AS source_rows,
   MAX(l.inserted_rows) AS inserted_rows,
   MAX(l.updated_rows) AS updated_rows,
@@ -88,7 +134,42 @@ SELECT
   MAX(l.message) AS message,
   MAX(l.called_by) AS called_by
 FROM C360.c360_control.run_log AS l
-GROUP BY l.run_id, l.node;
+LEFT JOIN C360.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW C360.c360_control.node_status
+COPY GRANTS
+COMMENT = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded'
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM C360.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM C360.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
 
 
 -- ==================== tables/table.sql: incremental int.limit
@@ -191,6 +272,104 @@ WHERE
   )
 $$;
 
+CREATE OR REPLACE FUNCTION C360.snap.user_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  "GROUP" NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  select_before VARCHAR,
+  select_after VARCHAR,
+  "Größe_before" VARCHAR,
+  "Größe_after" VARCHAR,
+  "two words_before" VARCHAR,
+  "two words_after" VARCHAR,
+  updated_at_before TIMESTAMP_NTZ(6),
+  updated_at_after TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in user after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v."GROUP",
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b."SELECT" AS select_before,
+  v."SELECT" AS select_after,
+  b."Größe" AS "Größe_before",
+  v."Größe" AS "Größe_after",
+  b."two words" AS "two words_before",
+  v."two words" AS "two words_after",
+  b.updated_at AS updated_at_before,
+  v.updated_at AS updated_at_after
+FROM C360.snap."USER" AS v
+LEFT JOIN C360.snap."USER" AS b
+  ON b."GROUP" = v."GROUP" AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v."GROUP",
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v."SELECT" AS select_before,
+  CAST(NULL AS VARCHAR) AS select_after,
+  v."Größe" AS "Größe_before",
+  CAST(NULL AS VARCHAR) AS "Größe_after",
+  v."two words" AS "two words_before",
+  CAST(NULL AS VARCHAR) AS "two words_after",
+  v.updated_at AS updated_at_before,
+  CAST(NULL AS TIMESTAMP_NTZ(6)) AS updated_at_after
+FROM C360.snap."USER" AS v
+LEFT JOIN C360.snap."USER" AS n
+  ON n."GROUP" = v."GROUP" AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snap.user_health
+COPY GRANTS
+COMMENT='What is wrong with the history user: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v."GROUP" AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h."GROUP",
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h."GROUP" ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."GROUP") AS c360_open
+      FROM C360.snap."USER" AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
 
 -- ==================== procedures/run_table.sql: run of int.limit
 
@@ -225,7 +404,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'int.limit';
-  c_spec_hash VARCHAR DEFAULT '8c55e5a9a1c819aac4a693137e9e9d3877c2d6cea0b13a04e0f9cb0f504fd9e6';
+  c_spec_hash VARCHAR DEFAULT 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -251,8 +430,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -269,7 +448,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -278,6 +457,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -290,7 +471,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -492,15 +677,14 @@ BEGIN
   END IF;
 
   -- A full refresh replaces every row.
-  SELECT
-    q.target_rows
-  INTO
-    :v_target_rows
-  FROM (
-    SELECT
-      COUNT(*) AS target_rows
-    FROM C360.int."LIMIT" AS t
-  ) AS q;
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.int."LIMIT" AS t
+    ) AS q;
+  END IF;
 
   -- Empty the table; readers see its rows until the commit.
   IF (v_full_refresh) THEN
@@ -558,11 +742,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_new_rows,
     :v_updated_rows,
@@ -579,8 +763,8 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
@@ -625,7 +809,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'snap.user';
-  c_spec_hash VARCHAR DEFAULT 'f63ad4ee1f38b4ca7977a6d83617700ae109280024a6ec726b843bc577e4c647';
+  c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -658,8 +842,8 @@ BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
-  INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by)
-  SELECT :v_run_id, :c_node, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
   COMMIT;
   v_in_transaction := FALSE;
 
@@ -676,7 +860,7 @@ BEGIN
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
     FROM (VALUES
-      ('group', 'number'),
+      ('group', 'integer'),
       ('select', 'text'),
       ('größe', 'text'),
       ('two words', 'text'),
@@ -685,6 +869,8 @@ BEGIN
       SELECT
         LOWER(c.column_name) AS c360_name,
         CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
           WHEN c.data_type IN ('NUMBER', 'FLOAT')
           THEN 'number'
           WHEN c.data_type = 'TIMESTAMP_NTZ'
@@ -697,7 +883,11 @@ BEGIN
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
-      a.c360_family IS NULL OR a.c360_family <> w.c360_family
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
   ) AS q;
 
   -- What is missing or retyped would be lost or bent in silence.
@@ -796,8 +986,8 @@ BEGIN
   FROM (
     SELECT
       CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
-      e.c360_open_from,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
       e."GROUP",
       e."SELECT",
       e."Größe",
@@ -1155,11 +1345,11 @@ BEGIN
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
-    run_id, node, status, logged_at, as_of, spec_hash, called_by,
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
     source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
   )
   SELECT
-    :v_run_id, :c_node, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
     :v_source_rows,
     :v_starting_rows,
     :v_closing_rows,
@@ -1178,12 +1368,361 @@ EXCEPTION
       ROLLBACK;
     END IF;
     BEGIN TRANSACTION;
-    INSERT INTO C360.c360_control.run_log (run_id, node, status, logged_at, as_of, spec_hash, called_by, message)
-    SELECT :v_run_id, :c_node, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
     COMMIT;
     -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
     LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
     EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/check_user.sql: check of snap.user
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_user()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when the history user is not sound'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_user();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.user';
+  c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_damage VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_user
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the versions that break a rule, under the first one that each breaks.
+  SELECT
+    q.damaged_rows,
+    q.damage
+  INTO
+    :v_damaged_rows,
+    :v_damage
+  FROM (
+    SELECT
+      COALESCE(SUM(l.found), 0) AS damaged_rows,
+      LISTAGG(l.line, ', ') WITHIN GROUP (ORDER BY
+        l.line) AS damage
+    FROM (
+      SELECT
+        d.found AS found,
+        d.problem || ': ' || CAST(d.found AS VARCHAR) || ' (' || d.example || ')' AS line
+      FROM (
+        SELECT
+          p.c360_problem AS problem,
+          COUNT(*) AS found,
+          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+            p.c360_key) AS example
+        FROM (
+          SELECT
+            j.c360_problem,
+            j.c360_key,
+            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+          FROM (
+            SELECT
+              CASE
+                WHEN v.c360_open > 1
+                THEN 'two_open'
+                WHEN v.valid_to <= v.valid_from
+                THEN 'inverted'
+                WHEN v.c360_next IS NOT NULL AND (
+                  v.valid_to IS NULL OR v.valid_to > v.c360_next
+                )
+                THEN 'overlap'
+              END AS c360_problem,
+              COALESCE(CAST(v."GROUP" AS VARCHAR), 'NULL') AS c360_key
+            FROM (
+              SELECT
+                h."GROUP",
+                h.valid_from,
+                h.valid_to,
+                LEAD(h.valid_from) OVER (PARTITION BY h."GROUP" ORDER BY h.valid_from) AS c360_next,
+                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."GROUP") AS c360_open
+              FROM C360.snap."USER" AS h
+            ) AS v
+          ) AS j
+          WHERE
+            j.c360_problem IS NOT NULL
+        ) AS p
+        GROUP BY
+          p.c360_problem
+      ) AS d
+    ) AS l
+  ) AS q;
+
+  -- A sound history has none.
+  IF (v_damaged_rows > 0) THEN
+    v_message := 'ZC016 snap.user: '
+      || v_damaged_rows
+      || ' versions are damaged: '
+      || v_damage
+      || '. See the view user_health. Rewind to a run before the damage, or mend it by hand.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/rewind_user.sql: rewind of snap.user
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_user(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Takes the history user back to what it was after the last run at or before an instant'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      a dry run: it counts what it would do, and logs that
+-- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.user';
+  c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_removed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
+  v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_dry_run := COALESCE(p_dry_run, TRUE);
+  v_rewind_to := p_to;
+  v_as_of := v_rewind_to;
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_user
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The run whose result stays.
+  SELECT q.kept_as_of INTO :v_kept_as_of
+  FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Runs that are not in the log cannot be told from each other.
+  IF (v_kept_as_of IS NULL) THEN
+    v_message := 'ZC018 snap.user: '
+      || 'the log has no run at or before '
+      || v_rewind_to
+      || '. Nothing was written. Choose a later instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count what the runs after that instant have done.
+  SELECT
+    q.removed_rows,
+    q.reopened_rows
+  INTO
+    :v_removed_rows,
+    :v_reopened_rows
+  FROM (
+    SELECT
+      COUNT(
+        CASE
+          WHEN h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS removed_rows,
+      COUNT(
+        CASE
+          WHEN h.closed_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          AND NOT h.opened_run_id IN (
+            SELECT
+              r.run_id
+            FROM C360.c360_control.run_log AS r
+            WHERE
+              r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          )
+          THEN 1
+        END
+      ) AS reopened_rows
+    FROM C360.snap."USER" AS h
+  ) AS q;
+
+  -- Remove the versions that later runs opened.
+  IF (v_removed_rows > 0 AND NOT v_dry_run) THEN
+    DELETE FROM C360.snap."USER" AS t
+    WHERE
+      t.opened_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_removed_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_removed_rows) || ' versions to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Open those again that later runs closed.
+  IF (v_reopened_rows > 0 AND NOT v_dry_run) THEN
+    UPDATE C360.snap."USER" AS t SET valid_to = NULL, closed_run_id = NULL
+    WHERE
+      t.closed_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_reopened_rows) THEN
+      v_message := 'ZC006 ' || 'snap.user' || ': ' || (v_reopened_rows) || ' versions to open again, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+  IF (NOT v_dry_run) THEN
+    DELETE FROM C360.c360_control.watermark WHERE node = :c_node AND as_of > :v_rewind_to;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, updated_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'rewind', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_reopened_rows,
+    :v_removed_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': rewind succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Removes old rows of the run log'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so does what still runs.
+-- A history can be rewound to runs that are in the log.
+BEGIN
+  DELETE FROM C360.c360_control.run_log
+  WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM C360.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  RETURN 'old rows are gone';
 END;
 $$;
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | views of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 629c64fb040c508d1e392f1a0805272969fab336aa077b443fed5c4f7012befc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a6934fb30c33253d46559e9cc9bd90dc0145d91f7e051dfb60f4810675664fa
 
 CREATE OR REPLACE VIEW `acme-analytics`.snap.user_current
 OPTIONS (
@@ -33,3 +33,87 @@ AS (
       h.valid_to > p_at OR h.valid_to IS NULL
     )
 );
+
+CREATE OR REPLACE TABLE FUNCTION `acme-analytics`.snap.user_changes(p_from TIMESTAMP, p_to TIMESTAMP)
+OPTIONS (description = 'What changed in user after one instant and not after another, with old and new values.')
+AS (
+  SELECT
+    v.`group`,
+    v.valid_from AS changed_at,
+    CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+    b.`select` AS select_before,
+    v.`select` AS select_after,
+    b.`Größe` AS `Größe_before`,
+    v.`Größe` AS `Größe_after`,
+    b.`two words` AS `two words_before`,
+    v.`two words` AS `two words_after`,
+    b.updated_at AS updated_at_before,
+    v.updated_at AS updated_at_after
+  FROM `acme-analytics`.snap.`user` AS v
+  LEFT JOIN `acme-analytics`.snap.`user` AS b
+    ON b.`group` = v.`group` AND b.valid_to = v.valid_from
+  WHERE
+    v.valid_from > p_from AND v.valid_from <= p_to
+  UNION ALL
+  SELECT
+    v.`group`,
+    v.valid_to AS changed_at,
+    'deleted' AS change,
+    v.`select` AS select_before,
+    CAST(NULL AS STRING) AS select_after,
+    v.`Größe` AS `Größe_before`,
+    CAST(NULL AS STRING) AS `Größe_after`,
+    v.`two words` AS `two words_before`,
+    CAST(NULL AS STRING) AS `two words_after`,
+    v.updated_at AS updated_at_before,
+    CAST(NULL AS TIMESTAMP) AS updated_at_after
+  FROM `acme-analytics`.snap.`user` AS v
+  LEFT JOIN `acme-analytics`.snap.`user` AS n
+    ON n.`group` = v.`group` AND n.valid_from = v.valid_to
+  WHERE
+    v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+);
+
+CREATE OR REPLACE VIEW `acme-analytics`.snap.user_health
+OPTIONS (
+  description='What is wrong with the history user: no row when it is sound.'
+) AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  STRING_AGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+  ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key NULLS LAST) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.`group` AS STRING), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.`group`,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.`group` ORDER BY h.valid_from NULLS LAST) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.`group`) AS c360_open
+      FROM `acme-analytics`.snap.`user` AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;

@@ -1,0 +1,77 @@
+"""`c360gen history`: check a history, rewind it to an earlier run, erase a person. Without --apply everything is a dry run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from c360gen import engines
+from c360gen.cli import console, options
+from c360gen.cli.main import FINDINGS
+from c360gen.diagnostics import nearest_or_list
+
+WORDS = {
+    "rewind": ("{deleted} versions removed, {updated} opened again", "{deleted} versions would go, {updated} would be open again"),
+    "erase": ("{deleted} rows deleted, {updated} redacted", "{deleted} rows would be deleted, {updated} redacted"),
+}
+
+
+@click.command("history", help="Check a history, rewind it to an earlier run, or erase a person. Without --apply nothing is changed.")
+@click.argument("action", type=click.Choice(["check", "rewind", "erase"]))
+@click.argument("node")
+@click.option("--to", default=None, metavar="TIMESTAMP", help="rewind: an instant, UTC; the last run at or before it stays.")
+@click.option("--key", default=None, metavar="VALUE", help="erase: the value of the column that `erasure: by` names.")
+@click.option("--apply", "apply", is_flag=True, help="Do it; without, it is counted and logged as a dry run.")
+@options.one_target
+@options.specs_and_out
+def command(
+    action: str, node: str, to: str | None, key: str | None, apply: bool, target_name: str, database: str | None, specs: Path, out: Path
+) -> None:
+    given = {"to": options.instant(to, "--to"), "key": key}
+    (made,) = options.builds(options.project(specs), [target_name], [])
+    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
+    entry, task = _chosen(manifest, action, node)
+    arguments = {a["name"]: given[a["name"]] for a in task["arguments"]}
+    if missing := [f"--{name}" for name, value in arguments.items() if value is None]:
+        raise click.UsageError(f"{action} needs {' and '.join(missing)}")
+    if needless := [f"--{name}" for name, value in given.items() if value is not None and name not in arguments]:
+        raise click.UsageError(f"{action} takes no {' and no '.join(needless)}")
+    scripts = {f.path: f.text for f in made.files}
+    dialect = str(made.target.dialect)
+    try:
+        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
+    except engines.EngineError as error:
+        console.say(f"error: {error}")
+        raise click.exceptions.Exit(FINDINGS) from None
+    try:
+        run = session.task(entry, task, scripts.get(str(task["script"])), arguments, apply)
+    finally:
+        session.close()
+    if not run.succeeded:
+        console.say(f"error: {run.message}")
+        raise click.exceptions.Exit(FINDINGS)
+    console.say(_said(action, node, run.counters, apply))
+
+
+def _chosen(manifest: Mapping[str, Any], action: str, node: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of the node and of its task."""
+    able = {n["name"]: (n, t) for n in manifest["nodes"] for t in n["tasks"] if t["action"] == action}
+    if node not in able:
+        help = nearest_or_list(node, able, "nodes") or f"no node says what {action} needs"
+        console.say(f"error[C206]: there is nothing to {action} in {node}\n  help: {help}")
+        raise click.exceptions.Exit(FINDINGS)
+    return able[node]
+
+
+def _said(action: str, node: str, counters: Mapping[str, int], apply: bool) -> str:
+    if action == "check":
+        return f"{node} is sound"
+    deleted, updated = counters.get("deleted_rows", 0), counters.get("updated_rows", 0)
+    done, planned = WORDS[action]
+    text = f"{node}: {(done if apply else planned).format(deleted=deleted, updated=updated)}"
+    return text if apply else f"{text}; --apply does it"
+

@@ -1,0 +1,69 @@
+"""`c360gen status`: how fresh every node is, how its last run ended, who is at work."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from c360gen import engines
+from c360gen.cli import console, options
+from c360gen.cli.main import FINDINGS
+
+GOOD = ("succeeded", "rewound")
+
+
+@click.command("status", help="Show how fresh every node is, how its last run ended, and who is at work. Exits 1 when a last run failed.")
+@click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="For people, or for machines.")
+@options.one_target
+@options.specs_and_out
+def command(shape: str, target_name: str, database: str | None, specs: Path, out: Path) -> None:
+    (made,) = options.builds(options.project(specs), [target_name], [])
+    dialect = str(made.target.dialect)
+    try:
+        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
+        try:
+            nodes = session.status()
+        finally:
+            session.close()
+    except engines.EngineError as error:
+        console.say(f"error: {error}\n  help: is it deployed? `c360gen deploy --target {target_name}` does that")
+        raise click.exceptions.Exit(FINDINGS) from None
+    if shape == "json":
+        console.answer(json.dumps(nodes, indent=2, default=str))
+    else:
+        _show(nodes, dt.datetime.now(dt.UTC))
+    if any(n["last_status"] not in GOOD for n in nodes):
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _show(nodes: list[Mapping[str, Any]], now: dt.datetime) -> None:
+    rows = [
+        [n["node"], n["last_status"], _age(n["fresh_until"], now), _time(n["fresh_until"]), _time(n["watermark"]), n["failures"] or ""]
+        for n in nodes
+    ]
+    headers = ["node", "last run", "age", "fresh until (UTC)", "watermark (UTC)", "failures"]
+    console.table(headers, [[*map(str, r)] for r in rows], right=(2, 5))
+    for n in nodes:
+        if n["last_status"] not in GOOD and n["message"]:
+            console.say(f"\n{n['node']}: {n['message']}")
+        if n["at_work"]:
+            console.say(f"\n{n['node']} is being run by {n['at_work']}")
+
+
+def _time(at: dt.datetime | None) -> str:
+    return "" if at is None else at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _age(at: dt.datetime | None, now: dt.datetime) -> str:
+    """How long ago, in the two largest units: `3 d 4 h`."""
+    if at is None:
+        return "never"
+    seconds = max(0, int((now - at).total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min")]
+    shown = [f"{n} {unit}" for n, unit in parts if n][:2]
+    return " ".join(shown) or "now"

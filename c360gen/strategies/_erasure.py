@@ -1,0 +1,105 @@
+"""Erasure of a person: in every version of a history, and in every other table that says `erasure:`."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.ops.program import Count, Guard, Step, Task, Write
+from c360gen.project.nodes import Node, Resolved
+from c360gen.strategies import _sql
+from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
+from c360gen.terms.symbols import column, relation, variable
+
+
+def tasks(node: Node, project: Resolved, dialect: str) -> tuple[Task, ...]:
+    return (_erase(node, project, dialect),) if node.erasure else ()
+
+
+def _erase(node: Node, project: Resolved, dialect: str) -> Task:
+    assert node.erasure is not None
+    by, redact = node.erasure.by, node.erasure.redact
+    steps: list[Step] = [
+        Count("What the source still has would come back with the next run.", ("remaining_rows",), _remaining(node, dialect)),
+        Guard("ZC017", "Erase there first.", greater_than_zero("remaining_rows"),
+              (variable("remaining_rows"), f" rows of {_source(node, project)} still have " + (f"a value in {' or '.join(redact)}"
+               if redact else f"this {by}")), None, "Nothing was written. Erase the person in the source first."),
+    ]  # fmt: skip
+    mine = relation("ref", node.name, "t")
+    if redact:
+        steps += [
+            Count("Count the rows that still show something.", ("updated_rows",), _count("updated_rows", mine, _of(node, "t"))),
+            Write(f"Redact {', '.join(redact)}, in closed versions too." if node.kind == "snapshot" else f"Redact {', '.join(redact)}.",
+                  exp.Update(this=mine.copy(), expressions=[equal(column(c), exp.null()) for c in redact],
+                             where=exp.Where(this=_of(node, "t"))),
+                  _for_real("updated_rows"), variable("updated_rows"), "rows to redact"),
+        ]  # fmt: skip
+    else:
+        steps += [
+            Count("Count the rows.", ("removed_rows",), _count("removed_rows", mine, _of(node, "t"))),
+            Write("Delete them, closed versions too." if node.kind == "snapshot" else "Delete them.",
+                  exp.Delete(this=mine.copy(), where=exp.Where(this=_of(node, "t"))),
+                  _for_real("removed_rows"), variable("removed_rows"), "rows to delete"),
+        ]  # fmt: skip
+    counters: dict[str, exp.Expr] = {"updated_rows": variable("updated_rows")} if redact else {"deleted_rows": variable("removed_rows")}
+    if node.quarantines:
+        held = relation("quarantine", node.name, "t")
+        steps += [
+            Count("Count what was kept back of the person.", ("held_back_rows",), _count("held_back_rows", held, _named(node, "t"))),
+            Write("Delete that.", exp.Delete(this=held.copy(), where=exp.Where(this=_named(node, "t"))),
+                  _for_real("held_back_rows"), variable("held_back_rows"), "rows to delete"),
+        ]  # fmt: skip
+        counters["quarantined_rows"] = variable("held_back_rows")
+    if node.feed is not None and node.feed.rebuilds:
+        events = relation("observations", node.name, "t")
+        forget: exp.Update | exp.Delete = exp.Delete(this=events, where=exp.Where(this=_named(node, "t")))
+        if redact:
+            cleared = [equal(column(c), exp.null()) for c in redact]
+            forget = exp.Update(this=events, expressions=cleared, where=exp.Where(this=_named(node, "t")))
+        steps.append(Write("The events that the history is rebuilt from say the same.", forget, exp.Not(this=variable("dry_run"))))
+    what = f"{', '.join(redact)} become NULL in every row of the person" if redact else "every row of the person is deleted"
+    rules = (what, "the log keeps the counts, not who it was", "no run brings it back: the source must not have it")
+    kind = node.column(by).type
+    assert kind is not None
+    return Task(
+        "erase", node.name, f"Erases one person, named by {by}, from {node.name}", rules, _sql.variables(steps), tuple(steps), counters,
+        (("key", "erase_key", kind),), codes(steps),
+    )  # fmt: skip
+
+
+def _for_real(counted: str) -> exp.Expr:
+    return every([greater_than_zero(counted), exp.Not(this=variable("dry_run"))])
+
+
+def _named(node: Node, table: str) -> exp.Expr:
+    assert node.erasure is not None
+    return equal(column(node.erasure.by, table), variable("erase_key"))
+
+
+def _shows(node: Node, table: str) -> list[exp.Expr]:
+    """Whether a row still has a value that should be redacted; nothing where whole rows go."""
+    assert node.erasure is not None
+    found = [not_null(column(c, table)) for c in node.erasure.redact]
+    return [exp.Paren(this=any_of(found))] if found else []
+
+
+def _of(node: Node, table: str) -> exp.Expr:
+    return every([_named(node, table), *_shows(node, table)])
+
+
+def _count(name: str, table: exp.Table, where: exp.Expr) -> exp.Select:
+    return exp.select(_sql.star_count(name)).from_(table.copy()).where(where)
+
+
+def _remaining(node: Node, dialect: str) -> exp.Select:
+    read: exp.Expr
+    if node.relation is not None:
+        kind, _, name = node.relation.partition(":")
+        read = relation("source" if kind == "source" else "ref", name, "s")
+    else:
+        read = node.query(dialect).first.copy().subquery("s")
+    query = exp.select(named(exp.Count(this=exp.Star()), "remaining_rows")).from_(read)
+    return query.where(_of(node, "s"))
+
+
+def _source(node: Node, project: Resolved) -> str:
+    return project.relation(node.relation).name if node.relation else f"the query of {node.name}"

@@ -1,0 +1,150 @@
+-- c360gen | bigquery | rewind of snap.user | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e86a59cfbc8dce049d9c3090d1f718912b98ad6e9042410f105cfb4b03d9f8e
+
+-- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
+--      a dry run: it counts what it would do, and logs that
+-- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the next run reads from there
+--          the runs that are undone are marked in the log
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_user(p_to TIMESTAMP, IN p_dry_run BOOL)
+OPTIONS (description = 'Takes the history user back to what it was after the last run at or before an instant')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'snap.user';
+  DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_dry_run BOOL DEFAULT COALESCE(p_dry_run, TRUE);
+  DECLARE v_rewind_to TIMESTAMP DEFAULT p_to;
+  DECLARE v_as_of TIMESTAMP DEFAULT v_rewind_to;
+  DECLARE v_removed_rows INT64;
+  DECLARE v_reopened_rows INT64;
+  DECLARE v_kept_as_of TIMESTAMP;
+
+  -- 1. Announce it, queue, then lock, as every run does.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'running', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+  BEGIN
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_user SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- The run whose result stays.
+    SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Runs that are not in the log cannot be told from each other.
+    IF v_kept_as_of IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snap.user: ',
+        'the log has no run at or before ',
+        CAST(v_rewind_to AS STRING),
+        '. Nothing was written. Choose a later instant; the run log shows which runs there are.'
+      );
+    END IF;
+
+    -- Count what the runs after that instant have done.
+    SET (v_removed_rows, v_reopened_rows) = (
+      SELECT AS STRUCT
+        COUNT(
+          CASE
+            WHEN h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS removed_rows,
+        COUNT(
+          CASE
+            WHEN h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM `acme-analytics`.c360_control.run_log AS r
+              WHERE
+                r.status = 'succeeded' AND r.as_of > v_rewind_to
+            )
+            THEN 1
+          END
+        ) AS reopened_rows
+      FROM `acme-analytics`.snap.`user` AS h
+    );
+
+    -- Remove the versions that later runs opened.
+    IF v_removed_rows > 0 AND NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.snap.`user` AS t
+      WHERE
+        t.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_removed_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Open those again that later runs closed.
+    IF v_reopened_rows > 0 AND NOT v_dry_run THEN
+      UPDATE `acme-analytics`.snap.`user` AS t SET valid_to = NULL, closed_run_id = NULL
+      WHERE
+        t.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM `acme-analytics`.c360_control.run_log AS r
+          WHERE
+            r.status = 'succeeded' AND r.as_of > v_rewind_to
+        );
+      IF @@row_count <> v_reopened_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+    IF NOT v_dry_run THEN
+      DELETE FROM `acme-analytics`.c360_control.watermark WHERE node = c_node AND as_of > v_rewind_to;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, updated_rows, deleted_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'rewind', v_dry_run, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id,
+      v_reopened_rows,
+      v_removed_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'rewind', v_dry_run, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;

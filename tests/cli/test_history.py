@@ -1,0 +1,106 @@
+"""What a person does from the command line to a history that is there: status, check, rewind, erase."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner, Result
+
+from c360gen.cli.main import cli
+from tests.conftest import CASES
+
+SOURCES = (
+    "CREATE SCHEMA raw; CREATE TABLE raw.customers (id BIGINT, email TEXT, city TEXT, updated_at TIMESTAMPTZ)",
+    "CREATE TABLE raw.orders (order_id BIGINT, customer_id BIGINT, ordered_at TIMESTAMPTZ)",
+    "INSERT INTO raw.customers VALUES (1, 'a', 'Rome', '2026-01-01 10:00:00+00')",
+)
+
+
+class Shop:
+    """The case `maintenance`, deployed to a DuckDB file."""
+
+    def __init__(self, folder: Path):
+        self.database, self.folder = folder / "x.duckdb", folder
+
+    def sql(self, text: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(self.database)) as connection:
+            return connection.execute(text).fetchall()
+
+    def __call__(self, *arguments: str) -> Result:
+        specs = ["--specs", str(CASES / "maintenance" / "specs"), "--out", str(self.folder / "generated")]
+        where = [] if arguments[0] == "build" else ["--database", str(self.database)]
+        return CliRunner().invoke(cli, [*arguments, "--target", "duckdb", *where, *specs])
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    found = Shop(tmp_path)
+    for statement in SOURCES:
+        found.sql(statement)
+    assert found("build").exit_code == 0
+    yield found
+
+
+def test_before_it_is_deployed(shop: Shop) -> None:
+    result = shop("status")
+    assert result.exit_code == 1 and "c360gen deploy --target duckdb" in result.output
+
+
+def test_status(shop: Shop) -> None:
+    assert shop("deploy").exit_code == 0
+    result = shop("status")
+    assert result.exit_code == 1 and "never run" in result.output
+    assert shop("run").exit_code == 0
+    assert shop("status").exit_code == 0
+    shop.sql("INSERT INTO raw.customers VALUES (NULL, 'x', 'y', '2026-01-01 10:00:00+00')")
+    assert shop("run", "--select", "history").exit_code == 1
+    assert shop("run", "--select", "history").exit_code == 1
+    result = shop("status")
+    assert result.exit_code == 1 and "have no id" in result.output
+    (entry,) = (n for n in json.loads(shop("status", "--format", "json").stdout) if n["node"] == "snap.history")
+    assert (entry["last_status"], entry["failures"]) == ("failed", 2)
+
+
+def test_rewind_and_check(shop: Shop) -> None:
+    assert shop("deploy").exit_code == 0
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    shop.sql("UPDATE raw.customers SET email = 'b', updated_at = '2026-01-02 10:00:00+00'")
+    assert shop("run", "--select", "history", "--as-of", "2026-01-03").exit_code == 0
+    assert shop("history", "check", "history").output == "history is sound\n"
+    result = shop("history", "rewind", "history", "--to", "2026-01-02T12:00")
+    assert result.output == "history: 1 versions would go, 1 would be open again; --apply does it\n"
+    assert len(shop.sql("SELECT * FROM snap.history")) == 2
+    result = shop("history", "rewind", "history", "--to", "2026-01-02T12:00", "--apply")
+    assert result.output == "history: 1 versions removed, 1 opened again\n"
+    assert shop.sql("SELECT email, valid_to FROM snap.history") == [("a", None)]
+    assert shop("history", "rewind", "history", "--to", "2025-01-01", "--apply").exit_code == 1
+
+
+def test_erase(shop: Shop) -> None:
+    assert shop("deploy").exit_code == 0
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    assert "Erase the person in the source first" in shop("history", "erase", "history", "--key", "1", "--apply").output
+    shop.sql("UPDATE raw.customers SET email = NULL, updated_at = '2026-01-02 10:00:00+00'")
+    assert shop("history", "erase", "history", "--key", "1").output == "history: 0 rows would be deleted, 1 redacted; --apply does it\n"
+    assert shop("history", "erase", "history", "--key", "1", "--apply").exit_code == 0
+    assert shop.sql("SELECT email FROM snap.history") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["history", "rewind", "history"], 2, "rewind needs --to"),
+        (["history", "check", "history", "--key", "1"], 2, "check takes no --key"),
+        (["history", "rewind", "history", "--to", "soon"], 2, "is not a time"),
+        (["history", "rewind", "histroy", "--to", "2026-01-01"], 1, "did you mean 'history'?"),
+        (["history", "erase", "marked", "--key", "1"], 1, "known nodes: history, orders"),
+    ],
+)
+def test_called_wrongly(arguments: list[str], code: int, said: str, shop: Shop) -> None:
+    result = shop(*arguments)
+    text = result.output or str(result.exception)
+    assert said in text and result.exit_code == code

@@ -1,0 +1,43 @@
+"""The run log over years: old rows go, what is needed stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CASES, ENGINES
+from tests.worlds import Interpreted, World, text_of
+
+DAYS = ("2026-01-02", "2026-01-03", "2026-01-04")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_prune(engine: str, world: Callable[[Path, str], World]) -> None:
+    """Of three old runs the last success stays, and a history can be rewound to what is left, not to what is gone."""
+    found = world(CASES / "maintenance" / "specs", engine)
+    for day in DAYS:
+        found.sql(f"INSERT INTO raw.customers VALUES ({day[-1]}, 'a', 'b', '{day} 00:00:00+00')")
+        assert found.run("history", f"{day} 12:00:00") == ""
+    time = "logged_at" if isinstance(found, Interpreted) else "started_at"
+    found.sql(f"UPDATE c360_control.run_log SET {time} = '2020-01-01 00:00:00+00'")
+    found.sql("INSERT INTO raw.customers VALUES (9, 'a', 'b', '2026-01-05 00:00:00+00')")
+    assert found.run("history", "2026-01-05 12:00:00") == ""
+    found.sql(f"UPDATE c360_control.run_log SET {time} = '2020-01-01 00:00:00+00' WHERE as_of < '2026-01-05 00:00:00+00'")
+    prune(found)
+    runs = found.rows("SELECT DISTINCT CAST(as_of AS DATE) FROM c360_control.run_log WHERE status = 'succeeded' ORDER BY 1")
+    assert [str(day) for (day,) in runs] == ["2026-01-05"]
+    assert "ZC018" in found.task("rewind", "history", {"to": "2026-01-04 18:00:00"}, True)
+    assert found.run("history", "2026-01-06 12:00:00") == ""
+    assert found.task("rewind", "history", {"to": "2026-01-05 18:00:00"}, True) == ""
+    assert found.rows("SELECT count(*) FROM snap.history_current") == [(4,)]
+
+
+def prune(found: World) -> None:
+    if isinstance(found, Interpreted):
+        found.warehouse.call("c360_control.prune_run_log", "400")
+    elif found.build.target.dialect == "postgres":  # type: ignore[attr-defined]
+        found.sql("CALL c360_control.prune_run_log()")
+    else:
+        found.sql(text_of(found.build, "scripts/prune_run_log.sql"))  # type: ignore[attr-defined]
