@@ -61,7 +61,7 @@ def test_streams(
     invented = streams(settings, TOGETHER, infinite=engine in ("duckdb", "postgres"))
     try:
         while tally.streams < number:
-            play_some(stage, invented, first + tally.streams, min(BATCH, 1 + (number - tally.streams) // 2), tally)
+            play_some(stage, invented, first + tally.streams, min(BATCH, 2 + (number - tally.streams) // 5), tally)
     finally:
         stage.close()
     record_property("streams", f"{engine}, {kind}: {tally}")

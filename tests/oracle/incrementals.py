@@ -20,7 +20,15 @@ class Incremental:
     cursor: str | None = None
     lookback: dt.timedelta = dt.timedelta()
     version_column: str | None = None
+    merge_update_columns: tuple[str, ...] = ()
+    merge_exclude_columns: tuple[str, ...] = ()
     future_tolerance: dt.timedelta = dt.timedelta(minutes=5)
+
+    @property
+    def updated(self) -> list[str]:
+        """The columns in which merge updates a row that it knows."""
+        given = self.merge_update_columns or self.columns
+        return [c for c in self.columns if c in given and c not in {*self.unique_key, *self.merge_exclude_columns}]
 
 
 def run(m: Incremental, state: State, source: Sequence[Row], as_of: dt.datetime, clock: dt.datetime, full_refresh: bool = False) -> State:
@@ -76,11 +84,12 @@ def _merge(m: Incremental, before: Sequence[Row], batch: list[Row]) -> Written:
         row, known = rows[0], table.get(key)
         if not all(alike(row, r, m.columns) for r in rows):
             raise Refused("ZC001")
+        older = m.version_column and known and row not in latest([row, known], m.version_column)
         if known is None:
             table[key] = row
             inserted += 1
-        elif not alike(row, known, m.columns) and not (m.version_column and row not in latest([row, known], m.version_column)):
-            table[key] = row
+        elif not older and not alike(row, known, m.updated):
+            table[key] = {**known, **{c: row[c] for c in m.updated}}
             updated += 1
     return list(table.values()), inserted, updated, 0
 

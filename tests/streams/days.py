@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,21 +114,34 @@ def _toggled(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return others if len(others) < len(rows) else [*rows, day.row(day.keys[0])]
 
 
-def _spoiled(day: _Day, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as they should not be: a key twice, a key that is NULL, a time that is missing or ahead, nothing at all."""
-    draw = day.draw
+def _spoiled(day: _Day, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """Rows as they should not be: a key twice, a key that is NULL, a time that is missing or ahead, nothing at all; may they stay?"""
+    draw, s = day.draw, day.settings
     what = draw(st.sampled_from(["twice", "null_key", "time", "time", "nothing", "time", "copy"]))
+    stays = draw(st.booleans()) and _lets_through(s, what)
     if what == "nothing":
-        return []
+        return [], stays
     row = dict(draw(st.sampled_from(rows))) if rows else day.row(draw(st.sampled_from(day.keys)))
     if what == "time" and "updated_at" in row:
         rest = [r for r in rows if r != row]
-        return [*rest, {**row, "updated_at": day.time("updated_at", draw(st.sampled_from(_BAD_TIMES)))}]
+        return [*rest, {**row, "updated_at": day.time("updated_at", draw(st.sampled_from(_BAD_TIMES)))}], stays
     if what == "null_key":
         row[draw(st.sampled_from([c for c in KEYS if c in row]))] = None
     elif what == "twice":
         row = day.row({k: row[k] for k in KEYS if k in row})
-    return [*rows, row]
+    return [*rows, row], stays
+
+
+def _lets_through(s: Snapshot | Incremental, what: str) -> bool:
+    """Whether the policies are likely to let such rows be, so that later runs see them again."""
+    if isinstance(s, Incremental):
+        return what == "nothing" or (what in ("twice", "copy") and (s.incremental_strategy != "merge" or s.version_column is not None))
+    timely = s.strategy == "check" or "fail" not in (s.on_null_updated_at, s.on_future_updated_at)
+    return {
+        "nothing": s.on_empty_source == "allow" or s.hard_deletes == "ignore",
+        "null_key": s.on_null_key != "fail",
+        "time": timely,
+    }.get(what, s.on_duplicate_key != "fail")
 
 
 @st.composite
@@ -157,8 +170,8 @@ def _days(draw: Callable[..., Any], settings: Snapshot | Incremental, infinite: 
         runs, today = [*runs, as_of], rows
         if faulty and draw(st.booleans()):
             for _ in range(draw(often(1, 2))):
-                today = _spoiled(day, today)
-            rows = today if draw(st.booleans()) and _lenient(settings) else rows
+                today, stays = _spoiled(day, today)
+                rows = today if stays else rows
             as_of = draw(st.sampled_from([*[as_of] * 6, as_of - dt.timedelta(hours=9), BEYOND]))
         today = list(reversed(today)) if draw(st.booleans()) else today
         refresh = isinstance(settings, Incremental) and number > 0 and draw(st.sampled_from([False, False, False, True]))
@@ -175,9 +188,3 @@ def _keys(day: _Day) -> list[dict[str, Any]]:
         key = {c: day.value(c, number % 2 + 1) if v is None and c not in nullable else v for c, v in key.items()}
         found += [key] if key not in found else []
     return found
-
-
-def _lenient(settings: Snapshot | Incremental) -> bool:
-    """Whether some policy lets a bad row stay, so that later runs see it again."""
-    words: Sequence[Any] = list(vars(settings).values())
-    return "quarantine" in words or "as_of" in words or "latest" in words or isinstance(settings, Incremental)

@@ -126,10 +126,14 @@ def incremental_settings(draw: Callable[..., Any]) -> Incremental:
     )  # fmt: skip
     by_time = versioned and timed and draw(often(False, True))
     lookback = draw(often(dt.timedelta(), dt.timedelta(hours=7), dt.timedelta(days=3)))
+    free = [c for c in columns if c not in {*key, "updated_at", "version"}]
+    narrowed = draw(often(None, "update", "exclude")) if strategy == "merge" and free else None
     return Incremental(
         columns, strategy,
         unique_key=key if strategy != "append" or draw(often(False, True)) else (),
         cursor="updated_at" if timed else None,
         lookback=lookback if timed and strategy != "append" else dt.timedelta(),
         version_column="updated_at" if by_time else "version" if versioned else None,
+        merge_update_columns=tuple(c for c in columns if c in {free[0], "updated_at", "version"}) if narrowed == "update" else (),
+        merge_exclude_columns=tuple(free[:2]) if narrowed == "exclude" else (),
     )  # fmt: skip
