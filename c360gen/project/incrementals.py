@@ -98,6 +98,10 @@ def _strategy(located: Located[spec.Model], node: Node, diagnostics: Diagnostics
     if node.strategy == "insert_overwrite" and not node.partition_by:
         help = "add partition_by: {field: a column of time, granularity: day}"
         diagnostics.error("C105", "insert_overwrite needs partition_by: partitions are what it replaces", located.span("name"), help)
+    if node.strategy == "insert_overwrite" and node.cursor and any(q.incremental is not None for q in node.queries.values()):
+        help = "keep one of them: the cursor, which reads whole partitions, or the text"
+        message = "insert_overwrite reads by its cursor, or by what is_incremental() says"
+        diagnostics.error("C401", message, located.key_span("config", "cursor"), help)
     for key in _SETTINGS:
         if getattr(config, key) is not None and key not in _TAKES[node.strategy]:
             owners = [s.replace("_", "+") if s == "delete_insert" else s for s, taken in _TAKES.items() if key in taken]

@@ -269,7 +269,9 @@ class SnapshotConfig(NodeConfig):
         None, description="When a row changed; of a changelog, when an event happened; of daily copies, the date of a row's copy."
     )
     check_cols: Literal["all"] | AllExcept | Names = ()
-    hard_deletes: Literal["ignore", "invalidate", "new_record"] = "ignore"
+    hard_deletes: Literal["ignore", "invalidate", "new_record"] = Field(
+        "ignore", description="What becomes of a key that is gone; of daily_copies the default is invalidate."
+    )
     deleted_flag: str | None = Field(None, description="Boolean column: the row is gone where it is true.")
     deleted_at: str | None = Field(None, description="Time column: the row is gone where it is set, and has been since then.")
     dbt_valid_to_current: Instant | None = Field(None, description="valid_to of open versions instead of NULL.")
