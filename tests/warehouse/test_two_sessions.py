@@ -16,7 +16,6 @@ from tests.test_faults import NODES, prepared
 from tests.warehouse.machine import Failure, Waits
 from tests.worlds import Interpreted, World
 
-
 STRATEGIES = [c if c == "timestamp_invalidate" else pytest.param(c, marks=pytest.mark.faults) for c in sorted(NODES)]
 
 
