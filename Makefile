@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 N ?= 5000
 SEED ?= 0
 
-.PHONY: demo test faults streams verify matrix dbt lint golden clean
+.PHONY: demo test faults mutations streams verify matrix dbt lint golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 
 faults: $(VENV)/test-installed ## slow: Postgres dies before every statement of every strategy, in nine ways; many sessions at once
 	$(BIN)/python -m pytest -m faults -v --durations=10
+
+mutations: $(VENV)/test-installed ## slow: seeded defects in the generated SQL of every dialect, and which test notices each; fails below 95 %
+	$(BIN)/python -m tests.mutations
 
 streams: $(VENV)/test-installed ## N=5000 invented histories per engine against the oracle, on DuckDB and Postgres; SEED=1 invents others
 	$(BIN)/python -m pytest -n 2 tests/test_streams.py -k "duckdb or postgres" --streams $(N) --stream-seed $(SEED)

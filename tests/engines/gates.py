@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psycopg
+
+from tests.statements import statements
 
 SETUP = """
 CREATE SCHEMA gate;
@@ -27,34 +28,7 @@ $$;
 GRANT USAGE ON SCHEMA gate TO PUBLIC;
 GRANT SELECT ON gate.plan TO PUBLIC;
 """
-TOKEN = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"|\w+|\s+|.", re.S)
 PROCEDURE = re.compile(r"CREATE OR REPLACE PROCEDURE \S+?\.((?:apply|run)_(?!job_)\w+)\(.*?\bAS (\$\w*\$)\n(.*?)\n\2;", re.S)
-NO_STATEMENT = {"END", "EXCEPTION", "WHEN", "ELSE", "ELSIF", "GET", "DECLARE"}
-"""Words that may follow where a statement could begin; GET DIAGNOSTICS belongs to the statement before it."""
-
-
-def statements(body: str) -> Iterator[int]:
-    """Where in a PL/pgSQL body its statements begin."""
-    starts, parens, cases, declaring = False, 0, 0, True
-    for found in TOKEN.finditer(body):
-        token = found[0]
-        if token.isspace() or token.startswith("--"):
-            continue
-        word = token.upper()
-        if declaring:
-            declaring = word != "BEGIN"
-            starts = not declaring
-            continue
-        if starts and word not in NO_STATEMENT:
-            yield found.start()
-        starts = False
-        parens += {"(": 1, ")": -1}.get(token, 0)
-        if word == "CASE":
-            cases += 1
-        elif word == "END" and cases:
-            cases -= 1
-        elif not parens and not cases:
-            starts = word in (";", "BEGIN", "THEN", "ELSE", "LOOP")
 
 
 @dataclass(frozen=True)
@@ -71,7 +45,10 @@ def gated(deploy: str) -> Gated:
 
     def one(found: re.Match[str]) -> str:
         body = found[3]
-        at = list(statements(body))
+        begin = re.search(r"^BEGIN$", body, re.M)
+        assert begin is not None
+        # GET DIAGNOSTICS belongs to the statement before it.
+        at = [s.start for s in statements(body) if s.start > begin.start() and not s.flat.startswith("GET ")]
         pieces, last = [], 0
         for place in at:
             gates[len(gates) + 1] = f"{found[1]}: {' '.join(body[place : place + 90].split())}"
@@ -103,7 +80,7 @@ class Call:
         for name, value in self.settings.items():
             self.connection.execute(f"SET {name} = '{value}'")
         self.pid = self.connection.info.backend_pid
-        self.thread = threading.Thread(target=self._run)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
         return self
 

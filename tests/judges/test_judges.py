@@ -184,3 +184,15 @@ def test_the_engines_refuse(target: str, path: str, right: str, wrong: str, tmp_
     assert right in text
     (root / path).write_text(text.replace(right, wrong), encoding="utf-8")
     assert judges.judge(root, json.loads((root / "manifest.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+@pytest.mark.parametrize("case", [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))])
+def test_every_case_is_accepted(case: str, engine: str, project: Callable[[Path], LoadedProject], tmp_path: Path) -> None:
+    """What cannot be executed here is judged whole, not only the shipped project."""
+    made = build(project(CASES / case / "specs"), engine)
+    for file in made.files:
+        (tmp_path / file.path).parent.mkdir(exist_ok=True)
+        (tmp_path / file.path).write_text(file.text, encoding="utf-8")
+    assert judges.judge(tmp_path, manifest_of(made)) == []

@@ -1,0 +1,80 @@
+"""`python -m tests.mutations`: seeds defects, runs the tests that should notice, prints who survived. Exit 1 below 95 %."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.harness import FILES, Harness, Verdict
+from tests.mutations.mutants import chosen, mutants
+from tests.mutations.table import DIALECTS, THRESHOLD, Row, show
+
+
+def main() -> int:
+    options = arguments()
+    if options.rows:
+        return run(options)
+    dialects = [d for d in DIALECTS if options.dialect in (None, d)]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        command = [sys.executable, "-m", "tests.mutations", "--per-rule", str(options.per_rule)]
+        for name in ("rule", "name", "test"):
+            if getattr(options, name):
+                command += [f"--{name}", getattr(options, name)]
+
+        def one(dialect: str) -> list[Row]:
+            path = Path(folder) / dialect
+            ended = subprocess.run([*command, "--dialect", dialect, "--rows", str(path)], stdout=sys.stderr)
+            if ended.returncode:
+                raise SystemExit(f"{dialect}: the harness itself failed")
+            return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+        found = [row for rows in pool.map(one, dialects) for row in rows]
+    print(show(found))
+    killed = sum(row.killed_by != "" for row in found)
+    return 0 if found and killed >= THRESHOLD * len(found) else 1
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
+    parser.add_argument("--dialect", choices=DIALECTS)
+    parser.add_argument("--rule", help="only this rule")
+    parser.add_argument("--name", help="only this mutant, by the name that the table gives it")
+    parser.add_argument("--per-rule", type=int, default=4, help="how many mutants of each rule and dialect (4); 0: all")
+    parser.add_argument("--test", help="only this test of the suite, such as test_scenario")
+    parser.add_argument("--jobs", type=int, default=2, help="dialects at a time (2)")
+    parser.add_argument("--rows", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> int:
+    """One dialect, in this process."""
+    wanted = [m for m in mutants(options.dialect) if options.rule in (None, m.rule) and options.name in (None, m.name)]
+    wanted = chosen(wanted, options.per_rule or len(wanted))
+
+    def report(verdict: Verdict) -> None:
+        mutant = verdict.mutant
+        word = f"killed by {verdict.killed_by}" if verdict.killed_by else "SURVIVED"
+        print(
+            f"{options.dialect} {mutant.name} {mutant.rule}: {mutant.shown}\n    {word} ({verdict.tests} tests, {verdict.seconds:.1f} s)",
+            flush=True,
+        )
+
+    harness = Harness(wanted, report, options.test)
+    code = pytest.main(["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", *FILES], plugins=[harness])
+    rows = [
+        Row(options.dialect, v.mutant.name, v.mutant.rule, v.mutant.step, v.mutant.shown, v.killed_by, v.seconds).__dict__
+        for v in harness.verdicts
+    ]
+    Path(options.rows).write_text(json.dumps(rows), encoding="utf-8")
+    return 0 if len(rows) == len(wanted) and code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""Runs tests of the suite over mutated texts: a pytest session whose loop is over mutants, each until the first test turns red."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from c360gen import pipeline
+from c360gen.diagnostics import Diagnostics
+from c360gen.dialects.names import Names
+from c360gen.emit.files import File
+from tests.mutations.mutants import Mutant
+from tests.test_faults import NODES
+
+FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges")
+Item = pytest.Function
+
+
+@dataclass
+class Verdict:
+    mutant: Mutant
+    killed_by: str = ""
+    """The test, and what it said; "" for a survivor."""
+    tests: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Next:
+    """Stands for a test that shares the session with the one before, and nothing else: servers stay, all the rest is taken down."""
+
+    session: pytest.Session
+
+    def listchain(self) -> list[pytest.Session]:
+        return [self.session]
+
+
+class Harness:
+    """A pytest plugin: `pytest.main([*FILES, …], plugins=[Harness(mutants)])`."""
+
+    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None], only: str | None = None):
+        self.mutants, self.report, self.only = mutants, report, only
+        self.verdicts: list[Verdict] = []
+        self.healthy: dict[str, str] = {}
+        self.kills: Counter[str] = Counter()
+        """How many mutants each test has killed: the best goes first."""
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.items = [i for i in session.items if isinstance(i, Item) and self.only in (None, i.originalname)]
+        for mutant in self.mutants:
+            self.verdicts.append(self.judge(mutant))
+            self.report(self.verdicts[-1])
+        return True
+
+    def judge(self, mutant: Mutant) -> Verdict:
+        verdict = Verdict(mutant)
+        began = time.monotonic()
+        for item in ladder(mutant, sorted(self.items, key=lambda i: -self.kills[i.nodeid])):
+            if wrong := self._without(item):
+                raise AssertionError(f"{item.nodeid} fails without any defect: {wrong}")
+            with seeded(mutant):
+                said = self._run(item)
+            verdict.tests += 1
+            if said:
+                self.kills[item.nodeid] += 1
+                verdict.killed_by = f"{item.nodeid.rpartition('::')[2]}: {said}"
+                break
+        verdict.seconds = time.monotonic() - began
+        return verdict
+
+    def _without(self, item: Item) -> str:
+        """What the test says of the text as it is: a kill by a test that is red anyway would prove nothing."""
+        if item.nodeid not in self.healthy:
+            self.healthy[item.nodeid] = self._run(item)
+        return self.healthy[item.nodeid]
+
+    def _run(self, item: Item) -> str:
+        """ "" when the test is green, else the last line of its failure."""
+        item._initrequest()
+        reports = runtestprotocol(item, nextitem=Next(item.session), log=False)  # type: ignore[arg-type]
+        for report in reports:
+            if report.failed:
+                lines = [line for line in str(report.longrepr).splitlines() if line.startswith("E ")]
+                return " ".join((lines or ["failed"])[0].removeprefix("E").split())[:160]
+        return ""
+
+
+@contextlib.contextmanager
+def seeded(mutant: Mutant) -> Iterator[None]:
+    """Every build that is made here has the defect."""
+    whole = pipeline.bundle.files
+
+    def files(names: Names, diagnostics: Diagnostics) -> Sequence[File]:
+        made = whole(names, diagnostics)
+        return mutant.seeded(made) if names.target.dialect == mutant.dialect else made
+
+    pipeline.bundle.files = files  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        pipeline.bundle.files = whole
+
+
+# --- which tests, in which order ---------------------------------------------------------------------------------------
+
+
+def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
+    """The cheapest tests first; a rule's own before all others."""
+    fitting = [i for i in items if fits(mutant, i)]
+    first = FIRST.get(mutant.rule, ())
+    order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
+    for rung in order:
+        yield from (i for i in fitting if i.originalname == rung)
+
+
+SESSIONS = ("test_a_second_run_before_every_statement", "test_a_second_session_at_every_statement")
+COUNTS = ("test_a_count_that_is_not_exact", "test_somebody_else_writes", "test_somebody_else_writes_during_a_full_refresh")
+DEATHS = ("test_every_statement_of_a_warehouse", "test_every_statement_of_a_script", "test_every_statement")
+RUNGS: dict[str, tuple[str, ...]] = {
+    "duckdb": ("test_scenario", "test_every_statement_of_a_script", "test_a_history_refuses", "test_a_table_with_a_key_refuses",
+               "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process"),
+    "snowflake": ("test_scenario", "test_every_line_is_reached", "test_every_statement_of_a_warehouse", "test_a_count_that_is_not_exact",
+                  "test_a_second_run_before_every_statement", "test_every_case_is_accepted"),
+    "postgres": ("test_scenario", "test_a_history_refuses", "test_a_table_with_a_key_refuses", "test_rows_that_a_dead_run_left",
+                 "test_not_deployed", "test_wrong_isolation_level", "test_a_lock_that_is_held", "test_somebody_else_writes",
+                 "test_somebody_else_writes_during_a_full_refresh", "test_the_worker_runs_in_a_transaction_of_the_caller",
+                 "test_a_killed_backend_is_seen_as_abandoned", "test_a_timeout_is_logged", "test_isolation_levels",
+                 "test_apply_takes_only_an_open_run_of_its_session", "test_run_wants_to_be_alone", "test_every_statement",
+                 "test_a_second_run_before_every_statement", "test_runs_at_the_same_time_of_the_same_time",
+                 "test_a_run_that_waited_is_not_older", "test_a_live_run_is_shown_as_running", "test_no_node_waits_for_another",
+                 "test_the_source_changes_during_rounds", "test_every_definer_pins_its_path", "test_roles",
+                 "test_a_runner_who_plants_objects"),
+}  # fmt: skip
+RUNGS["bigquery"] = RUNGS["snowflake"]
+FIRST: dict[str, tuple[str, ...]] = {
+    "lock removed": SESSIONS, "lock behind the decision": SESSIONS, "clock read before the lock": SESSIONS,
+    "count check removed": COUNTS, "commit between writes": DEATHS, "commit removed": DEATHS, "transaction not begun": DEATHS,
+    "rollback removed": DEATHS, "rollback commits": DEATHS, "handler catches less": DEATHS, "failure not logged": DEATHS,
+    "run not announced": DEATHS, "flag of the transaction not kept": DEATHS, "success before the data": DEATHS,
+    "success behind the commit": DEATHS, "watermark behind the commit": DEATHS,
+    "bind without its colon": ("test_every_case_is_accepted",),
+    "constraint dropped": ("test_a_history_refuses", "test_a_table_with_a_key_refuses"),
+}  # fmt: skip
+FIXED = {
+    "test_every_line_is_reached": "guards", "test_rows_that_a_dead_run_left": "guards", "test_not_deployed": "guards",
+    "test_wrong_isolation_level": "guards", "test_a_lock_that_is_held": "check_list",
+    "test_the_worker_runs_in_a_transaction_of_the_caller": "guards", "test_a_killed_backend_is_seen_as_abandoned": "guards",
+    "test_a_timeout_is_logged": "guards", "test_isolation_levels": "guards", "test_run_wants_to_be_alone": "guards",
+    "test_apply_takes_only_an_open_run_of_its_session": "guards", "test_runs_at_the_same_time_of_the_same_time": "guards",
+    "test_a_run_that_waited_is_not_older": "guards", "test_a_live_run_is_shown_as_running": "guards",
+    "test_no_node_waits_for_another": "kinds", "test_two_nodes_side_by_side": "kinds",
+    "test_threads_of_one_process": "timestamp_invalidate",
+}  # fmt: skip
+"""Tests that are about one case."""
+ANY = ("test_every_definer_pins_its_path", "test_roles", "test_a_runner_who_plants_objects")
+"""Tests of the shipped project, which holds what every case holds."""
+HOW = ("pg_terminate_backend", "pg_cancel_backend")
+
+
+def fits(mutant: Mutant, item: Item) -> bool:
+    """Whether a test builds a text that has the defect."""
+    name = str(item.originalname)
+    given: dict[str, Any] = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    if name not in RUNGS[mutant.dialect] or given.get("engine", mutant.dialect) != mutant.dialect:
+        return False
+    if name in ANY:
+        return mutant.rule in ("settings and rights", "dead runs")
+    if name == "test_every_statement" and given["how"] not in HOW:
+        return False
+    if name in FIXED:
+        return FIXED[name] in mutant.cases
+    case = given.get("case", "")
+    if name in (*SESSIONS, *COUNTS, *DEATHS):  # of one node
+        return (str(case).partition("/")[0], NODES[case][0]) in mutant.places
+    return (case.name if isinstance(case, Path) else str(case).partition("/")[0]) in mutant.cases
