@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eea226b20c0959e20944aa26c896b3590cd9e1ea1c353f3197bd9596ac0b0b67
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ec3898ea61420b1ce8cf3f77f7680da64cf7ffd867bdca83e8ab18ae0aaed8c8
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1492,7 +1492,7 @@ BEGIN
         CAST(v_unknown_rows AS STRING),
         ' versions began or ended after ',
         CAST(v_rewind_to AS STRING),
-        ' by runs that are not in the log',
+        ' by runs that the log has not',
         '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
       );
     END IF;

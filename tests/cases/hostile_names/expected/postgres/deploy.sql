@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e87742fbf61f7728f5c50638ad6b6e41e26fd34f42927b036e19e268bbe184e0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56860b43981ad9eb7034705bd2fb9b512d980bcc69347f47c3986132248fc854
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1851,7 +1851,7 @@ BEGIN
         IF v_unknown_rows > 0 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC018',
-                MESSAGE = format('%s: %s versions began or ended after %s by runs that are not in the log', c_node, v_unknown_rows, v_rewind_to),
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
                 HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
         END IF;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 65609eef5cc7176aac9a10865628ac7b9ced729d099d6fcbcad77daaf45ac81d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfa08f8a59dca2f3eb99e3624693e6fc72e183108ba65cbcb180666f52690097
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1626,7 +1626,7 @@ BEGIN
       || v_unknown_rows
       || ' versions began or ended after '
       || v_rewind_to
-      || ' by runs that are not in the log'
+      || ' by runs that the log has not'
       || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
     RAISE guard_failed;
   END IF;

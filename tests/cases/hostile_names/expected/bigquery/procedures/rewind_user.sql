@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b9b6db27f03ec7971457b82511e7e53e34953a8c09eee7102f5c5999a97f480a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f1199313976d53f589de199229bbd9da915a220bf9091b1574c112faf076e11
 
 -- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -85,7 +85,7 @@ BEGIN
         CAST(v_unknown_rows AS STRING),
         ' versions began or ended after ',
         CAST(v_rewind_to AS STRING),
-        ' by runs that are not in the log',
+        ' by runs that the log has not',
         '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
       );
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ffb7260f7286916a2402154f7b1c9332abf50b0033197d64986d1c2a4604a9f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c315462e03a9a0e90c51c5bcc4d4dec6042072c336f64c6362d70bf35fe336fc
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -80,7 +80,7 @@ SELECT
         GETVARIABLE('unknown_rows'),
         ' versions began or ended after ',
         GETVARIABLE('rewind_to'),
-        ' by runs that are not in the log',
+        ' by runs that the log has not',
         '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.'
     ))
 WHERE GETVARIABLE('unknown_rows') > 0;

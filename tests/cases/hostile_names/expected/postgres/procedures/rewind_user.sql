@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a8b9ed5c3a9d8011464e52d4d0d9dd877db8ab369ee020df7ae11a3cfc3a5c89
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 33a102312d0299ab47ece7d6e3387f981dfa41dcd7bc347a754416dd85f90118
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -94,7 +94,7 @@ BEGIN
         IF v_unknown_rows > 0 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'ZC018',
-                MESSAGE = format('%s: %s versions began or ended after %s by runs that are not in the log', c_node, v_unknown_rows, v_rewind_to),
+                MESSAGE = format('%s: %s versions began or ended after %s by runs that the log has not', c_node, v_unknown_rows, v_rewind_to),
                 HINT = 'Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
         END IF;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d756012d21cd0203b4fd05d091230e78879e73116698502b2bf9ff2a77e814da
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01dbc1fbbba0320542c5f1e30c9edd606fab42a7bc28484a6b19784da771df20
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_user(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -106,7 +106,7 @@ BEGIN
       || v_unknown_rows
       || ' versions began or ended after '
       || v_rewind_to
-      || ' by runs that are not in the log'
+      || ' by runs that the log has not'
       || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
     RAISE guard_failed;
   END IF;
