@@ -84,7 +84,7 @@ def test_every_statement_of_a_warehouse(case: str, engine: str, kind: str, world
                 assert len(statuses) >= number - 1, f"statement {number} failed, and the log does not tell"
         except Killed:
             assert state(found, case) == before, f"the session died at statement {number}, and something was written"
-            if number > 1:
+            if number > (2 if case == "kinds/months" else 1):  # a microbatch looks for its window before it announces the run
                 status = found.rows("SELECT status FROM c360_control.run_log ORDER BY logged_at DESC LIMIT 1")
                 assert status == [("running",)], f"the session died at statement {number}, and the log does not tell"
         else:

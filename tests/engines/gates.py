@@ -48,7 +48,7 @@ def gated(deploy: str) -> Gated:
         begin = re.search(r"^BEGIN$", body, re.M)
         assert begin is not None
         # GET DIAGNOSTICS belongs to the statement before it.
-        at = [s.start for s in statements(body) if s.start > begin.start() and not s.flat.startswith("GET ")]
+        at = [s.start for s in statements(body) if s.start > begin.start() and not s.flat.startswith("GET ") and s.flat.strip(" ;")]
         pieces, last = [], 0
         for place in at:
             gates[len(gates) + 1] = f"{found[1]}: {' '.join(body[place : place + 90].split())}"

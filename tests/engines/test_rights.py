@@ -127,7 +127,7 @@ def test_a_runner_who_plants_objects(shop: Embedded, database: str) -> None:
 
 
 def test_a_runner_reads_and_writes_nothing_directly(shop: Embedded, database: str) -> None:
-    logs = {("c360_control", "run_log"), ("c360_control", "state"), ("c360_control", "run_health"), ("c360_control", "node_status"), ("c360_control", "windows")}
+    logs = {("c360_control", n) for n in ("run_log", "state", "windows", "run_health", "node_status")}
     ours = [*tables(shop), ("raw_data", "customers")]
     assert len(ours) > 20
     with as_user(database, "mallory") as mallory, as_user(database, "rita") as rita:

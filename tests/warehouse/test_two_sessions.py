@@ -27,7 +27,7 @@ def test_a_second_run_before_every_statement(case: str, engine: str, world: Call
     found = prepared(world, case, engine)
     assert isinstance(found, Interpreted)
     arguments = found.arguments(node, None, False)
-    backups = Backups(found, [table, *found.manifest_tables()])
+    backups = Backups(found, [*NODES[case][1:], *found.manifest_tables()])
     found.warehouse.call(f"c360_control.run_{node}", *arguments)
     expected = contents(found, table)
     statements = found.warehouse.statements
@@ -93,7 +93,7 @@ def test_a_count_that_is_not_exact(case: str, engine: str, world: Callable[[Path
     found = prepared(world, case, engine)
     assert isinstance(found, Interpreted)
     arguments = found.arguments(node, "2026-01-03 00:00:00", False)
-    backups = Backups(found, [table, *found.manifest_tables()])
+    backups = Backups(found, [*NODES[case][1:], *found.manifest_tables()])
     found.warehouse.call(f"c360_control.run_{node}", *arguments)
     writes = [n for n, t in found.warehouse.machine.written.items() if t == table.partition(".")[2]]
     locks = [n for n, t in found.warehouse.machine.written.items() if t == f"lock_{node}"]
