@@ -1,0 +1,78 @@
+"""What every section is made of: the strict base, names, durations, instants, and lists that may be written as one word."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
+Size = Literal["hour", "day", "month", "year"]
+"""How long a partition or a window is; all begin where the clock of UTC begins one."""
+DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
+
+_DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+
+class Spec(BaseModel):
+    """Frozen, strict about keys, built only by the loader."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, str_strip_whitespace=False)
+
+
+def duration(value: Any) -> int:
+    """'3 days' → 259200 seconds."""
+    found = _DURATION.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("must be a duration such as '3 days', '6 hours' or '30 minutes'")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+Duration = Annotated[int, BeforeValidator(duration)]
+
+
+def one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
+
+
+def _values(value: Any) -> Any:
+    found = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, str | int | bool) for v in found):
+        raise ValueError("must be a value, or a list of values: texts, whole numbers, true or false")
+    return found
+
+
+Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(_values)]
+
+
+def _plain_name(value: str) -> str:
+    """Names of databases, roles and the like go into statements and comments: nothing that could end either."""
+    if re.search(r"[\s'\"`;\\]", value) or not value.isprintable() or not value:
+        raise ValueError("must be a plain name without spaces, quotes, backslashes or semicolons")
+    return value
+
+
+PlainName = Annotated[str, AfterValidator(_plain_name)]
+
+
+def _instant(value: Any) -> Any:
+    """'9999-12-31' → the instant at its beginning, UTC; YAML may have read a date already."""
+    if isinstance(value, dt.datetime):
+        found = value
+    elif isinstance(value, dt.date):
+        found = dt.datetime(value.year, value.month, value.day)
+    else:
+        try:
+            found = dt.datetime.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError("must be a date or an instant such as '9999-12-31', not an expression") from None
+    return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
