@@ -45,14 +45,15 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
     for name, text in located.sql.items():
         dialect = name or project.sql_dialect
         others = {t.spec.dialect for t in known.specs.targets.values()} - {project.sql_dialect, *located.sql}
-        analysed = []
+        analysed, places = [], []
         for incremental in (False, True):
             words = _words(located, known, {})
             rendered = _render(text, words, incremental, diagnostics)
             if rendered is None or (incremental and "is_incremental" not in words.used):
                 continue
+            places.append(_locate(text, rendered))
             one = analyse(
-                rendered.sql, dialect, visible, _locate(text, rendered), diagnostics, translate=not name and bool(others),
+                rendered.sql, dialect, visible, places[-1], diagnostics, translate=not name and bool(others),
                 functions=project.functions,
             )  # fmt: skip
             analysed += [one] if one else []
@@ -65,7 +66,7 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         _same_columns(analysed, columns, text, diagnostics)
         queries[name] = Query(
             _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None,
-            windowed="window" in words.used,
+            windowed="window" in words.used, places=tuple(places),
         )  # fmt: skip
     if len(diagnostics.found) > before:
         return None

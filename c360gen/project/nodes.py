@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -67,6 +67,8 @@ class Query:
     incremental: exp.Query | None = None
     windowed: bool = False
     """Whether it says itself which rows lie in the window of a microbatch."""
+    places: tuple[Callable[[int, int], Span], ...] = field(default=(), compare=False, repr=False)
+    """For `first`, and for `incremental`: from the offsets that nodes of the tree remember to the place in the user's file."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def analyse(
             table.this.set("this", table.name.replace(SEPARATOR, "."))
     if translate:
         for node, what, help in portable.problems(tree, functions):
-            diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", _place(node, locate), help)
+            diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", place(node, locate), help)
     _alias_relations(tree)
     ids = {f"{t.db}:{t.name}" for t in tree.find_all(exp.Table) if symbols.symbol(t)}
     if not _tables_known(tree, locate, diagnostics) or not _columns_known(tree, catalog, locate, diagnostics):
@@ -80,7 +80,7 @@ def analyse(
 
     def report(node: exp.Expr, what: str, help: str) -> None:
         if translate:
-            diagnostics.error("C305", f"{what} is not the same on every engine", _place(node, locate), help)
+            diagnostics.error("C305", f"{what} is not the same on every engine", place(node, locate), help)
 
     exact.annotate(tree, report)
     columns = _outputs(tree, catalog, locate, diagnostics)
@@ -142,7 +142,7 @@ def _alias_relations(tree: exp.Expr) -> None:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name.rpartition(".")[2])))
 
 
-def _place(node: exp.Expr, locate: Locate) -> Span:
+def place(node: exp.Expr, locate: Locate) -> Span:
     """The first token below a node that kept its place; a node without any is near its neighbours."""
     around: exp.Expr | None = node
     for _ in range(3):
@@ -164,7 +164,7 @@ def _tables_known(tree: exp.Expr, locate: Locate, diagnostics: Diagnostics) -> b
         else:
             what = f"table {'.'.join(p.name for p in table.parts)}"
         diagnostics.error(
-            "C302", f"{what} is not known here", _place(table, locate), "name tables with {{ source('…', '…') }} or {{ ref('…') }}"
+            "C302", f"{what} is not known here", place(table, locate), "name tables with {{ source('…', '…') }} or {{ ref('…') }}"
         )
         known = False
     return known
@@ -185,7 +185,7 @@ def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics
             else:
                 where = f"{column.table} has" if column.table else "there is"
                 message, help = f"{where} no column {column.name}", nearest_or_list(column.name, names, "columns")
-            diagnostics.error("C302", message, _place(column, locate), help)
+            diagnostics.error("C302", message, place(column, locate), help)
             known = False
     return known
 
@@ -242,7 +242,7 @@ def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diag
         name = select.alias_or_name
         if not name or isinstance(select, exp.Star) or name in seen or name.startswith("_col_"):
             what = f"column {name} twice" if name in seen else f"no name for column {index + 1}"
-            diagnostics.error("C306", f"the output has {what}", _place(select, locate), "give every column its own name with AS")
+            diagnostics.error("C306", f"the output has {what}", place(select, locate), "give every column its own name with AS")
             return None
         seen.add(name)
         columns.append(Column(name, lineage.type(root, index), "", tuple(sorted(lineage.origins(root, index)))))

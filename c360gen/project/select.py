@@ -79,12 +79,17 @@ def _matching(core: str, items: Mapping[str, Selectable]) -> set[str]:
         raise BadSelection(core, f"'{method}:' is not a method; known: {', '.join(METHODS)}")
     tests: dict[str, Callable[[Selectable], bool]] = {
         "tag": lambda i: any(fnmatch.fnmatchcase(t, value) for t in i.tags),
-        "path": lambda i: i.path == value or i.path.startswith(value.rstrip("/") + "/") or fnmatch.fnmatchcase(i.path, value),
+        "path": lambda i: on_path(i.path, value),
         "source": lambda i: i.resource_type == "source" and (fnmatch.fnmatchcase(i.name, value) or i.name.split(".")[0] == value),
         "exposure": lambda i: i.resource_type == "exposure" and fnmatch.fnmatchcase(i.name, value),
         "resource_type": lambda i: i.resource_type == value,
     }
     return {i.id for i in items.values() if tests[method](i)}
+
+
+def on_path(path: str, wanted: str) -> bool:
+    """Whether a file is `wanted`, lies below it, or fits it as a glob."""
+    return path == wanted or path.startswith(wanted.rstrip("/") + "/") or fnmatch.fnmatchcase(path, wanted)
 
 
 def _nodes(items: Iterable[Selectable]) -> Iterable[Selectable]:

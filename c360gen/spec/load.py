@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import models
 from c360gen.spec.messages import report
-from c360gen.spec.models import Exposure, Model, Schedule, Snapshot
+from c360gen.spec.models import Exposure, Lint, Model, Schedule, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
 T_co = TypeVar("T_co", covariant=True)
@@ -53,6 +53,7 @@ class Specs:
     models: tuple[Located[Model], ...]
     exposures: tuple[Located[Exposure], ...]
     schedules: tuple[Located[Schedule], ...]
+    lint: tuple[Located[Lint], ...]
     texts: Mapping[str, str]
 
     @property
@@ -90,7 +91,8 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
         diagnostics.error("C107", f"{root.as_posix()} has no snapshot and no model", None, "begin with `c360gen init specs`")
     return Specs(
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["snapshots"]), tuple(found["models"]),
-        tuple(found["exposures"]), tuple(found["schedules"]), texts,
+        tuple(found["exposures"]), tuple(found["schedules"]),
+        tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from c360gen.spec.models.columns import AcceptedValues, Column, DataTest, Relationships
 from c360gen.spec.models.exposures import Exposure, Owner
+from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Index, NodeConfig, Partition
 from c360gen.spec.models.project import Project, Target
@@ -17,8 +18,8 @@ from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, 
 
 __all__ = [
     "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "AllExcept", "Column", "DataTest",
-    "DialectName", "Duration", "Erasure", "Exposure", "Index", "Instant", "MetaColumns", "Model", "ModelConfig", "Names",
-    "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships", "Schedule", "Size", "Snapshot",
+    "DialectName", "Duration", "Erasure", "Exposure", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig",
+    "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships", "Schedule", "Size", "Snapshot",
     "SnapshotConfig", "Source", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Target", "Values", "check_cron",
 ]  # fmt: skip
 
@@ -28,6 +29,7 @@ class SpecFile(Spec):
 
     version: Literal[2] = 2
     project: Project | None = None
+    lint: Lint | None = None
     targets: dict[str, Target] = {}
     sources: tuple[Source, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
