@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 import click
 
@@ -36,15 +37,21 @@ def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str]) -> None:
     say(_coloured(render(found, texts)))
     errors = sum(d.severity == "error" for d in found)
     if errors:
-        say(f"\n{errors} {'error' if errors == 1 else 'errors'}, nothing written")
+        first = next(d.code for d in found if d.severity == "error")
+        say(f"\n{errors} {'error' if errors == 1 else 'errors'}, nothing written; c360gen explain {first} says more")
 
 
 def spec_error(error: SpecError) -> None:
     diagnostics(error.diagnostics, getattr(error, "texts", {}))
 
 
+def coloured(stream: TextIO) -> bool:
+    """Whether a person looks at the stream and wants colour."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
 def _coloured(text: str) -> str:
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+    if not coloured(sys.stderr):
         return text
     for pattern, style in _STYLES:
         text = pattern.sub(lambda m, style=style: click.style(m[0], **style), text)  # type: ignore[misc]
