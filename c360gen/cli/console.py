@@ -7,10 +7,12 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import click
 
+from c360gen.cli import report
+from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import Diagnostic, SpecError, render
 
 _STYLES = (
@@ -30,19 +32,34 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str]) -> None:
-    """Findings on stderr, with a line that counts them."""
+def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str], closing: str = ", nothing written") -> None:
+    """Findings: as text on stderr with a line that counts them, or into the document that --format asks for."""
     if not found:
         return
+    if (gathered := report.gathered()) is not None:
+        gathered.found += [d for d in found if d not in gathered.found]
+        gathered.texts.update(texts)
+        return
     say(_coloured(render(found, texts)))
-    errors = sum(d.severity == "error" for d in found)
+    errors = [d for d in found if d.severity == "error"]
     if errors:
-        first = next(d.code for d in found if d.severity == "error")
-        say(f"\n{errors} {'error' if errors == 1 else 'errors'}, nothing written; c360gen explain {first} says more")
+        say(f"\n{len(errors)} {'error' if len(errors) == 1 else 'errors'}{closing}; c360gen explain {errors[0].code} says more")
 
 
 def spec_error(error: SpecError) -> None:
     diagnostics(error.diagnostics, getattr(error, "texts", {}))
+
+
+def fail(code: str, message: str, help: str | None = None) -> NoReturn:
+    """One finding that is in no file, and exit code 1."""
+    diagnostics([Diagnostic(code, message, None, help)], {}, "")
+    raise click.exceptions.Exit(FINDINGS)
+
+
+def passed(name: str) -> None:
+    """Something that was looked at and is sound: a case of its own in reports that count cases."""
+    if (gathered := report.gathered()) is not None:
+        gathered.passed.append(name)
 
 
 def coloured(stream: TextIO) -> bool:

@@ -36,3 +36,8 @@ def page(code: str) -> Page:
     """The page of a code that `codes` names."""
     text = (files(__name__) / f"{code}.md").read_text(encoding="utf-8")
     return Page(code, text.partition("\n")[0].removeprefix(f"# {code}: "), text)
+
+
+def headline(code: str) -> str:
+    """C102 → `C102: unknown key`; the code alone where it has no page."""
+    return f"{code}: {page(code).title}" if code in codes() else code
