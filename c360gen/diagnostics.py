@@ -41,6 +41,8 @@ CODES: dict[str, str] = {
     "C403": "an unknown or incomplete target",
     # output
     "C501": "generated output is not what the specs say",
+    "C502": "generated SQL that a judge refuses",
+    "C503": "a judge that is not installed",
 }
 """Every code with its title; codes are stable, texts are not."""
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options
+from c360gen.cli.report import Reporting
 from c360gen.emit.writer import write
 
 
-@click.command("build", help="Generate the SQL of targets: by default those that are named as their dialect.")
+@click.command("build", cls=Reporting, help="Generate the SQL of targets: by default those that are named as their dialect.")
 @options.targets
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:

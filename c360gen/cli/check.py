@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from c360gen.cli import console, options
+from c360gen.cli import console, options, report
 from c360gen.cli.main import FINDINGS
-from c360gen.emit.writer import compare
+from c360gen.diagnostics import Diagnostic, Span
+from c360gen.emit.writer import Difference, compare
 
 
-@click.command("check", help="Exit 1 when generated files are stale, missing, orphaned or edited by hand.")
+@click.command("check", cls=report.Reporting, help="Exit 1 when generated files are stale, missing, orphaned or edited by hand.")
 @options.targets
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
     made = options.builds(options.project(specs), target_names, dialects)
     found = [(one.target_name, d) for one in made for d in compare(out / one.target_name, one.files)]
-    for name, difference in found:
-        console.answer(f"{difference.state}: {(out / name / difference.path).as_posix()}")
-        if difference.diff:
-            console.answer(difference.diff)
+    for name in sorted({one.target_name for one in made} - {name for name, _ in found}):
+        console.passed(name)
     if not found:
         console.say(f"{sum(len(b.files) for b in made)} files, all as the specs say")
         return
@@ -28,7 +28,26 @@ def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Pat
     folders = (f" --specs {specs.as_posix()}" if specs != Path("specs") else "") + (
         f" --out {out.as_posix()}" if out != Path("generated") else ""
     )
-    console.say(f"{len(found)} {'file differs' if len(found) == 1 else 'files differ'}; mend with: c360gen build{given}{folders}")
+    mend = f"c360gen build{given}{folders}"
+    if report.gathered() is None:
+        _show(out, found)
+    else:
+        console.diagnostics([_diagnostic(out / name, d, mend) for name, d in found], {})
+    console.say(f"{len(found)} {'file differs' if len(found) == 1 else 'files differ'}; mend with: {mend}")
     if any(d.state == "orphaned" for _, d in found):
         console.say("an orphaned file was not written by c360gen: move it away")
     raise click.exceptions.Exit(FINDINGS)
+
+
+def _show(out: Path, found: Sequence[tuple[str, Difference]]) -> None:
+    for name, difference in found:
+        console.answer(f"{difference.state}: {(out / name / difference.path).as_posix()}")
+        if difference.diff:
+            console.answer(difference.diff)
+
+
+def _diagnostic(root: Path, difference: Difference, mend: str) -> Diagnostic:
+    """The difference without its lines, at the first line that differs."""
+    path = (root / difference.path).as_posix()
+    help = "move it away: c360gen did not write it" if difference.state == "orphaned" else f"mend with: {mend}"
+    return Diagnostic("C501", f"{difference.state}: {path}", Span(path, difference.line), help)

@@ -7,9 +7,12 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from typing import NoReturn, TextIO
 
 import click
 
+from c360gen.cli import report
+from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import Diagnostic, SpecError, render
 
 _STYLES = (
@@ -29,22 +32,43 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str]) -> None:
-    """Findings on stderr, with a line that counts them."""
+def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str], closing: str = ", nothing written") -> None:
+    """Findings: as text on stderr with a line that counts them, or into the document that --format asks for."""
     if not found:
         return
+    if (gathered := report.gathered()) is not None:
+        gathered.found += [d for d in found if d not in gathered.found]
+        gathered.texts.update(texts)
+        return
     say(_coloured(render(found, texts)))
-    errors = sum(d.severity == "error" for d in found)
+    errors = [d for d in found if d.severity == "error"]
     if errors:
-        say(f"\n{errors} {'error' if errors == 1 else 'errors'}, nothing written")
+        say(f"\n{len(errors)} {'error' if len(errors) == 1 else 'errors'}{closing}; c360gen explain {errors[0].code} says more")
 
 
 def spec_error(error: SpecError) -> None:
     diagnostics(error.diagnostics, getattr(error, "texts", {}))
 
 
+def fail(code: str, message: str, help: str | None = None) -> NoReturn:
+    """One finding that is in no file, and exit code 1."""
+    diagnostics([Diagnostic(code, message, None, help)], {}, "")
+    raise click.exceptions.Exit(FINDINGS)
+
+
+def passed(name: str) -> None:
+    """Something that was looked at and is sound: a case of its own in reports that count cases."""
+    if (gathered := report.gathered()) is not None:
+        gathered.passed.append(name)
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether a person looks at the stream and wants colour."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
 def _coloured(text: str) -> str:
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+    if not coloured(sys.stderr):
         return text
     for pattern, style in _STYLES:
         text = pattern.sub(lambda m, style=style: click.style(m[0], **style), text)  # type: ignore[misc]

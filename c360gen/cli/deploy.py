@@ -19,9 +19,10 @@ def command(target_name: str, database: str | None, specs: Path, out: Path) -> N
     (made,) = options.builds(options.project(specs), [target_name], [])
     root = out / target_name
     if compare(root, made.files):
-        console.say(f"error[C501]: {root.as_posix()} is not what the specs say, and what is deployed should be what was reviewed")
-        console.say(f"  help: c360gen check --target {target_name} shows the difference, c360gen build --target {target_name} mends it")
-        raise click.exceptions.Exit(FINDINGS)
+        console.fail(
+            "C501", f"{root.as_posix()} is not what the specs say, and what is deployed should be what was reviewed",
+            f"c360gen check --target {target_name} shows the difference, c360gen build --target {target_name} mends it",
+        )  # fmt: skip
     dialect = str(made.target.dialect)
     try:
         session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))

@@ -62,8 +62,7 @@ def _chosen(manifest: Mapping[str, Any], action: str, node: str) -> tuple[dict[s
     able = {n["name"]: (n, t) for n in manifest["nodes"] for t in n["tasks"] if t["action"] == action}
     if node not in able:
         help = nearest_or_list(node, able, "nodes") or f"no node says what {action} needs"
-        console.say(f"error[C206]: there is nothing to {action} in {node}\n  help: {help}")
-        raise click.exceptions.Exit(FINDINGS)
+        console.fail("C206", f"there is nothing to {action} in {node}", help)
     return able[node]
 
 

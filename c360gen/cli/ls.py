@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options
-from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.resolve import selectables
 from c360gen.project.select import BadSelection, Selectable, select
@@ -29,9 +28,7 @@ def command(selection: str | None, exclude: str | None, specs: Path, out: Path) 
         chosen = select(selection, items, exclude) if selection else set(items) - (select(exclude, items) if exclude else set())
     except BadSelection as bad:
         names = [i.name for i in items.values()]
-        console.say(f"error[C206]: {bad}")
-        console.say(f"  help: {nearest_or_list(bad.word.strip('+'), names, 'nodes')}")
-        raise click.exceptions.Exit(FINDINGS) from None
+        console.fail("C206", str(bad), nearest_or_list(bad.word.strip("+"), names, "nodes"))
     for id_, item in items.items():
         if id_ in chosen:
             console.answer(f"{item.resource_type}:{item.name}")

@@ -12,6 +12,7 @@ COMMANDS = {
     "build": "Generate the SQL of targets.",
     "check": "Compare the generated SQL on disk with the specs.",
     "deploy": "Run deploy.sql of a target in a database.",
+    "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
     "init": "Begin a project in a folder.",
     "ls": "List what a selection matches.",

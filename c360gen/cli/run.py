@@ -68,12 +68,10 @@ def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: s
     try:
         chosen = select(selection, selectables(found.sources, found.nodes))
     except BadSelection as bad:
-        console.say(f"error[C206]: {bad}\n  help: {nearest_or_list(bad.word.strip('+'), found.nodes, 'nodes')}")
-        raise click.exceptions.Exit(FINDINGS) from None
+        console.fail("C206", str(bad), nearest_or_list(bad.word.strip("+"), found.nodes, "nodes"))
     picked = [n for name, n in runnable.items() if f"ref:{name}" in chosen]
     if not picked:
-        console.say(f"error[C206]: '{selection}' selects nothing that runs\n  help: views are not run")
-        raise click.exceptions.Exit(FINDINGS)
+        console.fail("C206", f"'{selection}' selects nothing that runs", "views are not run")
     return picked
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options
+from c360gen.cli.report import Reporting
 
 
-@click.command("validate", help="Check the specs for every target; write nothing.")
+@click.command("validate", cls=Reporting, help="Check the specs for every target; write nothing.")
 @options.specs_and_out
 def command(specs: Path, out: Path) -> None:
     loaded = options.project(specs)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,15 @@ class Difference:
     state: str
     """missing · stale · orphaned · hand-edited."""
     diff: str
+
+    @property
+    def line(self) -> int:
+        """The first line on disk that differs; 1 where there is none to show."""
+        hunk = re.search(r"^@@ -(\d+)", self.diff, re.M)
+        if not hunk:
+            return 1
+        same = itertools.takewhile(lambda line: line.startswith(" "), self.diff[hunk.start() :].split("\n")[1:])
+        return max(1, int(hunk[1]) + sum(1 for _ in same))
 
 
 def owned(root: Path) -> set[str]:

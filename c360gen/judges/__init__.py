@@ -25,7 +25,7 @@ class JudgeUnavailable(Exception):
     """The judge's package is not installed."""
 
     def __init__(self, package: str):
-        super().__init__(f"{package} is not installed: pip install 'c360gen[verify]'")
+        super().__init__(f"{package} is not installed")
 
 
 def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
