@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from c360gen.diagnostics import Diagnostic, Diagnostics, SpecError, nearest_or_list
@@ -12,7 +13,7 @@ from c360gen.emit import bundle
 from c360gen.emit.files import File
 from c360gen.project.nodes import Resolved
 from c360gen.project.resolve import resolve
-from c360gen.spec.load import load
+from c360gen.spec.load import Specs, load
 from c360gen.spec.models import Target
 
 
@@ -23,6 +24,7 @@ class LoadedProject:
     resolved: Resolved
     diagnostics: Sequence[Diagnostic]
     texts: Mapping[str, str]
+    specs: Specs = field(repr=False)
 
     @property
     def default_targets(self) -> list[str]:
@@ -54,7 +56,14 @@ def load_project(specs: Path | str) -> LoadedProject:
         resolved = resolve(found, diagnostics)
     except SpecError as error:
         raise ProjectError(error.diagnostics, found.texts) from None
-    return LoadedProject(resolved, list(diagnostics), found.texts)
+    return LoadedProject(resolved, list(diagnostics), found.texts, found)
+
+
+def lint(project: LoadedProject, today: dt.date) -> list[Diagnostic]:
+    """What the linter says of a project without mistakes; `today` (UTC) decides which exceptions have expired."""
+    from c360gen.lint import findings
+
+    return findings(project.specs, project.resolved, today)
 
 
 def build(project: LoadedProject, target_name: str) -> Build:

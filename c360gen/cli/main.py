@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
     "init": "Begin a project in a folder.",
+    "lint": "Find what the specs would lose in silence.",
     "ls": "List what a selection matches.",
     "run": "Run nodes in a database.",
     "status": "Show how fresh nodes are, and how their runs ended.",

@@ -19,6 +19,10 @@ from c360gen.pipeline import Build, LoadedProject, build, load_project
 
 def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--out", type=click.Path(path_type=Path), default=Path("generated"), help="Folder of the output.")(function)
+    return specs(function)
+
+
+def specs(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--specs", type=click.Path(path_type=Path), default=Path("specs"), help="Folder of the specs.")(function)
 
 

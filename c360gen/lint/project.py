@@ -114,7 +114,7 @@ class Linted:
             relation = self.resolved.relation(id_)
             origins = [o for o in relation.column(column).origins if o[0] != id_] if isinstance(relation, Node) else []
             tested = any(t.kind == "not_null" and t.column == column for t in relation.tests)
-            known = tested or bool(origins) and all(self.never_null(*o) for o in origins)
+            known = tested or (bool(origins) and all(self.never_null(*o) for o in origins))
             self._never_null[id_, column] = known
         return known
 
