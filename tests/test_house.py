@@ -91,7 +91,7 @@ def test_every_operation_is_said_by_every_dialect(name: str) -> None:
 def test_every_strategy_is_a_word_of_the_specs() -> None:
     assert set(strategies.names()) == {
         "timestamp", "check", "changelog", "daily_copies", "merge", "append", "delete_insert", "insert_overwrite", "microbatch",
-        "view", "table",
+        "view", "table", "ephemeral",
     }  # fmt: skip
 
 

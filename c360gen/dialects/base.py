@@ -9,6 +9,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
@@ -90,6 +91,7 @@ class Dialect:
     def lower(self, tree: exp.Expr, names: Names, variables: bool = True) -> exp.Expr:
         """A neutral tree in this engine's words: addresses, quoting, types, variables, and the few constructs that differ."""
         root = exp.Paren(this=tree.copy())  # so that the top node, too, can be replaced
+        inline(root, names.project.nodes, self.name)
         for node in reversed(list(root.walk(bfs=False))):  # children first
             if isinstance(node, exp.Placeholder):
                 cast = node.parent

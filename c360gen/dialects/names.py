@@ -41,7 +41,7 @@ class Names:
     @property
     def schemas(self) -> list[str]:
         """Every schema that is ours, control first."""
-        own = sorted({self.schema(n.schema) for n in self.project.nodes.values()} - {self.control})
+        own = sorted({self.schema(n.schema) for n in self.project.nodes.values() if n.exists} - {self.control})
         return [self.control, *own]
 
     def node(self, name: str, identifier: str | None = None) -> Address:

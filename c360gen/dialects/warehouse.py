@@ -135,6 +135,6 @@ class Warehouse(Dialect):
         """Every table and view of the project's nodes."""
         return [
             ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
-            for n in names.project.nodes.values()
+            for n in names.project.nodes.values() if n.exists
             for i in (n.identifier, *n.views)
         ]  # fmt: skip

@@ -51,13 +51,13 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     runs = []
     for name, program in programs.items():
         node = project.nodes[name]
-        make = partial(dialect.procedure, program, names, identity.meaning(node, dialect.name))
+        make = partial(dialect.procedure, program, names, identity.meaning(node, project, dialect.name))
         pieces = _said(node, dialect, diagnostics, make)
         runs.append(_Part(f"{folder}/run_{name}.sql", f"run of {_label(names, name)}", pieces, _origin(node)))
     for name, plan in plans.items():
         for task in plan.tasks:
             node = project.nodes[name]
-            make = partial(dialect.task, task, names, identity.meaning(node, dialect.name))
+            make = partial(dialect.task, task, names, identity.meaning(node, project, dialect.name))
             path = f"{folder}/{task.name}.sql"
             runs.append(_Part(path, f"{task.action} of {_label(names, name)}", _said(node, dialect, diagnostics, make), _origin(node)))
     runs += [
@@ -93,6 +93,8 @@ def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], dia
     """Tables and views in dependency order; helpers right after their node, so that views below may read them."""
     for name, plan in plans.items():
         node = names.project.nodes[name]
+        if not plan.objects:
+            continue
         pieces = _said(node, dialect, diagnostics, partial(_pieces, plan.objects, plan.program, dialect, names))
         folder = "views" if node.kind == "view" else "tables"
         yield _Part(f"{folder}/{name}.sql", f"{node.kind} {_label(names, name)}", pieces, _origin(node))

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import Any
 
-from c360gen.project.nodes import Feed, Node, Resolved
+from c360gen.project.nodes import Feed, Node, Query, Resolved
 from c360gen.spec.models import Target
 from c360gen.terms import types
 
@@ -32,7 +32,7 @@ def shape(project: Resolved, target: Target) -> str:
     return _hash({"tables": tables, "control": project.project.control_schema})
 
 
-def meaning(node: Node, dialect: str) -> str:
+def meaning(node: Node, project: Resolved, dialect: str) -> str:
     """The hash of everything that decides what a run of the node does: what its procedure logs."""
     query = node.query(dialect) if node.queries else None
     partition = (node.partition_by, node.partition_size) if node.strategy == "insert_overwrite" else ()
@@ -46,9 +46,26 @@ def meaning(node: Node, dialect: str) -> str:
         "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         **({"feed": _feed(node.feed)} if node.feed else {}),
-        "sql": [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q] if query else [],
-        **_used({"frozen": frozen, "partition": partition, "windows": windows}),
+        "sql": _texts(query) if query else [],
+        **_used({"inlined": _inlined(node, project, dialect), "frozen": frozen, "partition": partition, "windows": windows}),
     })  # fmt: skip
+
+
+def _texts(query: Query) -> list[str]:
+    return [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q]
+
+
+def _inlined(node: Node, project: Resolved, dialect: str) -> dict[str, list[str]]:
+    """The SQL of ephemeral models that becomes a part of the node's own."""
+    found: dict[str, list[str]] = {}
+    waiting = [node]
+    while waiting:
+        parents = [project.nodes[i.removeprefix("ref:")] for i in waiting.pop().depends_on if i.startswith("ref:")]
+        for parent in parents:
+            if not parent.exists and parent.name not in found:
+                found[parent.name] = _texts(parent.query(dialect))
+                waiting.append(parent)
+    return found
 
 
 def _feed(feed: Feed) -> dict[str, Any]:

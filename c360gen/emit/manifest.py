@@ -8,7 +8,7 @@ from typing import Any
 
 import c360gen
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.names import Names
+from c360gen.dialects.names import Address, Names
 from c360gen.emit.files import File
 from c360gen.ops.program import Program, Task
 from c360gen.project.nodes import Column, Node, Source
@@ -62,7 +62,7 @@ def _node(
     program = programs.get(node.name)
     return {
         "id": node.id, "name": node.name, "resource_type": "snapshot" if node.kind == "snapshot" else "model", "kind": node.kind,
-        "strategy": node.strategy, "compat": node.compat, "schema": at.schema, "identifier": at.name, "relation": dialect.path(at),
+        "strategy": node.strategy, "compat": node.compat, **_address(node, at, dialect),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
         "full_refresh": bool(program and program.full_refresh),
@@ -70,6 +70,13 @@ def _node(
         "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",
         "columns": [_column(c, dialect, lineage=True) for c in node.columns],
     }  # fmt: skip
+
+
+def _address(node: Node, at: Address, dialect: Dialect) -> dict[str, Any]:
+    """Where the node is; an ephemeral model is nowhere."""
+    if not node.exists:
+        return {"schema": None, "identifier": None, "relation": None}
+    return {"schema": at.schema, "identifier": at.name, "relation": dialect.path(at)}
 
 
 def _task(task: Task, names: Names, dialect: Dialect) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def check(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) ->
     if node.kind != "incremental":
         for key in ("incremental_strategy", *_SETTINGS):
             if getattr(config, key) is not None:
-                message = f"{key} is a setting of incrementals; {node.name} is a {node.kind}"
+                message = f"{key} is a setting of incrementals; {node.name} is {'' if node.kind == 'ephemeral' else 'a '}{node.kind}"
                 diagnostics.error("C401", message, located.key_span("config", key), "add materialized: incremental")
         return
     _strategy(located, node, diagnostics)

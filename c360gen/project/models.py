@@ -1,73 +1,25 @@
-"""A model as written → a node: its SQL rendered twice, analysed, its columns typed, its settings checked."""
+"""A model as written → a node: its SQL analysed, its settings checked."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
-import jinja2
-from sqlglot import exp
-
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import incrementals, partitions
+from c360gen.diagnostics import Diagnostics
+from c360gen.project import incrementals, partitions, texts
 from c360gen.project.columns import declared_columns, named, tests_of
 from c360gen.project.erasure import erasure
-from c360gen.project.nodes import Column, Node, Query
-from c360gen.project.query import Analysed, Catalog, analyse
+from c360gen.project.nodes import Node
+from c360gen.project.query import Catalog
 from c360gen.project.references import Known
-from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
-from c360gen.spec.load import Located, SqlText
-from c360gen.terms import symbols, types
-
-
-def reads(located: Located[spec.Model], known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
-    """Every relation that any text of the model names in any branch, or None when a text cannot be rendered."""
-    found: dict[str, None] = {}
-    for text in located.sql.values():
-        for incremental in (False, True):
-            words = _words(located, known, found)
-            if _render(text, words, incremental, diagnostics) is None:
-                return None
-    found.pop(f"ref:{located.spec.name}", None)
-    return tuple(sorted(found))
+from c360gen.spec.load import Located
 
 
 def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics) -> Node | None:
     model, config = located.spec, located.spec.config
     before = len(diagnostics.found)
     declared = {c.name: c for c in declared_columns(located, model.columns, ("columns",), diagnostics, need_types=False)}
-    project = known.specs.project.spec
-    queries: dict[str, Query] = {}
-    columns: tuple[Column, ...] = ()
-    # `this` has the columns of the first load; only the incremental text may name it
-    visible = Catalog({**catalog.columns, f"ref:{model.name}": tuple(declared.values())})
-    for name, text in located.sql.items():
-        dialect = name or project.sql_dialect
-        others = {t.spec.dialect for t in known.specs.targets.values()} - {project.sql_dialect, *located.sql}
-        analysed, places = [], []
-        for incremental in (False, True):
-            words = _words(located, known, {})
-            rendered = _render(text, words, incremental, diagnostics)
-            if rendered is None or (incremental and "is_incremental" not in words.used):
-                continue
-            places.append(_locate(text, rendered))
-            one = analyse(
-                rendered.sql, dialect, visible, places[-1], diagnostics, translate=not name and bool(others),
-                functions=project.functions,
-            )  # fmt: skip
-            analysed += [one] if one else []
-            if one and not incremental:
-                visible = Catalog({**catalog.columns, f"ref:{model.name}": _typed(located, one, declared, Diagnostics())})
-        if not analysed:
-            continue
-        if not name or not columns:
-            columns = _typed(located, analysed[0], declared, diagnostics)
-        _same_columns(analysed, columns, text, diagnostics)
-        queries[name] = Query(
-            _final(analysed[0].tree, columns, config), _final(analysed[1].tree, columns, config) if analysed[1:] else None,
-            windowed="window" in words.used, places=tuple(places),
-        )  # fmt: skip
+    queries, columns = texts.resolve(located, declared, catalog, known, diagnostics)
     if len(diagnostics.found) > before:
         return None
     outputs = {c.name for c in columns}
@@ -80,10 +32,10 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
 
     partition_by, size = partitions.of(config, outputs)
     node = Node(
-        name=model.name, kind=config.materialized, schema=config.schema_ or project.schema_,
+        name=model.name, kind=config.materialized, schema=config.schema_ or known.specs.project.spec.schema_,
         identifier=config.alias or model.name, columns=columns, depends_on=ids, span=located.span("name"),
         description=model.description.strip(), key=several(config.unique_key),
-        strategy=_strategy(config), queries=queries, cursor=folded(config.cursor),
+        strategy=texts.strategy(config), queries=queries, cursor=folded(config.cursor),
         lookback=incrementals.seconds(config), batches=incrementals.batches(config, outputs),
         version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
         partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
@@ -91,9 +43,11 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         tags=(*model.tags, *config.tags),
     )  # fmt: skip
     incrementals.check(located, node, diagnostics)
+    if not node.exists:
+        _nowhere(located, diagnostics)
     if config.erasure is not None:
         if not node.runs:
-            message = f"erasure: {node.name} is a view and stores nothing"
+            message = f"erasure: {node.name} is {'a view' if node.kind == 'view' else 'ephemeral'} and stores nothing"
             diagnostics.error("C401", message, located.key_span("config", "erasure"), "declare it where the rows are stored")
         times = (node.cursor, node.version_column, node.batches.event_time if node.batches else None)
         needed = {n for n in (*node.key, *times) if n}
@@ -101,138 +55,10 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
     return node if len(diagnostics.found) == before else None
 
 
-def _strategy(config: spec.ModelConfig) -> str:
-    if config.materialized != "incremental":
-        return config.materialized
-    return (config.incremental_strategy or ("merge" if config.unique_key else "append")).replace("+", "_")
-
-
-def _words(located: Located[spec.Model], known: Known, found: dict[str, None]) -> Words:
-    quote = "`" if known.specs.project.spec.sql_dialect == "bigquery" else '"'
-
-    def name(id_: str) -> str:
-        if bad := known.check(id_):
-            raise bad
-        found[id_] = None
-        kind, _, rest = id_.partition(":")
-        return f"{quote}{kind}{quote}.{quote}{rest.replace('.', SEPARATOR)}{quote}"
-
-    return Words(
-        ref=lambda model: name(f"ref:{model}"),
-        source=lambda source, table: name(f"source:{source}.{table}"),
-        this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
-        variables=known.specs.project.spec.vars,
-        allow_as_of=located.spec.config.materialized != "view",
-        windowed=_strategy(located.spec.config) == "microbatch",
-    )
-
-
-def _locate(text: SqlText, rendered: Rendered):  # type: ignore[no-untyped-def]
-    def locate(start: int, end: int) -> Span:
-        at = rendered.origin(start)
-        return text.span(at, max(at + 1, at + end - start))
-
-    return locate
-
-
-def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnostics) -> Rendered | None:
-    try:
-        return render(text.text, words, incremental)
-    except BadReference as bad:
-        at = _find_quoted(text, bad.message)
-        diagnostics.error(bad.code, bad.message, at, bad.help)
-    except jinja2.TemplateSyntaxError as error:
-        start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
-        diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
-    except jinja2.UndefinedError as error:
-        help = "known words: ref, source, this, var, as_of, is_incremental, batch_start, batch_end"
-        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
-    except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
-        diagnostics.error(
-            "C303",
-            f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            text.span(0, 1),
-        )
-    return None
-
-
-def _find_quoted(text: SqlText, message: str) -> Span:
-    """The place of the last word of `source a.b is not known` in the template, else its first character."""
-    for word in sorted({w for part in message.split() for w in part.replace("'", "").split(".")}, key=len, reverse=True):
-        for quoted in (f"'{word}'", f'"{word}"'):
-            if (at := text.text.find(quoted)) >= 0:
-                return text.span(at + 1, at + 1 + len(word))
-    return text.span(0, 1)
-
-
-def _typed(
-    located: Located[spec.Model], analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics
-) -> tuple[Column, ...]:
-    """Declared types win; a persisted node must not have a column of unknown type."""
-    outputs = {c.name: c for c in analysed.columns}
-    for index, name in enumerate(declared):
-        if name not in outputs:
-            help = nearest_or_list(name, outputs, "columns")
-            diagnostics.error(
-                "C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help
-            )
-    columns = []
-    missing = []
-    for output in analysed.columns:
-        known = declared.get(output.name)
-        type_ = (known.type if known else None) or output.type
-        if symbols.reserved(output.name):
-            help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"
-            diagnostics.error("C204", f"output column {output.name} has a reserved name", located.span("name"), help)
-        if type_ is None and located.spec.config.materialized != "view":
-            missing.append(output.name)
-        columns.append(Column(output.name, type_, known.description if known else "", output.origins))
-    if missing:
-        block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
-        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
-        diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]")
-    return tuple(columns)
-
-
-def _suggested(analysed: Analysed, name: str) -> str:
-    found = analysed.suggestions.get(name, "…")
-    return f'"{found}"' if "," in found else found
-
-
-def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: SqlText, diagnostics: Diagnostics) -> None:
-    wanted = [c.name for c in columns]
-    for one in analysed:
-        names = [c.name for c in one.columns]
-        if names != wanted:
-            message = f"this gives the columns {', '.join(names)}; elsewhere the model gives {', '.join(wanted)}"
-            diagnostics.error("C306", message, text.span(0, 1), "every rendering and every dialect must give the same columns")
-            return
-
-
-def _final(tree: exp.Query, columns: tuple[Column, ...], config: spec.ModelConfig) -> exp.Query:
-    """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that."""
-    if config.materialized == "view":
-        return tree
-    if isinstance(tree, exp.SetOperation):
-        names = [exp.column(c.name, table="u", quoted=True) for c in columns]
-        for name, column in zip(names, columns, strict=True):
-            name.type = None if column.type is None else exp.DataType.build("unknown")
-        tree = exp.select(
-            *(
-                exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True)
-                for n, c in zip(names, columns, strict=True)
-            )
-        ).from_(tree.subquery("u"))
-        return tree
-    for select, column in zip(tree.selects, columns, strict=False):
-        value = select.unalias()
-        if (
-            column.type is None
-            or isinstance(value, exp.Column)
-            or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type)
-        ):
-            continue
-        cast = exp.cast(value.copy(), column.type.copy(), dialect="postgres")
-        cast.type = column.type.copy()
-        select.replace(exp.alias_(cast, column.name, quoted=True))
-    return tree
+def _nowhere(located: Located[spec.Model], diagnostics: Diagnostics) -> None:
+    """An ephemeral model has no settings of what the database holds."""
+    given = [("config", key) for key in ("schema", "alias", "partition_by", "cluster_by", "indexes")]
+    for loc in [*given, ("point_in_time",)]:
+        if located.tree is not None and (*located.loc, *loc) in located.tree.nodes:
+            message = f"{loc[-1]} means nothing for {located.spec.name}: the database has nothing of an ephemeral model"
+            diagnostics.error("C401", message, located.key_span(*loc), "remove it, or materialize it as a view or a table")

@@ -12,7 +12,7 @@ from sqlglot import exp
 from c360gen.diagnostics import Span
 from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
-Kind = Literal["snapshot", "view", "table", "incremental"]
+Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental"]
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ class Node:
     compat: str | None = None
     """dbt: the node must keep what `dbt snapshot` keeps. What follows from that is in `detects`, `horizon` and the columns below."""
     queries: Mapping[str, Query] = field(default_factory=dict)
-    """By dialect; "" is the project's own. Empty for snapshots."""
+    """By dialect; "" is the project's own. Empty for snapshots of a relation."""
     relation: str | None = None
-    """What a snapshot reads: an id as in depends_on."""
+    """What a snapshot reads: an id as in depends_on, or `query:` and its own name where it has SQL of its own."""
     updated_at: str | None = None
     detects: Literal["values", "time"] = "values"
     """What tells that a row changed: values of tracked columns, or an updated_at later than the open version's start."""
@@ -223,7 +223,18 @@ class Node:
     @property
     def runs(self) -> bool:
         """Whether a procedure brings it up to date; a view has nothing to run."""
-        return self.kind != "view"
+        return self.kind not in ("view", "ephemeral")
+
+    @property
+    def exists(self) -> bool:
+        """Whether a database holds something of its name; an ephemeral model is a part of what reads it."""
+        return self.kind != "ephemeral"
+
+    @property
+    def reading(self) -> str:
+        """What a snapshot reads, or the query of a model, as messages call it."""
+        kind, _, name = (self.relation or "query:").partition(":")
+        return f"the query of {self.name}" if kind == "query" else name
 
     @property
     def quarantines(self) -> bool:

@@ -48,7 +48,8 @@ class Words:
     source: Callable[[str, str], str]
     this: str
     variables: Mapping[str, Any]
-    allow_as_of: bool = True
+    no_run: str = ""
+    """Why there is no as_of(), where there is none."""
     windowed: bool = False
     """Whether it is a microbatch, which has windows and no is_incremental()."""
     used: set[str] = field(default_factory=set)
@@ -62,8 +63,8 @@ class Words:
             return incremental
 
         def as_of() -> str:
-            if not self.allow_as_of:
-                raise BadReference("C401", "a view has no run, so as_of() means nothing in it", "materialize it as a table")
+            if self.no_run:
+                raise BadReference("C401", f"{self.no_run}, so as_of() means nothing in it", "materialize it as a table")
             self.used.add("as_of")
             return "c360_as_of()"
 

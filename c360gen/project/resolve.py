@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import graph, models, point_in_time, snapshots
+from c360gen.project import graph, models, point_in_time, snapshots, texts
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
@@ -118,7 +118,7 @@ def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics
         if isinstance(item.spec, spec.Snapshot):
             parents[name] = snapshots.reads(cast("Located[spec.Snapshot]", item), known, diagnostics)
         else:
-            parents[name] = models.reads(cast("Located[spec.Model]", item), known, diagnostics)
+            parents[name] = texts.reads(item, known, diagnostics)
     try:
         names = graph.order({n: [p.removeprefix("ref:") for p in ps or ()] for n, ps in parents.items()})
     except graph.Cycle as cycle:
@@ -134,7 +134,7 @@ def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics
             continue  # its own mistake, or that of a node before it, is reported already
         item = located[name]
         if isinstance(item.spec, spec.Snapshot):
-            node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), diagnostics)
+            node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), known, diagnostics)
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:
@@ -181,6 +181,9 @@ def _exposure(
         elif id_.startswith("ref:") and id_[4:] not in nodes:
             if id_[4:] not in declared:  # a node with a mistake of its own is reported already
                 diagnostics.error("C201", f"{id_[4:]} is not known", at, nearest_or_list(id_[4:], declared, "nodes"))
+        elif id_.startswith("ref:") and not nodes[id_[4:]].exists:
+            message = f"depends_on: {id_[4:]} is ephemeral: the database has nothing of this name to read"
+            diagnostics.error("C401", message, at, "name what reads it, or materialize it as a view")
         else:
             ids.append(id_)
     return ResolvedExposure(located.spec, tuple(ids), located.span("name"))
@@ -197,7 +200,7 @@ def _schedule(
             diagnostics.error("C206", f"{bad}", located.span("select"), nearest_or_list(bad.word.strip("+"), nodes, "nodes"))
     names = tuple(n for n in nodes if f"ref:{n}" in chosen and nodes[n].runs)
     if not names and blame and chosen:
-        help = "views are not run: select snapshots, incrementals or tables"
+        help = "views and ephemeral models are not run: select snapshots, incrementals or tables"
         diagnostics.error("C206", f"schedule {located.spec.name} selects nothing that runs", located.span("select"), help)
     return ResolvedSchedule(located.spec, names, located.span("name"))
 
@@ -206,7 +209,7 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
     """Two objects of one name in one schema, and run_<node> against run_job_<schedule>."""
     taken: dict[tuple[str, str], str] = {}
     for node in nodes.values():
-        names = [node.identifier]
+        names = [node.identifier] if node.exists else []
         names += [*node.views, *node.functions]
         if node.quarantines:
             names.append(f"{node.identifier}_quarantine")

@@ -8,10 +8,10 @@ from typing import Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project import compat, feeds, partitions
+from c360gen.project import compat, feeds, partitions, texts
 from c360gen.project.columns import declared_columns, fold, tests_of
 from c360gen.project.erasure import erasure
-from c360gen.project.nodes import Column, Node, Policies, Test
+from c360gen.project.nodes import Column, Node, Policies, Query, Test
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
@@ -23,20 +23,30 @@ OWN_COLUMNS = ("opened_run_id", "closed_run_id")
 
 
 def reads(located: Located[spec.Snapshot], known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
-    """The one relation, or None when it is not known."""
+    """The one relation, or what its SQL reads, or None when that is not known."""
+    if located.sql:
+        return texts.reads(located, known, diagnostics)
     if located.spec.relation is None:
-        help = "add relation: source('…', '…') or ref('…')"
+        help = "add relation: source('…', '…') or ref('…'), or sql: with a SELECT"
         diagnostics.error("C105", f"snapshot {located.spec.name} has no relation", located.span("name"), help)
         return None
     id_ = reference(located.spec.relation, located.span("relation"), known, diagnostics)
     return (id_,) if id_ else None
 
 
-def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Catalog, diagnostics: Diagnostics) -> Node | None:
+def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Catalog, known: Known, diagnostics: Diagnostics) -> Node | None:
     snapshot, config = located.spec, located.spec.config
     before = len(diagnostics.found)
-    relation = {c.name: c for c in catalog.columns[ids[0]]}
-    source = ids[0].partition(":")[2]
+    described = {c.name: c for c in declared_columns(located, snapshot.columns, ("columns",), diagnostics, need_types=False)}
+    queries: dict[str, Query] = {}
+    if located.sql:
+        queries, read = texts.resolve(located, described, catalog, known, diagnostics)
+        if len(diagnostics.found) > before:
+            return None
+        reading, source = f"query:{snapshot.name}", f"the SQL of {snapshot.name}"
+    else:
+        read, reading, source = tuple(catalog.columns[ids[0]]), ids[0], ids[0].partition(":")[2]
+    relation = {c.name: c for c in read}
     if not relation:
         help = "declare its columns with data_type under sources:"
         diagnostics.error("C105", f"{source} declares no columns", located.span("relation"), help)
@@ -94,7 +104,6 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         if each.type is None:
             help = f"declare its data_type where {source} is defined, or CAST it there"
             diagnostics.error("C304", f"column {each.name} is computed: its type is not known", located.span("relation"), help)
-    described = {c.name: c for c in declared_columns(located, snapshot.columns, ("columns",), diagnostics, need_types=False)}
     for index, name in enumerate(described):
         if name not in relation and name not in own:
             near = nearest_or_list(name, relation, "columns")
@@ -115,9 +124,10 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
     if len(diagnostics.found) > before:
         return None
     columns = [
-        Column(c.name, c.type, described[c.name].description if c.name in described else c.description, ((ids[0], c.name),))
+        Column(c.name, c.type, described[c.name].description if c.name in described else c.description,
+               c.origins if queries else ((ids[0], c.name),))
         for c in relation.values()
-    ]
+    ]  # fmt: skip
     is_deleted = types.TEXT if config.compat else types.BOOLEAN
     until = "NULL" if config.dbt_valid_to_current is None else f"{config.dbt_valid_to_current:%Y-%m-%d}"
     history = [
@@ -132,7 +142,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
-        strategy=config.strategy or "", compat=config.compat, relation=ids[0], updated_at=updated_at, detects=detects,
+        strategy=config.strategy or "", compat=config.compat, queries=queries, relation=reading, updated_at=updated_at, detects=detects,
         horizon="latest" if config.compat else "as_of", tracked=tracked,
         overwritten=tuple(n for n, chosen in behaviour.items() if chosen == "overwrite"), version_column=version,
         hard_deletes="invalidate" if feed and "hard_deletes" not in config.model_fields_set else config.hard_deletes,

@@ -32,7 +32,7 @@ class Located(Generic[T_co]):
     tree: Tree | None = None
     loc: Loc = ()
     sql: Mapping[str, SqlText] = field(default_factory=dict)
-    """Models only: "" is the project's dialect, others by name."""
+    """Of models, and of snapshots that have some: "" is the project's dialect, others by name."""
 
     def span(self, *loc: str | int) -> Span:
         """The place of a value inside this item; of its nearest parent where it is absent."""
@@ -82,7 +82,7 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
         for section in _SECTIONS:
             for index, item in enumerate(getattr(file, section)):
                 located = Located(item, tree.path, tree, (section, index))
-                if section == "models":
+                if section in ("models", "snapshots"):
                     located = _with_sql(located, root, project.spec.sql_dialect, texts, diagnostics)
                 found[section].append(located)
     for kinds in (("sources",), ("snapshots", "models"), ("exposures",), ("schedules",)):
@@ -133,16 +133,20 @@ def _read(path: Path, shown: str, diagnostics: Diagnostics, at: Span | None) -> 
 
 
 def _with_sql(
-    located: Located[models.Model], root: Path, dialect: str, texts: dict[str, str], diagnostics: Diagnostics
-) -> Located[models.Model]:
+    located: Located[Model | Snapshot], root: Path, dialect: str, texts: dict[str, str], diagnostics: Diagnostics
+) -> Located[Model | Snapshot]:
     model, tree = located.spec, located.tree
     assert tree is not None
-    if (model.sql is None) == (model.sql_file is None):
-        if model.sql is None:
-            help = "add sql: with a SELECT, or sql_file: with the name of a file beside this one"
-            diagnostics.error("C105", f"model {model.name} has no SQL", located.span("name"), help)
-        else:
-            diagnostics.error("C401", f"model {model.name} has both sql and sql_file", located.key_span("sql_file"), "keep one of them")
+    kind = type(model).__name__.lower()
+    given_keys = [k for k in ("relation", "sql", "sql_file") if getattr(model, k, None) is not None]
+    if len(given_keys) > 1:
+        message = f"{kind} {model.name} has both {given_keys[0]} and {given_keys[1]}"
+        diagnostics.error("C401", message, located.key_span(given_keys[1]), "keep one of them")
+        return located
+    if not given_keys and kind == "model":
+        help = "add sql: with a SELECT, or sql_file: with the name of a file beside this one"
+        diagnostics.error("C105", f"model {model.name} has no SQL", located.span("name"), help)
+    if not given_keys or given_keys == ["relation"]:
         return located
     key = "sql" if model.sql is not None else "sql_file"
     given = model.sql if model.sql is not None else model.sql_file
@@ -166,7 +170,7 @@ def _with_sql(
     return Located(model, located.path, tree, located.loc, found)
 
 
-def _sql_file(located: Located[models.Model], loc: Loc, root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> SqlText | None:
+def _sql_file(located: Located[Model | Snapshot], loc: Loc, root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> SqlText | None:
     given = located.spec.sql_file
     name = given if isinstance(given, str) else (given or {})[str(loc[-1])]  # type: ignore[index]
     at = located.span(*loc)

@@ -33,4 +33,4 @@ def artefacts(node: Node, project: Resolved, dialect: str, traits: Traits) -> Ar
     plan: Artefacts = module.plan(node, project, dialect, traits)
     from c360gen.strategies import _erasure, _point_in_time
 
-    return replace(plan, tasks=(*plan.tasks, *_erasure.tasks(node, project, dialect)), views=_point_in_time.views(node, project))
+    return replace(plan, tasks=(*plan.tasks, *_erasure.tasks(node, dialect)), views=_point_in_time.views(node, project))

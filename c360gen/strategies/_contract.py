@@ -38,7 +38,7 @@ def _sources(node: Node, project: Resolved) -> list[Source]:
         relation_ = project.relation(id_)
         if isinstance(relation_, Source):
             found[relation_.name] = relation_
-        elif relation_.kind == "view":
+        elif relation_.kind in ("view", "ephemeral"):
             waiting += relation_.depends_on
     return [found[name] for name in sorted(found) if found[name].columns]
 

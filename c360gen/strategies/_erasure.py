@@ -5,23 +5,23 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
 
 
-def tasks(node: Node, project: Resolved, dialect: str) -> tuple[Task, ...]:
-    return (_erase(node, project, dialect),) if node.erasure else ()
+def tasks(node: Node, dialect: str) -> tuple[Task, ...]:
+    return (_erase(node, dialect),) if node.erasure else ()
 
 
-def _erase(node: Node, project: Resolved, dialect: str) -> Task:
+def _erase(node: Node, dialect: str) -> Task:
     assert node.erasure is not None
     by, redact = node.erasure.by, node.erasure.redact
     steps: list[Step] = [
         Count("What the source still has would come back with the next run.", ("remaining_rows",), _remaining(node, dialect)),
         Guard("ZC017", "Erase there first.", greater_than_zero("remaining_rows"),
-              (variable("remaining_rows"), f" rows of {_source(node, project)} still have " + (f"a value in {' or '.join(redact)}"
+              (variable("remaining_rows"), f" rows of {node.reading} still have " + (f"a value in {' or '.join(redact)}"
                if redact else f"this {by}")), None, "Nothing was written. Erase the person in the source first."),
     ]  # fmt: skip
     mine = relation("ref", node.name, "t")
@@ -96,13 +96,9 @@ def _count(name: str, table: exp.Table, where: exp.Expr) -> exp.Select:
 def _remaining(node: Node, dialect: str) -> exp.Select:
     read: exp.Expr
     if node.relation is not None:
-        kind, _, name = node.relation.partition(":")
-        read = relation("source" if kind == "source" else "ref", name, "s")
+        read = _sql.reading(node, "s")
     else:
         read = node.query(dialect).first.copy().subquery("s")
     query = exp.select(named(exp.Count(this=exp.Star()), "remaining_rows")).from_(read)
     return query.where(_of(node, "s"))
 
-
-def _source(node: Node, project: Resolved) -> str:
-    return project.relation(node.relation).name if node.relation else f"the query of {node.name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from sqlglot import exp
 
@@ -13,6 +14,12 @@ from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, variable
 
 ACTION, ROW, PARTITION = "c360_action", "c360_row", "c360_partition"
+
+
+def reading(node: Node, alias: str) -> exp.Table:
+    """What a snapshot reads, as a relation: a source, a node, or its own SQL."""
+    kind, _, name = str(node.relation).partition(":")
+    return symbols.relation(cast(symbols.Kind, kind), name, alias)
 
 
 def literal(text: str) -> exp.Literal:

@@ -6,10 +6,11 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "stage", "columns", "quarantine", "observations", "control"]
-KINDS: tuple[str, ...] = ("ref", "source", "stage", "columns", "quarantine", "observations", "control")
-"""`columns` is what the engine's catalog knows of a source: rows of (c360_name, c360_family); `quarantine` holds rows kept back,
-`observations` every event of a feed that was read; `control` is a table of the control schema."""
+Kind = Literal["ref", "source", "query", "stage", "columns", "quarantine", "observations", "control"]
+KINDS: tuple[str, ...] = ("ref", "source", "query", "stage", "columns", "quarantine", "observations", "control")
+"""`query` is the SELECT of a node itself, without a name in the database; `columns` is what the engine's catalog knows of a source:
+rows of (c360_name, c360_family); `quarantine` holds rows kept back, `observations` every event of a feed that was read; `control` is a
+table of the control schema."""
 
 
 def relation(kind: Kind, name: str, alias: str | None = None) -> exp.Table:

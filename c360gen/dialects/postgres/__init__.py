@@ -206,7 +206,9 @@ class Postgres(Dialect):
                 "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
                 "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
                 "functions": self.functions(names),
-                "relations": [self.path(names.node(n.name, i)) for n in names.project.nodes.values() for i in (n.identifier, *n.views)],
+                "relations": [
+                    self.path(names.node(n.name, i)) for n in names.project.nodes.values() if n.exists for i in (n.identifier, *n.views)
+                ],
             })
         ]  # fmt: skip
 

@@ -23,7 +23,9 @@ def _lookback(value: Any) -> Any:
 
 
 class ModelConfig(NodeConfig):
-    materialized: Literal["view", "table", "incremental"] = "view"
+    materialized: Literal["view", "table", "incremental", "ephemeral"] = Field(
+        "view", description="ephemeral: nothing in the database; its SQL becomes a CTE of everything that reads it."
+    )
     incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = None
     cursor: str | None = None
     lookback: Annotated[dt.timedelta | int | None, BeforeValidator(_lookback)] = Field(

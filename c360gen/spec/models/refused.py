@@ -10,7 +10,7 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     ),
     "columns": frozenset({"constraints", "config", "policy_tags", "granularity", "dimension", "entity"}),
     "data_tests": frozenset({"config", "name", "description", "severity", "where", "dbt_utils"}),
-    "snapshots": frozenset({"docs", "tests", "sql", "sql_file", "group", "latest_version", "versions"}),
+    "snapshots": frozenset({"docs", "tests", "group", "latest_version", "versions"}),
     "snapshot_config": frozenset(
         {
             "database", "invalidate_hard_deletes", "grants", "persist_docs", "event_time",
@@ -43,5 +43,5 @@ WHY_NOT_CARRIED = {
 }
 """The reason, and what to do instead, for keys that are left out on purpose."""
 
-VALUES_NOT_CARRIED = frozenset({("materialized", "ephemeral"), ("materialized", "materialized_view")})
+VALUES_NOT_CARRIED = frozenset({("materialized", "materialized_view")})
 """dbt's values that are not carried yet, with their keys."""

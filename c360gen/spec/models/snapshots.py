@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from c360gen.spec.models.columns import Column, DataTest
 from c360gen.spec.models.nodes import NodeConfig
-from c360gen.spec.models.words import Duration, Instant, Names, Spec, Values, one_or_many
+from c360gen.spec.models.words import DialectName, Duration, Instant, Names, Spec, Values, one_or_many
 
 
 class MetaColumns(Spec):
@@ -102,11 +102,13 @@ class SnapshotConfig(NodeConfig):
 
 
 class Snapshot(Spec):
-    """History (SCD type 2) of one relation."""
+    """History (SCD type 2) of one relation, or of what one SELECT gives."""
 
     name: str
     description: str = ""
     relation: str | None = None
+    sql: str | dict[DialectName, str] | None = Field(None, description="A SELECT in place of a relation, written as a model's is.")
+    sql_file: str | dict[DialectName, str] | None = None
     config: SnapshotConfig = SnapshotConfig()
     columns: tuple[Column, ...] = ()
     data_tests: tuple[DataTest, ...] = ()

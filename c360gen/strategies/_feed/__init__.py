@@ -20,7 +20,7 @@ from c360gen.terms import types
 def plan(node: Node, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
     """`concerned` gives the keys whose history may change, and None stands for all; `events` ends in a step of that name."""
     done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project), stage_table(node)
-    source = project.relation(str(node.relation)).name
+    source = node.reading
     kept: tuple[SchemaOp, ...] = (_history.quarantine_table(node, source),) if node.quarantines else ()
     if feed_of(node).rebuilds:
         kept = (*kept, *_observations(node, source, traits))

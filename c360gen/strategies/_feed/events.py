@@ -30,7 +30,7 @@ from c360gen.strategies._feed.words import (
     recorded,
     times,
 )
-from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, Arms, source
+from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, Arms
 from c360gen.strategies._history.versions import infinitely_early, recorded_of, stored_type
 from c360gen.strategies._sql import ACTION, any_of, differs, equal, every, is_null, literal, named, not_null
 from c360gen.terms import types
@@ -61,14 +61,14 @@ def read(node: Node, traits: Traits) -> exp.Insert:
     values = {ROWS: named(exp.null(), ROWS)}
     kept = exp.select(*(values.get(n, column(n, "e")) for n in names)).from_(judged.subquery("e")).where(not_null(column(ACTION, "e")))
     counted = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star()), AT: exp.Max(this=instant(node, feed_of(node).cursor, "r"))}
-    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(source(node, "r")).where(_beyond(node))
+    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r")).where(_beyond(node))
     return _sql.insert(relation("stage", node.name), names, exp.union(kept, size, distinct=False, copy=False))
 
 
 def _rows(node: Node, traits: Traits) -> exp.Select:
     """The rows beyond the watermark; what came in more than once counts once, from the first time on."""
     cursor = feed_of(node).cursor
-    stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node))).from_(source(node, "r")).where(_beyond(node))
+    stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node))).from_(_sql.reading(node, "r")).where(_beyond(node))
     if cursor == node.updated_at:
         return stored.distinct()
     if any(isinstance(s, exp.Alias) for s in stored.selects):  # rows are the same if they are stored as the same

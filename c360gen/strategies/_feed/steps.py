@@ -118,7 +118,7 @@ def _count(node: Node, because: str, counted: dict[str, exp.Expr], others: dict[
 
 
 def _read_guards(node: Node) -> list[Guard]:
-    source, key = str(node.relation).partition(":")[2], ", ".join(node.key)
+    source, key = node.reading, ", ".join(node.key)
     must = " or ".join(k for k in node.key if k not in node.nullable_key)
     wrong = {p for p, policy in problems(node).items() if policy == "fail"}
     mend = "Nothing was written. Mend the rows in the feed, or say {}: quarantine."
@@ -193,7 +193,7 @@ def _absent() -> exp.Expr:
 
 
 def _guards(node: Node) -> list[Guard]:
-    feed, source = feed_of(node), str(node.relation).partition(":")[2]
+    feed, source = feed_of(node), node.reading
     found: list[Guard] = []
     if feed.late == "reject":
         late = action_is(LATE, *([FROZEN] if feed.frozen_before is not None else []), table="s")

@@ -20,7 +20,7 @@ from c360gen.terms.symbols import column
 def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
     done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
-    source = project.relation(str(node.relation)).name
+    source = node.reading
     kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
         objects=(table(node, source), *indexes(node, traits), *kept, staged),

@@ -71,11 +71,6 @@ def counts_tell(node: Node) -> bool:
     return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
 
 
-def source(node: Node, alias: str) -> exp.Table:
-    kind, _, name = str(node.relation).partition(":")
-    return relation("source" if kind == "source" else "ref", name, alias)
-
-
 def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
     """`dating` gives the start of a version, over columns of `d`."""
     recorded = [c.name for c in recorded_of(node)]
@@ -114,7 +109,7 @@ def _read(node: Node, names: list[str]) -> exp.Select:
     values = {ACTION: literal("source"), ROWS: exp.Count(this=exp.Star())}
     if node.source_delta:
         values[STARTS] = exp.Max(this=as_instant(node, str(node.updated_at), "r"))
-    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(source(node, "r"))
+    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r"))
     return query.where(_moved(node)) if node.source_delta else query
 
 
@@ -129,7 +124,7 @@ def _moved(node: Node) -> exp.Expr:
 
 def _absent(node: Node, traits: Traits, names: list[str]) -> exp.Select:
     """Live open versions whose key the source has no more; by keys alone, since most rows were not read."""
-    here = exp.select(exp.Literal.number(1)).from_(source(node, "r")).where(_sql.same_key(node, "r", "h"))
+    here = exp.select(exp.Literal.number(1)).from_(_sql.reading(node, "r")).where(_sql.same_key(node, "r", "h"))
     values: dict[str, exp.Expr] = {
         ACTION: literal("delete"), OPEN_FROM: column(node.valid_from, "h"), ENDS: variable("as_of"),
         **{k: column(k, "h") for k in node.key},
@@ -161,7 +156,7 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
     query = query.join(_open_versions(node, traits).subquery("o"), on=on, join_type="full" if outer(node) else "left")
     if _grouped(node, traits):
         keys = [column(k, "r") for k in node.key]
-        grouped = exp.select(*keys, star_count(COPIES)).from_(source(node, "r")).group_by(*(k.copy() for k in keys))
+        grouped = exp.select(*keys, star_count(COPIES)).from_(_sql.reading(node, "r")).group_by(*(k.copy() for k in keys))
         if node.source_delta:
             grouped = grouped.where(_moved(node))
         grouped = grouped.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
@@ -251,7 +246,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
         projections.append(named(exp.Window(this=exp.Count(this=exp.Star()), partition_by=keys), COPIES))
-    query = exp.select(*projections).from_(source(node, "r"))
+    query = exp.select(*projections).from_(_sql.reading(node, "r"))
     if node.source_delta:
         query = query.where(_moved(node))
     if not latest:

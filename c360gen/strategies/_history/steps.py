@@ -152,7 +152,7 @@ def _duplicates(node: Node) -> list[Step]:
     if not stage.counts_tell(node):
         return []
     keys = [column(k, "r") for k in node.key]
-    repeated = exp.select(*keys).from_(stage.source(node, "r"))
+    repeated = exp.select(*keys).from_(_sql.reading(node, "r"))
     several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
     repeated = repeated.group_by(*(k.copy() for k in keys)).having(several)
     query = exp.select(star_count("duplicate_keys")).from_(repeated.subquery("d"))
@@ -160,7 +160,7 @@ def _duplicates(node: Node) -> list[Step]:
 
 
 def _guards(node: Node) -> list[Guard]:
-    source = str(node.relation).partition(":")[2]
+    source = node.reading
     key, must = ", ".join(node.key), " or ".join(k for k in node.key if k not in node.nullable_key)
     wrong = {p for p, policy in stage.problems(node).items() if policy == "fail"}
     found: list[Guard] = []
@@ -179,7 +179,7 @@ def _guards(node: Node) -> list[Guard]:
         when, shown = greater_than_zero("duplicate_keys"), sample(stage.DUPLICATE)
         if stage.counts_tell(node):
             when = _surplus(node)
-            rows = exp.select(named(_sql.key_text(node, "s"), "c360_key")).from_(stage.source(node, "s"))
+            rows = exp.select(named(_sql.key_text(node, "s"), "c360_key")).from_(_sql.reading(node, "s"))
             keys = [column(k, "s") for k in node.key]
             shown = _sql.sample(rows.group_by(*keys).having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))))
         found.append(

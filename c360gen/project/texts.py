@@ -1,0 +1,231 @@
+"""The SQL of a model or a snapshot as written → queries by dialect, and the columns that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from sqlglot import exp
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.project.nodes import Column, Query
+from c360gen.project.query import Analysed, Catalog, analyse
+from c360gen.project.references import Known
+from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located, SqlText
+from c360gen.terms import symbols, types
+
+Item = Located[Any]
+"""A model, or a snapshot with SQL of its own."""
+
+
+def kind(located: Item) -> str:
+    """view, ephemeral, table, incremental or snapshot."""
+    return located.spec.config.materialized if isinstance(located.spec, spec.Model) else "snapshot"
+
+
+def strategy(config: spec.ModelConfig) -> str:
+    if config.materialized != "incremental":
+        return config.materialized
+    return (config.incremental_strategy or ("merge" if config.unique_key else "append")).replace("+", "_")
+
+
+def reads(located: Item, known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
+    """Every relation that any text names in any branch, or None when a text cannot be rendered."""
+    found: dict[str, None] = {}
+    for text in located.sql.values():
+        for incremental in (False, True):
+            if _render(text, _words(located, known, found), incremental, diagnostics) is None:
+                return None
+    found.pop(f"ref:{located.spec.name}", None)
+    return tuple(sorted(found))
+
+
+def resolve(
+    located: Item, declared: Mapping[str, Column], catalog: Catalog, known: Known, diagnostics: Diagnostics
+) -> tuple[dict[str, Query], tuple[Column, ...]]:
+    """Every text, rendered for a first load and for an incremental run, analysed, and cast to what is declared."""
+    own, project = f"ref:{located.spec.name}", known.specs.project.spec
+    queries: dict[str, Query] = {}
+    columns: tuple[Column, ...] = ()
+    # `this` has the columns of the first load; only the incremental text may name it
+    visible = Catalog({**catalog.columns, own: tuple(declared.values())})
+    for name, text in located.sql.items():
+        others = {t.spec.dialect for t in known.specs.targets.values()} - {project.sql_dialect, *located.sql}
+        analysed, places = [], []
+        for incremental in (False, True):
+            words = _words(located, known, {})
+            rendered = _render(text, words, incremental, diagnostics)
+            if rendered is None or (incremental and "is_incremental" not in words.used):
+                continue
+            places.append(_locate(text, rendered))
+            one = analyse(
+                rendered.sql, name or project.sql_dialect, visible, places[-1], diagnostics,
+                translate=not name and bool(others), functions=project.functions,
+            )  # fmt: skip
+            analysed += [one] if one else []
+            if one and not incremental:
+                visible = Catalog({**catalog.columns, own: _typed(located, one, declared, Diagnostics())})
+        if not analysed:
+            continue
+        _not_itself(located, analysed, text, diagnostics)
+        if not name or not columns:
+            columns = _typed(located, analysed[0], declared, diagnostics)
+        _same_columns(analysed, columns, text, diagnostics)
+        first, *rest = (_final(one, columns, kind(located)) for one in analysed)
+        queries[name] = Query(first, rest[0] if rest else None, windowed="window" in words.used)
+    return queries, columns
+
+
+_NO_RUN = {
+    "view": "a view has no run",
+    "ephemeral": "an ephemeral model is read by views as well, which have no run",
+    "snapshot": "what a snapshot reads must not depend on when it is read",
+}
+
+
+def _words(located: Item, known: Known, found: dict[str, None]) -> Words:
+    quote = "`" if known.specs.project.spec.sql_dialect == "bigquery" else '"'
+
+    def name(id_: str) -> str:
+        if bad := known.check(id_):
+            raise bad
+        found[id_] = None
+        kind, _, rest = id_.partition(":")
+        return f"{quote}{kind}{quote}.{quote}{rest.replace('.', SEPARATOR)}{quote}"
+
+    return Words(
+        ref=lambda model: name(f"ref:{model}"),
+        source=lambda source, table: name(f"source:{source}.{table}"),
+        this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
+        variables=known.specs.project.spec.vars,
+        no_run=_NO_RUN.get(kind(located), ""),
+        windowed=isinstance(located.spec, spec.Model) and strategy(located.spec.config) == "microbatch",
+    )
+
+
+def _locate(text: SqlText, rendered: Rendered):  # type: ignore[no-untyped-def]
+    def locate(start: int, end: int) -> Span:
+        at = rendered.origin(start)
+        return text.span(at, max(at + 1, at + end - start))
+
+    return locate
+
+
+def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnostics) -> Rendered | None:
+    try:
+        return render(text.text, words, incremental)
+    except BadReference as bad:
+        at = _find_quoted(text, bad.message)
+        diagnostics.error(bad.code, bad.message, at, bad.help)
+    except jinja2.TemplateSyntaxError as error:
+        start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
+        diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
+    except jinja2.UndefinedError as error:
+        help = "known words: ref, source, this, var, as_of, is_incremental, batch_start, batch_end"
+        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
+    except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
+        diagnostics.error(
+            "C303",
+            f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            text.span(0, 1),
+        )
+    return None
+
+
+def _find_quoted(text: SqlText, message: str) -> Span:
+    """The place of the last word of `source a.b is not known` in the template, else its first character."""
+    for word in sorted({w for part in message.split() for w in part.replace("'", "").split(".")}, key=len, reverse=True):
+        for quoted in (f"'{word}'", f'"{word}"'):
+            if (at := text.text.find(quoted)) >= 0:
+                return text.span(at + 1, at + 1 + len(word))
+    return text.span(0, 1)
+
+
+def _not_itself(located: Item, analysed: list[Analysed], text: SqlText, diagnostics: Diagnostics) -> None:
+    """Only what is stored can be read again by its own SQL, and of a history a snapshot keeps the only copy."""
+    if kind(located) in ("table", "incremental"):
+        return
+    for table in (t for one in analysed for t in one.tree.find_all(exp.Table)):
+        if symbols.symbol(table) == ("ref", located.spec.name):
+            what = {"view": "a view", "ephemeral": "an ephemeral model", "snapshot": "a snapshot's SQL"}[kind(located)]
+            diagnostics.error("C401", f"{what} cannot read itself: {{{{ this }}}} is for incrementals", text.span(0, 1))
+            return
+
+
+def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics) -> tuple[Column, ...]:
+    """Declared types win; a persisted node must not have a column of unknown type."""
+    outputs = {c.name: c for c in analysed.columns}
+    for index, name in enumerate(declared):
+        if name not in outputs and kind(located) != "snapshot":  # which may describe the columns of its history as well
+            help = nearest_or_list(name, outputs, "columns")
+            diagnostics.error(
+                "C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help
+            )
+    columns = []
+    missing = []
+    for output in analysed.columns:
+        known = declared.get(output.name)
+        type_ = (known.type if known else None) or output.type
+        if symbols.reserved(output.name):
+            help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"
+            diagnostics.error("C204", f"output column {output.name} has a reserved name", located.span("name"), help)
+        if type_ is None and kind(located) not in ("view", "ephemeral"):
+            missing.append(output.name)
+        columns.append(Column(output.name, type_, known.description if known else "", output.origins))
+    if missing:
+        block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
+        what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]")
+    return tuple(columns)
+
+
+def _suggested(analysed: Analysed, name: str) -> str:
+    found = analysed.suggestions.get(name, "…")
+    return f'"{found}"' if "," in found else found
+
+
+def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: SqlText, diagnostics: Diagnostics) -> None:
+    wanted = [c.name for c in columns]
+    for one in analysed:
+        names = [c.name for c in one.columns]
+        if names != wanted:
+            message = f"this gives the columns {', '.join(names)}; elsewhere the model gives {', '.join(wanted)}"
+            diagnostics.error("C306", message, text.span(0, 1), "every rendering and every dialect must give the same columns")
+            return
+
+
+def _final(analysed: Analysed, columns: tuple[Column, ...], kind: str) -> exp.Query:
+    """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that.
+
+    The table of a model casts plain columns when they are stored; an ephemeral model, and the SQL of a snapshot, are stored nowhere.
+    """
+    tree, trusted = analysed.tree, {c.name: c.type for c in analysed.columns}
+    stored = kind in ("table", "incremental")
+    if kind == "view" or (not stored and all(c.type in (None, trusted[c.name]) for c in columns)):
+        return tree
+    if isinstance(tree, exp.SetOperation):
+        names = [exp.column(c.name, table="u", quoted=True) for c in columns]
+        for name, column in zip(names, columns, strict=True):
+            name.type = None if column.type is None else exp.DataType.build("unknown")
+        tree = exp.select(
+            *(
+                exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True)
+                for n, c in zip(names, columns, strict=True)
+            )
+        ).from_(tree.subquery("u"))
+        return tree
+    for select, column in zip(tree.selects, columns, strict=False):
+        value = select.unalias()
+        if (
+            column.type is None
+            or (isinstance(value, exp.Column) and (stored or trusted[column.name] == column.type))
+            or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type)
+        ):
+            continue
+        cast = exp.cast(value.copy(), column.type.copy(), dialect="postgres")
+        cast.type = column.type.copy()
+        select.replace(exp.alias_(cast, column.name, quoted=True))
+    return tree
