@@ -16,6 +16,7 @@ COMMANDS = {
     "history": "Check a history, rewind it, erase a person.",
     "init": "Begin a project in a folder.",
     "ls": "List what a selection matches.",
+    "schema": "Print the JSON Schema of spec files, for editors.",
     "run": "Run nodes in a database.",
     "status": "Show how fresh nodes are, and how their runs ended.",
     "validate": "Check the specs; write nothing.",
