@@ -9,6 +9,7 @@ import click
 
 from c360gen.cli import console
 from c360gen.cli.main import FINDINGS
+from c360gen.spec import schema
 
 
 @click.command("init", help="Write a small project into a new or empty folder.")
@@ -18,10 +19,12 @@ def command(folder: Path) -> None:
         console.say(f"error: {folder.as_posix()} is not an empty folder\n  help: name a new one; nothing is ever overwritten")
         raise click.exceptions.Exit(FINDINGS)
     scaffold = files("c360gen.cli") / "scaffold"
+    (folder / "specs").mkdir(parents=True)
     count = 0
     for entry in sorted(scaffold.iterdir(), key=lambda e: e.name):
         at = folder / "specs" / entry.name
-        at.parent.mkdir(parents=True, exist_ok=True)
         at.write_text(entry.read_text(encoding="utf-8"), encoding="utf-8")
         count += 1
+    (folder / "specs" / schema.FILE).write_text(schema.text(), encoding="utf-8")
+    count += 1
     console.say(f"{count} files in {folder.as_posix()}; next: cd {folder.as_posix()} && c360gen build")

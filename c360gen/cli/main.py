@@ -17,6 +17,7 @@ COMMANDS = {
     "init": "Begin a project in a folder.",
     "lint": "Find what the specs would lose in silence.",
     "ls": "List what a selection matches.",
+    "schema": "Print the JSON Schema of spec files, for editors.",
     "run": "Run nodes in a database.",
     "status": "Show how fresh nodes are, and how their runs ended.",
     "validate": "Check the specs; write nothing.",

@@ -75,7 +75,7 @@ def resolve(
             columns = _typed(located, analysed[0], declared, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
         first, *rest = (_final(one, columns, kind(located)) for one in analysed)
-        queries[name] = Query(first, rest[0] if rest else None, windowed="window" in words.used)
+        queries[name] = Query(first, rest[0] if rest else None, windowed="window" in words.used, places=tuple(places))
     return queries, columns
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from c360gen.spec.models.columns import AcceptedValues, Column, DataTest, Relationships
 from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
@@ -27,12 +29,21 @@ __all__ = [
 class SpecFile(Spec):
     """One YAML file: any sections, in any order."""
 
-    version: Literal[2] = 2
-    project: Project | None = None
-    lint: Lint | None = None
-    targets: dict[str, Target] = {}
-    sources: tuple[Source, ...] = ()
-    snapshots: tuple[Snapshot, ...] = ()
-    models: tuple[Model, ...] = ()
-    exposures: tuple[Exposure, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
+    version: Literal[2] = Field(2, description="dbt's version of the file format.")
+    project: Project | None = Field(None, description="The project as a whole; in one file only.", examples=[{"name": "customer_360"}])
+    lint: Lint | None = Field(
+        None, description="What the linter says of these specs; in one file only.", examples=[{"rules": {"L101": "error"}}]
+    )
+    targets: dict[str, Target] = Field({}, description="Environments by name.", examples=[{"postgres": {"dialect": "postgres"}}])
+    sources: tuple[Source, ...] = Field((), description="Tables of others.", examples=[[{"name": "raw_data", "tables": []}]])
+    snapshots: tuple[Snapshot, ...] = Field(
+        (), description="Histories (SCD type 2).",
+        examples=[[{"name": "customer_snapshot", "relation": "source('raw_data', 'customers')"}]],
+    )  # fmt: skip
+    models: tuple[Model, ...] = Field((), description="SELECTs.", examples=[[{"name": "one", "sql": "select 1 as x"}]])
+    exposures: tuple[Exposure, ...] = Field(
+        (), description="Who reads the nodes.", examples=[[{"name": "report", "type": "dashboard", "owner": {"name": "Data Team"}}]]
+    )
+    schedules: tuple[Schedule, ...] = Field(
+        (), description="When nodes run.", examples=[[{"name": "daily", "cron": "0 0 * * *", "select": "resource_type:snapshot"}]]
+    )

@@ -22,19 +22,26 @@ def _codes(value: Any) -> Any:
     return value
 
 
-Level = Annotated[Literal["off", "warning", "error"], BeforeValidator(_level)]
+Level = Annotated[
+    Literal["off", "warning", "error"], BeforeValidator(_level, json_schema_input_type=Literal["off", "warning", "error"] | bool)
+]
 Levels = Annotated[dict[str, Level], BeforeValidator(_codes)]
 
 
 class LintPath(Spec):
     """Other levels for the files of a path."""
 
-    path: str = Field(description="A file, a folder or a glob, as `path:` in selections, such as 'specs/staging'.")
-    rules: Levels = Field(description="Code of a rule: off, warning or error.")
+    path: str = Field(
+        description="A file, a folder or a glob, as `path:` in selections, such as 'specs/staging'.", examples=["specs/staging"]
+    )
+    rules: Levels = Field(description="Code of a rule: off, warning or error.", examples=[{"L101": "error"}])
 
 
 class Lint(Spec):
     """Severity of the linter's rules. Exceptions stand where they are needed: `# noqa: L101: why`."""
 
-    rules: Levels = Field({}, description="Code of a rule: off, warning or error.")
-    paths: tuple[LintPath, ...] = Field((), description="Other levels below some paths; the last that matches counts.")
+    rules: Levels = Field({}, description="Code of a rule: off, warning or error.", examples=[{"L101": "error"}])
+    paths: tuple[LintPath, ...] = Field(
+        (), description="Other levels below some paths; the last that matches counts.",
+        examples=[[{"path": "specs/staging", "rules": {"L101": "off"}}]],
+    )  # fmt: skip

@@ -12,27 +12,35 @@ from c360gen.spec.models.words import DialectName, Duration, Names, PlainName, S
 class Project(Spec):
     """The project as a whole: its name, the dialect in which its SQL is written, where its control objects live."""
 
-    name: PlainName = "customer_360"
-    sql_dialect: DialectName = "postgres"
-    control_schema: str = "c360_control"
-    schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.")
-    vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = {}
-    run_log_retention: Duration = Field(400 * 86400, description="How long prune_run_log keeps the rows of the run log.")
-    functions: Names = Field((), description="Functions of your own that exist on every target under this name.")
+    name: PlainName = Field("customer_360", description="Name of the project, in headers and in the manifest.", examples=["customer_360"])
+    sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
+    control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
+    schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
+    vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = Field(
+        {}, description="Values that SQL reads with {{ var('name') }}.", examples=[{"gold_from": 500}]
+    )
+    run_log_retention: Duration = Field(
+        400 * 86400, description="How long prune_run_log keeps the rows of the run log; by default 400 days."
+    )
+    functions: Names = Field((), description="Functions of your own that exist on every target under this name.", examples=[["mask_email"]])
 
 
 class Target(Spec):
     """An environment: a dialect, where it lives, and who owns, runs and reads it. Its output is generated/<target>/."""
 
-    dialect: DialectName | None = None
-    extends: str | None = None
+    dialect: DialectName | None = Field(None, description="The engine; may come from `extends`.")
+    extends: str | None = Field(
+        None, description="Another target, whose settings hold where this one says nothing.", examples=["snowflake"]
+    )
     default: bool = Field(False, description="Built when the command line names no target.")
-    database: PlainName | None = None
-    schema_prefix: str = ""
-    min_version: int | None = None
-    location: PlainName | None = None
-    warehouse: PlainName | None = None
-    owner: PlainName | None = None
-    runner: PlainName | None = None
-    reader: PlainName | None = None
-    form: Literal["procedures", "scripts"] | None = None
+    database: PlainName | None = Field(None, description="Snowflake: the database. BigQuery: the project.", examples=["C360"])
+    schema_prefix: str = Field("", description="What the name of every schema of this target begins with.", examples=["dev_"])
+    min_version: int | None = Field(None, description="Postgres: the oldest version that the SQL must run on.", examples=[15])
+    location: PlainName | None = Field(None, description="BigQuery: where data sets lie.", examples=["EU"])
+    warehouse: PlainName | None = Field(None, description="Snowflake: the warehouse of tasks.", examples=["ETL"])
+    owner: PlainName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
+    runner: PlainName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
+    reader: PlainName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
+    form: Literal["procedures", "scripts"] | None = Field(
+        None, description="Procedures in the database, or scripts that somebody else calls; scripts on DuckDB, else procedures."
+    )

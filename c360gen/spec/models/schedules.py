@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
-from c360gen.spec.models.words import Spec
+from c360gen.spec.models.words import Spec, Text
 
 _CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
@@ -14,12 +14,12 @@ _CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 class Schedule(Spec):
     """When the nodes of a selection run, in dependency order, through one procedure."""
 
-    name: str
-    description: str = ""
-    cron: str
-    timezone: str = "UTC"
-    select: str
-    exclude: str | None = None
+    name: str = Field(description="Its procedure is run_job_<name>.", examples=["daily"])
+    description: Text = ""
+    cron: str = Field(description="Minute, hour, day, month, weekday; numbers, lists, ranges and steps.", examples=["0 */3 * * *"])
+    timezone: str = Field("UTC", description="A zone of the tz database.", examples=["UTC", "Europe/Berlin"])
+    select: str = Field(description="Which nodes run, as in --select.", examples=["customer_snapshot+", "tag:nightly"])
+    exclude: str | None = Field(None, description="Which of them do not.", examples=["mart_*"])
 
     @field_validator("cron")
     @classmethod

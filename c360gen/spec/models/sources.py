@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from c360gen.spec.models.columns import Column
-from c360gen.spec.models.words import Names, Spec
+from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
 
 class SourceTable(Spec):
-    name: str
-    identifier: str | None = None
-    description: str = ""
-    columns: tuple[Column, ...] = ()
-    tags: Names = ()
-    meta: dict[str, Any] = {}
+    """A table of somebody else, with the columns that are read."""
+
+    name: str = Field(description="What source('…', '…') calls it.", examples=["customers"])
+    identifier: str | None = Field(None, description="Its name in the database, where that is another.", examples=["CUSTOMERS_V2"])
+    description: Text = ""
+    columns: tuple[Column, ...] = Field(
+        (), description="The columns that are read, each with its data_type; others may exist.",
+        examples=[[{"name": "customer_id", "data_type": "bigint"}]],
+    )  # fmt: skip
+    tags: Tags = ()
+    meta: Meta = {}
 
 
 class Source(Spec):
-    name: str
-    description: str = ""
-    database: str | None = None
-    schema_: str | None = Field(None, alias="schema")
-    tables: tuple[SourceTable, ...] = ()
-    tags: Names = ()
-    meta: dict[str, Any] = {}
+    """Tables of somebody else in one schema: read, never created."""
+
+    name: str = Field(description="What source('…', '…') calls it.", examples=["raw_data"])
+    description: Text = ""
+    database: str | None = Field(None, description="Its database or project, where it is not the target's.", examples=["RAW"])
+    schema_: str | None = Field(None, alias="schema", description="Its schema; by default as the source is called.", examples=["raw_data"])
+    tables: tuple[SourceTable, ...] = Field((), description="Its tables.", examples=[[{"name": "customers", "columns": []}]])
+    tags: Tags = ()
+    meta: Meta = {}

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
 Size = Literal["hour", "day", "month", "year"]
@@ -31,14 +31,15 @@ def duration(value: Any) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-Duration = Annotated[int, BeforeValidator(duration)]
+DurationText = Annotated[str, Field(pattern=rf"^\s*{_DURATION.pattern}\s*$")]
+Duration = Annotated[int, BeforeValidator(duration, json_schema_input_type=DurationText), Field(examples=["3 days", "6 hours"])]
 
 
 def one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many)]
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])]
 
 
 def _values(value: Any) -> Any:
@@ -48,7 +49,8 @@ def _values(value: Any) -> Any:
     return found
 
 
-Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(_values)]
+Value = str | int | bool
+Values = Annotated[tuple[Value, ...], BeforeValidator(_values, json_schema_input_type=Value | tuple[Value, ...])]
 
 
 def _plain_name(value: str) -> str:
@@ -75,4 +77,12 @@ def _instant(value: Any) -> Any:
     return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
+Instant = Annotated[dt.datetime, BeforeValidator(_instant, json_schema_input_type=str)]
+
+Tags = Annotated[Names, Field(description="Words to select by, as in `--select tag:nightly`.", examples=[["nightly"]])]
+Meta = Annotated[
+    dict[str, Any], Field(description="Notes of your own: any keys, read by nobody here.", examples=[{"asked_for_by": "finance"}])
+]
+Text = Annotated[
+    str, Field(description="What a reader should know; becomes a comment in the database.", examples=["One row per customer."])
+]
