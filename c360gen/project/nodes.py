@@ -12,7 +12,7 @@ from sqlglot import exp
 from c360gen.diagnostics import Span
 from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
-Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental"]
+Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental", "seed"]
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,8 @@ class Node:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     erasure: Erasure | None = None
     point_in_time: tuple[PointInTime, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    """Of a seed: the values of its columns, spelled as project.values has it."""
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -222,7 +224,12 @@ class Node:
 
     @property
     def runs(self) -> bool:
-        """Whether a procedure brings it up to date; a view has nothing to run."""
+        """Whether a procedure brings it up to date; a view has nothing to run, and deploy loads a seed."""
+        return self.stored and self.kind != "seed"
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a table: what migrations change."""
         return self.kind not in ("view", "ephemeral")
 
     @property

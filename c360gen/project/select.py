@@ -93,4 +93,4 @@ def on_path(path: str, wanted: str) -> bool:
 
 
 def _nodes(items: Iterable[Selectable]) -> Iterable[Selectable]:
-    return (i for i in items if i.resource_type in ("model", "snapshot"))
+    return (i for i in items if i.resource_type in ("model", "snapshot", "seed"))

@@ -14,15 +14,17 @@ from c360gen.spec.models.nodes import Erasure, Index, NodeConfig, Partition
 from c360gen.spec.models.project import Project, Target
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED, WHY_NOT_CARRIED
 from c360gen.spec.models.schedules import Schedule, check_cron
+from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
 from c360gen.spec.models.sources import Source, SourceTable
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
     "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "AllExcept", "Column", "DataTest",
-    "DialectName", "Duration", "Erasure", "Exposure", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig",
-    "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships", "Schedule", "Size", "Snapshot",
-    "SnapshotConfig", "Source", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Target", "Values", "check_cron",
+    "DialectName", "Duration", "Erasure", "Exposure", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model",
+    "ModelConfig", "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships",
+    "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceDelta", "SourceTable", "Spec",
+    "SpecFile", "Target", "Values", "check_cron",
 ]  # fmt: skip
 
 
@@ -36,6 +38,10 @@ class SpecFile(Spec):
     )
     targets: dict[str, Target] = Field({}, description="Environments by name.", examples=[{"postgres": {"dialect": "postgres"}}])
     sources: tuple[Source, ...] = Field((), description="Tables of others.", examples=[[{"name": "raw_data", "tables": []}]])
+    seeds: tuple[Seed, ...] = Field(
+        (), description="Small tables that come with the specs, as CSV.",
+        examples=[[{"name": "countries", "columns": [{"name": "code", "data_type": "text"}]}]],
+    )  # fmt: skip
     snapshots: tuple[Snapshot, ...] = Field(
         (), description="Histories (SCD type 2).",
         examples=[[{"name": "customer_snapshot", "relation": "source('raw_data', 'customers')"}]],
