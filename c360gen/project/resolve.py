@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import graph, models, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
@@ -91,7 +93,10 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for located in specs.sources:
         source = located.spec
+        given_twice(located, diagnostics)
         for index, table in enumerate(source.tables):
+            if not (source.config.enabled and table.config.enabled):
+                continue
             loc = ("tables", index)
             name = f"{source.name}.{table.name}"
             if name in found:
@@ -101,8 +106,9 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
             found[name] = Source(
                 name, source.database, source.schema_ or source.name, table.identifier or table.name, columns,
                 tests_of(table.columns), located.span(*loc, "name"), table.description or source.description,
-                (*source.tags, *table.tags),
+                (*source.tags, *source.config.tags, *table.tags, *table.config.tags),
             )  # fmt: skip
+            found[name] = replace(found[name], freshness=freshness(located, index, found[name], specs, diagnostics))
     return found
 
 

@@ -16,14 +16,14 @@ from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED, WHY_NOT
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
-from c360gen.spec.models.sources import Source, SourceTable
+from c360gen.spec.models.sources import Age, Freshness, Source, SourceConfig, SourceTable
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "AllExcept", "Column", "DataTest",
-    "DialectName", "Duration", "Erasure", "Exposure", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Column", "DataTest",
+    "DialectName", "Duration", "Erasure", "Exposure", "Freshness", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model",
     "ModelConfig", "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships",
-    "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceDelta", "SourceTable", "Spec",
+    "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
     "SpecFile", "Target", "Values", "check_cron",
 ]  # fmt: skip
 

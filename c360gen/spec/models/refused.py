@@ -4,10 +4,11 @@ from __future__ import annotations
 
 NOT_CARRIED: dict[str, frozenset[str]] = {
     "project": frozenset(),
-    "sources": frozenset({"config", "freshness", "loaded_at_field", "loaded_at_query", "loader", "overrides", "quoting"}),
+    "sources": frozenset({"loaded_at_query", "loader", "overrides", "quoting"}),
     "tables": frozenset(
-        {"config", "data_tests", "tests", "freshness", "loaded_at_field", "loaded_at_query", "loader", "external", "quoting"}
+        {"data_tests", "tests", "loaded_at_query", "loader", "external", "quoting"}
     ),
+    "source_config": frozenset({"event_time", "loaded_at_query", "quoting", "static_analysis"}),
     "columns": frozenset({"constraints", "config", "policy_tags", "granularity", "dimension", "entity"}),
     "data_tests": frozenset({"config", "name", "description", "severity", "where", "dbt_utils"}),
     "snapshots": frozenset({"docs", "tests", "group", "latest_version", "versions"}),
