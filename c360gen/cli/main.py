@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of spec files, for editors.",
     "run": "Run nodes in a database.",
     "status": "Show how fresh nodes are, and how their runs ended.",
+    "test": "Run scenarios and data tests.",
     "validate": "Check the specs; write nothing.",
     "verify": "Let parsers and engines judge the generated SQL.",
 }

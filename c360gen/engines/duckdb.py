@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
@@ -21,6 +21,16 @@ def connect(database: str, control: str) -> Session:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
         raise EngineError(f"cannot open {database}: {_first(error)}") from None
+
+
+@contextlib.contextmanager
+def scratch(database: str, control: str) -> Iterator[Session]:
+    """A database in memory; `database` is none."""
+    session = connect(":memory:", control)
+    try:
+        yield session
+    finally:
+        session.close()
 
 
 class Session:
@@ -71,6 +81,19 @@ class Session:
         except duckdb.Error as error:
             raise EngineError(_first(error)) from None
         return [dict(zip(STATUS, row, strict=True)) for row in rows]
+
+    def execute(self, sql: str) -> None:
+        self.query(sql)
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        import duckdb
+
+        try:
+            self.connection.execute("SET TimeZone = 'UTC'")
+            cursor = self.connection.execute(sql)
+            return [c[0] for c in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
 
     def close(self) -> None:
         self.connection.close()

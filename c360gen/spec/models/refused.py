@@ -6,10 +6,11 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
     "project": frozenset(),
     "sources": frozenset({"config", "freshness", "loaded_at_field", "loaded_at_query", "loader", "overrides", "quoting"}),
     "tables": frozenset(
-        {"config", "data_tests", "tests", "freshness", "loaded_at_field", "loaded_at_query", "loader", "external", "quoting"}
+        {"config", "tests", "freshness", "loaded_at_field", "loaded_at_query", "loader", "external", "quoting"}
     ),
     "columns": frozenset({"constraints", "config", "policy_tags", "granularity", "dimension", "entity"}),
-    "data_tests": frozenset({"config", "name", "description", "severity", "where", "dbt_utils"}),
+    "data_tests": frozenset(),
+    "test_config": frozenset({"error_if", "fail_calc", "group", "limit", "store_failures", "store_failures_as", "warn_if"}),
     "snapshots": frozenset({"docs", "tests", "group", "latest_version", "versions"}),
     "snapshot_config": frozenset(
         {
