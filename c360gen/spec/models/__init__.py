@@ -59,5 +59,6 @@ class SpecFile(Spec):
         (), description="When nodes run.", examples=[[{"name": "daily", "cron": "0 0 * * *", "select": "resource_type:snapshot"}]]
     )
     scenarios: tuple[Scenario, ...] = Field(
-        (), description="Tests of nodes over time, for `c360gen test`.", examples=[[{"name": "a_customer_moves", "steps": [{"as_of": "2026-01-02", "fails": "ZC004"}]}]]
-    )
+        (), description="Tests of nodes over time, for `c360gen test`.",
+        examples=[[{"name": "nothing_comes", "steps": [{"as_of": "2026-01-02", "run": "customer_snapshot", "fails": "ZC004"}]}]],
+    )  # fmt: skip
