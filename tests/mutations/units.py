@@ -75,9 +75,9 @@ class Unit:
 
 @functools.cache
 def cases() -> Sequence[str]:
-    """Those with a scenario, and the one of the faults. Not the one of hostile names: there a name may look like code."""
+    """Those with a scenario, and the two of the faults. Not the one of hostile names: there a name may look like code."""
     found = [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))]
-    return [c for c in found if c != "hostile_names"] + ["kinds"]
+    return [c for c in found if c != "hostile_names"] + ["kinds", "feed_kinds"]
 
 
 @functools.cache
