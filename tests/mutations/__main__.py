@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
     known = [] if options.listed or options.name else [m for m in wanted if reason(m)]
     harness = Harness([m for m in wanted if m not in known], report, options.test)
-    code = pytest.main(["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", *FILES], plugins=[harness])
+    code = pytest.main(["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", "--unshrunk", *FILES], plugins=[harness])
     for nodeid, said in harness.red_anyway.items():
         print(f"{nodeid} fails without any defect: {said}", flush=True)
     verdicts = [*harness.verdicts, *map(Verdict, known)]

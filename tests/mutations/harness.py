@@ -20,7 +20,7 @@ from c360gen.emit.files import File
 from tests.mutations.mutants import Mutant
 from tests.test_faults import NODES
 
-FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges")
+FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges", "tests/test_streams.py")
 Item = pytest.Function
 
 
@@ -135,22 +135,27 @@ def seeded(mutant: Mutant) -> Iterator[None]:
 
 
 def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
-    """The cheapest tests first; a rule's own before all others."""
+    """A rule's own tests first, then the scenarios, then what is dear."""
     fitting = [i for i in items if fits(mutant, i)]
-    first = FIRST.get(mutant.rule, ())
-    order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
+    if mutant.rule in FIRST:
+        first = FIRST[mutant.rule]
+        order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
+    else:
+        order = [r for r in RUNGS[mutant.dialect] if r in OF_ROWS]
     for rung in order:
         yield from (i for i in fitting if i.originalname == rung)
 
 
+OF_ROWS = ("test_scenario", "test_every_line_is_reached", "test_streams")
+"""What notices wrong rows, counts and messages. Two sessions and dead ones are for the defects of locks and transactions."""
 SESSIONS = ("test_a_second_run_before_every_statement", "test_a_second_session_at_every_statement")
 COUNTS = ("test_a_count_that_is_not_exact", "test_somebody_else_writes", "test_somebody_else_writes_during_a_full_refresh")
 DEATHS = ("test_every_statement_of_a_warehouse", "test_every_statement_of_a_script", "test_every_statement")
 RUNGS: dict[str, tuple[str, ...]] = {
     "duckdb": ("test_scenario", "test_every_statement_of_a_script", "test_a_history_refuses", "test_a_table_with_a_key_refuses",
-               "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process"),
+               "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process", "test_streams"),
     "snowflake": ("test_scenario", "test_every_line_is_reached", "test_every_statement_of_a_warehouse", "test_a_count_that_is_not_exact",
-                  "test_a_second_run_before_every_statement", "test_every_case_is_accepted"),
+                  "test_a_second_run_before_every_statement", "test_every_case_is_accepted", "test_streams"),
     "postgres": ("test_scenario", "test_a_history_refuses", "test_a_table_with_a_key_refuses", "test_rows_that_a_dead_run_left",
                  "test_not_deployed", "test_wrong_isolation_level", "test_a_lock_that_is_held", "test_somebody_else_writes",
                  "test_somebody_else_writes_during_a_full_refresh", "test_the_worker_runs_in_a_transaction_of_the_caller",
@@ -159,7 +164,7 @@ RUNGS: dict[str, tuple[str, ...]] = {
                  "test_a_second_run_before_every_statement", "test_runs_at_the_same_time_of_the_same_time",
                  "test_a_run_that_waited_is_not_older", "test_a_live_run_is_shown_as_running", "test_no_node_waits_for_another",
                  "test_the_source_changes_during_rounds", "test_every_definer_pins_its_path", "test_roles",
-                 "test_a_runner_who_plants_objects"),
+                 "test_a_runner_who_plants_objects", "test_streams"),
 }  # fmt: skip
 RUNGS["bigquery"] = RUNGS["snowflake"]
 FIRST: dict[str, tuple[str, ...]] = {
@@ -170,6 +175,9 @@ FIRST: dict[str, tuple[str, ...]] = {
     "success behind the commit": DEATHS, "watermark behind the commit": DEATHS,
     "bind without its colon": ("test_every_case_is_accepted",),
     "constraint dropped": ("test_a_history_refuses", "test_a_table_with_a_key_refuses"),
+    "failure not raised": DEATHS, "success not logged": DEATHS, "watermark not written": ("test_scenario",),
+    "stage not emptied": ("test_rows_that_a_dead_run_left",), "settings and rights": ("test_every_definer_pins_its_path",),
+    "dead runs": ("test_a_killed_backend_is_seen_as_abandoned",),
 }  # fmt: skip
 FIXED = {
     "test_every_line_is_reached": "guards", "test_rows_that_a_dead_run_left": "guards", "test_not_deployed": "guards",
@@ -199,6 +207,8 @@ def fits(mutant: Mutant, item: Item) -> bool:
         return False
     if name in FIXED:
         return FIXED[name] in mutant.cases
+    if name == "test_streams":
+        return {"snapshots": "snapshot", "incrementals": "model"}[given["kind"]] in mutant.resources
     case = given.get("case", "")
     if name in (*SESSIONS, *COUNTS, *DEATHS):  # of one node
         return (str(case).partition("/")[0], NODES[case][0]) in mutant.places
