@@ -112,14 +112,16 @@ class Session:
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
-        self.connection.execute(
-            f"UPDATE {self._control}.windows SET status = 'failed' WHERE run_id = getvariable('run_id') AND status = 'running'"
-        )
-        self.connection.execute(
-            f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? "
-            "WHERE run_id = getvariable('run_id') AND status = 'running'",
-            [message],
-        )
+        import duckdb
+
+        own = "WHERE run_id = getvariable('run_id') AND status = 'running'"
+        for update, values in (
+            (f"UPDATE {self._control}.windows SET status = 'failed' {own}", []),
+            (f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? {own}", [message]),
+        ):
+            # Of two sessions at one node the other may be marking these very rows as abandoned: then that is what they say.
+            with contextlib.suppress(duckdb.TransactionException):
+                self.connection.execute(update, values)
 
     def _counters(self) -> dict[str, int]:
         cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
