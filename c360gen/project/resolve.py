@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
@@ -29,14 +29,9 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     _names(specs, diagnostics)
     sources = _sources(specs, diagnostics)
     nodes = _nodes(specs, sources, diagnostics)
-    items = selectables(sources, nodes)
     declared = {item.spec.name for item in specs.nodes if item.spec.config.enabled}
     exposures = tuple(_exposure(e, sources, nodes, declared, diagnostics) for e in specs.exposures if e.spec.enabled)
-    for exposure in exposures:
-        items[f"exposure:{exposure.spec.name}"] = Selectable(
-            f"exposure:{exposure.spec.name}", exposure.spec.name, "exposure", exposure.span.path, exposure.spec.tags,
-            exposure.depends_on,
-        )  # fmt: skip
+    items = selectables(sources, nodes, exposures)
     blame = not diagnostics.failed  # a node with a mistake is not among the items: do not blame the selection for it
     schedules = tuple(_schedule(s, nodes, items, diagnostics, blame) for s in specs.schedules)
     told = Scenarios(sources, nodes, items, diagnostics)
@@ -47,11 +42,15 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios)
 
 
-def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node]) -> dict[str, Selectable]:
+def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposures: Iterable[ResolvedExposure]) -> dict[str, Selectable]:
+    """Everything that a selection can name, by id, in dependency order."""
     items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
     for n in nodes.values():
         kind = "snapshot" if n.kind == "snapshot" else "model"
         items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
+    for e in exposures:
+        id_ = f"exposure:{e.spec.name}"
+        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
     return items
 
 
@@ -187,7 +186,7 @@ def _schedule(
         chosen = select(located.spec.select, items, located.spec.exclude)
     except BadSelection as bad:
         if blame:
-            diagnostics.error("C206", f"{bad}", located.span("select"), nearest_or_list(bad.word.strip("+"), nodes, "nodes"))
+            diagnostics.error("C206", f"{bad}", located.span("select"), bad.help)
     names = tuple(n for n in nodes if f"ref:{n}" in chosen and nodes[n].runs)
     if not names and blame and chosen:
         help = "views and ephemeral models are not run: select snapshots, incrementals or tables"
