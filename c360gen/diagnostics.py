@@ -43,6 +43,9 @@ CODES: dict[str, str] = {
     "C501": "generated output is not what the specs say",
     "C502": "generated SQL that a judge refuses",
     "C503": "a judge that is not installed",
+    # tests
+    "C601": "a scenario that fails",
+    "C602": "a data test that fails",
 }
 """Every code with its title; codes are stable, texts are not."""
 
@@ -66,6 +69,8 @@ class Diagnostic:
     span: Span | None = None
     help: str | None = None
     severity: Severity = "error"
+    detail: str = ""
+    """Several lines, such as rows, where one is not enough."""
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:
@@ -140,6 +145,8 @@ def _render_one(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
         text = sources.get(at.path, "").split("\n")
         if at.line <= len(text) and text[at.line - 1].strip():
             lines += _excerpt(at, text[at.line - 1].rstrip("\r"))
+    if diagnostic.detail:
+        lines += [f"    {line}" for line in diagnostic.detail.split("\n")]
     if diagnostic.help:
         lines.append(f"  help: {diagnostic.help}")
     return "\n".join(lines)

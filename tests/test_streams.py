@@ -58,22 +58,21 @@ def test_streams(
     number, first = (request.config.getoption("--streams") or FAST[engine]) // 2, request.config.getoption("--stream-seed") * 10**6
     stage, tally = Stage(engine, tmp_path, lambda: str(request.getfixturevalue("database"))), Tally()
     settings = {"snapshots": snapshot_settings, "incrementals": incremental_settings}[kind]()
+    phases = [Phase.generate] if request.config.getoption("--unshrunk") else [Phase.generate, Phase.shrink]
     invented = streams(settings, TOGETHER, infinite=engine in ("duckdb", "postgres"))
     try:
         while tally.streams < number:
-            play_some(stage, invented, first + tally.streams, min(BATCH, 2 + (number - tally.streams) // 5), tally)
+            play_some(stage, invented, first + tally.streams, min(BATCH, 2 + (number - tally.streams) // 5), tally, phases)
     finally:
         stage.close()
     record_property("streams", f"{engine}, {kind}: {tally}")
 
 
-def play_some(stage: Stage, invented: SearchStrategy[list[Stream]], begin: int, number: int, tally: Tally) -> None:
+def play_some(stage: Stage, invented: SearchStrategy[list[Stream]], begin: int, number: int, tally: Tally, phases: list[Phase]) -> None:
     """Some examples, from a seed on; each is several streams."""
 
     @seed(begin)
-    @examples(
-        max_examples=number, deadline=None, database=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck)
-    )
+    @examples(max_examples=number, deadline=None, database=None, phases=phases, suppress_health_check=list(HealthCheck))
     @given(invented)
     def play_each(streams: list[Stream]) -> None:
         for stream in streams:

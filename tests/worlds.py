@@ -135,7 +135,7 @@ class Interpreted:
         sources = [f'{s["schema"]}.{s["name"]}' for s in self.manifest["sources"]]
         control = self.manifest["control_schema"]
         locks = [f"{control}.lock_{n['name']}" for n in self.manifest["nodes"] if n["run"]]
-        return [*sources, f"{control}.run_log", f"{control}.watermark", *locks]
+        return [*sources, *(f"{control}.{table}" for table in ("run_log", "watermark", "window_log")), *locks]
 
     def arguments(self, node: str, as_of: str | None, full_refresh: bool) -> list[object]:
         entry = next(n for n in self.manifest["nodes"] if n["name"] == node)

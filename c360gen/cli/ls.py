@@ -1,34 +1,50 @@
-"""`c360gen ls`: the nodes of a selection, in dependency order."""
+"""`c360gen ls`: what a selection matches, in dependency order."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from c360gen.cli import console, options
-from c360gen.diagnostics import nearest_or_list
+from c360gen.cli import complete, console, options
+from c360gen.project.nodes import Resolved
 from c360gen.project.resolve import selectables
 from c360gen.project.select import BadSelection, Selectable, select
 
+GRAMMAR = "Names and globs; +n, n+, 2+n; tag:, path:, source:, exposure:, resource_type:. A space is union, a comma intersection."
 
-@click.command("ls", help="List nodes, sources and exposures; all of them, or those of a selection.")
+
+@click.command("ls", help="List sources, nodes and exposures, in dependency order: all of them, or those of a selection.")
+@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help=GRAMMAR, shell_complete=complete.selections)
+@click.option("--exclude", default=None, metavar="SELECTION", help="What to leave out, in these words.", shell_complete=complete.selections)
 @click.option(
-    "--select", "-s", "selection", default=None, metavar="SELECTION", help="Names, globs, +n, n+, tag:, path:, source:, resource_type:."
-)
-@click.option("--exclude", default=None, metavar="SELECTION")
-@options.specs_and_out
-def command(selection: str | None, exclude: str | None, specs: Path, out: Path) -> None:
-    found = options.project(specs).resolved
-    items = selectables(found.sources, found.nodes)
-    for e in found.exposures:
-        id_ = f"exposure:{e.spec.name}"
-        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
+    "--output", "shape", type=click.Choice(["name", "json", "path"]), default="name", show_default=True,
+    help="A name per line, a JSON object per line, or the files that say it.",
+)  # fmt: skip
+@options.specs
+def command(selection: str | None, exclude: str | None, shape: str, specs: Path) -> None:
+    project = options.project(specs).resolved
+    items = selectables(project.sources, project.nodes, project.exposures)
     try:
-        chosen = select(selection, items, exclude) if selection else set(items) - (select(exclude, items) if exclude else set())
+        chosen = select(selection, items) if selection is not None else set(items)
+        chosen = chosen - select(exclude, items) if exclude is not None else chosen
     except BadSelection as bad:
-        names = [i.name for i in items.values()]
-        console.fail("C206", str(bad), nearest_or_list(bad.word.strip("+"), names, "nodes"))
-    for id_, item in items.items():
-        if id_ in chosen:
-            console.answer(f"{item.resource_type}:{item.name}")
+        console.fail("C206", str(bad), bad.help)
+    if not chosen:
+        console.fail("C206", f"'{exclude}' excludes everything", "leave --exclude away, or narrow it")
+    lines = [_line(items[id_], project, shape) for id_ in items if id_ in chosen]
+    for line in dict.fromkeys(lines):
+        console.answer(line)
+
+
+def _line(item: Selectable, project: Resolved, shape: str) -> str:
+    if shape == "name":
+        return item.name
+    if shape == "path":
+        return item.path
+    entry = {"name": item.name, "resource_type": item.resource_type, "path": item.path, "tags": [*item.tags], "depends_on": [*item.parents]}
+    if item.id.startswith("ref:"):
+        node = project.nodes[item.name]
+        entry |= {"kind": node.kind, "strategy": node.strategy, "schema": node.schema, "identifier": node.identifier}
+    return json.dumps(entry, ensure_ascii=False)

@@ -26,6 +26,12 @@ def specs(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--specs", type=click.Path(path_type=Path), default=Path("specs"), help="Folder of the specs.")(function)
 
 
+def picture(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--format of what is a graph."""
+    choices = click.Choice(["text", "json", "mermaid"])
+    return click.option("--format", "shape", type=choices, default="text", show_default=True, help="For people, machines, wikis.")(function)
+
+
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--target", "target_names", multiple=True, metavar="NAME", help="A target by its name; may be repeated.")(
         function

@@ -66,9 +66,9 @@ def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: s
         return list(runnable.values())
     found = loaded.resolved
     try:
-        chosen = select(selection, selectables(found.sources, found.nodes))
+        chosen = select(selection, selectables(found.sources, found.nodes, found.exposures))
     except BadSelection as bad:
-        console.fail("C206", str(bad), nearest_or_list(bad.word.strip("+"), found.nodes, "nodes"))
+        console.fail("C206", str(bad), bad.help)
     picked = [n for name, n in runnable.items() if f"ref:{name}" in chosen]
     if not picked:
         console.fail("C206", f"'{selection}' selects nothing that runs", "views are not run")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,12 +50,26 @@ class Session(Protocol):
     def freshness(self) -> list[Mapping[str, Any]]:
         """The rows of the view source_freshness, by name of the source. Raise EngineError, also where no source is watched."""
 
+    def execute(self, sql: str) -> None:
+        """One statement that returns nothing, in a transaction of its own. Raise EngineError."""
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The columns and rows of one SELECT; times are datetimes with a zone. Raise EngineError."""
+
     def close(self) -> None: ...
 
 
 FRESHNESS = ("source", "loaded_at", "status", "warn_after", "error_after")
 STATUS = ("node", "fresh_until", "watermark", "last_run_id", "last_status", "last_started_at", "last_finished_at", "failures", "message",
           "at_work")  # fmt: skip
+
+
+@contextlib.contextmanager
+def scratch(dialect: str, database: str, control: str) -> Iterator[Session]:
+    """An empty database that is gone afterwards: in memory on DuckDB, one of its own beside `database` on Postgres. Raise EngineError."""
+    module = importlib.import_module(f"{__name__}.{dialect}")
+    with module.scratch(database, control) as session:
+        yield session
 
 
 def connect(dialect: str, database: str, control: str) -> Session:

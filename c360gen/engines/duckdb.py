@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
@@ -21,6 +21,16 @@ def connect(database: str, control: str) -> Session:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
         raise EngineError(f"cannot open {database}: {_first(error)}") from None
+
+
+@contextlib.contextmanager
+def scratch(database: str, control: str) -> Iterator[Session]:
+    """A database in memory; `database` is none."""
+    session = connect(":memory:", control)
+    try:
+        yield session
+    finally:
+        session.close()
 
 
 class Session:
@@ -79,6 +89,19 @@ class Session:
             raise EngineError(_first(error)) from None
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
+    def execute(self, sql: str) -> None:
+        self.query(sql)
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        import duckdb
+
+        try:
+            self.connection.execute("SET TimeZone = 'UTC'")
+            cursor = self.connection.execute(sql)
+            return [c[0] for c in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+
     def close(self) -> None:
         self.connection.close()
 
@@ -96,14 +119,16 @@ class Session:
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
-        self.connection.execute(
-            f"UPDATE {self._control}.windows SET status = 'failed' WHERE run_id = getvariable('run_id') AND status = 'running'"
-        )
-        self.connection.execute(
-            f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? "
-            "WHERE run_id = getvariable('run_id') AND status = 'running'",
-            [message],
-        )
+        import duckdb
+
+        own = "WHERE run_id = getvariable('run_id') AND status = 'running'"
+        for update, values in (
+            (f"UPDATE {self._control}.windows SET status = 'failed' {own}", []),
+            (f"UPDATE {self._control}.run_log SET status = 'failed', finished_at = now(), message = ? {own}", [message]),
+        ):
+            # Of two sessions at one node the other may be marking these very rows as abandoned: then that is what they say.
+            with contextlib.suppress(duckdb.TransactionException):
+                self.connection.execute(update, values)
 
     def _counters(self) -> dict[str, int]:
         cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
@@ -20,6 +22,31 @@ def connect(database: str, control: str) -> Session:
         return Session(psycopg.connect(database, autocommit=True, connect_timeout=10), control)
     except psycopg.Error as error:
         raise EngineError(f"cannot connect to Postgres: {_without_secrets(str(error))}") from None
+
+
+@contextlib.contextmanager
+def scratch(database: str, control: str) -> Iterator[Session]:
+    """A database of its own on the server of `database`; whoever connects needs the right to create one."""
+    import psycopg
+    from psycopg import conninfo, sql
+
+    server = connect(database, control)
+    name = f"c360gen_test_{secrets.token_hex(6)}"
+    try:
+        try:
+            server.connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        except psycopg.Error as error:
+            raise EngineError(f"scenarios need a database of their own: {_say(error)}") from None
+        session = None
+        try:
+            session = connect(conninfo.make_conninfo(database, dbname=name), control)
+            yield session
+        finally:
+            if session is not None:
+                session.close()
+            server.connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    finally:
+        server.close()
 
 
 class Session:
@@ -90,6 +117,20 @@ class Session:
         query = sql.SQL("SELECT {} FROM {} ORDER BY 1").format(listed, sql.Identifier(self.control, view))
         try:
             return [dict(zip(columns, row, strict=True)) for row in self.connection.execute(query).fetchall()]
+        except psycopg.Error as error:
+            raise EngineError(_say(error)) from None
+
+    def execute(self, sql: str) -> None:
+        self.query(sql)
+
+    def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        import psycopg
+
+        try:
+            self.connection.execute("SET TimeZone = 'UTC'")
+            cursor = self.connection.execute(sql.encode(), prepare=False)
+            found = cursor.description is not None
+            return [c.name for c in cursor.description or ()], cursor.fetchall() if found else []
         except psycopg.Error as error:
             raise EngineError(_say(error)) from None
 

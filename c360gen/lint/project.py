@@ -49,6 +49,12 @@ class Finding:
     help: str
 
 
+def unique_by_tests(relation: Node | Source) -> set[Key]:
+    """What tests say to be unique, of all rows."""
+    kinds = ("unique", "unique_combination_of_columns")
+    return {frozenset(t.columns) for t in relation.tests if t.kind in kinds and t.where is None and t.severity == "error"}
+
+
 def creation_word(name: str) -> str | None:
     """`created_at` → creation, `order_date` → business; None for what an update may well move."""
     if _MOVED.search(name):
@@ -113,7 +119,7 @@ class Linted:
         if known is None:
             relation = self.resolved.relation(id_)
             origins = [o for o in relation.column(column).origins if o[0] != id_] if isinstance(relation, Node) else []
-            tested = any(t.kind == "not_null" and t.column == column for t in relation.tests)
+            tested = any(t.kind == "not_null" and t.columns == (column,) and t.where is None for t in relation.tests)
             known = tested or (bool(origins) and all(self.never_null(*o) for o in origins))
             self._never_null[id_, column] = known
         return known
@@ -124,7 +130,7 @@ class Linted:
         """The sets of columns that are known to be unique in a relation; none where nothing is known."""
         if id_ not in self._keys:
             relation = self.resolved.relation(id_)
-            found = {frozenset({t.column}) for t in relation.tests if t.kind == "unique"}
+            found = unique_by_tests(relation)
             if isinstance(relation, Node):
                 if relation.kind == "snapshot":  # its tests look at open versions only
                     found = {frozenset((*relation.key, end)) for end in (relation.valid_from, relation.valid_to)}

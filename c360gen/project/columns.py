@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from c360gen.diagnostics import Diagnostics
-from c360gen.project.nodes import Column, Test
+from c360gen.project.nodes import Column
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 from c360gen.terms import symbols, types
@@ -54,20 +54,3 @@ def declared_columns(
             diagnostics.error("C105", f"column {name} has no data_type", located.span(*at, "name"), help)
         out[name] = Column(name, type_, column.description.strip())
     return tuple(out.values())
-
-
-def tests_of(columns: Iterable[spec.Column]) -> tuple[Test, ...]:
-    found: list[Test] = []
-    for column in columns:
-        name = fold(column.name, column.quote)
-        for test in (*column.data_tests, *column.tests):
-            if test.unique:
-                found.append(Test("unique", name))
-            elif test.not_null:
-                found.append(Test("not_null", name))
-            elif test.accepted_values:
-                found.append(Test("accepted_values", name, values=test.accepted_values.values))
-            elif test.relationships:
-                to, field = test.relationships.to, fold(test.relationships.field, False)
-                found.append(Test("relationships", name, to=to, field=field))
-    return tuple(dict.fromkeys(found))

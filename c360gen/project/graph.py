@@ -29,9 +29,9 @@ def order(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
     return out
 
 
-def reach(start: str, edges: Mapping[str, Iterable[str]], steps: int | None) -> set[str]:
-    """Everything that can be reached from `start` in at most `steps` steps (None: without limit)."""
-    found, frontier = {start}, {start}
+def reach(start: Iterable[str], edges: Mapping[str, Iterable[str]], steps: int | None) -> set[str]:
+    """Everything that can be reached from any of `start` in at most `steps` steps (None: without limit), and they themselves."""
+    found, frontier = set(start), set(start)
     while frontier and (steps is None or steps > 0):
         frontier = {to for name in frontier for to in edges.get(name, ())} - found
         found |= frontier

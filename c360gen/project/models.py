@@ -6,7 +6,7 @@ import dataclasses
 
 from c360gen.diagnostics import Diagnostics
 from c360gen.project import incrementals, partitions, texts
-from c360gen.project.columns import declared_columns, named, tests_of
+from c360gen.project.columns import declared_columns, named
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Node
 from c360gen.project.query import Catalog
@@ -39,7 +39,7 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         lookback=incrementals.seconds(config), batches=incrementals.batches(config, outputs),
         version_column=folded(config.version_column), updated=incrementals.updated(config, columns),
         partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
-        indexes=tuple((several(i.columns), i.unique) for i in config.indexes), tests=tests_of(model.columns),
+        indexes=tuple((several(i.columns), i.unique) for i in config.indexes),
         tags=(*model.tags, *config.tags),
     )  # fmt: skip
     incrementals.check(located, node, diagnostics)

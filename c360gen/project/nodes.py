@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
 from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
+
+if TYPE_CHECKING:
+    from c360gen.project.scenarios import Scenario
 
 Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental", "seed"]
 
@@ -30,11 +33,21 @@ class Column:
 class Test:
     """One data test of one relation; rows that it returns are failures."""
 
-    kind: Literal["unique", "not_null", "accepted_values", "relationships"]
-    column: str
+    kind: Literal[
+        "unique", "not_null", "accepted_values", "relationships", "expression_is_true", "unique_combination_of_columns"
+    ]
+    columns: tuple[str, ...]
+    """One; several of a combination; none of an expression over the whole row."""
+    name: str
     values: tuple[str | int | float | bool, ...] = ()
     to: str | None = None
-    field: str | None = None
+    """The other relation's id."""
+    to_column: str | None = None
+    condition: exp.Expr | None = field(default=None, compare=False)
+    where: exp.Expr | None = field(default=None, compare=False)
+    """Conditions over the columns of t."""
+    severity: Literal["error", "warn"] = "error"
+    span: Span = field(default=Span(""), compare=False)
 
 
 @dataclass(frozen=True)
@@ -291,6 +304,7 @@ class Resolved:
     nodes: Mapping[str, Node]
     exposures: tuple[ResolvedExposure, ...]
     schedules: tuple[ResolvedSchedule, ...]
+    scenarios: tuple[Scenario, ...] = ()
 
     def relation(self, id_: str) -> Source | Node:
         kind, _, name = id_.partition(":")

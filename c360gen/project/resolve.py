@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import graph, models, point_in_time, seeds, snapshots, texts
-from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
+from c360gen.project.scenarios import Scenarios
 from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.project.tests import Tests
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
 
@@ -28,27 +30,28 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     _names(specs, diagnostics)
     sources = _sources(specs, diagnostics)
     nodes = _nodes(specs, sources, diagnostics)
-    items = selectables(sources, nodes)
     declared = {item.spec.name for item in specs.nodes if item.spec.config.enabled}
     exposures = tuple(_exposure(e, sources, nodes, declared, diagnostics) for e in specs.exposures if e.spec.enabled)
-    for exposure in exposures:
-        items[f"exposure:{exposure.spec.name}"] = Selectable(
-            f"exposure:{exposure.spec.name}", exposure.spec.name, "exposure", exposure.span.path, exposure.spec.tags,
-            exposure.depends_on,
-        )  # fmt: skip
+    items = selectables(sources, nodes, exposures)
     blame = not diagnostics.failed  # a node with a mistake is not among the items: do not blame the selection for it
     schedules = tuple(_schedule(s, nodes, items, diagnostics, blame) for s in specs.schedules)
+    told = Scenarios(sources, nodes, items, diagnostics)
+    scenarios = tuple(s for located in specs.scenarios if blame and (s := told.resolve(located)))
     _collisions(nodes, schedules, diagnostics)
     diagnostics.raise_if_failed()
     targets = {name: located.spec for name, located in specs.targets.items()}
-    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules)
+    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios)
 
 
-def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node]) -> dict[str, Selectable]:
+def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposures: Iterable[ResolvedExposure]) -> dict[str, Selectable]:
+    """Everything that a selection can name, by id, in dependency order."""
     items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
     for n in nodes.values():
         kind = n.kind if n.kind in ("snapshot", "seed") else "model"
         items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
+    for e in exposures:
+        id_ = f"exposure:{e.spec.name}"
+        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
     return items
 
 
@@ -105,14 +108,14 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
             columns = declared_columns(located, table.columns, (*loc, "columns"), diagnostics, need_types=True)
             found[name] = Source(
                 name, source.database, source.schema_ or source.name, table.identifier or table.name, columns,
-                tests_of(table.columns), located.span(*loc, "name"), table.description or source.description,
+                (), located.span(*loc, "name"), table.description or source.description,
                 (*source.tags, *source.config.tags, *table.tags, *table.config.tags),
             )  # fmt: skip
-            found[name] = replace(found[name], freshness=freshness(located, index, found[name], specs, diagnostics))
+            found[name] = dataclasses.replace(found[name], freshness=freshness(located, index, found[name], specs, diagnostics))
     return found
 
 
-def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics) -> dict[str, Node]:
+def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -> dict[str, Node]:
     """Resolve nodes in dependency order, so that each finds the columns of those before it."""
     located: dict[str, Located[spec.Snapshot | spec.Model | spec.Seed]] = {}
     for item in specs.nodes:
@@ -151,29 +154,14 @@ def _nodes(specs: Specs, sources: Mapping[str, Source], diagnostics: Diagnostics
             nodes[name] = node
             columns[node.id] = node.columns
     point_in_time.declare(specs.models, nodes, diagnostics)
-    _node_tests(nodes, sources, diagnostics)
+    tests = Tests(known, columns, diagnostics)
+    for name, node in nodes.items():
+        nodes[name] = dataclasses.replace(node, tests=tests.of(node.id, located[name]))
+    for source in specs.sources:
+        for index, table in enumerate(source.spec.tables):
+            if found := sources.get(f"{source.spec.name}.{table.name}"):
+                sources[found.name] = dataclasses.replace(found, tests=tests.of(found.id, source, ("tables", index)))
     return nodes
-
-
-def _node_tests(nodes: Mapping[str, Node], sources: Mapping[str, Source], diagnostics: Diagnostics) -> None:
-    """`relationships` must name a relation and a column that exist."""
-    owners: list[Node | Source] = [*nodes.values(), *sources.values()]
-    for owner in owners:
-        for test in owner.tests:
-            if test.to is None:
-                continue
-            id_ = parse_reference(test.to)
-            if id_ is None or id_.partition(":")[2] not in {**nodes, **sources}:
-                help = "write ref('model') or source('source', 'table')"
-                diagnostics.error("C201", f"relationships of {owner.name}.{test.column}: {test.to} is not known", owner.span, help)
-                continue
-            other = id_.partition(":")[2]
-            there = (sources[other] if id_.startswith("source:") else nodes[other]).columns
-            if test.field not in {c.name for c in there}:
-                near = nearest_or_list(str(test.field), [c.name for c in there], "columns")
-                diagnostics.error(
-                    "C205", f"relationships of {owner.name}.{test.column}: {other} has no column {test.field}", owner.span, near
-                )
 
 
 def _exposure(
@@ -207,7 +195,7 @@ def _schedule(
         chosen = select(located.spec.select, items, located.spec.exclude)
     except BadSelection as bad:
         if blame:
-            diagnostics.error("C206", f"{bad}", located.span("select"), nearest_or_list(bad.word.strip("+"), nodes, "nodes"))
+            diagnostics.error("C206", f"{bad}", located.span("select"), bad.help)
     names = tuple(n for n in nodes if f"ref:{n}" in chosen and nodes[n].runs)
     if not names and blame and chosen:
         help = "views and ephemeral models are not run: select snapshots, incrementals or tables"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from c360gen.diagnostics import Diagnostics, did_you_mean
-from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.columns import declared_columns, fold
 from c360gen.project.nodes import Column, Node
 from c360gen.project.values import NotAValue, canonical
 from c360gen.spec import models as spec
@@ -27,7 +27,7 @@ def resolve(located: Located[spec.Seed], schema: str, diagnostics: Diagnostics) 
     return Node(
         name=seed.name, kind="seed", schema=config.schema_ or schema, identifier=config.alias or seed.name, columns=columns,
         depends_on=(), span=located.span("name"), description=seed.description.strip(), strategy="seed", rows=tuple(rows),
-        tests=tests_of(seed.columns), tags=(*seed.tags, *config.tags),
+        tags=(*seed.tags, *config.tags),
     )  # fmt: skip
 
 

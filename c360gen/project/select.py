@@ -6,11 +6,12 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from c360gen.diagnostics import did_you_mean, nearest_or_list
 from c360gen.project.graph import reach
 
 _ATOM = re.compile(r"(?:(\d*)(\+))?([^+\s,]+?)(?:(\+)(\d*))?")
-METHODS = ("tag", "path", "source", "exposure", "resource_type")
 
 
 @dataclass(frozen=True)
@@ -26,71 +27,130 @@ class Selectable:
 
 
 class BadSelection(Exception):
-    """The selection is not grammar, or a part of it matches nothing; `word` is the part."""
+    """The selection is not grammar, or a part of it matches nothing; `help` has the nearest names."""
 
-    def __init__(self, word: str, message: str):
+    def __init__(self, message: str, help: str | None):
         super().__init__(message)
-        self.word = word
+        self.help = help
 
 
 def select(text: str, items: Mapping[str, Selectable], exclude: str | None = None) -> set[str]:
-    """The ids that `text` selects, less those of `exclude`. Raise BadSelection when a word matches nothing."""
-    chosen = _union(text, items)
-    return chosen - _union(exclude, items) if exclude else chosen
+    """The ids that `text` selects, less those of `exclude`. Raise BadSelection when it, or a word of it, matches nothing."""
+    graph = _Graph(items)
+    chosen = graph.union(text)
+    left = chosen - graph.union(exclude) if exclude else chosen
+    if not left:
+        raise BadSelection(f"'{exclude}' excludes all that '{text}' selects", None)
+    return left
 
 
-def _union(text: str, items: Mapping[str, Selectable]) -> set[str]:
-    words = text.split()
-    if not words:
-        raise BadSelection(text, "the selection is empty")
-    return set().union(*(_intersection(word, items) for word in words))
+class _Graph:
+    """The items, and the ways between them, looked up once for all words."""
 
+    def __init__(self, items: Mapping[str, Selectable]):
+        self.items = items
+        self.parents = {i.id: i.parents for i in items.values()}
+        self.children: dict[str, list[str]] = {}
+        for item in items.values():
+            for parent in item.parents:
+                self.children.setdefault(parent, []).append(item.id)
 
-def _intersection(word: str, items: Mapping[str, Selectable]) -> set[str]:
-    parts = [_atom(part, items) for part in word.split(",")]
-    return set.intersection(*parts)
+    def union(self, text: str) -> set[str]:
+        words = text.split()
+        if not words:
+            raise BadSelection("the selection is empty", _known(self.items))
+        return set().union(*(self._intersection(word) for word in words))
 
+    def _intersection(self, word: str) -> set[str]:
+        found = set.intersection(*(self._atom(part) for part in word.split(",")))
+        if not found:
+            help = "a comma is an intersection, a space a union"
+            raise BadSelection(f"'{word}' matches nothing: its parts have nothing in common", help)
+        return found
 
-def _atom(word: str, items: Mapping[str, Selectable]) -> set[str]:
-    found = _ATOM.fullmatch(word)
-    if not found:
-        raise BadSelection(word, f"'{word}' is not a selection")
-    up_steps, up, core, down, down_steps = found.groups()
-    start = _matching(core, items)
-    if not start:
-        raise BadSelection(word, f"'{core}' matches nothing")
-    parents = {i.id: i.parents for i in items.values()}
-    children: dict[str, list[str]] = {}
-    for item in items.values():
-        for parent in item.parents:
-            children.setdefault(parent, []).append(item.id)
-    chosen = set(start)
-    for id_ in start:
-        chosen |= reach(id_, parents, int(up_steps) if up_steps else None) if up else set()
-        chosen |= reach(id_, children, int(down_steps) if down_steps else None) if down else set()
-    return chosen
+    def _atom(self, word: str) -> set[str]:
+        found = _ATOM.fullmatch(word)
+        if not found:
+            help = "write name, +name, name+, 2+name, tag:…, path:…, source:…, exposure:… or resource_type:…"
+            raise BadSelection(f"'{word}' is not a selection", help)
+        up_steps, up, core, down, down_steps = found.groups()
+        start = _matching(core, self.items)
+        chosen = set(start)
+        if up:
+            chosen |= reach(start, self.parents, int(up_steps) if up_steps else None)
+        if down:
+            chosen |= reach(start, self.children, int(down_steps) if down_steps else None)
+        return chosen
 
 
 def _matching(core: str, items: Mapping[str, Selectable]) -> set[str]:
     method, colon, value = core.partition(":")
     if not colon:
-        return {i.id for i in _nodes(items.values()) if fnmatch.fnmatchcase(i.name, core)}
+        found = {i.id for i in _nodes(items.values()) if fnmatch.fnmatchcase(i.name, core)}
+        if not found:
+            raise BadSelection(f"'{core}' matches nothing", _elsewhere(core, items) or _known(items, core))
+        return found
     if method not in METHODS:
-        raise BadSelection(core, f"'{method}:' is not a method; known: {', '.join(METHODS)}")
-    tests: dict[str, Callable[[Selectable], bool]] = {
-        "tag": lambda i: any(fnmatch.fnmatchcase(t, value) for t in i.tags),
-        "path": lambda i: on_path(i.path, value),
-        "source": lambda i: i.resource_type == "source" and (fnmatch.fnmatchcase(i.name, value) or i.name.split(".")[0] == value),
-        "exposure": lambda i: i.resource_type == "exposure" and fnmatch.fnmatchcase(i.name, value),
-        "resource_type": lambda i: i.resource_type == value,
-    }
-    return {i.id for i in items.values() if tests[method](i)}
-
-
-def on_path(path: str, wanted: str) -> bool:
-    """Whether a file is `wanted`, lies below it, or fits it as a glob."""
-    return path == wanted or path.startswith(wanted.rstrip("/") + "/") or fnmatch.fnmatchcase(path, wanted)
+        help = did_you_mean(method, METHODS)
+        raise BadSelection(f"'{method}:' is not a method; known: {', '.join(METHODS)}", help and help.replace("'?", f":{value}'?"))
+    of, known = _METHODS[method]
+    found = {i.id for i in items.values() if of(i, value)}
+    if not found:
+        raise BadSelection(
+            f"'{core}' matches nothing", nearest_or_list(value, {v for i in items.values() for v in known(i)}, f"values of {method}:")
+        )
+    return found
 
 
 def _nodes(items: Iterable[Selectable]) -> Iterable[Selectable]:
     return (i for i in items if i.resource_type in ("model", "snapshot", "seed"))
+
+
+def _known(items: Mapping[str, Selectable], word: str = "") -> str | None:
+    return nearest_or_list(word, [i.name for i in _nodes(items.values())], "nodes")
+
+
+def _elsewhere(word: str, items: Mapping[str, Selectable]) -> str | None:
+    """A bare name is a node's; what is called so and is none needs its method."""
+    for item in items.values():
+        if item.resource_type in ("source", "exposure") and word in (item.name, item.name.partition(".")[0]):
+            return f"it is {'an exposure' if item.resource_type == 'exposure' else 'a source'}: write {item.resource_type}:{word}"
+        if word in item.tags:
+            return f"it is a tag: write tag:{word}"
+    return None
+
+
+def on_path(path: str, value: str) -> bool:
+    """Whether a path is the one given, lies below it, or matches it as a glob."""
+    return path == value or path.startswith(value.rstrip("/") + "/") or fnmatch.fnmatchcase(path, value)
+
+
+def _folders(path: str) -> Iterable[str]:
+    return (p.as_posix() for p in PurePosixPath(path).parents if p.name)
+
+
+def _is(kind: str) -> Callable[[Selectable, str], bool]:
+    """A source or an exposure by its name or a glob; a source's tables all at once by the name before the dot."""
+
+    def matches(item: Selectable, value: str) -> bool:
+        return item.resource_type == kind and (
+            fnmatch.fnmatchcase(item.name, value) or (kind == "source" and item.name.split(".")[0] == value)
+        )
+
+    return matches
+
+
+def _names_of(kind: str) -> Callable[[Selectable], Iterable[str]]:
+    return lambda item: [item.name, item.name.partition(".")[0]] if item.resource_type == kind else []
+
+
+_METHODS: dict[str, tuple[Callable[[Selectable, str], bool], Callable[[Selectable], Iterable[str]]]] = {
+    "tag": (lambda i, value: any(fnmatch.fnmatchcase(t, value) for t in i.tags), lambda i: i.tags),
+    "path": (lambda i, value: on_path(i.path, value), lambda i: [i.path, *_folders(i.path)]),
+    "source": (_is("source"), _names_of("source")),
+    "exposure": (_is("exposure"), _names_of("exposure")),
+    "resource_type": (lambda i, value: i.resource_type == value, lambda i: [i.resource_type]),
+}
+"""What each method asks of an item, and the values that it could be asked for."""
+
+METHODS = tuple(_METHODS)

@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project import compat, feeds, partitions, texts
-from c360gen.project.columns import declared_columns, fold, tests_of
+from c360gen.project.columns import declared_columns, fold
 from c360gen.project.erasure import erasure
-from c360gen.project.nodes import Column, Node, Policies, Query, Test
+from c360gen.project.nodes import Column, Node, Policies, Query
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
@@ -156,17 +156,13 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         ),
         erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
         partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
-        indexes=tuple((i.columns, i.unique) for i in config.indexes), tests=_tests(snapshot),
+        indexes=tuple((i.columns, i.unique) for i in config.indexes),
         tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
 
 
 def _describe(described: Mapping[str, Column], name: str, otherwise: str) -> str:
     return described[name].description if name in described and described[name].description else otherwise
-
-
-def _tests(snapshot: spec.Snapshot) -> tuple[Test, ...]:
-    return tests_of(snapshot.columns)
 
 
 def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], diagnostics: Diagnostics) -> None:

@@ -86,20 +86,43 @@ _NO_RUN = {
 }
 
 
-def _words(located: Item, known: Known, found: dict[str, None]) -> Words:
-    quote = "`" if known.specs.project.spec.sql_dialect == "bigquery" else '"'
+def symbol(id_: str, known: Known) -> str:
+    """ref:orders → "ref"."orders", as the project's dialect quotes it."""
+    kind, _, name = id_.partition(":")
+    return f"{quoted(kind, known)}.{quoted(name.replace('.', SEPARATOR), known)}"
 
+
+def quoted(name: str, known: Known) -> str:
+    """A name as the project's dialect quotes it."""
+    return exp.to_identifier(name, quoted=True).sql(known.specs.project.spec.sql_dialect)
+
+
+def render_condition(text: SqlText, id_: str, known: Known, diagnostics: Diagnostics) -> Rendered | None:
+    """A condition over one relation, which may name others in subqueries."""
+
+    def name(other: str) -> str:
+        if bad := known.check(other):
+            raise bad
+        return symbol(other, known)
+
+    words = Words(
+        ref=lambda model: name(f"ref:{model}"), source=lambda source, table: name(f"source:{source}.{table}"), this=symbol(id_, known),
+        variables=known.specs.project.spec.vars, no_run="a condition has no run",
+    )  # fmt: skip
+    return _render(text, words, False, diagnostics)
+
+
+def _words(located: Item, known: Known, found: dict[str, None]) -> Words:
     def name(id_: str) -> str:
         if bad := known.check(id_):
             raise bad
         found[id_] = None
-        kind, _, rest = id_.partition(":")
-        return f"{quote}{kind}{quote}.{quote}{rest.replace('.', SEPARATOR)}{quote}"
+        return symbol(id_, known)
 
     return Words(
         ref=lambda model: name(f"ref:{model}"),
         source=lambda source, table: name(f"source:{source}.{table}"),
-        this=f"{quote}ref{quote}.{quote}{located.spec.name}{quote}",
+        this=symbol(f"ref:{located.spec.name}", known),
         variables=known.specs.project.spec.vars,
         no_run=_NO_RUN.get(kind(located), ""),
         windowed=isinstance(located.spec, spec.Model) and strategy(located.spec.config) == "microbatch",

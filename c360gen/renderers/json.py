@@ -25,4 +25,5 @@ def _one(diagnostic: Diagnostic) -> dict[str, Any]:
     place = {"path": at.path, "line": at.line, "column": at.column, "end_column": max(at.end_column, at.column + 1)} if at else None
     return {
         "code": diagnostic.code, "severity": diagnostic.severity, "message": diagnostic.message, "help": diagnostic.help, "place": place,
+        **({"detail": diagnostic.detail} if diagnostic.detail else {}),
     }  # fmt: skip

@@ -13,14 +13,14 @@ from pydantic import ValidationError
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import csv, models
 from c360gen.spec.messages import report
-from c360gen.spec.models import Exposure, Lint, Model, Schedule, Seed, Snapshot
+from c360gen.spec.models import Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
 T_co = TypeVar("T_co", covariant=True)
 LARGEST_SEED = 256 * 1024
 """Bytes: a whole deploy of BigQuery may have a megabyte."""
 _TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules")
+_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios")
 
 __all__ = ["Located", "Specs", "SqlText", "load"]
 
@@ -58,6 +58,7 @@ class Specs:
     models: tuple[Located[Model], ...]
     exposures: tuple[Located[Exposure], ...]
     schedules: tuple[Located[Schedule], ...]
+    scenarios: tuple[Located[Scenario], ...]
     lint: tuple[Located[Lint], ...]
     texts: Mapping[str, str]
 
@@ -90,14 +91,14 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
                 if section in ("models", "snapshots"):
                     located = _with_sql(located, root, project.spec.sql_dialect, texts, diagnostics)
                 found[section].append(located)
-    for kinds in (("sources",), ("snapshots", "models", "seeds"), ("exposures",), ("schedules",)):
+    for kinds in (("sources",), ("snapshots", "models", "seeds"), ("exposures",), ("schedules",), ("scenarios",)):
         _unique([item for kind in kinds for item in found[kind]], diagnostics)
     found["seeds"] = _with_rows(found["seeds"], root, texts, diagnostics)
     if not found["snapshots"] and not found["models"] and not found["seeds"] and not diagnostics.failed:
         diagnostics.error("C107", f"{root.as_posix()} has no snapshot, no model and no seed", None, "begin with `c360gen init specs`")
     return Specs(
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
-        tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]),
+        tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
         tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
     models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
-    models.Partition: "partition_by",
+    models.Partition: "partition_by", models.TestConfig: "test_config",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -113,12 +113,15 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         _not_carried(key, at, diagnostics)
         return
     if owner is models.DataTest:
-        help = "known tests: unique, not_null, accepted_values, relationships"
+        help = f"known tests: {', '.join(sorted(_keys(owner)))}"
         diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
         return
     configs: dict[Any, type[BaseModel]] = {
         models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig, models.Seed: models.SeedConfig
     }
+    if issubclass(owner, models.TestSettings) and key in _keys(models.TestConfig):
+        diagnostics.error("C102", f"`{key}` is not known here", at, "it belongs under config: of the test")
+        return
     config = configs.get(owner)
     if config and key in _keys(config):
         diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")

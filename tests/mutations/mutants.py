@@ -24,6 +24,9 @@ class Mutant:
     places: list[tuple[str, str]] = field(default_factory=list)
     """(case, node) of the texts that have it; for a text that is no run, node is ""."""
 
+    resources: set[str] = field(default_factory=set)
+    """Whether these are snapshots, models, or both."""
+
     @property
     def rule(self) -> str:
         return self.key[0]
@@ -87,9 +90,9 @@ def mutants(dialect: str) -> list[Mutant]:
     for unit in units(dialect):
         for rule in RULES:
             for key, edits in defects(unit, rule):
-                found.setdefault(key, Mutant(dialect, key, example(unit, edits))).places.append(
-                    (unit.case, unit.node if unit.kind == "run" else "")
-                )
+                mutant = found.setdefault(key, Mutant(dialect, key, example(unit, edits)))
+                mutant.places.append((unit.case, unit.node if unit.kind == "run" else ""))
+                mutant.resources.add(unit.resource)
     return list(found.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Unit:
     path: str
     text: str
     node: str = ""
+    resource: str = ""
+    """snapshot or model."""
     table: str = ""
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Columns of the node → types."""
@@ -53,12 +55,12 @@ class Unit:
     def step(self, at: int) -> str:
         """The comment above a place: which step of the program it belongs to."""
         comments = [m for m in COMMENT.finditer(self.text, 0, at) if not self.text[: m.start()].rpartition("\n")[2].strip()]
-        return self.neutral(comments[-1][0]) if comments else ""
+        return self.neutral(comments[-1][0], self._addresses) if comments else ""
 
-    def neutral(self, text: str) -> str:
+    def neutral(self, text: str, names: re.Pattern[str] | None = None) -> str:
         """The same text in every case: without the names of the node and of its columns."""
         text = re.sub(r"'[0-9a-f]{64}'|sha256\S* .*", "HASH", " ".join(text.split()))
-        return LISTS.sub("COL…", self._names.sub(lambda m: self._words[m[0]], text))
+        return LISTS.sub("COL…", (names or self._names).sub(lambda m: self._words[m[0]], text))
 
     @functools.cached_property
     def _words(self) -> Mapping[str, str]:
@@ -67,17 +69,26 @@ class Unit:
 
     @functools.cached_property
     def _names(self) -> re.Pattern[str]:
-        words = sorted(self._words, key=len, reverse=True)
-        return re.compile(
-            "|".join(rf"{re.escape(w)}\b" if w.startswith("_") else rf"(?<!c360_control\.)\b{re.escape(w)}\b" for w in words) or r"(?!)"
-        )
+        return _any_of(self._words)
+
+    @functools.cached_property
+    def _addresses(self) -> re.Pattern[str]:
+        """Those that are no English words, for comments: a column may be called "at"."""
+        return _any_of([word for word in self._words if "_" in word or "." in word])
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile(
+        "|".join(rf"{re.escape(w)}\b" if w.startswith("_") else rf"(?<!c360_control\.)\b{re.escape(w)}\b" for w in longest_first) or r"(?!)"
+    )
 
 
 @functools.cache
 def cases() -> Sequence[str]:
-    """Those with a scenario, and the one of the faults. Not the one of hostile names: there a name may look like code."""
+    """Those with a scenario, and the two of the faults. Not the one of hostile names: there a name may look like code."""
     found = [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))]
-    return [c for c in found if c != "hostile_names"] + ["kinds"]
+    return [c for c in found if c != "hostile_names"] + ["kinds", "feed_kinds"]
 
 
 @functools.cache
@@ -102,7 +113,7 @@ def units_of(made: Sequence[File], case: str = "") -> Iterator[Unit]:
     dialect = str(manifest["dialect"])
     for node in manifest["nodes"]:
         about: dict[str, Any] = {
-            "node": node["name"], "table": f"{node['schema']}.{node['identifier']}",
+            "node": node["name"], "resource": node["resource_type"], "table": f"{node['schema']}.{node['identifier']}",
             "columns": {c["name"]: c["data_type"] for c in node["columns"]}, "key": tuple(node["key"]),
         }  # fmt: skip
         for folder_ in ("procedures", "scripts"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from c360gen.project.graph import Cycle, order
@@ -56,6 +59,40 @@ def test_exclude() -> None:
 def test_what_matches_nothing_is_an_error(text: str) -> None:
     with pytest.raises(BadSelection):
         select(text, ITEMS)
+
+
+@pytest.mark.parametrize(
+    "text,message,help",
+    [
+        ("int_order", "'int_order' matches nothing", "did you mean 'int_orders'?"),
+        ("board", "'board' matches nothing", "it is an exposure: write exposure:board"),
+        ("raw.orders+", "'raw.orders' matches nothing", "it is a source: write source:raw.orders"),
+        ("nightly", "'nightly' matches nothing", "it is a tag: write tag:nightly"),
+        ("tags:nightly", "'tags:' is not a method; known: tag, path, source, exposure, resource_type", "did you mean 'tag:nightly'?"),
+        ("tag:nigthly", "'tag:nigthly' matches nothing", "did you mean 'nightly'?"),
+        ("source:row", "'source:row' matches nothing", "did you mean 'raw'?"),
+        ("resource_type:models", "'resource_type:models' matches nothing", "did you mean 'model'?"),
+        ("path:specs/stagin", "'path:specs/stagin' matches nothing", "did you mean 'specs/staging'?"),
+        ("snap,stg_orders", "'snap,stg_orders' matches nothing: its parts have nothing in common", "a comma"),
+    ],
+)
+def test_the_nearest_name_is_offered(text: str, message: str, help: str) -> None:
+    with pytest.raises(BadSelection, match=re.escape(message)) as found:
+        select(text, ITEMS)
+    assert help in str(found.value.help)
+
+
+def test_nothing_left_is_an_error() -> None:
+    with pytest.raises(BadSelection, match=r"'resource_type:model' excludes all that 'mart' selects"):
+        select("mart", ITEMS, "resource_type:model")
+
+
+def test_a_union_over_a_long_chain_is_linear() -> None:
+    """`*+` starts everywhere and walks every edge once."""
+    chain = {f"ref:n{i}": item(f"ref:n{i}", "model", (f"ref:n{i - 1}",) if i else ()) for i in range(5000)}
+    started = time.process_time()
+    assert len(select("+*+", chain)) == 5000
+    assert time.process_time() - started < 2
 
 
 def test_order_does_not_depend_on_the_order_of_files() -> None:

@@ -9,6 +9,7 @@ Three kinds of trouble, never mixed:
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -403,11 +404,16 @@ class Machine:
         return rows[0]
 
     def parse(self, text: str) -> exp.Expression:
-        tree = sqlglot.parse_one(text, read=self.dialect)
+        """A statement's tree, made for DuckDB; each text is parsed once."""
+        return parsed(type(self), text).copy()
+
+    @classmethod
+    def tree_of(cls, text: str) -> exp.Expression:
+        tree = sqlglot.parse_one(text, read=cls.dialect)
         for node in list(tree.find_all(exp.TableFromRows)):  # TABLE(FLATTEN(INPUT => range)) AS f → UNNEST(range) AS f(value)
             series = node.find(exp.GenerateSeries)
             if series is None:
-                raise Unsupported(f"FLATTEN of something else than a range: {node.sql(self.dialect)[:60]}")
+                raise Unsupported(f"FLATTEN of something else than a range: {node.sql(cls.dialect)[:60]}")
             alias = exp.TableAlias(this=node.args["alias"].this.copy(), columns=[exp.to_identifier("value")])
             node.replace(exp.Unnest(expressions=[series.copy()], alias=alias))
         for node in list(tree.find_all(exp.Unnest)):  # UNNEST([STRUCT('x' AS a), …]) AS w → (VALUES ('x'), …) AS w(a)
@@ -424,17 +430,17 @@ class Machine:
             node.replace(exp.Values(expressions=rows, alias=exp.TableAlias(this=alias.copy(), columns=names)))
         for node in tree.walk():
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
-                raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(self.dialect)[:60]}")
+                raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(cls.dialect)[:60]}")
             series = isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries)
             unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient" and not series
             if isinstance(node, LOSSY) or unproven:
-                raise Unsupported(f"not proven equal on DuckDB: {node.sql(self.dialect)[:60]}")
+                raise Unsupported(f"not proven equal on DuckDB: {node.sql(cls.dialect)[:60]}")
             if (
                 isinstance(node, exp.DataType)
                 and node.this in (exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL)
                 and not node.expressions
             ):
-                node.replace(exp.DataType.build(self.decimal, dialect="duckdb"))
+                node.replace(exp.DataType.build(cls.decimal, dialect="duckdb"))
         for node in list(tree.find_all(exp.Date, exp.Datetime, exp.Timestamp)):  # DATE(instant, 'UTC'), TIMESTAMP(date, 'UTC')
             if not isinstance(node, exp.Timestamp) and node.args.get("zone", node.args.get("expression")) is not None:
                 kind = "DATE" if isinstance(node, exp.Date) else "TIMESTAMP"
@@ -507,6 +513,11 @@ class Machine:
 
     def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
         raise NotImplementedError
+
+
+@functools.lru_cache(maxsize=4096)
+def parsed(kind: type[Machine], text: str) -> exp.Expression:
+    return kind.tree_of(text)
 
 
 def key(table: exp.Table) -> str:

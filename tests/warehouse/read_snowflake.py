@@ -52,8 +52,14 @@ def read(text: str) -> list[Procedure]:
         name = next(node.recursive_crawl("function_name")).raw.lower()
         header, _, rest = node.raw.partition("$$")
         body = rest.rpartition("$$")[0]
-        found.append(Procedure(name, tuple(parameters_of(node)), block_of(parse(body), line_of(node, header.count("\n")) - 1)))
+        found.append(Procedure(name, tuple(parameters_of(node)), body_of(body, line_of(node, header.count("\n")) - 1)))
     return found
+
+
+@functools.cache
+def body_of(text: str, offset: int) -> Block:
+    """A procedure's body; cached, since builds of one project share most of theirs, and a parse takes half a second."""
+    return block_of(parse(text), offset)
 
 
 @functools.lru_cache(maxsize=16)

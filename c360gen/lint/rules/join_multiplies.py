@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from c360gen.lint.project import Finding, Linted, conditions, history_of
+from c360gen.lint.project import Finding, Linted, conditions, history_of, unique_by_tests
 from c360gen.project.nodes import Node
 
 CODE, TITLE, LEVEL = "L206", "a join that multiplies rows of the key", "error"
@@ -15,7 +15,7 @@ CODE, TITLE, LEVEL = "L206", "a join that multiplies rows of the key", "error"
 
 def check(project: Linted) -> Iterator[Finding]:
     for node, _ in project.models("table", "incremental"):
-        keys = [set(node.key)] if node.key else [{t.column} for t in node.tests if t.kind == "unique"]
+        keys = [set(node.key)] if node.key else [set(key) for key in unique_by_tests(node)]
         scopes = traverse_scope(node.query("").first)
         select = scopes[-1].expression if scopes else None
         if not keys or not isinstance(select, exp.Select) or select.args.get("group") or select.args.get("distinct"):

@@ -6,25 +6,36 @@ from typing import Literal
 
 from pydantic import Field
 
-from c360gen.spec.models.columns import AcceptedValues, Column, DataTest, Relationships
+from c360gen.spec.models.columns import Column
 from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Index, NodeConfig, Partition
 from c360gen.spec.models.project import Project, Target
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED, WHY_NOT_CARRIED
+from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
 from c360gen.spec.models.sources import Age, Freshness, Source, SourceConfig, SourceTable
+from c360gen.spec.models.tests import (
+    AcceptedValues,
+    DataTest,
+    ExpressionIsTrue,
+    Relationships,
+    TestConfig,
+    TestSettings,
+    UniqueCombinationOfColumns,
+)
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Column", "DataTest",
-    "DialectName", "Duration", "Erasure", "Exposure", "Freshness", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model",
-    "ModelConfig", "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project", "Relationships",
-    "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
-    "SpecFile", "Target", "Values", "check_cron",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column",
+    "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness", "Given", "Index",
+    "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition",
+    "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size",
+    "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Step", "Target",
+    "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
 ]  # fmt: skip
 
 
@@ -34,7 +45,7 @@ class SpecFile(Spec):
     version: Literal[2] = Field(2, description="dbt's version of the file format.")
     project: Project | None = Field(None, description="The project as a whole; in one file only.", examples=[{"name": "customer_360"}])
     lint: Lint | None = Field(
-        None, description="What the linter says of these specs; in one file only.", examples=[{"rules": {"L101": "error"}}]
+        None, description="How severe the linter's rules are, and where.", examples=[{"rules": {"L101": "error"}}]
     )
     targets: dict[str, Target] = Field({}, description="Environments by name.", examples=[{"postgres": {"dialect": "postgres"}}])
     sources: tuple[Source, ...] = Field((), description="Tables of others.", examples=[[{"name": "raw_data", "tables": []}]])
@@ -53,3 +64,7 @@ class SpecFile(Spec):
     schedules: tuple[Schedule, ...] = Field(
         (), description="When nodes run.", examples=[[{"name": "daily", "cron": "0 0 * * *", "select": "resource_type:snapshot"}]]
     )
+    scenarios: tuple[Scenario, ...] = Field(
+        (), description="Tests of nodes over time, for `c360gen test`.",
+        examples=[[{"name": "nothing_comes", "steps": [{"as_of": "2026-01-02", "run": "customer_snapshot", "fails": "ZC004"}]}]],
+    )  # fmt: skip

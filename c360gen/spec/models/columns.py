@@ -1,74 +1,13 @@
-"""`columns:` and their data tests, the same in every section."""
+"""`columns:`, the same in every section."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field
 
+from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
-
-
-def _arguments(value: Any) -> Any:
-    """dbt 1.10 writes a test's arguments one level deeper, under `arguments:`."""
-    return value["arguments"] if isinstance(value, dict) and set(value) == {"arguments"} else value
-
-
-class AcceptedValues(Spec):
-    """Every value is one of a list; NULL passes."""
-
-    values: tuple[str | int | float | bool, ...] = Field(min_length=1, description="The list.", examples=[["pending", "shipped"]])
-
-
-class Relationships(Spec):
-    """Every value is one of another relation's column; NULL passes."""
-
-    to: str = Field(description="The other relation: ref('…') or source('…', '…').", examples=["ref('customers')"])
-    field: str = Field(description="Its column.", examples=["customer_id"])
-
-
-class DataTest(Spec):
-    """One data test; exactly one key is set. Plain `unique` and `not_null` are written as words."""
-
-    unique: Literal[True] | None = Field(None, description="No value twice.")
-    not_null: Literal[True] | None = Field(None, description="No NULL.")
-    accepted_values: Annotated[
-        AcceptedValues | None,
-        BeforeValidator(_arguments, json_schema_input_type=AcceptedValues | dict[Literal["arguments"], AcceptedValues]),
-    ] = Field(None, description="Only values of a list.", examples=[{"values": ["pending", "shipped"]}])
-    relationships: Annotated[
-        Relationships | None, BeforeValidator(_arguments, json_schema_input_type=Relationships | dict[Literal["arguments"], Relationships])
-    ] = Field(None, description="Only values that another relation has.", examples=[{"to": "ref('customers')", "field": "customer_id"}])
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Words and mappings, as YAML has them."""
-        reference = handler(schema)
-        written = handler.resolve_ref_schema(reference)
-        mapping = {**written, "minProperties": 1, "maxProperties": 1}
-        written.clear()
-        mapping.pop("title", None)
-        written["description"] = mapping.pop("description")
-        written["anyOf"] = [{"enum": ["unique", "not_null"]}, mapping]
-        written["examples"] = ["unique", {"accepted_values": {"values": ["pending", "shipped"]}}]
-        return reference
-
-    @model_validator(mode="before")
-    @classmethod
-    def _word(cls, value: Any) -> Any:
-        if value in ("unique", "not_null"):
-            return {value: True}
-        if isinstance(value, str):
-            raise ValueError(f"must hold unique, not_null, accepted_values or relationships, not '{value}'")
-        return value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> DataTest:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("must be one test: unique, not_null, accepted_values or relationships")
-        return self
 
 
 class Column(Spec):

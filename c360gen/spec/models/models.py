@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from c360gen.spec.models.columns import Column, DataTest
+from c360gen.spec.models.columns import Column
 from c360gen.spec.models.nodes import NodeConfig
+from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import DialectName, DurationText, Instant, Meta, Names, Size, Spec, Tags, Text, duration
 
 
@@ -92,6 +93,9 @@ class Model(Spec):
     columns: tuple[Column, ...] = Field(
         (), description="Types of computed columns, descriptions, tests.", examples=[[{"name": "total", "data_type": "numeric(38,2)"}]]
     )
-    data_tests: tuple[DataTest, ...] = Field((), description="Tests of the whole model.", examples=[[{"unique": True}]])
+    data_tests: tuple[DataTest, ...] = Field(
+        (), description="Tests of the whole model.",
+        examples=[[{"unique_combination_of_columns": {"combination_of_columns": ["order_id", "line"]}}]],
+    )  # fmt: skip
     tags: Tags = ()
     meta: Meta = {}

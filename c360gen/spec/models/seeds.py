@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
 
@@ -37,6 +38,9 @@ class Seed(Spec):
     config: SeedConfig = Field(SeedConfig(), description="Where it is, and how its file is written.", examples=[{"schema": "ref"}])
     columns: tuple[Column, ...] = Field(
         min_length=1, description="Every column, with its data_type.", examples=[[{"name": "code", "data_type": "varchar(2)"}]]
+    )
+    data_tests: tuple[DataTest, ...] = Field(
+        (), description="Tests of the whole table.", examples=[[{"expression_is_true": {"expression": "rate > 0"}}]]
     )
     tags: Tags = ()
     meta: Meta = {}

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from c360gen.spec.models.columns import Column, DataTest
+from c360gen.spec.models.columns import Column
 from c360gen.spec.models.nodes import NodeConfig
+from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import DialectName, Duration, Instant, Meta, Names, Spec, Tags, Text, Values, one_or_many
 
 
@@ -151,6 +152,9 @@ class Snapshot(Spec):
     columns: tuple[Column, ...] = Field(
         (), description="Descriptions, tests, on_change.", examples=[[{"name": "email", "on_change": "overwrite"}]]
     )
-    data_tests: tuple[DataTest, ...] = Field((), description="Tests of the whole snapshot.", examples=[[{"unique": True}]])
+    data_tests: tuple[DataTest, ...] = Field(
+        (), description="Tests of the whole snapshot, which look at its open versions.",
+        examples=[[{"expression_is_true": {"expression": "valid_to > valid_from"}}]],
+    )  # fmt: skip
     tags: Tags = ()
     meta: Meta = {}

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
 LOADED_AT = "The time at which a row was loaded: a column, or a CAST of one."
@@ -62,6 +63,9 @@ class SourceTable(_Source):
         (), description="The columns that are read, each with its data_type; others may exist.",
         examples=[[{"name": "customer_id", "data_type": "bigint"}]],
     )  # fmt: skip
+    data_tests: tuple[DataTest, ...] = Field(
+        (), description="Tests of the whole table.", examples=[[{"expression_is_true": {"expression": "updated_at >= created_at"}}]]
+    )
     tags: Tags = ()
     meta: Meta = {}
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of int_customer_orders: every row returned is a failure | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4ef858d54c061e7fde7892023a4834d7e52800c579e616c693fdda3353b6905d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92ce1a675f349574db8cd215dc2b1f10df1374fd0b9fedf516d5c9ca3cf443aa
 
 -- unique int_customer_orders.order_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.intermediate.int_customer_orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of mart_customer_360: every row returned is a failure | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 194644feb2550ba393bca94517eea43e3b238313a1d949361443f60120113005
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5e82615ba81d2c277417d990b0330bdc954a7d250ddeef8e016c0767b18e9012
 
 -- unique mart_customer_360.customer_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.marts.mart_customer_360 AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
 GROUP BY
   t.customer_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3fd5a95da36c44cd7bb26e2bef6490a51e6cb502e74b8f4b212b0c326eccf0f4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0cc5a362724e1dcbcdb51b45fbd006da9d3f9a4751da273fd218f900227f396d
 
 -- not_null raw_data.customers.customer_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.raw_data.customers AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
 GROUP BY
   t.customer_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 591c0a8d27d1de816492a58f821cbd99bb2ec825e2b78f41ecb37803ff24a295
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1dd4efdd92f4be35c55103d2f9ab0f5d54dd479f439138e2632a8624c62df6a5
 
 -- not_null raw_data.interactions.interaction_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.raw_data.interactions AS t
 WHERE
-  NOT t.interaction_id IS NULL
+  t.interaction_id IS NOT NULL
 GROUP BY
   t.interaction_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9f615647b7577962e45ef1bf9675ebe24241fc8786dc8f5d3865dbfc63df442
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a6cc7a1fee1d8b9829773941a01bd0c3d0d777049617797acaef005a7b69dee
 
 -- not_null raw_data.orders.order_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.raw_data.orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING
@@ -28,7 +28,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.raw_data.orders AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
   AND NOT EXISTS(
     SELECT
       1

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c10b0b81d615d5863ae14fa204027589f3a04c068e6eff64fdf3dbdf5507d7f8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d69092f5a14eeede5f1f571a2090b8397fd269d3214eea54a2070cd5b0aaae71
 
 -- not_null raw_data.payments.payment_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM `acme-analytics`.raw_data.payments AS t
 WHERE
-  NOT t.payment_id IS NULL
+  t.payment_id IS NOT NULL
 GROUP BY
   t.payment_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7d97267abb9ade2a118e25adbffe05d0b87cbbc813490890648d1da34680db6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f91248d6fdde27cdd7e2a5233b1b08239e61011f91f3b2223cfd795ec0731815
 
 -- not_null raw_data.customers.customer_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM raw_data.customers AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
 GROUP BY
   t.customer_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of int_customer_orders: every row returned is a failure | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73c0018bc458fc8662f1a75e794da1b4a7382bcf28b1b2c984e9701cdee0fb9a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 91196f8f158afe0e00a5ffecf0c48407bf28417492d4da4a0cd870c92c57858c
 
 -- unique int_customer_orders.order_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM intermediate.int_customer_orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of int_payments: every row returned is a failure | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6b1c45ebfca6eef1b32832f12e0e9e6d51a368f408f06bf31c1366ba4d3780d7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac9fd319348957e54962d32ec4bfdd3c29c89256253d5bed79a89a12f117e863
 
 -- unique int_payments.payment_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM intermediate.int_payments AS t
 WHERE
-  NOT t.payment_id IS NULL
+  t.payment_id IS NOT NULL
 GROUP BY
   t.payment_id
 HAVING

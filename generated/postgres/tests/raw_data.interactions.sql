@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71b438929bdb8d41f05dcd4e50b299b0ae0806cc7e5f03a3457aaca40469762e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60deb9cf611ec3cdcc2f933adb4ce694be16debe5ae9e681f0d562cc742dfde5
 
 -- not_null raw_data.interactions.interaction_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM raw_data.interactions AS t
 WHERE
-  NOT t.interaction_id IS NULL
+  t.interaction_id IS NOT NULL
 GROUP BY
   t.interaction_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1a195acb40bc3f1da418de097231abb52ede05016a278342c7c73ee9d1bd828
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 59e7a3dd4629aeff2e14716404dcdd11e15d6691d4561540b6ec7c04063a8102
 
 -- not_null raw_data.orders.order_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM raw_data.orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING
@@ -28,7 +28,7 @@ SELECT
   COUNT(*) AS failures
 FROM raw_data.orders AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
   AND NOT EXISTS(
     SELECT
       1

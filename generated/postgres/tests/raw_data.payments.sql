@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a14e70c1504ca30853441f10e58cd1756217fcbc0cef5598ace72b23d70bf1f2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c49e84402e6b469bd73716261cd6e03b3c6ca91d5841dcefb84c147020206c1f
 
 -- not_null raw_data.payments.payment_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM raw_data.payments AS t
 WHERE
-  NOT t.payment_id IS NULL
+  t.payment_id IS NOT NULL
 GROUP BY
   t.payment_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of int_customer_orders: every row returned is a failure | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: baf8e71338aba6d841c3dc69bda92dd78a7fb3a1f3026370a1b5ba9187bb5113
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 59dc6d1176689c57d5893df420ce4687b673b66703b470e102df1b7f4f2f6d5c
 
 -- unique int_customer_orders.order_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.intermediate.int_customer_orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING

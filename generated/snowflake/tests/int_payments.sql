@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of int_payments: every row returned is a failure | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 206d82a1eae943447a6c502d21456e8e088aeb287a0b8de36f4321b8ccd5fb77
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 889dc5ccf44fc339d3c26a090fdc56cd73e4e4da0d8c37e9637a38977eeb690c
 
 -- unique int_payments.payment_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.intermediate.int_payments AS t
 WHERE
-  NOT t.payment_id IS NULL
+  t.payment_id IS NOT NULL
 GROUP BY
   t.payment_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of mart_customer_360: every row returned is a failure | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea9a54088fb50369a04f4513538102a10b3dd7b3749804928efd05ec140b44a1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e8b28cd0dd4fedaf06ce680524b0fd9ce8e2fde5e3e517b2bda944ee2a68cce9
 
 -- unique mart_customer_360.customer_id
 SELECT
@@ -7,7 +7,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.marts.mart_customer_360 AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
 GROUP BY
   t.customer_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of raw_data.customers: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 525c727a488cfea041095cf2e6c45528706279aef958d8177c08be3b18e41224
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eadd8ceed7149c445070565291e5c66d3f95a7caafa526f2ff4ea37ba34aaabf
 
 -- not_null raw_data.customers.customer_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.raw_data.customers AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
 GROUP BY
   t.customer_id
 HAVING

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of raw_data.interactions: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd74fc840bce824f05771b012bd47c96107ed4881d23a086fd4b6e04af3edd92
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6570a89bf1f7cd3e9edbe8504749d54b8f4b369e4e25fef915e57146e84d558c
 
 -- not_null raw_data.interactions.interaction_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.raw_data.interactions AS t
 WHERE
-  NOT t.interaction_id IS NULL
+  t.interaction_id IS NOT NULL
 GROUP BY
   t.interaction_id
 HAVING

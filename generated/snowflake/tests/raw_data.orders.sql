@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of raw_data.orders: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3abd1983e750e4c28274b75231b59063307219ada9aefa5bbe5b5ebb21d71f6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e97f37aa4308487a6771c834197879e6435f65e87b29c54805a6163d42b76422
 
 -- not_null raw_data.orders.order_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.raw_data.orders AS t
 WHERE
-  NOT t.order_id IS NULL
+  t.order_id IS NOT NULL
 GROUP BY
   t.order_id
 HAVING
@@ -28,7 +28,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.raw_data.orders AS t
 WHERE
-  NOT t.customer_id IS NULL
+  t.customer_id IS NOT NULL
   AND NOT EXISTS(
     SELECT
       1

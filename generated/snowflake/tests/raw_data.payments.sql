@@ -1,5 +1,5 @@
 -- c360gen | snowflake | data tests of raw_data.payments: every row returned is a failure | from specs/sources.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97c21679fb0b636f0561c7266097530a7092163a44ed12c39d368300db0907d5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 002b12a8576d1d7dc1d5d98ef8625a1b3510957f937b246d07c163014174ddb5
 
 -- not_null raw_data.payments.payment_id
 SELECT
@@ -16,7 +16,7 @@ SELECT
   COUNT(*) AS failures
 FROM C360.raw_data.payments AS t
 WHERE
-  NOT t.payment_id IS NULL
+  t.payment_id IS NOT NULL
 GROUP BY
   t.payment_id
 HAVING

@@ -1,0 +1,118 @@
+"""`c360gen test`: scenarios in an empty database of their own, data tests in the one that --database names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from c360gen import engines
+from c360gen.cli import console, options
+from c360gen.cli.main import FINDINGS
+from c360gen.cli.report import Reporting
+from c360gen.diagnostics import Diagnostic, nearest_or_list
+from c360gen.engines import EngineError
+from c360gen.pipeline import LoadedProject, names_of
+from c360gen.project.resolve import selectables
+from c360gen.project.select import BadSelection, select
+from c360gen.spec.models import Target
+from c360gen.testing import Result, data_tests, scenarios
+
+CODES = {"scenario": "C601", "data test": "C602"}
+
+
+@click.command(
+    "test", cls=Reporting,
+    help="Run scenarios on DuckDB in memory, or, with --target of Postgres, in a database that is created beside --database and dropped. "
+    "With --database, also the data tests of the target in it.",
+)  # fmt: skip
+@click.option("--target", "target_name", metavar="NAME", default=None, help="The target whose database is meant.")
+@click.option(
+    "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None, help="A DuckDB file or a Postgres connection string."
+)
+@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="Only tests of what a selection matches.")
+@click.option("--scenario", "only", multiple=True, metavar="NAME", help="Only this scenario, and no data tests; may be repeated.")
+@options.specs
+def command(target_name: str | None, database: str | None, selection: str | None, only: tuple[str, ...], specs: Path) -> None:
+    loaded = options.project(specs)
+    target = _target(loaded, target_name, database)
+    chosen = _chosen(loaded, selection)
+    results = [("scenario", r) for r in _scenarios(loaded, target, database, chosen, only)]
+    if database is not None and target_name is not None and not only:
+        results += [("data test", r) for r in _data_tests(loaded, target_name, database, chosen)]
+    if not results:
+        console.say("nothing to test: the specs have no scenario here, and data tests need --target and --database")
+        return
+    failed = [(kind, r) for kind, r in results if r.status != "ok"]
+    console.diagnostics([_diagnostic(kind, r) for kind, r in failed], loaded.texts, "")
+    counted = {word: sum(r.status == word for _, r in results) for word in ("ok", "warn", "fail")}
+    words = {"ok": "passed", "warn": "warned", "fail": "failed"}
+    console.say(", ".join(f"{n} {words[word]}" for word, n in counted.items() if n or word == "ok"))
+    if counted["fail"]:
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _target(loaded: LoadedProject, name: str | None, database: str | None) -> Target:
+    """The target that is named, or DuckDB in memory, whether or not the project has such a target."""
+    if name is None:
+        if database is not None:
+            raise click.UsageError("--database needs --target: whose tables are in it?")
+        return Target.model_validate({"dialect": "duckdb"})
+    targets = loaded.resolved.targets
+    if name not in targets:
+        raise click.UsageError(f"there is no target {name}: {nearest_or_list(name, targets, 'targets')}")
+    if targets[name].dialect not in ("duckdb", "postgres"):
+        help = f"its tests are in generated/{name}/tests/, for its own client"
+        raise click.UsageError(f"{targets[name].dialect} cannot be run from here: {help}")
+    return targets[name]
+
+
+def _chosen(loaded: LoadedProject, selection: str | None) -> set[str]:
+    items = selectables(loaded.resolved.sources, loaded.resolved.nodes)
+    if selection is None:
+        return set(items)
+    try:
+        return select(selection, items)
+    except BadSelection as bad:
+        console.fail("C206", f"{bad}", nearest_or_list(bad.word.strip("+"), loaded.resolved.nodes, "nodes"))
+
+
+def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chosen: set[str], only: tuple[str, ...]) -> Iterator[Result]:
+    known = {s.name: s for s in loaded.resolved.scenarios}
+    for name in only:
+        if name not in known:
+            raise click.UsageError(f"there is no scenario {name}: {nearest_or_list(name, known, 'scenarios') or 'the specs have none'}")
+    if target.dialect == "postgres" and database is None:
+        raise click.UsageError("name a Postgres server with --database, or in C360GEN_DATABASE")
+    for scenario in known.values():
+        if (only and scenario.name not in only) or not any(f"ref:{n}" in chosen for n in scenario.nodes):
+            continue
+        yield _told("scenario", scenarios.run(loaded, scenario, target, database or ""))
+
+
+def _data_tests(loaded: LoadedProject, target_name: str, database: str, chosen: set[str]) -> Iterator[Result]:
+    names = names_of(loaded, target_name)
+    try:
+        session = engines.connect(str(names.target.dialect), database, names.control)
+    except EngineError as error:
+        console.say(f"error: {error}")
+        raise click.exceptions.Exit(FINDINGS) from None
+    try:
+        for result in data_tests.run(names, session, chosen):
+            yield _told("data test", result)
+    finally:
+        session.close()
+
+
+def _told(kind: str, result: Result) -> Result:
+    """Each test as it ends, so that long ones are seen to move."""
+    if result.status == "ok":
+        console.passed(f"{kind} {result.name}")
+    console.say(f"{result.status:<4}  {kind} {result.name} ({result.seconds:.2f} s)")
+    return result
+
+
+def _diagnostic(kind: str, result: Result) -> Diagnostic:
+    severity = "warning" if result.status == "warn" else "error"
+    return Diagnostic(CODES[kind], f"{kind} {result.name}: {result.message}", result.span, None, severity, result.detail)  # type: ignore[arg-type]

@@ -1,0 +1,144 @@
+"""What would break if a column were removed or retyped: columns, rows, settings, tests, exposures, schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from c360gen.project.lineage import How, Lineage, Place
+from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.references import parse_reference
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is made of the one in question, and the farthest step on the closest way to it."""
+
+    node: str
+    column: str
+    how: How
+
+    @property
+    def retyped(self) -> str:
+        """What another type would do here: `type` is passed on as it is, but where one is declared; behind a cast or a computation only
+        values may change."""
+        return "type" if self.how == "as is" else "values"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A node whose rows are chosen, joined or grouped by an affected column, or that reads such a node (`below`)."""
+
+    node: str
+    how: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    node: str
+    setting: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Test:
+    relation: str
+    test: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An exposure or a schedule, with the affected nodes that it reads or runs."""
+
+    name: str
+    nodes: tuple[str, ...]
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class Impact:
+    place: Place
+    columns: tuple[Column, ...]
+    rows: tuple[Rows, ...]
+    settings: tuple[Setting, ...]
+    tests: tuple[Test, ...]
+    exposures: tuple[Reader, ...]
+    schedules: tuple[Reader, ...]
+
+
+def impact(lineage: Lineage, place: Place) -> Impact:
+    """Everything that a change of one column reaches."""
+    project = lineage.project
+    columns: dict[Place, How] = {}
+    ways: tuple[tuple[How, ...], ...] = (("as is",), ("as is", "cast"), ("as is", "cast", "computed"))
+    for values in ways:  # the closest way first: what it reaches is not told again of a farther one
+        for edge in lineage.down([place], values):
+            if edge.how in values and edge.to[1]:
+                columns.setdefault(edge.to, values[-1])
+    touched = {place, *columns}
+    direct = {(e.to[0], e.how, e.origin[1]): None for p in (place, *columns) for e in lineage.out_of(p) if not e.to[1]}
+    rows = [Rows(_name(id_), how, column) for id_, how, column in direct]
+    below = _below(lineage, [id_ for id_, _, _ in direct], {id_ for id_, _ in columns})
+    affected = {place[0], *(id_ for id_, _ in columns), *(id_ for id_, _, _ in direct), *below}
+    return Impact(
+        place, tuple(Column(_name(id_), name, how) for (id_, name), how in columns.items()),
+        (*rows, *(Rows(_name(id_), "below", "") for id_ in below)),
+        tuple(s for n in project.nodes.values() for s in _settings(n, touched)),
+        tuple(_tests(project, touched)),
+        tuple(
+            Reader(e.spec.name, tuple(_name(i) for i in e.depends_on if i in affected), e.spec.owner.name or e.spec.owner.email or "")
+            for e in project.exposures if affected & set(e.depends_on)
+        ),
+        tuple(
+            Reader(s.spec.name, tuple(n for n in s.nodes if f"ref:{n}" in affected))
+            for s in project.schedules if affected & {f"ref:{n}" for n in s.nodes}
+        ),
+    )  # fmt: skip
+
+
+def _name(id_: str) -> str:
+    return id_.partition(":")[2]
+
+
+def _below(lineage: Lineage, start: list[str], known: set[str]) -> list[str]:
+    """What reads nodes with other rows, at any distance, and is not told of as itself already."""
+    front = list(dict.fromkeys(start))
+    seen = set(front)
+    for id_ in front:  # grows while it is read
+        fresh = [r for r in lineage.readers.get(id_, ()) if r not in seen]
+        seen.update(fresh)
+        front += fresh
+    return [id_ for id_ in front if id_ not in known and id_ not in start]
+
+
+def _settings(node: Node, touched: set[Place]) -> Iterator[Setting]:
+    """The settings of a node that name an affected column."""
+    feed, batches = node.feed, node.batches
+    named: list[tuple[str, str | None]] = [("unique_key", k) for k in node.key]
+    named += [("updated_at", node.updated_at), ("cursor", node.cursor), ("version_column", node.version_column)]
+    named += [("deleted_flag", node.deleted_flag), ("deleted_at", node.deleted_at), ("partition_by", node.partition_by)]
+    named += [("cluster_by", c) for c in node.cluster_by] + [("indexes", c) for columns, _ in node.indexes for c in columns]
+    named += [("event_time", batches.event_time if batches else None)]
+    named += [("cursor", feed.cursor), ("operation", feed.operation), *(("sequence_by", c) for c in feed.sequence)] if feed else []
+    named += [("erasure", c) for c in (node.erasure.by, *node.erasure.redact)] if node.erasure else []
+    for setting, column in dict.fromkeys(named):
+        if column and (node.id, column) in touched:
+            yield Setting(node.name, setting, column)
+    for each in node.point_in_time:
+        theirs = {*(key for _, key in each.on), *(column for column, _ in each.columns)}
+        for column in sorted(c for c in theirs if (f"ref:{each.snapshot}", c) in touched):
+            yield Setting(node.name, "point_in_time", column)
+        for column in sorted(c for c in {each.at, *(own for own, _ in each.on)} if (node.id, c) in touched):
+            yield Setting(node.name, "point_in_time", column)
+
+
+def _tests(project: Resolved, touched: set[Place]) -> Iterator[Test]:
+    """The data tests of affected columns, and those of other relations that look values up in one."""
+    relations: list[Source | Node] = [*project.sources.values(), *project.nodes.values()]
+    for relation in relations:
+        for test in relation.tests:
+            looked_up = (parse_reference(test.to) or "", test.field) if test.to and test.field else None
+            if (relation.id, test.column) in touched or looked_up in touched:
+                yield Test(relation.name, test.kind, test.column)

@@ -1,0 +1,174 @@
+"""Scenarios as written → as meant: relations and columns that exist, rows in the order of columns, what must be run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.project.columns import named
+from c360gen.project.nodes import Column, Node, Source
+from c360gen.project.references import parse_reference
+from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.spec import models as spec
+from c360gen.spec.load import Located
+
+Cells = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one relation, every value as text that its column's type can be cast from."""
+
+    id: str
+    columns: tuple[Column, ...]
+    rows: tuple[Cells, ...]
+    span: Span
+    as_of: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    as_of: dt.datetime
+    because: str
+    given: tuple[Table, ...]
+    run: tuple[str, ...]
+    """Names of nodes, in dependency order."""
+    full_refresh: bool
+    fails: tuple[str, ...]
+    expect: tuple[Table, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    steps: tuple[Step, ...]
+    nodes: frozenset[str]
+    """Everything that must exist for it."""
+    span: Span
+
+
+class Scenarios:
+    """Resolves scenarios one after the other, when all nodes are known."""
+
+    def __init__(
+        self, sources: Mapping[str, Source], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics
+    ):
+        self.sources, self.nodes, self.items, self.diagnostics = sources, nodes, items, diagnostics
+
+    def resolve(self, located: Located[spec.Scenario]) -> Scenario | None:
+        before = len(self.diagnostics.found)
+        wanted = {t for i, step in enumerate(located.spec.steps) for t in self._expected(located, i, step)}
+        needed = self._above({t.id.removeprefix("ref:") for t in wanted})
+        steps = []
+        last: dt.datetime | None = None
+        for index, step in enumerate(located.spec.steps):
+            at = ("steps", index)
+            if last is not None and step.as_of <= last:
+                message = f"step {index + 1} is not later than the one before it"
+                self.diagnostics.error("C401", message, located.span(*at, "as_of"), "give every step a later as_of")
+            last = step.as_of
+            chosen = self._chosen(located, index, step) if step.run is not None else needed
+            run = tuple(n for n, node in self.nodes.items() if n in chosen and node.runs)
+            if not run and len(self.diagnostics.found) == before:
+                help = "name nodes with run:, or expect rows of one"
+                self.diagnostics.error("C206", f"step {index + 1} runs nothing", located.span(*at), help)
+            given = tuple(t for i, g in enumerate(step.given) if (t := self._given(located, (*at, "given", i), g)))
+            expect = tuple(self._expected(located, index, step))
+            steps.append(Step(step.as_of, step.because, given, run, step.full_refresh, step.fails, expect, located.span(*at)))
+        if len(self.diagnostics.found) > before:
+            return None
+        exist = self._above(needed.union(*(s.run for s in steps)))
+        return Scenario(located.spec.name, tuple(steps), frozenset(exist), located.span("name"))
+
+    def _above(self, names: Collection[str]) -> set[str]:
+        """The nodes, and all that they read."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in found or name not in self.nodes:
+                continue
+            found.add(name)
+            waiting += [p.removeprefix("ref:") for p in self.nodes[name].depends_on if p.startswith("ref:")]
+        return found
+
+    def _chosen(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> set[str]:
+        try:
+            return {i.removeprefix("ref:") for i in select(str(step.run), self.items)}
+        except BadSelection as bad:
+            near = nearest_or_list(bad.word.strip("+"), self.nodes, "nodes")
+            self.diagnostics.error("C206", f"{bad}", located.span("steps", index, "run"), near)
+            return set()
+
+    def _given(self, located: Located[spec.Scenario], loc: tuple[str | int, ...], given: spec.Given) -> Table | None:
+        id_ = self._relation(given.input, "source", located.span(*loc, "input"))
+        return self._table(located, loc, id_, given.rows, self.sources[id_.partition(":")[2]].columns) if id_ else None
+
+    def _expected(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> Iterator[Table]:
+        for i, expected in enumerate(step.expect):
+            loc = ("steps", index, "expect", i)
+            id_ = self._relation(expected.relation, "ref", located.span(*loc, "relation"))
+            if id_ is None:
+                continue
+            node = self.nodes[id_.removeprefix("ref:")]
+            if not node.exists:
+                message = f"{node.name} is ephemeral: it has no rows of its own"
+                self.diagnostics.error("C401", message, located.span(*loc, "relation"), "expect rows of what reads it")
+            if expected.as_of is not None and node.kind != "snapshot":
+                message = f"as_of asks a history, and {node.name} is a {node.kind}"
+                self.diagnostics.error("C401", message, located.key_span(*loc, "as_of"), "remove it")
+            if found := self._table(located, loc, id_, expected.rows, node.columns, expected.as_of):
+                yield found
+
+    def _relation(self, text: str, kind: str, at: Span) -> str | None:
+        id_ = parse_reference(text)
+        known: Mapping[str, Any] = self.sources if kind == "source" else self.nodes
+        if id_ is None or not id_.startswith(f"{kind}:"):
+            wanted = "source('source', 'table')" if kind == "source" else "ref('node')"
+            self.diagnostics.error("C104", f"{text} is not {'a source' if kind == 'source' else 'a node'}", at, f"write {wanted}")
+            return None
+        name = id_.partition(":")[2]
+        if name not in known:
+            code, what = ("C202", f"source {name}") if kind == "source" else ("C201", name)
+            near = nearest_or_list(name, known, "sources" if kind == "source" else "nodes")
+            self.diagnostics.error(code, f"{what} is not known", at, near)
+            return None
+        return id_
+
+    def _table(
+        self, located: Located[spec.Scenario], loc: tuple[str | int, ...], id_: str, rows: Sequence[spec.Row], columns: Sequence[Column],
+        as_of: dt.datetime | None = None,
+    ) -> Table | None:  # fmt: skip
+        by_name = {c.name: c for c in columns}
+        used: dict[str, Column] = {}
+        cells: list[dict[str, str | None]] = []
+        for number, row in enumerate(rows):
+            found: dict[str, str | None] = {}
+            for key, value in row.items():
+                name = named(key, by_name)
+                if name not in by_name:
+                    what = id_.partition(":")[2]
+                    at = located.key_span(*loc, "rows", number, key)
+                    self.diagnostics.error("C205", f"{what} has no column {key}", at, nearest_or_list(name, by_name, "columns"))
+                    return None
+                used[name] = by_name[name]
+                found[name] = _text(value)
+            cells.append(found)
+        kept = tuple(c for c in columns if c.name in used) or tuple(columns)
+        values = tuple(tuple(row.get(c.name) for c in kept) for row in cells)
+        return Table(id_, kept, values, located.span(*loc, "rows"), as_of)
+
+
+def _text(value: spec.Cell) -> str | None:
+    """A value of YAML as the text that its column's type is cast from; times without a zone are UTC."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.datetime):
+        return (value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)).isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, dt.date) else str(value)

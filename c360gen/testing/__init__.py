@@ -1,0 +1,20 @@
+"""Executed tests of a project: data tests in a database, scenarios in an empty one of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from c360gen.diagnostics import Span
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one test ended; `detail` are the rows that tell why, as a table."""
+
+    name: str
+    status: str
+    """ok, warn or fail."""
+    span: Span
+    seconds: float = 0.0
+    message: str = ""
+    detail: str = ""

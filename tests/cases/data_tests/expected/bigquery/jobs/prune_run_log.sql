@@ -1,0 +1,19 @@
+-- c360gen | bigquery | retention of the run log | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 13035969a97e8640ec530500374f3f6b4a5ad82de214e087f1239370d9ab9eec
+
+-- CALL acme.c360_control.prune_run_log(400);
+-- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- A history can be rewound to runs that are in the log.
+CREATE OR REPLACE PROCEDURE acme.c360_control.prune_run_log(IN p_keep_days INT64)
+OPTIONS (description = 'Removes old rows of the run log')
+BEGIN
+  DELETE FROM acme.c360_control.run_log
+  WHERE logged_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM acme.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM acme.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l);
+END;

@@ -1,0 +1,46 @@
+-- c360gen | snowflake | data tests of shop.customers: every row returned is a failure | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d8f17d560034a3738b9b18af33888c72abe22c427a93e6a50a0fee3455828c76
+
+-- expression_is_true shop.customers
+SELECT
+  t.updated_at,
+  t.created_at
+FROM C360.shop.customers AS t
+WHERE
+  NOT (
+    t.updated_at >= t.created_at
+  );
+
+-- expression_is_true shop.customers (a warning)
+SELECT
+  t.email
+FROM C360.shop.customers AS t
+WHERE
+  NOT (
+    t.email LIKE '%@%'
+  ) AND (
+    t.email IS NOT NULL
+  );
+
+-- not_null shop.customers.customer_id
+SELECT
+  COUNT(*) AS failures
+FROM C360.shop.customers AS t
+WHERE
+  t.customer_id IS NULL
+HAVING
+  COUNT(*) > 0;
+
+-- unique shop.customers.customer_id
+SELECT
+  t.customer_id,
+  COUNT(*) AS failures
+FROM C360.shop.customers AS t
+WHERE
+  t.customer_id IS NOT NULL AND (
+    t.created_at > '2026-01-01'
+  )
+GROUP BY
+  t.customer_id
+HAVING
+  COUNT(*) > 1;
