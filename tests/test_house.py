@@ -82,16 +82,17 @@ def test_shells_hold_no_statement_over_a_users_table() -> None:
 def test_every_operation_is_said_by_every_dialect(name: str) -> None:
     """Found by the operation's name, as a method: rendered, or declared as nothing by the base."""
     dialect = dialects.get(name)
-    for op in ("CreateTable", "CreateIndex", "CreateView", "CreateTableFunction", "StageTable"):
+    for op in ("CreateTable", "CreateIndex", "CreateView", "CreateTableFunction", "StageTable", "LoadSeed"):
         assert hasattr(schema, op)
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", op).lower()
-        assert getattr(type(dialect), method) is not getattr(Dialect, method) or method in ("create_index", "stage_table"), (name, method)
+        shared = ("create_index", "stage_table", "load_seed")
+        assert getattr(type(dialect), method) is not getattr(Dialect, method) or method in shared, (name, method)
 
 
 def test_every_strategy_is_a_word_of_the_specs() -> None:
     assert set(strategies.names()) == {
         "timestamp", "check", "changelog", "daily_copies", "merge", "append", "delete_insert", "insert_overwrite", "microbatch",
-        "view", "table", "ephemeral",
+        "view", "table", "ephemeral", "seed",
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 
@@ -37,6 +37,8 @@ class Dialect:
     forbids: Sequence[Forbidden] = ()
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     has_procedures: bool = True
+    longest: int | None = None
+    """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
@@ -211,6 +213,14 @@ class Dialect:
     def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
         """Objects that must exist before a run; nothing where the stage is made by the run itself."""
         return []
+
+    def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
+        """The rows of a seed, where they are not what was loaded last."""
+        values = {
+            "state": self.path(names.own("seed_state")), "seed": self.string_escape(self.label(names.node(op.node))),
+            "digest": self.string_escape(op.digest), "statements": [self.lower(s, names) for s in (op.empty, *op.inserts)],
+        }  # fmt: skip
+        return [self.shell("seed.sql.j2", values)]
 
     def register(self, program: Program, names: Names) -> list[Piece]:
         """The row that makes a node known to the control tables: its lock, its state."""

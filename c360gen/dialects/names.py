@@ -44,6 +44,10 @@ class Names:
         own = sorted({self.schema(n.schema) for n in self.project.nodes.values() if n.exists} - {self.control})
         return [self.control, *own]
 
+    @property
+    def seeds(self) -> bool:
+        return any(n.kind == "seed" for n in self.project.nodes.values())
+
     def node(self, name: str, identifier: str | None = None) -> Address:
         node = self.project.nodes[name]
         return Address(self.database, self.schema(node.schema), cut(identifier or node.identifier))

@@ -113,6 +113,7 @@ class Warehouse(Dialect):
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "run_status": self.control_path(names, "run_status"), "node_status": self.control_path(names, "node_status"),
             "window_log": self.control_path(names, "window_log"), "windows": self.control_path(names, "windows"), "counters": COUNTERS,
+            "seed_state": self.control_path(names, "seed_state") if names.seeds else None,
         }  # fmt: skip
         return [self.shell("control.sql.j2", values)]
 

@@ -15,7 +15,7 @@ from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
 from c360gen.ops.program import Job, Program
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, SchemaOp, StageTable
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp, StageTable
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts
@@ -76,6 +76,9 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     if scripted:
         out += [_file(p, t, dialect) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
     out.insert(0, _deploy(texts, dialect, names, shape))
+    if dialect.longest and (size := len(out[0].text.encode())) > dialect.longest:
+        message = f"{dialect.name} takes {dialect.longest // 1024} KiB in one query: deploy.sql has {size // 1024}"
+        diagnostics.error("C402", message, None, "declare large seeds as sources, or split the project in two")
     if roles := dialect.roles(names):
         part = _Part("roles.sql", "roles, to be created once by an administrator", tuple(roles), None)
         out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
@@ -134,6 +137,8 @@ def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:
             return dialect.create_table_function(op, names)
         case StageTable():
             return dialect.stage_table(op, names)
+        case LoadSeed():
+            return dialect.load_seed(op, names)
     raise AssertionError(f"{type(op).__name__} is not an operation on objects")
 
 

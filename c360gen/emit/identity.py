@@ -27,7 +27,7 @@ def shape(project: Resolved, target: Target) -> str:
             **({"observations": node.feed.rebuilds} if node.feed else {}),
             **_used({"windows": (node.batches.event_time, node.batches.size) if node.batches else ()}),
         }
-        for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.runs
+        for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.stored
     ]  # fmt: skip
     return _hash({"tables": tables, "control": project.project.control_schema})
 

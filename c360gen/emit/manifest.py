@@ -61,7 +61,7 @@ def _node(
     at = names.node(node.name)
     program = programs.get(node.name)
     return {
-        "id": node.id, "name": node.name, "resource_type": "snapshot" if node.kind == "snapshot" else "model", "kind": node.kind,
+        "id": node.id, "name": node.name, "resource_type": node.kind if node.kind in ("snapshot", "seed") else "model", "kind": node.kind,
         "strategy": node.strategy, "compat": node.compat, **_address(node, at, dialect),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,

@@ -84,7 +84,17 @@ class StageTable:
     """Whether it carries the physical address of a target row (c360_row), where the engine has one."""
 
 
-SchemaOp = CreateTable | CreateIndex | CreateView | CreateTableFunction | StageTable
+@dataclass(frozen=True)
+class LoadSeed:
+    """Rows that deploy brings: replaced as a whole, in one transaction, when their digest is not the one that was loaded last."""
+
+    node: str
+    digest: str
+    empty: exp.Delete
+    inserts: tuple[exp.Insert, ...]
+
+
+SchemaOp = CreateTable | CreateIndex | CreateView | CreateTableFunction | StageTable | LoadSeed
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 if TYPE_CHECKING:
     from c360gen.project.scenarios import Scenario
 
-Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental"]
+Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental", "seed"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,13 @@ class Test:
     """Conditions over the columns of t."""
     severity: Literal["error", "warn"] = "error"
     span: Span = field(default=Span(""), compare=False)
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Every column of its relation that it names, in conditions too."""
+        parts = [part for part in (self.condition, self.where) if part is not None]
+        named = [c.name for part in parts for c in part.find_all(exp.Column) if c.table == "t"]
+        return tuple(dict.fromkeys((*self.columns, *named)))
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,8 @@ class Node:
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
     erasure: Erasure | None = None
     point_in_time: tuple[PointInTime, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    """Of a seed: the values of its columns, spelled as project.values has it."""
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
 
@@ -235,7 +244,12 @@ class Node:
 
     @property
     def runs(self) -> bool:
-        """Whether a procedure brings it up to date; a view has nothing to run."""
+        """Whether a procedure brings it up to date; a view has nothing to run, and deploy loads a seed."""
+        return self.stored and self.kind != "seed"
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a table: what migrations change."""
         return self.kind not in ("view", "ephemeral")
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import graph, models, point_in_time, snapshots, texts
+from c360gen.project import graph, models, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
@@ -46,7 +46,7 @@ def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposu
     """Everything that a selection can name, by id, in dependency order."""
     items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
     for n in nodes.values():
-        kind = "snapshot" if n.kind == "snapshot" else "model"
+        kind = n.kind if n.kind in ("snapshot", "seed") else "model"
         items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
     for e in exposures:
         id_ = f"exposure:{e.spec.name}"
@@ -77,7 +77,7 @@ def _names(specs: Specs, diagnostics: Diagnostics) -> None:
     check_name(project.spec.control_schema, "control schema", project.span("control_schema"), diagnostics)
     check_name(project.spec.schema_, "schema", project.span("schema"), diagnostics)
     for node in specs.nodes:
-        what = "snapshot" if isinstance(node.spec, spec.Snapshot) else "model"
+        what = type(node.spec).__name__.lower()
         check_name(node.spec.name, what, node.span("name"), diagnostics)
         for key, value in (("schema", node.spec.config.schema_), ("alias", node.spec.config.alias)):
             if value is not None:
@@ -112,15 +112,17 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
 
 def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -> dict[str, Node]:
     """Resolve nodes in dependency order, so that each finds the columns of those before it."""
-    located: dict[str, Located[spec.Snapshot | spec.Model]] = {}
+    located: dict[str, Located[spec.Snapshot | spec.Model | spec.Seed]] = {}
     for item in specs.nodes:
         if item.spec.config.enabled:
             located[item.spec.name] = item
     known = Known(specs, sources, frozenset(located))
-    parents = {}
+    parents: dict[str, tuple[str, ...] | None] = {}
     for name, item in located.items():
         if isinstance(item.spec, spec.Snapshot):
             parents[name] = snapshots.reads(cast("Located[spec.Snapshot]", item), known, diagnostics)
+        elif isinstance(item.spec, spec.Seed):
+            parents[name] = ()
         else:
             parents[name] = texts.reads(item, known, diagnostics)
     try:
@@ -139,6 +141,8 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         item = located[name]
         if isinstance(item.spec, spec.Snapshot):
             node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), known, diagnostics)
+        elif isinstance(item.spec, spec.Seed):
+            node = seeds.resolve(cast("Located[spec.Seed]", item), specs.project.spec.schema_, diagnostics)
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:

@@ -103,7 +103,7 @@ def _matching(core: str, items: Mapping[str, Selectable]) -> set[str]:
 
 
 def _nodes(items: Iterable[Selectable]) -> Iterable[Selectable]:
-    return (i for i in items if i.resource_type in ("model", "snapshot"))
+    return (i for i in items if i.resource_type in ("model", "snapshot", "seed"))
 
 
 def _known(items: Mapping[str, Selectable], word: str = "") -> str | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.spec import models
+from c360gen.spec import csv, models
 from c360gen.spec.messages import report
-from c360gen.spec.models import Exposure, Lint, Model, Scenario, Schedule, Snapshot
+from c360gen.spec.models import Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
 T_co = TypeVar("T_co", covariant=True)
+LARGEST_SEED = 256 * 1024
+"""Bytes: a whole deploy of BigQuery may have a megabyte."""
 _TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SECTIONS = ("sources", "snapshots", "models", "exposures", "schedules", "scenarios")
+_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios")
 
 __all__ = ["Located", "Specs", "SqlText", "load"]
 
@@ -33,6 +35,8 @@ class Located(Generic[T_co]):
     loc: Loc = ()
     sql: Mapping[str, SqlText] = field(default_factory=dict)
     """Of models, and of snapshots that have some: "" is the project's dialect, others by name."""
+    rows: tuple[tuple[csv.Field, ...], ...] | None = None
+    """Of seeds: the lines of their file, the header first."""
 
     def span(self, *loc: str | int) -> Span:
         """The place of a value inside this item; of its nearest parent where it is absent."""
@@ -49,6 +53,7 @@ class Specs:
     project: Located[models.Project]
     targets: Mapping[str, Located[models.Target]]
     sources: tuple[Located[models.Source], ...]
+    seeds: tuple[Located[Seed], ...]
     snapshots: tuple[Located[models.Snapshot], ...]
     models: tuple[Located[Model], ...]
     exposures: tuple[Located[Exposure], ...]
@@ -58,9 +63,9 @@ class Specs:
     texts: Mapping[str, str]
 
     @property
-    def nodes(self) -> tuple[Located[Snapshot | Model], ...]:
-        """Snapshots and models, which share one namespace."""
-        return (*self.snapshots, *self.models)
+    def nodes(self) -> tuple[Located[Snapshot | Model | Seed], ...]:
+        """Snapshots, models and seeds, which share one namespace."""
+        return (*self.snapshots, *self.models, *self.seeds)
 
 
 def load(root: Path, diagnostics: Diagnostics) -> Specs:
@@ -86,13 +91,14 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
                 if section in ("models", "snapshots"):
                     located = _with_sql(located, root, project.spec.sql_dialect, texts, diagnostics)
                 found[section].append(located)
-    for kinds in (("sources",), ("snapshots", "models"), ("exposures",), ("schedules",), ("scenarios",)):
+    for kinds in (("sources",), ("snapshots", "models", "seeds"), ("exposures",), ("schedules",), ("scenarios",)):
         _unique([item for kind in kinds for item in found[kind]], diagnostics)
-    if not found["snapshots"] and not found["models"] and not diagnostics.failed:
-        diagnostics.error("C107", f"{root.as_posix()} has no snapshot and no model", None, "begin with `c360gen init specs`")
+    found["seeds"] = _with_rows(found["seeds"], root, texts, diagnostics)
+    if not found["snapshots"] and not found["models"] and not found["seeds"] and not diagnostics.failed:
+        diagnostics.error("C107", f"{root.as_posix()} has no snapshot, no model and no seed", None, "begin with `c360gen init specs`")
     return Specs(
-        project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["snapshots"]), tuple(found["models"]),
-        tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
+        project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
+        tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
         tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
     )  # fmt: skip
 
@@ -188,6 +194,42 @@ def _sql_file(located: Located[Model | Snapshot], loc: Loc, root: Path, texts: d
         return None
     texts[path.as_posix()] = text
     return sql_of_file(text, path.as_posix())
+
+
+def _with_rows(seeds: list[Located[Seed]], root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> list[Located[Seed]]:
+    """Every seed with the lines of seeds/**/<name>.csv; a file without a seed is a mistake as well."""
+    files: dict[str, Path] = {}
+    for path in sorted((root / "seeds").rglob("*.csv")):
+        if (other := files.setdefault(path.stem, path)) != path:
+            message = f"{path.as_posix()} and {other.as_posix()} have one name"
+            diagnostics.error("C108", message, Span(path.as_posix()), "rename one of them")
+    blame = not diagnostics.failed  # a file with a mistake declares nothing: do not blame what it would have declared
+    for name in sorted(files.keys() - {s.spec.name for s in seeds}) if blame else ():
+        help = f"declare it: seeds: [{{name: {name}, columns: [{{name: …, data_type: …}}]}}]"
+        diagnostics.error("C105", f"{files[name].as_posix()} belongs to no seed", Span(files[name].as_posix()), help)
+    return [_with_lines(s, files.get(s.spec.name), root, texts, diagnostics) for s in seeds]
+
+
+def _with_lines(
+    located: Located[Seed], path: Path | None, root: Path, texts: dict[str, str], diagnostics: Diagnostics
+) -> Located[Seed]:
+    name, at = located.spec.name, located.span("name")
+    if path is None:
+        diagnostics.error("C101", f"there is no file {(root / 'seeds' / name).as_posix()}.csv", at, "a seed has the name of its file")
+        return located
+    shown = path.as_posix()
+    if (size := path.stat().st_size) > LARGEST_SEED:
+        message = f"{shown} has {size / 1024:,.0f} KiB; {LARGEST_SEED // 1024} KiB is the most for a table that is written in SQL"
+        diagnostics.error("C104", message, at, "load it with the database's own loader, and declare it under sources:")
+        return located
+    text = _read(path, shown, diagnostics, None)
+    if text is None:
+        return located
+    texts[shown] = text
+    rows = csv.parse(text, shown, located.spec.config.delimiter, diagnostics)
+    if rows == []:
+        diagnostics.error("C104", f"{shown} is empty", Span(shown), "its first line names the columns")
+    return replace(located, rows=tuple(rows) if rows else None)
 
 
 def _unique(items: list[Located[Any]], diagnostics: Diagnostics) -> None:

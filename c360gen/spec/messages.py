@@ -16,8 +16,8 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.SpecFile: "file", models.Project: "project", models.Source: "sources", models.SourceTable: "tables",
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
-    models.ModelConfig: "model_config", models.Exposure: "exposures", models.Partition: "partition_by",
-    models.TestConfig: "test_config",
+    models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
+    models.Partition: "partition_by", models.TestConfig: "test_config",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -113,7 +113,9 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         help = f"known tests: {', '.join(sorted(_keys(owner)))}"
         diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
         return
-    configs: dict[Any, type[BaseModel]] = {models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig}
+    configs: dict[Any, type[BaseModel]] = {
+        models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig, models.Seed: models.SeedConfig
+    }
     if issubclass(owner, models.TestSettings) and key in _keys(models.TestConfig):
         diagnostics.error("C102", f"`{key}` is not known here", at, "it belongs under config: of the test")
         return
@@ -121,7 +123,7 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     if config and key in _keys(config):
         diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")
         return
-    if config and key in models.NOT_CARRIED["model_config" if owner is models.Model else "snapshot_config"]:
+    if config and key in models.NOT_CARRIED[_SECTIONS[config]]:
         _not_carried(key, at, diagnostics)
         return
     known = sorted(_keys(owner))
@@ -148,7 +150,7 @@ def _keys(model: type[BaseModel]) -> set[str]:
 def _name(model: type[BaseModel]) -> str:
     words = {
         models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
-        models.ModelConfig: "model's config", models.AcceptedValues: "accepted_values",
+        models.ModelConfig: "model's config", models.SeedConfig: "seed's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
         models.Partition: "partition_by",
     }  # fmt: skip

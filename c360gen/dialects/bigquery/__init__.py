@@ -19,6 +19,7 @@ from c360gen.terms.types import T
 
 class BigQuery(Warehouse):
     name = "bigquery"
+    longest = 1024 * 1024
     traits = Traits()
     text_type = "STRING"
     count_type = "INT64"

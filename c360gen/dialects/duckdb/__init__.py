@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from sqlglot import exp
 
@@ -11,7 +13,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols
 from c360gen.terms.types import T
@@ -100,6 +102,17 @@ class DuckDB(Dialect):
             })
         ]  # fmt: skip
 
+    def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
+        """Without IF every statement asks for itself whether the rows are there already; the last one says that they are."""
+        label = exp.Literal.string(self.label(names.node(op.node)))
+        loaded = exp.select(exp.Literal.number(1)).from_(symbols.relation("control", "seed_state", "s")).where(
+            exp.EQ(this=symbols.column("seed", "s"), expression=label),
+            exp.EQ(this=symbols.column("digest", "s"), expression=exp.Literal.string(op.digest)),
+        )  # fmt: skip
+        absent = exp.Not(this=exp.Exists(this=loaded))
+        inserts = [_only_when(_selecting(i), absent) for i in op.inserts]
+        return super().load_seed(replace(op, empty=_only_when(op.empty, absent), inserts=tuple(inserts)), names)
+
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
 
@@ -148,7 +161,7 @@ class DuckDB(Dialect):
                 "because": step.because, "when": self.lower(step.when, names), "sample": sample, "parts": parts,
                 "opening": self.string_escape(f"{step.code} {label}: "), "hint": self.string_escape(f". {step.hint}"),
             })  # fmt: skip
-        statement = step.insert if isinstance(step, Stage) else step.statement
+        statement: Any = step.insert if isinstance(step, Stage) else step.statement
         return self.shell("write.sql.j2", {"because": step.because, "statement": self.lower(_only_when(statement, step.when), names)})
 
     def _text(self, part: str | exp.Expr, names: Names) -> str | exp.Expr:
@@ -170,7 +183,7 @@ class DuckDB(Dialect):
         return []  # the manifest lists the nodes of each schedule; a runner executes their scripts in that order
 
     def control(self, names: Names) -> list[Piece]:
-        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS})]
+        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS, "seeds": names.seeds})]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("preamble.sql.j2", {
@@ -181,7 +194,10 @@ class DuckDB(Dialect):
         return [self.shell("postamble.sql.j2", {"control": self.quote(names.control), "shape": self.string_escape(shape)})]
 
 
-def _only_when(statement: exp.Insert | exp.Update | exp.Delete, when: exp.Expr | None) -> exp.Insert | exp.Update | exp.Delete:
+Statement = TypeVar("Statement", exp.Insert, exp.Update, exp.Delete)
+
+
+def _only_when(statement: Statement, when: exp.Expr | None) -> Statement:
     """A statement that does nothing where its condition is false: a script has no IF."""
     if when is None:
         return statement
@@ -192,6 +208,15 @@ def _only_when(statement: exp.Insert | exp.Update | exp.Delete, when: exp.Expr |
         return made
     where = made.args.get("where")
     made.set("where", exp.Where(this=exp.and_(where.this, when.copy(), wrap=False) if where else when.copy()))
+    return made
+
+
+def _selecting(insert: exp.Insert) -> exp.Insert:
+    """INSERT … VALUES (…) → INSERT … SELECT v.… FROM (VALUES (…)) AS v, which can have a WHERE."""
+    made = insert.copy()
+    columns = [c.copy() for c in made.this.expressions]
+    made.expression.set("alias", exp.TableAlias(this=exp.to_identifier("v"), columns=columns))
+    made.set("expression", exp.select(*(symbols.column(c.name, "v") for c in columns)).from_(made.expression))
     return made
 
 

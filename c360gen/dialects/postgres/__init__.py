@@ -178,7 +178,7 @@ class Postgres(Dialect):
         ]  # fmt: skip
 
     def control(self, names: Names) -> list[Piece]:
-        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS})]
+        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS, "seeds": names.seeds})]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         owner = names.target.owner

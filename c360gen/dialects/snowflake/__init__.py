@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 
 from sqlglot import exp
 
@@ -11,7 +14,7 @@ from c360gen.dialects.base import nine, operand
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
@@ -126,6 +129,14 @@ class Snowflake(Warehouse):
                 "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
+
+    def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
+        """The block is quoted by dollars, which have no other form here: two of them in a value are taken apart."""
+        inserts = [i.copy() for i in op.inserts]
+        for literal in [n for i in inserts for n in i.find_all(exp.Literal) if n.is_string and "$$" in n.name]:
+            parts: list[exp.Expr] = [exp.Literal.string(p) for p in re.findall(r"\$|[^$]+", literal.name)]
+            literal.replace(reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), parts))
+        return super().load_seed(replace(op, inserts=tuple(inserts)), names)
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from c360gen.spec.models.project import Project, Target
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED, WHY_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
+from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
 from c360gen.spec.models.sources import Source, SourceTable
 from c360gen.spec.models.tests import (
@@ -32,8 +33,9 @@ __all__ = [
     "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "AllExcept", "Cell", "Column", "DataTest",
     "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Given", "Index", "Instant", "Lint", "LintPath",
     "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project",
-    "Relationships", "Row", "Scenario", "Schedule", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceDelta", "SourceTable",
-    "Spec", "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
+    "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceDelta",
+    "SourceTable", "Spec", "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values",
+    "check_cron",
 ]  # fmt: skip
 
 
@@ -47,6 +49,10 @@ class SpecFile(Spec):
     )
     targets: dict[str, Target] = Field({}, description="Environments by name.", examples=[{"postgres": {"dialect": "postgres"}}])
     sources: tuple[Source, ...] = Field((), description="Tables of others.", examples=[[{"name": "raw_data", "tables": []}]])
+    seeds: tuple[Seed, ...] = Field(
+        (), description="Small tables that come with the specs, as CSV.",
+        examples=[[{"name": "countries", "columns": [{"name": "code", "data_type": "text"}]}]],
+    )  # fmt: skip
     snapshots: tuple[Snapshot, ...] = Field(
         (), description="Histories (SCD type 2).",
         examples=[[{"name": "customer_snapshot", "relation": "source('raw_data', 'customers')"}]],

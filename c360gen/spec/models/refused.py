@@ -29,9 +29,16 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
             "sql_header", "predicates", "transient", "require_partition_filter",
         }
     ),
+    "seeds": frozenset({"docs", "data_tests", "tests", "group", "latest_version", "versions"}),
+    "seed_config": frozenset(
+        {
+            "column_types", "quote_columns", "database", "full_refresh", "pre_hook", "post_hook", "grants", "persist_docs", "docs",
+            "group",
+        }
+    ),
     "exposures": frozenset({"config", "access", "group"}),
     "file": frozenset(
-        {"analyses", "functions", "groups", "macros", "metrics", "saved_queries", "seeds", "semantic_models", "unit_tests"}
+        {"analyses", "functions", "groups", "macros", "metrics", "saved_queries", "semantic_models", "unit_tests"}
     ),
 }  # fmt: skip
 """dbt's keys that a section does not carry yet: an error of their own (C106) instead of `unknown key`."""
