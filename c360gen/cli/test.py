@@ -69,13 +69,13 @@ def _target(loaded: LoadedProject, name: str | None, database: str | None) -> Ta
 
 
 def _chosen(loaded: LoadedProject, selection: str | None) -> set[str]:
-    items = selectables(loaded.resolved.sources, loaded.resolved.nodes)
+    items = selectables(loaded.resolved.sources, loaded.resolved.nodes, loaded.resolved.exposures)
     if selection is None:
         return set(items)
     try:
         return select(selection, items)
     except BadSelection as bad:
-        console.fail("C206", f"{bad}", nearest_or_list(bad.word.strip("+"), loaded.resolved.nodes, "nodes"))
+        console.fail("C206", f"{bad}", bad.help)
 
 
 def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chosen: set[str], only: tuple[str, ...]) -> Iterator[Result]:

@@ -65,7 +65,7 @@ def query(owner: Node | Source, test: Test) -> exp.Select:
         return found.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0)))
     if test.kind == "expression_is_true":
         assert test.condition is not None
-        return _broken(owner, test.condition, exp.select().from_(table).where(exp.Not(this=exp.paren(test.condition.copy())), *only))
+        return _broken(owner, test, exp.select().from_(table).where(exp.Not(this=exp.paren(test.condition.copy())), *only))
     if test.kind == "accepted_values":
         listed = [exp.convert(v) for v in test.values]
         return where(exp.Not(this=exp.In(this=columns[0].copy(), expressions=listed))).group_by(columns[0].copy())
@@ -76,9 +76,8 @@ def query(owner: Node | Source, test: Test) -> exp.Select:
     return where(not_null(columns[0]), exp.Not(this=exp.Exists(this=parent))).group_by(columns[0].copy())
 
 
-def _broken(owner: Node | Source, condition: exp.Expr, rows: exp.Select) -> exp.Select:
+def _broken(owner: Node | Source, test: Test, rows: exp.Select) -> exp.Select:
     """The rows themselves: their key, and the columns that the condition names."""
     key = owner.key if isinstance(owner, Node) else ()
-    named = [c.name for c in condition.find_all(exp.Column) if c.table == "t"]
-    shown: list[exp.Expr] = [column(name, "t") for name in dict.fromkeys((*key, *named))]
+    shown: list[exp.Expr] = [column(name, "t") for name in dict.fromkeys((*key, *test.mentions))]
     return rows.select(*(shown or [exp.alias_(exp.Literal.number(1), FAILURES)]))

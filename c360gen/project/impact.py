@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from c360gen.project.lineage import How, Lineage, Place
 from c360gen.project.nodes import Node, Resolved, Source
-from c360gen.project.references import parse_reference
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,6 @@ def _tests(project: Resolved, touched: set[Place]) -> Iterator[Test]:
     relations: list[Source | Node] = [*project.sources.values(), *project.nodes.values()]
     for relation in relations:
         for test in relation.tests:
-            looked_up = (parse_reference(test.to) or "", test.field) if test.to and test.field else None
-            if (relation.id, test.column) in touched or looked_up in touched:
-                yield Test(relation.name, test.kind, test.column)
+            looked_up = (test.to, test.to_column) if test.to and test.to_column else None
+            if looked_up in touched or any((relation.id, column) in touched for column in test.mentions):
+                yield Test(relation.name, test.kind, ", ".join(test.mentions))

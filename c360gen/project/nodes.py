@@ -49,6 +49,13 @@ class Test:
     severity: Literal["error", "warn"] = "error"
     span: Span = field(default=Span(""), compare=False)
 
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Every column of its relation that it names, in conditions too."""
+        parts = [part for part in (self.condition, self.where) if part is not None]
+        named = [c.name for part in parts for c in part.find_all(exp.Column) if c.table == "t"]
+        return tuple(dict.fromkeys((*self.columns, *named)))
+
 
 @dataclass(frozen=True)
 class Freshness:

@@ -100,8 +100,7 @@ class Scenarios:
         try:
             return {i.removeprefix("ref:") for i in select(str(step.run), self.items)}
         except BadSelection as bad:
-            near = nearest_or_list(bad.word.strip("+"), self.nodes, "nodes")
-            self.diagnostics.error("C206", f"{bad}", located.span("steps", index, "run"), near)
+            self.diagnostics.error("C206", f"{bad}", located.span("steps", index, "run"), bad.help)
             return set()
 
     def _given(self, located: Located[spec.Scenario], loc: tuple[str | int, ...], given: spec.Given) -> Table | None:

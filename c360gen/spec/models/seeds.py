@@ -40,7 +40,9 @@ class Seed(Spec):
         min_length=1, description="Every column, with its data_type.", examples=[[{"name": "code", "data_type": "varchar(2)"}]]
     )
     data_tests: tuple[DataTest, ...] = Field(
-        (), description="Tests of the whole table.", examples=[[{"expression_is_true": {"expression": "rate > 0"}}]]
+        (),
+        description="Tests of the whole seed.",
+        examples=[[{"unique_combination_of_columns": {"combination_of_columns": ["code", "year"]}}]],
     )
     tags: Tags = ()
     meta: Meta = {}
