@@ -43,7 +43,12 @@ def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str], closing: 
     say(_coloured(render(found, texts)))
     errors = [d for d in found if d.severity == "error"]
     if errors:
-        say(f"\n{len(errors)} {'error' if len(errors) == 1 else 'errors'}{closing}; c360gen explain {errors[0].code} says more")
+        say(f"\n{counted(len(errors), 'error')}{closing}; c360gen explain {errors[0].code} says more")
+
+
+def counted(number: int, word: str) -> str:
+    """1 file, 2 files."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def spec_error(error: SpecError) -> None:

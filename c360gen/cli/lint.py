@@ -22,9 +22,9 @@ def command(specs: Path) -> None:
     console.diagnostics(found, loaded.texts, "")
     if not found:
         console.passed("lint")
-        console.say(f"{len(loaded.resolved.nodes)} nodes: nothing to say")
+        console.say(f"{console.counted(len(loaded.resolved.nodes), 'node')}: nothing to say")
         return
     errors = sum(d.severity == "error" for d in found)
     if not errors:
-        console.say(f"\n{len(found)} {'warning' if len(found) == 1 else 'warnings'}; c360gen explain {found[0].code} says more")
+        console.say(f"\n{console.counted(len(found), 'warning')}; c360gen explain {found[0].code} says more")
     raise click.exceptions.Exit(FINDINGS)

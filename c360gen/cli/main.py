@@ -67,12 +67,10 @@ def main() -> None:
     """The entry point: findings are for people, a traceback is only ever our own bug."""
     gc.set_threshold(200_000, 20, 100)  # a compiler allocates trees that live to its end: looking for garbage costs a fifth
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False) or 0)  # click returns the code of an Exit here, and raises everything else
     except click.ClickException as error:
         error.show()
         sys.exit(CALLED_WRONGLY)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:

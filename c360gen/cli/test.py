@@ -24,25 +24,33 @@ CODES = {"scenario": "C601", "data test": "C602"}
 
 @click.command(
     "test", cls=Reporting,
-    help="Run scenarios on DuckDB in memory, or, with --target of Postgres, in a database that is created beside --database and dropped. "
-    "With --database, also the data tests of the target in it.",
+    help="Run scenarios, on DuckDB in memory; with --target also the data tests of its database. On Postgres scenarios get a database of "
+    "their own, which is created beside that one and dropped.",
 )  # fmt: skip
 @click.option("--target", "target_name", metavar="NAME", default=None, help="The target whose database is meant.")
 @click.option(
-    "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None, help="A DuckDB file or a Postgres connection string."
-)
+    "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None,
+    help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else PGHOST, PGSERVICE, .pgpass.",
+)  # fmt: skip
+@click.option("--only", type=click.Choice(["scenarios", "data-tests"]), default=None, help="Leave the others out.")
 @click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="Only tests of what a selection matches.")
-@click.option("--scenario", "only", multiple=True, metavar="NAME", help="Only this scenario, and no data tests; may be repeated.")
+@click.option("--scenario", "named", multiple=True, metavar="NAME", help="Only this scenario, and no data tests; may be repeated.")
 @options.specs
-def command(target_name: str | None, database: str | None, selection: str | None, only: tuple[str, ...], specs: Path) -> None:
+def command(
+    target_name: str | None, database: str | None, only: str | None, selection: str | None, named: tuple[str, ...], specs: Path
+) -> None:
     loaded = options.project(specs)
     target = _target(loaded, target_name, database)
     chosen = _chosen(loaded, selection)
-    results = [("scenario", r) for r in _scenarios(loaded, target, database, chosen, only)]
-    if database is not None and target_name is not None and not only:
+    if target.dialect == "postgres" or only == "data-tests":
+        database = options.database_of(database, str(target.dialect))
+    results: list[tuple[str, Result]] = []
+    if only != "data-tests":
+        results += [("scenario", r) for r in _scenarios(loaded, target, database, chosen, named)]
+    if target_name is not None and database is not None and only != "scenarios" and not named:
         results += [("data test", r) for r in _data_tests(loaded, target_name, database, chosen)]
     if not results:
-        console.say("nothing to test: the specs have no scenario here, and data tests need --target and --database")
+        console.say("nothing to test: there is no scenario here, and data tests need --target and a database")
         return
     failed = [(kind, r) for kind, r in results if r.status != "ok"]
     console.diagnostics([_diagnostic(kind, r) for kind, r in failed], loaded.texts, "")
@@ -78,15 +86,13 @@ def _chosen(loaded: LoadedProject, selection: str | None) -> set[str]:
         console.fail("C206", f"{bad}", bad.help)
 
 
-def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chosen: set[str], only: tuple[str, ...]) -> Iterator[Result]:
+def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chosen: set[str], named: tuple[str, ...]) -> Iterator[Result]:
     known = {s.name: s for s in loaded.resolved.scenarios}
-    for name in only:
+    for name in named:
         if name not in known:
             raise click.UsageError(f"there is no scenario {name}: {nearest_or_list(name, known, 'scenarios') or 'the specs have none'}")
-    if target.dialect == "postgres" and database is None:
-        raise click.UsageError("name a Postgres server with --database, or in C360GEN_DATABASE")
     for scenario in known.values():
-        if (only and scenario.name not in only) or not any(f"ref:{n}" in chosen for n in scenario.nodes):
+        if (named and scenario.name not in named) or not any(f"ref:{n}" in chosen for n in scenario.nodes):
             continue
         yield _told("scenario", scenarios.run(loaded, scenario, target, database or ""))
 

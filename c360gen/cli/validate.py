@@ -16,4 +16,5 @@ def command(specs: Path, out: Path) -> None:
     loaded = options.project(specs)
     options.builds(loaded, list(loaded.resolved.targets), [])
     found = loaded.resolved
-    console.say(f"{len(found.nodes)} nodes, {len(found.sources)} sources, {len(found.targets)} targets: no mistakes")
+    said = ((found.nodes, "node"), (found.sources, "source"), (found.targets, "target"))
+    console.say(f"{', '.join(console.counted(len(things), word) for things, word in said)}: no mistakes")

@@ -187,7 +187,7 @@ def test_data_tests_fail_warn_and_pass(specs: Path, tmp_path: Path) -> None:
         (["--target", "duckdbs"], "did you mean 'duckdb'?"),
         (["--target", "snowflake"], "cannot be run from here"),
         (["--database", "x.duckdb"], "--database needs --target"),
-        (["--target", "postgres"], "name a Postgres server"),
+        (["--target", "duckdb", "--only", "data-tests"], "name a DuckDB file"),
     ],
 )
 def test_wrong_calls(arguments: list[str], said: str, specs: Path) -> None:
