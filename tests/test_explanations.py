@@ -23,7 +23,9 @@ NOT_OF_SPECS = {"C501", "C502", "C503", "C601", "C602"}
 """What they say is about files and packages, which a spec cannot show."""
 SPEC_CODES = [c for c in explanations.codes() if c.startswith(("C", "L")) and c not in NOT_OF_SPECS]
 TODAY = dt.date(2026, 11, 25)
-GUARD_CASES = ("guards", "microbatch", "microbatch_words", "unmoved", "sentinel", "maintenance", "changelog_policies", "policies")
+GUARD_CASES = (
+    "guards", "microbatch", "microbatch_words", "unmoved", "sentinel", "maintenance", "changelog_policies", "policies", "freshness",
+)  # fmt: skip
 
 
 def fences(text: str, language: str) -> list[str]:

@@ -116,7 +116,12 @@ def instant(text: str | None, option: str) -> str | None:
     return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC).isoformat(sep=" ")
 
 
+def manifest(made: Build) -> dict[str, Any]:
+    """What a build says of itself."""
+    found: dict[str, Any] = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
+    return found
+
+
 def control_schema(made: Build) -> str:
     """The control schema of a build, from its manifest."""
-    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
-    return str(manifest["control_schema"])
+    return str(manifest(made)["control_schema"])

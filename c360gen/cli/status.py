@@ -17,7 +17,9 @@ from c360gen.cli.main import FINDINGS
 GOOD = ("succeeded", "rewound")
 
 
-@click.command("status", help="Show how fresh every node is, how its last run ended, and who is at work. Exits 1 when a last run failed.")
+@click.command(
+    "status", help="How fresh nodes and sources are, how last runs ended, who is at work. Exits 1 when one failed, or a source is too old."
+)
 @click.option("--format", "shape", type=click.Choice(["text", "json"]), default="text", help="For people, or for machines.")
 @options.one_target
 @options.specs_and_out
@@ -28,16 +30,18 @@ def command(shape: str, target_name: str, database: str | None, specs: Path, out
         session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
         try:
             nodes = session.status()
+            sources = session.freshness() if "freshness" in options.manifest(made) else []
         finally:
             session.close()
     except engines.EngineError as error:
         console.say(f"error: {error}\n  help: is it deployed? `c360gen deploy --target {target_name}` does that")
         raise click.exceptions.Exit(FINDINGS) from None
     if shape == "json":
-        console.answer(json.dumps(nodes, indent=2, default=str))
+        console.answer(json.dumps({"nodes": nodes, "sources": sources}, indent=2, default=str))
     else:
         _show(nodes, dt.datetime.now(dt.UTC))
-    if any(n["last_status"] not in GOOD for n in nodes):
+        _show_sources(sources, dt.datetime.now(dt.UTC))
+    if any(n["last_status"] not in GOOD for n in nodes) or any(s["status"] == "error" for s in sources):
         raise click.exceptions.Exit(FINDINGS)
 
 
@@ -53,6 +57,13 @@ def _show(nodes: list[Mapping[str, Any]], now: dt.datetime) -> None:
             console.say(f"\n{n['node']}: {n['message']}")
         if n["at_work"]:
             console.say(f"\n{n['node']} is being run by {n['at_work']}")
+
+
+def _show_sources(sources: list[Mapping[str, Any]], now: dt.datetime) -> None:
+    rows = [[s["source"], s["status"], _age(s["loaded_at"], now), _time(s["loaded_at"])] for s in sources]
+    if rows:
+        console.answer("")
+        console.table(["source", "freshness", "age", "newest row (UTC)"], [[*map(str, r)] for r in rows], right=(2,))
 
 
 def _time(at: dt.datetime | None) -> str:

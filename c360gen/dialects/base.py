@@ -222,6 +222,11 @@ class Dialect:
         }  # fmt: skip
         return [self.shell("seed.sql.j2", values)]
 
+    def freshness(self, query: exp.Query, names: Names) -> list[Piece]:
+        """The view of how fresh the sources are."""
+        values = {"view": self.path(names.own("source_freshness")), "query": self.lower(query, names)}
+        return [self.shell("freshness.sql.j2", values)]
+
     def register(self, program: Program, names: Names) -> list[Piece]:
         """The row that makes a node known to the control tables: its lock, its state."""
         values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
@@ -238,11 +243,13 @@ class Dialect:
         """What the shells of all dialects need of a task."""
         flag = self.type(types.BOOLEAN)
         declared = [(f"p_{p}", self.type(t)) for p, _, t in task.parameters]
-        label = self.label(names.node(task.node))
+        own = [*(["ZC006"] if task.dry_run else []), *(["ZC008"] if task.node else [])]
+        label = self.task_label(task, names)
         return {
-            "name": self.path(names.own(task.name)), "node": self.string_escape(label), "action": task.action, "dry_run": task.dry_run,
+            "name": self.path(names.own(task.name)), "node": self.string_escape(label), "locks": task.node is not None,
+            "action": task.action, "dry_run": task.dry_run,
             "summary": task.summary, "rules": task.rules, "description": self.string_escape(task.summary),
-            "codes": [(c, GUARDS[c]) for c in sorted({*task.guards, "ZC006", "ZC008"} if task.dry_run else {*task.guards, "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*task.guards, *own})],
             "arguments": [(v, self.type(t), f"p_{p}") for p, v, t in self.task_arguments(task)],
             "parameters": [f"{n} {t}" for n, t in declared] + ([self.flag_parameter(flag)] if task.dry_run else []),
             "signature": [t for _, t in declared] + ([flag] if task.dry_run else []),
@@ -251,6 +258,10 @@ class Dialect:
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in task.steps),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in task.steps),
         }  # fmt: skip
+
+    def task_label(self, task: Task, names: Names) -> str:
+        """What the log calls the subject of a task: a node, or the project's view of that name."""
+        return self.label(names.node(task.node) if task.node else names.own(f"source_{task.subject}"))
 
     def task_arguments(self, task: Task) -> list[tuple[str, str, exp.DataType]]:
         """(argument, what the variable is called here, type)."""

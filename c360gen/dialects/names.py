@@ -48,6 +48,11 @@ class Names:
     def seeds(self) -> bool:
         return any(n.kind == "seed" for n in self.project.nodes.values())
 
+    @property
+    def watched(self) -> bool:
+        """Whether any source says how fresh it should be."""
+        return any(s.freshness for s in self.project.sources.values())
+
     def node(self, name: str, identifier: str | None = None) -> Address:
         node = self.project.nodes[name]
         return Address(self.database, self.schema(node.schema), cut(identifier or node.identifier))

@@ -58,12 +58,12 @@ class Warehouse(Dialect):
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
-        label = self.label(names.node(task.node))
+        label = self.task_label(task, names)
         counters = [n for n in COUNTERS if n in task.counters]
         values = {
             **self.task_values(task, names), "spec_hash": self.string_escape(spec_hash),
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
-            "lock": self.control_path(names, f"lock_{task.node}"), "time": self.type(types.TIMESTAMPTZ),
+            "lock": self.control_path(names, f"lock_{task.node}") if task.node else None, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in task.variables],
             "steps": [self.step(s, names, label) for s in task.steps],
             "counters": counters, "counted": [self.lower(task.counters[n], names) for n in counters],

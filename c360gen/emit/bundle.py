@@ -10,7 +10,7 @@ from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.base import Dialect, Unsupported
 from c360gen.dialects.names import Names
-from c360gen.emit import identity, manifest, tests
+from c360gen.emit import freshness, identity, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
@@ -64,6 +64,12 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), _schedule_origin(names, job.schedule))
         for job in jobs if not scripted and (calls := dialect.job(job, names, programs))
     ]  # fmt: skip
+    watched = freshness.view(project)
+    if watched is not None:
+        parts.append(_Part("views/source_freshness.sql", "how fresh the sources are", tuple(dialect.freshness(watched, names)), None))
+        task = freshness.check()
+        pieces = tuple(dialect.task(task, names, identity.watched(project)))
+        runs.append(_Part(f"{folder}/{task.name}.sql", "check of the sources' freshness", pieces, None))
     pruned = "scripts/prune_run_log.sql" if scripted else "jobs/prune_run_log.sql"
     runs.append(_Part(pruned, "retention of the run log", tuple(dialect.prune(names)), None))
     if not scripted:

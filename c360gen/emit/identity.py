@@ -51,6 +51,14 @@ def meaning(node: Node, project: Resolved, dialect: str) -> str:
     })  # fmt: skip
 
 
+def watched(project: Resolved) -> str:
+    """The hash of what check_freshness asks of sources."""
+    return _hash([
+        (s.name, s.freshness.warn_after, s.freshness.error_after, s.freshness.query.sql("postgres", comments=False))
+        for s in project.sources.values() if s.freshness
+    ])  # fmt: skip
+
+
 def _texts(query: Query) -> list[str]:
     return [q.sql("postgres", comments=False) for q in (query.first, query.incremental) if q]
 

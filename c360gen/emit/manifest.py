@@ -9,6 +9,7 @@ from typing import Any
 import c360gen
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
+from c360gen.emit import freshness
 from c360gen.emit.files import File
 from c360gen.ops.program import Program, Task
 from c360gen.project.nodes import Column, Node, Source
@@ -36,6 +37,7 @@ def file(
         "sources": [_source(s, names, dialect) for s in project.sources.values()],
         "nodes": [_node(n, names, dialect, programs, tasks.get(n.name, ())) for n in project.nodes.values()],
         "exposures": [_exposure(e.spec.model_dump(exclude_none=True), e.depends_on) for e in project.exposures],
+        **_freshness(names, dialect),
         "schedules": [
             {"name": s.spec.name, "cron": s.spec.cron, "timezone": s.spec.timezone, "nodes": list(s.nodes)} for s in project.schedules
         ],
@@ -70,6 +72,14 @@ def _node(
         "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",
         "columns": [_column(c, dialect, lineage=True) for c in node.columns],
     }  # fmt: skip
+
+
+def _freshness(names: Names, dialect: Dialect) -> dict[str, Any]:
+    """Where sources are watched, when any is."""
+    task = freshness.check()
+    if not freshness.sources(names.project):
+        return {}
+    return {"freshness": {"view": dialect.path(names.own(freshness.VIEW)), **_task(task, names, dialect)}}
 
 
 def _address(node: Node, at: Address, dialect: Dialect) -> dict[str, Any]:

@@ -47,6 +47,9 @@ class Session(Protocol):
     def status(self) -> list[Mapping[str, Any]]:
         """The rows of the view node_status, by name of the node; times are datetimes with a zone. Raise EngineError."""
 
+    def freshness(self) -> list[Mapping[str, Any]]:
+        """The rows of the view source_freshness, by name of the source. Raise EngineError, also where no source is watched."""
+
     def execute(self, sql: str) -> None:
         """One statement that returns nothing, in a transaction of its own. Raise EngineError."""
 
@@ -56,6 +59,7 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+FRESHNESS = ("source", "loaded_at", "status", "warn_after", "error_after")
 STATUS = ("node", "fresh_until", "watermark", "last_run_id", "last_status", "last_started_at", "last_finished_at", "failures", "message",
           "at_work")  # fmt: skip
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -74,13 +74,20 @@ class Session:
         return self._logged(node, text)
 
     def status(self) -> list[Mapping[str, Any]]:
+        return self._rows("node_status", STATUS)
+
+    def freshness(self) -> list[Mapping[str, Any]]:
+        self.connection.execute("SET TimeZone = 'UTC'")
+        return self._rows("source_freshness", FRESHNESS)
+
+    def _rows(self, view: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
         import duckdb
 
         try:
-            rows = self.connection.execute(f"SELECT {', '.join(STATUS)} FROM {self._in_control('node_status')} ORDER BY node").fetchall()
+            rows = self.connection.execute(f"SELECT {', '.join(columns)} FROM {self._in_control(view)} ORDER BY 1").fetchall()
         except duckdb.Error as error:
             raise EngineError(_first(error)) from None
-        return [dict(zip(STATUS, row, strict=True)) for row in rows]
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def execute(self, sql: str) -> None:
         self.query(sql)

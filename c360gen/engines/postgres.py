@@ -6,10 +6,10 @@ import contextlib
 import datetime as dt
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, STATUS, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
 
 
 def connect(database: str, control: str) -> Session:
@@ -104,14 +104,19 @@ class Session:
         return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node, since))
 
     def status(self) -> list[Mapping[str, Any]]:
+        return self._rows("node_status", STATUS)
+
+    def freshness(self) -> list[Mapping[str, Any]]:
+        return self._rows("source_freshness", FRESHNESS)
+
+    def _rows(self, view: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
         import psycopg
         from psycopg import sql
 
-        query = sql.SQL("SELECT {} FROM {}.node_status ORDER BY node").format(
-            sql.SQL(", ").join(map(sql.Identifier, STATUS)), sql.Identifier(self.control)
-        )
+        listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+        query = sql.SQL("SELECT {} FROM {} ORDER BY 1").format(listed, sql.Identifier(self.control, view))
         try:
-            return [dict(zip(STATUS, row, strict=True)) for row in self.connection.execute(query).fetchall()]
+            return [dict(zip(columns, row, strict=True)) for row in self.connection.execute(query).fetchall()]
         except psycopg.Error as error:
             raise EngineError(_say(error)) from None
 

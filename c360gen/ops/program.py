@@ -78,6 +78,7 @@ GUARDS: dict[str, str] = {
     "ZC016": "the history is damaged",
     "ZC017": "the source still has what should be erased",
     "ZC018": "the log does not reach back so far",
+    "ZC019": "a source is too old",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
@@ -124,7 +125,8 @@ class Task:
     """A procedure of a node that a person calls, `<action>_<node>`: logged as a run is, and without effect in a dry run."""
 
     action: Literal["check", "rewind", "erase"]
-    node: str
+    node: str | None
+    """None: it is a task of the project, which locks nothing."""
     summary: str
     rules: tuple[str, ...]
     variables: tuple[str, ...]
@@ -133,10 +135,12 @@ class Task:
     parameters: tuple[tuple[str, str, exp.DataType], ...] = ()
     """(argument, the variable that it becomes, type); every one must be given."""
     guards: tuple[str, ...] = ()
+    subject: str = ""
+    """What it is about, where that is no node."""
 
     @property
     def name(self) -> str:
-        return f"{self.action}_{self.node}"
+        return f"{self.action}_{self.node or self.subject}"
 
     @property
     def dry_run(self) -> bool:

@@ -58,6 +58,15 @@ class Test:
 
 
 @dataclass(frozen=True)
+class Freshness:
+    """How old, in seconds, the newest row may be, and the query that gives the times of rows as `loaded_at`."""
+
+    warn_after: int | None
+    error_after: int | None
+    query: exp.Query
+
+
+@dataclass(frozen=True)
 class Source:
     """A table of somebody else, named `source.table`."""
 
@@ -70,6 +79,7 @@ class Source:
     span: Span
     description: str = ""
     tags: tuple[str, ...] = ()
+    freshness: Freshness | None = None
 
     @property
     def id(self) -> str:

@@ -10,6 +10,7 @@ from typing import cast
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import graph, models, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
+from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
@@ -83,7 +84,10 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for located in specs.sources:
         source = located.spec
+        given_twice(located, diagnostics)
         for index, table in enumerate(source.tables):
+            if not (source.config.enabled and table.config.enabled):
+                continue
             loc = ("tables", index)
             name = f"{source.name}.{table.name}"
             if name in found:
@@ -93,8 +97,9 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
             found[name] = Source(
                 name, source.database, source.schema_ or source.name, table.identifier or table.name, columns,
                 (), located.span(*loc, "name"), table.description or source.description,
-                (*source.tags, *table.tags),
+                (*source.tags, *source.config.tags, *table.tags, *table.config.tags),
             )  # fmt: skip
+            found[name] = dataclasses.replace(found[name], freshness=freshness(located, index, found[name], specs, diagnostics))
     return found
 
 
@@ -142,8 +147,8 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         nodes[name] = dataclasses.replace(node, tests=tests.of(node.id, located[name]))
     for source in specs.sources:
         for index, table in enumerate(source.spec.tables):
-            found = sources[f"{source.spec.name}.{table.name}"]
-            sources[found.name] = dataclasses.replace(found, tests=tests.of(found.id, source, ("tables", index)))
+            if found := sources.get(f"{source.spec.name}.{table.name}"):
+                sources[found.name] = dataclasses.replace(found, tests=tests.of(found.id, source, ("tables", index)))
     return nodes
 
 

@@ -14,6 +14,7 @@ from c360gen.spec.yaml import Loc, Tree
 
 _SECTIONS: dict[type[BaseModel], str] = {
     models.SpecFile: "file", models.Project: "project", models.Source: "sources", models.SourceTable: "tables",
+    models.SourceConfig: "source_config",
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
     models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
@@ -25,6 +26,8 @@ _TYPES = {
     "model_type": "a mapping", "model_attributes_type": "a mapping", "int_from_float": "a whole number",
     "float_type": "a number", "float_parsing": "a number",
 }  # fmt: skip
+
+_LIMITS = {"greater_than": "more than", "greater_than_equal": "at least", "less_than": "less than", "less_than_equal": "at most"}
 
 
 def report(error: ValidationError, tree: Tree, diagnostics: Diagnostics) -> None:
@@ -149,7 +152,8 @@ def _keys(model: type[BaseModel]) -> set[str]:
 
 def _name(model: type[BaseModel]) -> str:
     words = {
-        models.SpecFile: "spec file", models.SourceTable: "source table", models.SnapshotConfig: "snapshot's config",
+        models.SpecFile: "spec file", models.SourceTable: "source table",
+        models.SourceConfig: "source's config", models.SnapshotConfig: "snapshot's config",
         models.ModelConfig: "model's config", models.SeedConfig: "seed's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
         models.Partition: "partition_by",
@@ -187,6 +191,8 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         help = did_you_mean(shown.strip("'"), _keys(models.DataTest)) if key in ("data_tests", "tests") else None
         if loc and isinstance(_get(tree.data, loc), str | int | float) and _get(tree.data, loc) != "":
             message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
+    elif kind in _LIMITS:
+        message = f"`{key}` must be {_LIMITS[kind]} {next(iter(context.values()))}, not {shown}"
     elif kind == "too_short":
         message = f"`{key}` must not be empty"
     else:

@@ -61,7 +61,7 @@ def test_status(shop: Shop) -> None:
     assert shop("run", "--select", "history").exit_code == 1
     result = shop("status")
     assert result.exit_code == 1 and "have no id" in result.output
-    (entry,) = (n for n in json.loads(shop("status", "--format", "json").stdout) if n["node"] == "snap.history")
+    (entry,) = (n for n in json.loads(shop("status", "--format", "json").stdout)["nodes"] if n["node"] == "snap.history")
     assert (entry["last_status"], entry["failures"]) == ("failed", 2)
 
 

@@ -63,6 +63,8 @@ class BigQuery(Warehouse):
     def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
             return exp.cast(exp.Literal.string(node.name), types.numeric(38, 9))  # a bare 0.1 is a FLOAT64
+        if isinstance(node, exp.Interval) and node.meta.get("whole"):
+            node.set("this", exp.Literal.number(node.this.name))
         if isinstance(node, exp.GroupConcat):
             for ordered in node.find_all(exp.Ordered):
                 ordered.set("nulls_first", True)  # what BigQuery does anyway; it takes no NULLS LAST here

@@ -168,7 +168,7 @@ class DuckDB(Dialect):
         return exp.Literal.string(part) if isinstance(part, str) else self.lower(part, names)
 
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
-        label = self.label(names.node(task.node))
+        label = self.task_label(task, names)
         values = {
             **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
             "steps": [self._step(s, names, label) for s in task.steps],

@@ -161,7 +161,7 @@ class Postgres(Dialect):
         })  # fmt: skip
 
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
-        label = self.string_escape(self.label(names.node(task.node)))
+        label = self.string_escape(self.task_label(task, names))
         values = {
             **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
             "steps": [self._step(s, names, label) for s in task.steps],
@@ -201,7 +201,7 @@ class Postgres(Dialect):
         workers = [f"{self.path(names.own(f'apply_{n}'))}(BIGINT, {self._arguments(p)})" for n, p in programs.items()]
         return [
             self.shell("grants.sql.j2", {
-                "control": self.quote(control), "schemas": [self.quote(s) for s in names.schemas if s != control],
+                "control": self.quote(control), "watched": names.watched, "schemas": [self.quote(s) for s in names.schemas if s != control],
                 "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
                 "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
                 "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],

@@ -67,6 +67,8 @@ class Snowflake(Warehouse):
             return exp.cast(exp.Div(this=whole, expression=right.copy(), typed=False, safe=False), types.BIGINT.copy())
         if isinstance(node, exp.Sub) and node.meta.get("days"):
             return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
+        if isinstance(node, exp.CurrentTimestamp) and node.meta.get("clock"):
+            return exp.Anonymous(this="SYSDATE")  # UTC, as all instants are here
         return self.exact(node) or node
 
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
@@ -175,6 +177,7 @@ class Snowflake(Warehouse):
             return []
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
         others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
+        watched = ["source_freshness"] if names.watched else []
         nodes = [(n, f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
         return [
             self.shell("grants.sql.j2", {
@@ -183,7 +186,7 @@ class Snowflake(Warehouse):
                 "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
                 "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
                 "log": [("TABLE", self.control_path(names, "run_log"))]
-                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status", "node_status")],
+                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status", "node_status", *watched)],
                 "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
                 "relations": self.relations(names),

@@ -17,7 +17,7 @@ from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, 
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
-from c360gen.spec.models.sources import Source, SourceTable
+from c360gen.spec.models.sources import Age, Freshness, Source, SourceConfig, SourceTable
 from c360gen.spec.models.tests import (
     AcceptedValues,
     DataTest,
@@ -30,12 +30,12 @@ from c360gen.spec.models.tests import (
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "AllExcept", "Cell", "Column", "DataTest",
-    "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Given", "Index", "Instant", "Lint", "LintPath",
-    "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition", "PlainName", "PointInTime", "Project",
-    "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceDelta",
-    "SourceTable", "Spec", "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values",
-    "check_cron",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column",
+    "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness", "Given", "Index",
+    "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition",
+    "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size",
+    "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Step", "Target",
+    "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
 ]  # fmt: skip
 
 

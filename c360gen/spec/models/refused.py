@@ -4,10 +4,11 @@ from __future__ import annotations
 
 NOT_CARRIED: dict[str, frozenset[str]] = {
     "project": frozenset(),
-    "sources": frozenset({"config", "freshness", "loaded_at_field", "loaded_at_query", "loader", "overrides", "quoting"}),
+    "sources": frozenset({"loaded_at_query", "loader", "overrides", "quoting"}),
     "tables": frozenset(
-        {"config", "tests", "freshness", "loaded_at_field", "loaded_at_query", "loader", "external", "quoting"}
+        {"tests", "loaded_at_query", "loader", "external", "quoting"}
     ),
+    "source_config": frozenset({"event_time", "loaded_at_query", "quoting", "static_analysis"}),
     "columns": frozenset({"constraints", "config", "policy_tags", "granularity", "dimension", "entity"}),
     "data_tests": frozenset(),
     "test_config": frozenset({"error_if", "fail_calc", "group", "limit", "store_failures", "store_failures_as", "warn_if"}),
@@ -29,7 +30,7 @@ NOT_CARRIED: dict[str, frozenset[str]] = {
             "sql_header", "predicates", "transient", "require_partition_filter",
         }
     ),
-    "seeds": frozenset({"docs", "data_tests", "tests", "group", "latest_version", "versions"}),
+    "seeds": frozenset({"docs", "tests", "group", "latest_version", "versions"}),
     "seed_config": frozenset(
         {
             "column_types", "quote_columns", "database", "full_refresh", "pre_hook", "post_hook", "grants", "persist_docs", "docs",
