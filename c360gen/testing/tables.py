@@ -50,7 +50,7 @@ def difference(columns: Sequence[str], expected: Rows, found: Rows) -> str:
     marked: list[tuple[str, tuple[str, ...]]] = []
     for row in missing[:MOST]:
         marked.append(("-", row))
-        alike = max(surplus, key=lambda other: _equal(row, other), default=None)  # noqa: B023
+        alike = max(surplus, key=lambda other: _equal(row, other), default=None)
         if alike is not None and _equal(row, alike):
             surplus.remove(alike)
             marked.append(("+", alike))
