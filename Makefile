@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 N ?= 5000
 SEED ?= 0
 
-.PHONY: demo test faults mutations streams verify matrix dbt lint golden clean
+.PHONY: demo test faults mutations streams verify matrix dbt lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,7 +51,11 @@ matrix: ## the test suite on every Python that is found
 dbt: .venv-dbt/installed ## compat: dbt beside real dbt, on DuckDB and Postgres, in a venv of its own
 	.venv-dbt/bin/python -m pytest tests/dbt
 
-golden: $(VENV)/test-installed ## rewrite golden files; git diff is the review
+docs: $(VENV)/test-installed ## rewrite what is written from the code: docs/reference/ and the JSON Schema of the specs
+	$(BIN)/c360gen schema > specs/c360gen.schema.json
+	$(BIN)/python docs/build.py
+
+golden: docs ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build
 	$(BIN)/python -m pytest -n 2 --update
 

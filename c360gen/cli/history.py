@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from c360gen import engines
-from c360gen.cli import console, options
+from c360gen.cli import complete, console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 
@@ -22,7 +22,7 @@ WORDS = {
 
 @click.command("history", help="Check a history, rewind it to an earlier run, or erase a person. Without --apply nothing is changed.")
 @click.argument("action", type=click.Choice(["check", "rewind", "erase"]))
-@click.argument("node")
+@click.argument("node", shell_complete=complete.places)
 @click.option("--to", default=None, metavar="TIMESTAMP", help="rewind: an instant, UTC; the last run at or before it stays.")
 @click.option("--key", default=None, metavar="VALUE", help="erase: the value of the column that `erasure: by` names.")
 @click.option("--apply", "apply", is_flag=True, help="Do it; without, it is counted and logged as a dry run.")

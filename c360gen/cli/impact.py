@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from c360gen.cli import complete, console, mermaid, options
 from c360gen.cli.lineage import found
-from c360gen.project.impact import Impact, impact
-from c360gen.project.lineage import Lineage
+
+if TYPE_CHECKING:
+    from c360gen.project.impact import Impact
+    from c360gen.project.lineage import Lineage
 
 RETYPED = {"type": "gets the other type, unless its own is declared", "values": "may get other values"}
 
@@ -21,6 +24,9 @@ RETYPED = {"type": "gets the other type, unless its own is declared", "values": 
 @options.picture
 @options.specs
 def command(name: str, shape: str, specs: Path) -> None:
+    from c360gen.project.impact import impact
+    from c360gen.project.lineage import Lineage
+
     lineage = Lineage(options.project(specs).resolved)
     at = found(lineage.project, name)
     if not at[1]:

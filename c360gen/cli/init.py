@@ -9,7 +9,6 @@ import click
 
 from c360gen.cli import console
 from c360gen.cli.main import FINDINGS
-from c360gen.spec import schema
 
 
 @click.command("init", help="Write a small project into a new or empty folder.")
@@ -18,6 +17,8 @@ def command(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         console.say(f"error: {folder.as_posix()} is not an empty folder\n  help: name a new one; nothing is ever overwritten")
         raise click.exceptions.Exit(FINDINGS)
+    from c360gen.spec import schema
+
     scaffold = files("c360gen.cli") / "scaffold"
     (folder / "specs").mkdir(parents=True)
     count = 0

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from c360gen.cli import complete, console, mermaid, options
 from c360gen.project.graph import reach
-from c360gen.project.lineage import Edge, Lineage, Place, Unknown, place
-from c360gen.project.nodes import Resolved
+
+if TYPE_CHECKING:
+    from c360gen.project.lineage import Edge, Lineage, Place
+    from c360gen.project.nodes import Resolved
 
 
 @click.command("lineage", help="Show where a column, or a node, comes from and where it goes.")
@@ -20,6 +22,8 @@ from c360gen.project.nodes import Resolved
 @options.picture
 @options.specs
 def command(name: str, shape: str, specs: Path) -> None:
+    from c360gen.project.lineage import Lineage
+
     lineage = Lineage(options.project(specs).resolved)
     at = found(lineage.project, name)
     if at[1]:
@@ -37,6 +41,8 @@ def command(name: str, shape: str, specs: Path) -> None:
 
 def found(project: Resolved, name: str) -> Place:
     """The column or relation that an argument names, or C206 and exit code 1."""
+    from c360gen.project.lineage import Unknown, place
+
     try:
         return place(project, name)
     except Unknown as unknown:
@@ -45,6 +51,8 @@ def found(project: Resolved, name: str) -> Place:
 
 def _nodes(lineage: Lineage, id_: str) -> tuple[list[Edge], list[Edge]]:
     """A relation as a whole: what it reads and what reads it, and, one step up, its columns."""
+    from c360gen.project.lineage import Edge
+
     project = lineage.project
     parents = {n.id: n.depends_on for n in project.nodes.values()}
     below = {**lineage.readers}

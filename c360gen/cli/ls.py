@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from c360gen.cli import complete, console, options
-from c360gen.project.nodes import Resolved
-from c360gen.project.resolve import selectables
-from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.project.select import BadSelection, Selectable, select, selectables
+
+if TYPE_CHECKING:
+    from c360gen.project.nodes import Resolved
 
 GRAMMAR = "Names and globs; +n, n+, 2+n; tag:, path:, source:, exposure:, resource_type:. A space is union, a comma intersection."
 

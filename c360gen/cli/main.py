@@ -7,10 +7,12 @@ import importlib
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "build": "Generate the SQL of targets.",
     "check": "Compare the generated SQL on disk with the specs.",
+    "completion": "Print the script that makes a shell complete c360gen.",
     "deploy": "Run deploy.sql of a target in a database.",
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
@@ -40,6 +42,11 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = importlib.import_module(f"c360gen.cli.{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands without importing any of them; click's own would ask each for its help."""
+        names = [CompletionItem(n, help=COMMANDS[n]) for n in sorted(COMMANDS) if n.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

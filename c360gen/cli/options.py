@@ -7,14 +7,16 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from c360gen.cli import console
+from c360gen.cli import complete, console
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import SpecError
-from c360gen.pipeline import Build, LoadedProject, build, load_project
+
+if TYPE_CHECKING:
+    from c360gen.pipeline import Build, LoadedProject
 
 
 def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,9 +35,10 @@ def picture(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--target", "target_names", multiple=True, metavar="NAME", help="A target by its name; may be repeated.")(
-        function
-    )
+    function = click.option(
+        "--target", "target_names", multiple=True, metavar="NAME", shell_complete=complete.targets,
+        help="A target by its name; may be repeated.",
+    )(function)  # fmt: skip
     return click.option(
         "--dialect", "dialects", multiple=True, type=click.Choice(["duckdb", "postgres", "snowflake", "bigquery"]),
         help="Every default target of a dialect; may be repeated.",
@@ -47,11 +50,16 @@ def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
         "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None,
         help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else PGHOST, PGSERVICE, .pgpass.",
     )(function)  # fmt: skip
-    return click.option("--target", "target_name", required=True, metavar="NAME", help="The target whose output is used.")(function)
+    return click.option(
+        "--target", "target_name", required=True, metavar="NAME", shell_complete=complete.targets,
+        help="The target whose output is used.",
+    )(function)  # fmt: skip
 
 
 def project(specs: Path) -> LoadedProject:
     """The project, or its mistakes and exit code 1."""
+    from c360gen.pipeline import load_project  # here, so that --help and completion need no compiler
+
     try:
         loaded = load_project(specs)
     except SpecError as error:
@@ -63,6 +71,8 @@ def project(specs: Path) -> LoadedProject:
 
 def builds(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str]) -> list[Build]:
     """The builds of the named targets, or of the default ones; all or nothing."""
+    from c360gen.pipeline import build
+
     names = list(dict.fromkeys([*target_names, *_of_dialects(loaded, dialects)])) or loaded.default_targets
     if not names:
         raise click.UsageError("the project has no default target (one named as its dialect): name one with --target")

@@ -9,18 +9,19 @@ from typing import Any
 import click
 
 from c360gen import engines
-from c360gen.cli import console, options
+from c360gen.cli import complete, console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
-from c360gen.project.resolve import selectables
-from c360gen.project.select import BadSelection, select
+from c360gen.project.select import BadSelection, select, selectables
 
 COLUMNS = ("inserted", "updated", "closed", "unchanged")
 
 
 @click.command("run", help="Run nodes: all of them, those of a schedule, or those of a selection. The first failure stops the run.")
-@click.option("--job", default=None, metavar="SCHEDULE", help="The nodes of a schedule.")
-@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="The nodes of a selection.")
+@click.option("--job", default=None, metavar="SCHEDULE", help="The nodes of a schedule.", shell_complete=complete.schedules)
+@click.option(
+    "--select", "-s", "selection", default=None, metavar="SELECTION", help="The nodes of a selection.", shell_complete=complete.selections
+)
 @click.option("--as-of", default=None, metavar="TIMESTAMP", help="The time of the run, UTC; by default the clock.")
 @click.option("--full-refresh", is_flag=True, help="Replace every row of incrementals; snapshots have no full refresh.")
 @options.one_target

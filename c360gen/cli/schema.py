@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console
-from c360gen.spec import schema
 
 
 @click.command("schema", help="Print the JSON Schema of spec files. Editors find it by the line `# yaml-language-server: $schema=…`.")
 @click.option("--check", "file", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Exit 1 when FILE is another schema.")
 def command(file: Path | None) -> None:
+    from c360gen.spec import schema
+
     if file is None:
         click.echo(schema.text(), nl=False)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +14,12 @@ from c360gen.cli.main import FINDINGS
 from c360gen.cli.report import Reporting
 from c360gen.diagnostics import Diagnostic, nearest_or_list
 from c360gen.engines import EngineError
-from c360gen.pipeline import LoadedProject, names_of
-from c360gen.project.resolve import selectables
-from c360gen.project.select import BadSelection, select
-from c360gen.spec.models import Target
-from c360gen.testing import Result, data_tests, scenarios
+from c360gen.project.select import BadSelection, select, selectables
+
+if TYPE_CHECKING:
+    from c360gen.pipeline import LoadedProject
+    from c360gen.spec.models import Target
+    from c360gen.testing import Result
 
 CODES = {"scenario": "C601", "data test": "C602"}
 
@@ -63,6 +65,8 @@ def command(
 
 def _target(loaded: LoadedProject, name: str | None, database: str | None) -> Target:
     """The target that is named, or DuckDB in memory, whether or not the project has such a target."""
+    from c360gen.spec.models import Target
+
     if name is None:
         if database is not None:
             raise click.UsageError("--database needs --target: whose tables are in it?")
@@ -77,16 +81,19 @@ def _target(loaded: LoadedProject, name: str | None, database: str | None) -> Ta
 
 
 def _chosen(loaded: LoadedProject, selection: str | None) -> set[str]:
-    items = selectables(loaded.resolved.sources, loaded.resolved.nodes, loaded.resolved.exposures)
+    found = loaded.resolved
+    items = selectables(found.sources, found.nodes, found.exposures)
     if selection is None:
         return set(items)
     try:
         return select(selection, items)
     except BadSelection as bad:
-        console.fail("C206", f"{bad}", bad.help)
+        console.fail("C206", str(bad), bad.help)
 
 
 def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chosen: set[str], named: tuple[str, ...]) -> Iterator[Result]:
+    from c360gen.testing import scenarios
+
     known = {s.name: s for s in loaded.resolved.scenarios}
     for name in named:
         if name not in known:
@@ -98,6 +105,9 @@ def _scenarios(loaded: LoadedProject, target: Target, database: str | None, chos
 
 
 def _data_tests(loaded: LoadedProject, target_name: str, database: str, chosen: set[str]) -> Iterator[Result]:
+    from c360gen.pipeline import names_of
+    from c360gen.testing import data_tests
+
     names = names_of(loaded, target_name)
     try:
         session = engines.connect(str(names.target.dialect), database, names.control)

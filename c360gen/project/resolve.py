@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
@@ -15,7 +15,7 @@ from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSche
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
 from c360gen.project.scenarios import Scenarios
-from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.project.select import BadSelection, Selectable, select, selectables
 from c360gen.project.tests import Tests
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
@@ -41,18 +41,6 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     diagnostics.raise_if_failed()
     targets = {name: located.spec for name, located in specs.targets.items()}
     return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios)
-
-
-def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposures: Iterable[ResolvedExposure]) -> dict[str, Selectable]:
-    """Everything that a selection can name, by id, in dependency order."""
-    items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
-    for n in nodes.values():
-        kind = n.kind if n.kind in ("snapshot", "seed") else "model"
-        items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
-    for e in exposures:
-        id_ = f"exposure:{e.spec.name}"
-        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
-    return items
 
 
 def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None:

@@ -7,9 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from c360gen.diagnostics import did_you_mean, nearest_or_list
 from c360gen.project.graph import reach
+
+if TYPE_CHECKING:
+    from c360gen.project.nodes import Node, ResolvedExposure, Source
 
 _ATOM = re.compile(r"(?:(\d*)(\+))?([^+\s,]+?)(?:(\+)(\d*))?")
 
@@ -24,6 +28,18 @@ class Selectable:
     path: str
     tags: tuple[str, ...]
     parents: tuple[str, ...]
+
+
+def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposures: Iterable[ResolvedExposure]) -> dict[str, Selectable]:
+    """Everything that a selection can name, by id, in dependency order."""
+    items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
+    for n in nodes.values():
+        kind = n.kind if n.kind in ("snapshot", "seed") else "model"
+        items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
+    for e in exposures:
+        id_ = f"exposure:{e.spec.name}"
+        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
+    return items
 
 
 class BadSelection(Exception):

@@ -41,16 +41,27 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], marks: Sequence
 def difference(columns: Sequence[str], expected: Rows, found: Rows) -> str:
     """Rows that are missing (-) and rows that nobody expected (+), in one table; "" where there are none.
 
-    Rows that agree in their first column stand together, so that the value that differs is seen at once.
+    A missing row is followed by the one that is most like it, so that the value that differs is seen at once.
     """
     wanted, there = Counter(map(_comparable, expected)), Counter(map(_comparable, found))
-    missing, surplus = list((wanted - there).elements()), list((there - wanted).elements())
+    missing, surplus = sorted((wanted - there).elements()), sorted((there - wanted).elements())
     if not missing and not surplus:
         return ""
-    marked = sorted([("-", r) for r in missing] + [("+", r) for r in surplus], key=lambda m: (m[1][0], m[0] != "-", m[1]))
+    marked: list[tuple[str, tuple[str, ...]]] = []
+    for row in missing[:MOST]:
+        marked.append(("-", row))
+        alike = max(surplus, key=lambda other: _equal(row, other), default=None)
+        if alike is not None and _equal(row, alike):
+            surplus.remove(alike)
+            marked.append(("+", alike))
+    marked += [("-", row) for row in missing[MOST:]] + [("+", row) for row in surplus]
     more = f"\n  … and {len(marked) - MOST} more" if len(marked) > MOST else ""
     marked = marked[:MOST]
     return table(columns, [row for _, row in marked], [mark for mark, _ in marked]) + more
+
+
+def _equal(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    return sum(a == b for a, b in zip(one, other, strict=True))
 
 
 def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:

@@ -193,3 +193,35 @@ def test_data_tests_fail_warn_and_pass(specs: Path, tmp_path: Path) -> None:
 def test_wrong_calls(arguments: list[str], said: str, specs: Path) -> None:
     ended = test_(specs, *arguments)
     assert ended.exit_code == 2 and said in ended.stderr
+
+
+def test_freshness_is_a_data_test_of_a_source(tmp_path: Path) -> None:
+    import duckdb
+
+    (tmp_path / "p.yml").write_text(
+        """
+targets: {duckdb: {dialect: duckdb}}
+sources:
+  - name: shop
+    schema: raw
+    loaded_at_field: updated_at
+    freshness: {warn_after: {count: 1, period: hour}, error_after: {count: 2, period: day}}
+    tables:
+      - name: customers
+        columns: [{name: id, data_type: bigint}, {name: updated_at, data_type: timestamptz}]
+models:
+  - {name: m, sql: "select id from {{ source('shop', 'customers') }}"}
+""",
+        encoding="utf-8",
+    )
+    path = str(tmp_path / "x.duckdb")
+    with duckdb.connect(path) as database:
+        database.execute("CREATE SCHEMA raw; CREATE TABLE raw.customers (id BIGINT, updated_at TIMESTAMPTZ)")
+    for age, expected, code in ((None, "no row of shop.customers is younger than 2 days: there is none", 1),
+                                ("3 days", "younger than 2 days: the newest is of", 1),
+                                ("2 hours", "younger than 1 hour: the newest is of", 0), ("1 minute", "1 passed", 0)):  # fmt: skip
+        if age:
+            with duckdb.connect(path) as database:
+                database.execute(f"INSERT INTO raw.customers VALUES (1, now() - INTERVAL '{age}')")
+        ended = test_(tmp_path, "--target", "duckdb", "--database", path)
+        assert (ended.exit_code, expected in ended.stderr) == (code, True), ended.stderr
