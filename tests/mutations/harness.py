@@ -62,8 +62,8 @@ class Record:
 class Harness:
     """A pytest plugin: `pytest.main([*FILES, …], plugins=[Harness(mutants)])`."""
 
-    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None], only: str | None = None):
-        self.mutants, self.report, self.only = mutants, report, only
+    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None]):
+        self.mutants, self.report = mutants, report
         self.verdicts: list[Verdict] = []
         self.records: defaultdict[str, Record] = defaultdict(Record)
 
@@ -73,7 +73,7 @@ class Harness:
         return {nodeid: r.red_anyway for nodeid, r in self.records.items() if r.red_anyway}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.items = [i for i in session.items if isinstance(i, Item) and self.only in (None, i.originalname)]
+        self.items = [i for i in session.items if isinstance(i, Item)]
         for mutant in self.mutants:
             self.verdicts.append(self.judge(mutant))
             self.report(self.verdicts[-1])

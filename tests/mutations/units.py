@@ -100,9 +100,9 @@ def folder(case: str) -> Path:
     return CASES / case / "specs"
 
 
-def units(dialect: str) -> Iterator[Unit]:
-    """Every text of a dialect that is mutated."""
-    for case in cases():
+def units(dialect: str, of: Iterable[str]) -> Iterator[Unit]:
+    """Every text of a dialect and of some cases that is mutated."""
+    for case in of:
         yield from units_of(files(case, dialect), case)
 
 
