@@ -79,10 +79,15 @@ def run(options: argparse.Namespace) -> int:
     for nodeid, said in harness.red_anyway.items():
         print(f"{nodeid} fails without any defect: {said}", flush=True)
     verdicts = [*harness.verdicts, *map(Verdict, known)]
-    rows = [Row(v.mutant.dialect, v.mutant.name, v.mutant.rule, v.mutant.step, v.mutant.shown, v.killed_by, v.seconds) for v in verdicts]
+    rows = [row_of(verdict) for verdict in verdicts]
     Path(options.rows).write_text(json.dumps([row.__dict__ for row in rows]), encoding="utf-8")
     ran = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     return 0 if ran and len(rows) == len(wanted) and not harness.red_anyway else 1
+
+
+def row_of(verdict: Verdict) -> Row:
+    m = verdict.mutant
+    return Row(m.dialect, m.name, m.rule, m.step, m.shown, m.which, verdict.killed_by, verdict.seconds)
 
 
 if __name__ == "__main__":

@@ -137,12 +137,9 @@ def seeded(mutant: Mutant) -> Iterator[None]:
 def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
     """A rule's own tests first, then the scenarios, then what is dear."""
     fitting = [i for i in items if fits(mutant, i)]
-    if mutant.rule in FIRST:
-        first = FIRST[mutant.rule]
-        order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
-    else:
-        order = [r for r in RUNGS[mutant.dialect] if r in OF_ROWS]
-    for rung in order:
+    first = FIRST.get(mutant.rule, ())
+    others = [r for r in RUNGS[mutant.dialect] if r not in first and (r in OF_ROWS or (first and mutant.dialect == "postgres"))]
+    for rung in (*first, *others):
         yield from (i for i in fitting if i.originalname == rung)
 
 

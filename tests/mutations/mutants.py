@@ -42,6 +42,11 @@ class Mutant:
         return self.key[3]
 
     @property
+    def which(self) -> int:
+        """The first, second, … of several that are alike in one step."""
+        return self.key[4]
+
+    @property
     def cases(self) -> set[str]:
         return {case for case, _ in self.places}
 
