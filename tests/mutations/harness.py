@@ -62,8 +62,8 @@ class Record:
 class Harness:
     """A pytest plugin: `pytest.main([*FILES, …], plugins=[Harness(mutants)])`."""
 
-    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None], only: str | None = None):
-        self.mutants, self.report, self.only = mutants, report, only
+    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None]):
+        self.mutants, self.report = mutants, report
         self.verdicts: list[Verdict] = []
         self.records: defaultdict[str, Record] = defaultdict(Record)
 
@@ -73,7 +73,7 @@ class Harness:
         return {nodeid: r.red_anyway for nodeid, r in self.records.items() if r.red_anyway}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.items = [i for i in session.items if isinstance(i, Item) and self.only in (None, i.originalname)]
+        self.items = [i for i in session.items if isinstance(i, Item)]
         for mutant in self.mutants:
             self.verdicts.append(self.judge(mutant))
             self.report(self.verdicts[-1])
@@ -137,12 +137,9 @@ def seeded(mutant: Mutant) -> Iterator[None]:
 def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
     """A rule's own tests first, then the scenarios, then what is dear."""
     fitting = [i for i in items if fits(mutant, i)]
-    if mutant.rule in FIRST:
-        first = FIRST[mutant.rule]
-        order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
-    else:
-        order = [r for r in RUNGS[mutant.dialect] if r in OF_ROWS]
-    for rung in order:
+    first = FIRST.get(mutant.rule, ())
+    others = [r for r in RUNGS[mutant.dialect] if r not in first and (r in OF_ROWS or (first and mutant.dialect == "postgres"))]
+    for rung in (*first, *others):
         yield from (i for i in fitting if i.originalname == rung)
 
 
