@@ -16,7 +16,7 @@ CODES: dict[str, str] = {
     "C103": "duplicate key",
     "C104": "wrong value",
     "C105": "missing key",
-    "C106": "a dbt key that is not carried yet",
+    "C106": "a dbt key that is not carried",
     "C107": "nothing to build",
     "C108": "the same name twice",
     # names and references

@@ -47,7 +47,10 @@ def command(
     runs: list[engines.Run] = []
     try:
         for node in nodes:
-            runs.append(session.run(node, scripts.get(str(node["script"])), as_of, full_refresh and node["full_refresh"]))
+            refresh = full_refresh and node["full_refresh"] and not node.get("keeps_rows")
+            runs.append(session.run(node, scripts.get(str(node["script"])), as_of, refresh))
+            if full_refresh and node.get("keeps_rows"):
+                console.say(f"{node['name']} keeps its rows: full_refresh: false")
             if not runs[-1].succeeded:
                 break
     finally:

@@ -47,7 +47,10 @@ def meaning(node: Node, project: Resolved, dialect: str) -> str:
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
         **({"feed": _feed(node.feed)} if node.feed else {}),
         "sql": _texts(query) if query else [],
-        **_used({"inlined": _inlined(node, project, dialect), "frozen": frozen, "partition": partition, "windows": windows}),
+        **_used({
+            "inlined": _inlined(node, project, dialect), "frozen": frozen, "partition": partition, "windows": windows,
+            "keeps_rows": node.keeps_rows,
+        }),
     })  # fmt: skip
 
 

@@ -79,6 +79,7 @@ GUARDS: dict[str, str] = {
     "ZC017": "the source still has what should be erased",
     "ZC018": "the log does not reach back so far",
     "ZC019": "a source is too old",
+    "ZC020": "a full refresh is refused",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 

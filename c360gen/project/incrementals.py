@@ -60,11 +60,14 @@ def check(located: Located[spec.Model], node: Node, diagnostics: Diagnostics) ->
     _columns(located, node, diagnostics)
     config = located.spec.config
     if node.kind != "incremental":
-        for key in ("incremental_strategy", *_SETTINGS):
-            if getattr(config, key) is not None:
+        for key in ("incremental_strategy", "full_refresh", "on_schema_change", *_SETTINGS):
+            if key in config.model_fields_set and getattr(config, key) is not None:
                 message = f"{key} is a setting of incrementals; {node.name} is {'' if node.kind == 'ephemeral' else 'a '}{node.kind}"
                 diagnostics.error("C401", message, located.key_span("config", key), "add materialized: incremental")
         return
+    if config.full_refresh:
+        message = "full_refresh: true would replace every row on every run"
+        diagnostics.error("C401", message, located.span("config", "full_refresh"), "say materialized: table, which is just that")
     _strategy(located, node, diagnostics)
     _cursor(located, node, diagnostics)
     if node.strategy == "merge":

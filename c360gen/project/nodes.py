@@ -223,6 +223,10 @@ class Node:
     """Seconds."""
     batches: Batches | None = None
     version_column: str | None = None
+    keeps_rows: bool = False
+    """Whether a full refresh is refused."""
+    on_schema_change: str = "fail"
+    """What a migration does with new columns: fail asks for their history, append_new_columns leaves them NULL in old rows."""
     updated: tuple[str, ...] = ()
     """merge: the columns in which a known row is updated; the others keep what was inserted."""
     partition_by: str | None = None

@@ -18,7 +18,7 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
     models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
-    models.Partition: "partition_by", models.TestConfig: "test_config",
+    models.Partition: "partition_by", models.Index: "indexes", models.TestConfig: "test_config",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -109,8 +109,8 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C102", f"`{key}` is not known here", at)
         return
     section = _SECTIONS.get(owner, "")
-    if key in models.NOT_CARRIED.get(section, frozenset()):
-        _not_carried(key, at, diagnostics)
+    if reason := models.NOT_CARRIED.get(section, {}).get(key):
+        _not_carried(key, at, reason, diagnostics)
         return
     if owner is models.DataTest:
         help = f"known tests: {', '.join(sorted(_keys(owner)))}"
@@ -126,20 +126,17 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     if config and key in _keys(config):
         diagnostics.error("C102", f"`{key}` is not known here", at, f"it belongs under config: of the {_name(owner)}")
         return
-    if config and key in models.NOT_CARRIED[_SECTIONS[config]]:
-        _not_carried(key, at, diagnostics)
+    if config and (reason := models.NOT_CARRIED[_SECTIONS[config]].get(key)):
+        _not_carried(key, at, reason, diagnostics)
         return
     known = sorted(_keys(owner))
     help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
     diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
 
 
-def _not_carried(key: str, at: Span, diagnostics: Diagnostics) -> None:
-    """dbt has it and we do not: some of it on purpose, with the reason."""
-    when, help = " yet", "remove it, or keep this part in dbt for now"
-    if reason := models.WHY_NOT_CARRIED.get(key):
-        when, help = ", on purpose", reason
-    diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry{when}", at, help)
+def _not_carried(key: str, at: Span, reason: str, diagnostics: Diagnostics) -> None:
+    """dbt has it and we do not, with the reason or with what is said instead."""
+    diagnostics.error("C106", f"`{key}` is a dbt key that c360gen does not carry", at, reason)
 
 
 def _owner_of_key(loc: Loc, tree: Tree) -> type[BaseModel] | None:
@@ -156,7 +153,7 @@ def _name(model: type[BaseModel]) -> str:
         models.SourceConfig: "source's config", models.SnapshotConfig: "snapshot's config",
         models.ModelConfig: "model's config", models.SeedConfig: "seed's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
-        models.Partition: "partition_by",
+        models.Partition: "partition_by", models.Index: "index of indexes",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 
@@ -179,8 +176,8 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     kind, context = found["type"], found.get("ctx") or {}
     help = None
     if kind == "literal_error" and (key, found["input"]) in models.VALUES_NOT_CARRIED:
-        help = "choose another value, or keep this node in dbt for now"
-        diagnostics.error("C106", f"`{key}: {found['input']}` is a dbt setting that c360gen does not carry yet", tree.span(loc), help)
+        help = models.VALUES_NOT_CARRIED[key, found["input"]]
+        diagnostics.error("C106", f"`{key}: {found['input']}` is a dbt setting that c360gen does not carry", tree.span(loc), help)
         return
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(",")]

@@ -124,11 +124,20 @@ def clear_target(node: Node) -> list[Step]:
     ]  # fmt: skip
 
 
+def _kept(node: Node) -> Guard:
+    return Guard("ZC020", "A full refresh would lose what the source has lost.", variable("full_refresh"),
+                 ("a full refresh is refused: full_refresh: false",), None,
+                 "Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.")  # fmt: skip
+
+
 def program(
     node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable,
     reads: str = "rows", windows: Windows | None = None,
 ) -> Program:  # fmt: skip
     window: tuple[str, ...] = ()
+    if node.keeps_rows:
+        steps = [_kept(node), *steps]
+        rules = (*rules, "a full refresh is refused")
     if node.cursor and node.strategy != "append":
         window = (f"reads {reads} whose {node.cursor} is at or after the watermark less {span(node.lookback)}; the first run reads all",)
     elif node.cursor:

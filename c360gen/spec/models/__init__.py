@@ -12,7 +12,7 @@ from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Index, NodeConfig, Partition
 from c360gen.spec.models.project import Project, Target
-from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED, WHY_NOT_CARRIED
+from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
@@ -30,7 +30,7 @@ from c360gen.spec.models.tests import (
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "WHY_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column",
     "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness", "Given", "Index",
     "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition",
     "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size",

@@ -34,6 +34,14 @@ class ModelConfig(NodeConfig):
     incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = Field(
         None, description="How new rows get into the table; by default merge where there is a unique_key, else append."
     )
+    full_refresh: bool | None = Field(
+        None, description="Incrementals: false refuses every full refresh (ZC020), for rows that their source does not have any more."
+    )
+    on_schema_change: Literal["fail", "append_new_columns"] = Field(
+        "fail",
+        description="Incrementals whose columns change. A deploy never changes a table: it refuses, and a migration makes the change. "
+        "fail: the migration asks what old rows have in every new column; append_new_columns: they have NULL.",
+    )
     cursor: str | None = Field(
         None, description="Column of the output that grows: rows beyond its watermark are read.", examples=["updated_at"]
     )
