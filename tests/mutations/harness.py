@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from tests.test_faults import NODES
 
 FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges", "tests/test_streams.py")
 Item = pytest.Function
+BUSY, LONG = 90.0, 600.0
+"""Seconds that any test may take: of this process, and by the clock."""
 
 
 @dataclass
@@ -106,13 +109,32 @@ class Harness:
         """ "" when the test is green, else the last line of its failure."""
         item._initrequest()
         began, record = time.monotonic(), self.records[item.nodeid]
-        reports = runtestprotocol(item, nextitem=Next(item.session), log=False)  # type: ignore[arg-type]
+        with limited():
+            reports = runtestprotocol(item, nextitem=Next(item.session), log=False)  # type: ignore[arg-type]
         record.runs, record.seconds = record.runs + 1, time.monotonic() - began
         for report in reports:
             if report.failed:
                 lines = [line for line in str(report.longrepr).splitlines() if line.startswith("E ")]
                 return " ".join((lines or ["failed"])[0].removeprefix("E").split())[:160]
         return ""
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """A defect may take a loop its end: then what runs here fails, after so long."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError("no end in sight")
+
+    timers = ((signal.ITIMER_PROF, signal.SIGPROF, BUSY), (signal.ITIMER_REAL, signal.SIGALRM, LONG))
+    for timer, sign, seconds in timers:
+        signal.signal(sign, end)
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for timer, _, _ in timers:
+            signal.setitimer(timer, 0)
 
 
 @contextlib.contextmanager
