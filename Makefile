@@ -7,7 +7,10 @@ BIN = $(VENV)/bin
 N ?= 5000
 SEED ?= 0
 
-.PHONY: demo test faults mutations streams verify matrix dbt lint docs golden clean
+# How long `make fuzz` breaks specs.
+MINUTES ?= 10
+
+.PHONY: demo test fuzz faults mutations streams verify matrix dbt lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +53,9 @@ matrix: ## the test suite on every Python that is found
 
 dbt: .venv-dbt/installed ## compat: dbt beside real dbt, on DuckDB and Postgres, in a venv of its own
 	.venv-dbt/bin/python -m pytest tests/dbt
+
+fuzz: $(VENV)/test-installed ## slow: broken specs for MINUTES=10, none of which may end in a traceback, a hang or a written file
+	$(BIN)/python -m pytest tests/fuzz --fuzz-minutes $(MINUTES)
 
 docs: $(VENV)/test-installed ## rewrite what is written from the code: docs/reference/ and the JSON Schema of the specs
 	$(BIN)/c360gen schema > specs/c360gen.schema.json

@@ -29,8 +29,14 @@ SCALARS = {"text", "whole number", "number", "true or false"}
 
 def pages() -> dict[str, str]:
     """{file below docs/reference: its text}"""
-    made = {"keys.md": _keys(), "commands.md": _commands()}
+    made = {"README.md": _index(), "keys.md": _keys(), "commands.md": _commands()}
     return made | {f"{name}.md": _explained(*kind) for name, kind in KINDS.items()}
+
+
+def _index() -> str:
+    listed = [f"- [{title}]({name}.md): {about}" for name, (_, title, about) in KINDS.items()]
+    own = ["- [Keys](keys.md): every key of spec files.", "- [Commands](commands.md): every command with its options."]
+    return "\n".join([NOTE, "# Reference", "", "Written from the code by `make docs`.", "", *own, *listed, ""])
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------------

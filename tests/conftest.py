@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite golden files")
     parser.addoption("--streams", type=int, default=0, help="how many streams to play per engine; 0: the few of the fast suite")
     parser.addoption("--stream-seed", type=int, default=0, help="which streams hypothesis invents")
+    parser.addoption("--fuzz-minutes", type=float, default=0, help="how long to break specs; 0: a few hundred of them")
     parser.addoption("--unshrunk", action="store_true", help="show the first stream that fails, and look for no smaller one")
 
 

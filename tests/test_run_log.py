@@ -34,6 +34,28 @@ def test_prune(engine: str, world: Callable[[Path, str], World]) -> None:
     assert found.rows("SELECT count(*) FROM snap.history_current") == [(4,)]
 
 
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+def test_prune_windows(engine: str, world: Callable[[Path, str], World]) -> None:
+    """Of a window that was loaded often the last success and the last failure stay: what is known of every window is what it was."""
+    found = world(CASES / "microbatch" / "specs", engine)
+    found.sql("INSERT INTO raw.visits VALUES (1, '/', '2026-01-01 12:00:00+00')")
+    for hour in ("06", "12", "18"):
+        assert found.run("visits", f"2026-01-01 {hour}:00:00") == ""
+    found.sql("INSERT INTO raw.visits VALUES (2, '/', NULL)")
+    for hour in ("19", "20"):
+        assert "ZC003" in found.run("visits", f"2026-01-01 {hour}:00:00")
+    windows = "SELECT * FROM c360_control.windows ORDER BY node, window_start"
+    before, rows = found.rows(windows), "SELECT status, count(*) FROM c360_control.window_log GROUP BY status ORDER BY status"
+    assert found.rows(rows) == [("failed", 2), ("succeeded", 3)]
+    prune(found)
+    assert found.rows(rows) == [("failed", 2), ("succeeded", 3)], "they are not old yet"
+    found.sql("UPDATE c360_control.window_log SET recorded_at = recorded_at - INTERVAL 3 YEAR")
+    prune(found)
+    assert found.rows(rows) == [("failed", 1), ("succeeded", 1)]
+    assert found.rows(windows) == before
+    assert found.run("visits", "2026-01-01 21:00:00") != ""
+
+
 def prune(found: World) -> None:
     if isinstance(found, Interpreted):
         found.warehouse.call("c360_control.prune_run_log", "400")

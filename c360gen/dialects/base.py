@@ -287,7 +287,8 @@ class Dialect:
         values = {
             "control": self.schema_path(names), "name": self.path(names.own("prune_run_log")),
             "run_log": self.path(names.own("run_log")), "watermark": self.path(names.own("watermark")),
-            "state": self.path(names.own("state")), "days": -(-names.project.project.run_log_retention // 86400),
+            "window_log": self.path(names.own("window_log")), "state": self.path(names.own("state")),
+            "days": -(-names.project.project.run_log_retention // 86400),
         }  # fmt: skip
         return [self.shell("prune_script.sql.j2" if self.scripted(names) else "prune.sql.j2", values)]
 

@@ -176,7 +176,7 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     shown = _shown(_get(tree.data, loc))
     kind, context = found["type"], found.get("ctx") or {}
     help = None
-    if kind == "literal_error" and (key, found["input"]) in models.VALUES_NOT_CARRIED:
+    if kind == "literal_error" and (key, str(found["input"])) in models.VALUES_NOT_CARRIED:
         help = models.VALUES_NOT_CARRIED[key, found["input"]]
         diagnostics.error("C106", f"`{key}: {found['input']}` is a dbt setting that c360gen does not carry", tree.span(loc), help)
         return

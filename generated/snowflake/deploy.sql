@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16b8f03cbab26900198d0a2ebf46ebf69b9b97d603d66bc5b9d29186380f891e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84734bc1f4beffbc7c2d0ff24d0c26fec43746a712846ef333a38f94d91c6db8
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -5245,7 +5245,8 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
@@ -5257,6 +5258,16 @@ BEGIN
     );
   DELETE FROM C360.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  DELETE FROM C360.c360_control.window_log
+  WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM C360.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
   RETURN 'old rows are gone';
 END;
 $$;

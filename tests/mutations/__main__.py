@@ -16,6 +16,7 @@ import pytest
 
 from tests.mutations.harness import FILES, Harness, Verdict
 from tests.mutations.mutants import chosen, mutants
+from tests.mutations.rules import RULES
 from tests.mutations.table import DIALECTS, Row, enough, reason, show
 
 
@@ -27,9 +28,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         command = [sys.executable, "-m", "tests.mutations", "--per-rule", str(options.per_rule)]
         command += ["--listed"] * options.listed
-        for name in ("rule", "name", "test"):
-            if getattr(options, name):
-                command += [f"--{name}", getattr(options, name)]
+        for name, given in (("rule", options.rule), ("case", options.case), ("name", [options.name]), ("test", options.test)):
+            command += [word for value in given if value for word in (f"--{name}", value)]
 
         failed: dict[str, bool] = {}
 
@@ -47,10 +47,11 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--dialect", choices=DIALECTS)
-    parser.add_argument("--rule", help="only this rule")
+    parser.add_argument("--rule", action="append", default=[], help="only this rule; may be repeated")
+    parser.add_argument("--case", action="append", default=[], help="only texts of this case; may be repeated")
     parser.add_argument("--name", help="only this mutant, by the name that the table gives it")
-    parser.add_argument("--per-rule", type=int, default=4, help="how many mutants of each rule and dialect (4); 0: all")
-    parser.add_argument("--test", help="only this test of the suite, such as test_scenario")
+    parser.add_argument("--per-rule", type=int, default=3, help="how many mutants of each rule and dialect (3); 0: all")
+    parser.add_argument("--test", action="append", default=[], help="only this file of tests; may be repeated")
     parser.add_argument("--listed", action="store_true", help="try those that survivors.yml names as well, which else count as survivors")
     parser.add_argument("--jobs", type=int, default=2, help="dialects at a time (2)")
     parser.add_argument("--rows", help=argparse.SUPPRESS)
@@ -59,7 +60,8 @@ def arguments() -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """One dialect, in this process."""
-    wanted = [m for m in mutants(options.dialect) if options.rule in (None, m.rule) and options.name in (None, m.name)]
+    found = mutants(options.dialect, options.case, options.rule or RULES)
+    wanted = [m for m in found if options.name in (None, m.name)]
     wanted = chosen(wanted, options.per_rule or len(wanted))
 
     def report(verdict: Verdict) -> None:
@@ -71,15 +73,21 @@ def run(options: argparse.Namespace) -> int:
         )
 
     known = [] if options.listed or options.name else [m for m in wanted if reason(m)]
-    harness = Harness([m for m in wanted if m not in known], report, options.test)
-    code = pytest.main(["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", "--unshrunk", *FILES], plugins=[harness])
+    harness = Harness([m for m in wanted if m not in known], report)
+    given = ["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", "--unshrunk"]
+    code = pytest.main([*given, *(options.test or FILES)], plugins=[harness])
     for nodeid, said in harness.red_anyway.items():
         print(f"{nodeid} fails without any defect: {said}", flush=True)
     verdicts = [*harness.verdicts, *map(Verdict, known)]
-    rows = [Row(v.mutant.dialect, v.mutant.name, v.mutant.rule, v.mutant.step, v.mutant.shown, v.killed_by, v.seconds) for v in verdicts]
+    rows = [row_of(verdict) for verdict in verdicts]
     Path(options.rows).write_text(json.dumps([row.__dict__ for row in rows]), encoding="utf-8")
     ran = code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     return 0 if ran and len(rows) == len(wanted) and not harness.red_anyway else 1
+
+
+def row_of(verdict: Verdict) -> Row:
+    m = verdict.mutant
+    return Row(m.dialect, m.name, m.rule, m.step, m.shown, m.which, verdict.killed_by, verdict.seconds)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from tests.test_faults import NODES
 
 FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges", "tests/test_streams.py")
 Item = pytest.Function
+BUSY, LONG = 90.0, 600.0
+"""Seconds that any test may take: of this process, and by the clock."""
 
 
 @dataclass
@@ -62,8 +65,8 @@ class Record:
 class Harness:
     """A pytest plugin: `pytest.main([*FILES, …], plugins=[Harness(mutants)])`."""
 
-    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None], only: str | None = None):
-        self.mutants, self.report, self.only = mutants, report, only
+    def __init__(self, mutants: Sequence[Mutant], report: Callable[[Verdict], None]):
+        self.mutants, self.report = mutants, report
         self.verdicts: list[Verdict] = []
         self.records: defaultdict[str, Record] = defaultdict(Record)
 
@@ -73,7 +76,7 @@ class Harness:
         return {nodeid: r.red_anyway for nodeid, r in self.records.items() if r.red_anyway}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self.items = [i for i in session.items if isinstance(i, Item) and self.only in (None, i.originalname)]
+        self.items = [i for i in session.items if isinstance(i, Item)]
         for mutant in self.mutants:
             self.verdicts.append(self.judge(mutant))
             self.report(self.verdicts[-1])
@@ -106,13 +109,32 @@ class Harness:
         """ "" when the test is green, else the last line of its failure."""
         item._initrequest()
         began, record = time.monotonic(), self.records[item.nodeid]
-        reports = runtestprotocol(item, nextitem=Next(item.session), log=False)  # type: ignore[arg-type]
+        with limited():
+            reports = runtestprotocol(item, nextitem=Next(item.session), log=False)  # type: ignore[arg-type]
         record.runs, record.seconds = record.runs + 1, time.monotonic() - began
         for report in reports:
             if report.failed:
                 lines = [line for line in str(report.longrepr).splitlines() if line.startswith("E ")]
                 return " ".join((lines or ["failed"])[0].removeprefix("E").split())[:160]
         return ""
+
+
+@contextlib.contextmanager
+def limited() -> Iterator[None]:
+    """A defect may take a loop its end: then what runs here fails, after so long."""
+
+    def end(*_: object) -> None:
+        raise TimeoutError("no end in sight")
+
+    timers = ((signal.ITIMER_PROF, signal.SIGPROF, BUSY), (signal.ITIMER_REAL, signal.SIGALRM, LONG))
+    for timer, sign, seconds in timers:
+        signal.signal(sign, end)
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for timer, _, _ in timers:
+            signal.setitimer(timer, 0)
 
 
 @contextlib.contextmanager
@@ -137,12 +159,9 @@ def seeded(mutant: Mutant) -> Iterator[None]:
 def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
     """A rule's own tests first, then the scenarios, then what is dear."""
     fitting = [i for i in items if fits(mutant, i)]
-    if mutant.rule in FIRST:
-        first = FIRST[mutant.rule]
-        order = [*first, *(r for r in RUNGS[mutant.dialect] if r not in first)]
-    else:
-        order = [r for r in RUNGS[mutant.dialect] if r in OF_ROWS]
-    for rung in order:
+    first = FIRST.get(mutant.rule, ())
+    others = [r for r in RUNGS[mutant.dialect] if r not in first and (r in OF_ROWS or (first and mutant.dialect == "postgres"))]
+    for rung in (*first, *others):
         yield from (i for i in fitting if i.originalname == rung)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from c360gen.emit.files import File
-from tests.mutations.rules import RULES, Edit
-from tests.mutations.units import Unit, units, units_of
+from tests.mutations.rules import NO_DEFECT, RULES, Edit, blank
+from tests.mutations.units import Unit, cases, units, units_of
 
 Key = tuple[str, str, str, str, int]
 """Rule, kind of text, step, the line with the change, and which of several that are alike in one step."""
@@ -40,6 +40,11 @@ class Mutant:
     def shown(self) -> str:
         """The line as it would be written, the change between « and »."""
         return self.key[3]
+
+    @property
+    def which(self) -> int:
+        """The first, second, … of several that are alike in one step."""
+        return self.key[4]
 
     @property
     def cases(self) -> set[str]:
@@ -78,17 +83,17 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
 def defects(unit: Unit, rule: str) -> Iterator[tuple[Key, Sequence[Edit]]]:
     """What a rule finds in a text."""
     seen: dict[tuple[str, str], int] = {}
-    for edits in RULES[rule](unit):
+    for edits in {**RULES, NO_DEFECT: blank}[rule](unit):
         place = (unit.step(edits[0][0]), shown(unit, edits))
         seen[place] = seen.get(place, 0) + 1
         yield (rule, unit.kind, *place, seen[place]), edits
 
 
-def mutants(dialect: str) -> list[Mutant]:
-    """Every defect of a dialect; those that are the same in several cases once."""
+def mutants(dialect: str, only: Collection[str] = (), rules: Collection[str] = RULES) -> list[Mutant]:
+    """Every defect of a dialect, or those in the texts of some cases; those that are the same in several cases once."""
     found: dict[Key, Mutant] = {}
-    for unit in units(dialect):
-        for rule in RULES:
+    for unit in units(dialect, only or cases()):
+        for rule in rules:
             for key, edits in defects(unit, rule):
                 mutant = found.setdefault(key, Mutant(dialect, key, example(unit, edits)))
                 mutant.places.append((unit.case, unit.node if unit.kind == "run" else ""))

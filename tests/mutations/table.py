@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,6 +25,7 @@ class Row:
     rule: str
     step: str
     shown: str
+    which: int
     killed_by: str
     seconds: float
 
@@ -62,16 +64,17 @@ def _line(label: str, rule: str | None, rows: Sequence[Row], dialects: Sequence[
 
 
 @functools.cache
-def entries() -> Sequence[Mapping[str, str]]:
-    found: Sequence[Mapping[str, str]] = yaml.safe_load(SURVIVORS.read_text(encoding="utf-8"))
+def entries() -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = yaml.safe_load(SURVIVORS.read_text(encoding="utf-8"))
     return found
 
 
 def reason(mutant: Row | Mutant) -> str:
     """Why a survivor may live: of the first entry of survivors.yml that is about it; "" where there is none."""
-    return next((entry["because"] for entry in entries() if is_about(entry, mutant)), "")
+    return str(next((entry["because"] for entry in entries() if is_about(entry, mutant)), ""))
 
 
-def is_about(entry: Mapping[str, str], mutant: Row | Mutant) -> bool:
+def is_about(entry: Mapping[str, Any], mutant: Row | Mutant) -> bool:
     """Every part that the entry names is found in the mutant: so a change elsewhere in the line or the step leaves it in force."""
-    return all(str(entry[part]) in getattr(mutant, part) for part in ("dialect", "rule", "step", "shown") if part in entry)
+    alike = all(str(entry[part]) in getattr(mutant, part) for part in ("dialect", "rule", "step", "shown") if part in entry)
+    return alike and entry.get("which", mutant.which) == mutant.which

@@ -44,22 +44,42 @@ SQL = {
 }
 
 
+PIECE = re.compile(r"(?:\$\$.*?\$\$|'[^']*'|--[^\n]*|[^;'$-]+|[$-])*+;", re.S)
+BLANK = re.compile(r"(?:\s+|--[^\n]*)*+")
+"""Blanks and comments before a statement."""
+
+
 @functools.cache
 def read(text: str) -> list[Procedure]:
-    tree = parse(text)
+    return [procedure(piece, line) for piece, line in pieces(text) if piece.startswith("CREATE OR REPLACE PROCEDURE")]
+
+
+def pieces(text: str) -> list[tuple[str, int]]:
+    """The statements of a file, and the line on which each begins. They are read one by one, since two builds of a project share most."""
     found = []
-    for node in tree.recursive_crawl("create_procedure_statement"):
-        name = next(node.recursive_crawl("function_name")).raw.lower()
-        header, _, rest = node.raw.partition("$$")
-        body = rest.rpartition("$$")[0]
-        found.append(Procedure(name, tuple(parameters_of(node)), body_of(body, line_of(node, header.count("\n")) - 1)))
+    for match in PIECE.finditer(text):
+        start = BLANK.match(text, match.start()).end()
+        found.append((text[start : match.end()], text.count("\n", 0, start) + 1))
+    assert not text[BLANK.match(text, match.end()).end() :], "text behind the last statement"
     return found
 
 
 @functools.cache
-def body_of(text: str, offset: int) -> Block:
-    """A procedure's body; cached, since builds of one project share most of theirs, and a parse takes half a second."""
-    return block_of(parse(text), offset)
+def procedure(text: str, line: int) -> Procedure:
+    (node,) = parse(text).recursive_crawl("create_procedure_statement")
+    name = next(node.recursive_crawl("function_name")).raw.lower()
+    header, _, rest = node.raw.partition("$$")
+    body = rest.rpartition("$$")[0]
+    return Procedure(name, tuple(parameters_of(node)), block_of(parse(body), line + header.count("\n") - 1))
+
+
+@functools.cache
+def statement(text: str) -> tuple[Node | None, str]:
+    """A statement without its semicolon; of an anonymous block, what it does."""
+    (found,) = parse(text).recursive_crawl("statement", recurse_into=False)
+    if not found.raw.upper().startswith("EXECUTE IMMEDIATE"):
+        return None, found.raw
+    return block_of(parse(found.raw.partition("$$")[2].rpartition("$$")[0]), 0), found.raw
 
 
 @functools.lru_cache(maxsize=16)

@@ -111,15 +111,8 @@ class Warehouse:
             return found
         from tests.warehouse import read_snowflake
 
-        out: list[tuple[Node | None, str]] = []
-        for segment in read_snowflake.parse(text).recursive_crawl("statement", recurse_into=False):
-            raw = segment.raw
-            if raw.upper().startswith("EXECUTE IMMEDIATE"):
-                body = raw.partition("$$")[2].rpartition("$$")[0]
-                out.append((read_snowflake.block_of(read_snowflake.parse(body), 0), raw))
-            else:
-                out.append((None, raw))
-        return out
+        procedure = "CREATE OR REPLACE PROCEDURE"
+        return [(None, p) if p.startswith(procedure) else read_snowflake.statement(p) for p, _ in read_snowflake.pieces(text)]
 
     def _read(self, text: str) -> list[Procedure]:
         if self.dialect == "bigquery":

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7521fefd58c18466b8a933c5151cc0128db801a258ee0abcc97ba7d6105aee7e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7cd397fc2cab759b0f48b9eb98f37fcb2cd6eaf988b28922b1ac29b058d5a559
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -1172,7 +1172,8 @@ END;
 -- ==================== jobs/prune_run_log.sql: retention of the run log
 
 -- CALL acme.c360_control.prune_run_log(400);
--- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- Rows of the run log that are older than so many days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 CREATE OR REPLACE PROCEDURE acme.c360_control.prune_run_log(IN p_keep_days INT64)
 OPTIONS (description = 'Removes old rows of the run log')
@@ -1186,6 +1187,16 @@ BEGIN
     );
   DELETE FROM acme.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l);
+  DELETE FROM acme.c360_control.window_log
+  WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM acme.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
 END;
 
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ff592b7fffc16c92296b1f9cff4f88e2d3abcbcad0555420a3e958010ba5217
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eaf780acbf226f94279f6af878cab22fc21372d5d445d9c50749df0e917598d9
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -1287,7 +1287,8 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
@@ -1299,6 +1300,16 @@ BEGIN
     );
   DELETE FROM C360.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  DELETE FROM C360.c360_control.window_log
+  WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM C360.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
   RETURN 'old rows are gone';
 END;
 $$;

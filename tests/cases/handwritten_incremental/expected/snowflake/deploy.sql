@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a44b1f0174eeb7f76aa950b4037ce8a80fa9fe6f4e5c921d0a95755b1ef48a82
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d01a38b85d7cc399c5ab6c1d33ae0c65c979f72f82fa2815ad1a354736a5e069
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -629,7 +629,8 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
@@ -641,6 +642,16 @@ BEGIN
     );
   DELETE FROM C360.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  DELETE FROM C360.c360_control.window_log
+  WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM C360.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
   RETURN 'old rows are gone';
 END;
 $$;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ec3898ea61420b1ce8cf3f77f7680da64cf7ffd867bdca83e8ab18ae0aaed8c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c319c387f874c05bf52c9ff407359664cf0212d3dfdcf5ca172d65c77f20515
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1586,7 +1586,8 @@ END;
 -- ==================== jobs/prune_run_log.sql: retention of the run log
 
 -- CALL `acme-analytics`.c360_control.prune_run_log(400);
--- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- Rows of the run log that are older than so many days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.prune_run_log(IN p_keep_days INT64)
 OPTIONS (description = 'Removes old rows of the run log')
@@ -1600,6 +1601,16 @@ BEGIN
     );
   DELETE FROM `acme-analytics`.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
+  DELETE FROM `acme-analytics`.c360_control.window_log
+  WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM `acme-analytics`.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
 END;
 
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfa08f8a59dca2f3eb99e3624693e6fc72e183108ba65cbcb180666f52690097
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ad0fed9429b31d2e4151a68dbfeee823296cb0247ca55edd2f4b28410e7ec01
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1739,7 +1739,8 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays.
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
   DELETE FROM C360.c360_control.run_log
@@ -1751,6 +1752,16 @@ BEGIN
     );
   DELETE FROM C360.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  DELETE FROM C360.c360_control.window_log
+  WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM C360.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
   RETURN 'old rows are gone';
 END;
 $$;

@@ -1,8 +1,9 @@
 -- c360gen | bigquery | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 13035969a97e8640ec530500374f3f6b4a5ad82de214e087f1239370d9ab9eec
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0179e18b9638ef973b7a84e8fcbd6cc7d284d8a80a72bb8f631bbb3abe9a2c4c
 
 -- CALL acme.c360_control.prune_run_log(400);
--- Rows of the run log that are older than so many days go; the last success of every node stays.
+-- Rows of the run log that are older than so many days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 CREATE OR REPLACE PROCEDURE acme.c360_control.prune_run_log(IN p_keep_days INT64)
 OPTIONS (description = 'Removes old rows of the run log')
@@ -16,4 +17,14 @@ BEGIN
     );
   DELETE FROM acme.c360_control.watermark
   WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l);
+  DELETE FROM acme.c360_control.window_log
+  WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM acme.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
 END;
