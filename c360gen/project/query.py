@@ -73,8 +73,6 @@ def analyse(
             tree, dialect=dialect, schema=catalog.schema(ids, dialect), quote_identifiers=False, validate_qualify_columns=False,
             identify=False,
         )  # fmt: skip
-        if not syntax.sound(tree, lambda node: place(node, locate), diagnostics):
-            return None
         tree = annotate_types(tree, schema=catalog.schema(ids, dialect), dialect=dialect)
     except (OptimizeError, SqlglotError) as error:
         diagnostics.error("C302", _first_line(error), locate(0, 1))

@@ -10,8 +10,9 @@ import jinja2
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
+from c360gen.project import syntax
 from c360gen.project.nodes import Column, Query
-from c360gen.project.query import Analysed, Catalog, analyse
+from c360gen.project.query import Analysed, Catalog, analyse, place
 from c360gen.project.references import Known
 from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
@@ -66,6 +67,9 @@ def resolve(
                 rendered.sql, name or project.sql_dialect, visible, places[-1], diagnostics,
                 translate=not name and bool(others), functions=project.functions,
             )  # fmt: skip
+            at = places[-1]
+            if one and not syntax.sound(one.tree, lambda node, at=at: place(node, at), diagnostics):  # type: ignore[misc]
+                one = None
             analysed += [one] if one else []
             if one and not incremental:
                 visible = Catalog({**catalog.columns, own: _typed(located, one, declared, Diagnostics())})
@@ -193,9 +197,9 @@ def _unreadable(text: str, error: jinja2.TemplateSyntaxError) -> tuple[str, int,
 def _undefined(text: SqlText, message: str) -> tuple[Span, str]:
     """The place of `'nix' is undefined`, and the words that there are."""
     found = re.match(r"'(\w+)' is undefined", message)
-    place = re.search(rf"\b{found[1]}\b", text.text) if found else None
+    word = re.search(rf"\b{found[1]}\b", text.text) if found else None
     help = (did_you_mean(found[1], WORDS) if found else None) or f"known words: {', '.join(WORDS)}; there are no macros"
-    return text.span(*place.span()) if place else text.span(0, 1), help
+    return text.span(*word.span()) if word else text.span(0, 1), help
 
 
 def _find_quoted(text: SqlText, message: str) -> Span:
