@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateView
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, TableConstraint
+from c360gen.terms import symbols
 
 
 def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.Expr] = ()) -> exp.ColumnDef:
@@ -21,6 +22,7 @@ def column_definition(dialect: Dialect, column: ColumnDef, extra: Sequence[exp.E
 def create_table(
     dialect: Dialect, op: CreateTable, address: Address, *, enforced: bool, checks: bool = True, named_key: bool = True,
     column_extra: Callable[[ColumnDef], Sequence[exp.Expr]] = lambda c: (), properties: Sequence[exp.Expr] = (),
+    declares: Sequence[str] = (), names: Names | None = None,
 ) -> exp.Create:  # fmt: skip
     """CREATE TABLE IF NOT EXISTS: a table that holds data is never replaced."""
     parts: list[exp.Expr] = [column_definition(dialect, c, column_extra(c)) for c in op.columns]
@@ -33,16 +35,37 @@ def create_table(
             condition = exp.LT(this=exp.Column(this=dialect.identifier(left)), expression=exp.Column(this=dialect.identifier(right)))
             check = exp.CheckColumnConstraint(this=condition)
             parts.append(exp.Constraint(this=dialect.identifier(_name(address, "interval_ck")), expressions=[check]))
+    parts += [_constraint(dialect, c, enforced, names) for c in op.constraints if c.kind in declares and names is not None]
     return exp.Create(
         this=exp.Schema(this=dialect.table(address), expressions=parts), kind="TABLE", exists=True,
         properties=exp.Properties(expressions=list(properties)) if properties else None,
     )  # fmt: skip
 
 
-def _name(address: Address, suffix: str) -> str:
-    from c360gen.terms.symbols import cut
+def _constraint(dialect: Dialect, one: TableConstraint, enforced: bool, names: Names) -> exp.Constraint:
+    """CONSTRAINT name UNIQUE (a, b), CHECK (a >= 0), FOREIGN KEY (a) REFERENCES other (b)."""
+    options = [] if enforced else ["NOT ENFORCED"]
+    columns = [dialect.identifier(c) for c in one.columns]
+    kind: exp.Expr
+    if one.kind == "check":
+        assert one.condition is not None
+        kind = exp.CheckColumnConstraint(this=dialect.lower(one.condition, names))
+        for column in kind.find_all(exp.Column):
+            column.set("table", None)
+    elif one.kind == "unique":
+        kind = exp.UniqueColumnConstraint(this=exp.Schema(expressions=columns), options=options)
+    else:
+        of, _, name = str(one.to).partition(":")
+        there = exp.Schema(
+            this=dialect.table(names.symbol("source" if of == "source" else "ref", name)),
+            expressions=[dialect.identifier(c) for c in one.to_columns],
+        )  # fmt: skip
+        kind = exp.ForeignKey(expressions=columns, reference=exp.Reference(this=there, options=options))
+    return exp.Constraint(this=dialect.identifier(symbols.cut(one.name)), expressions=[kind])
 
-    return cut(f"{address.name}_{suffix}")
+
+def _name(address: Address, suffix: str) -> str:
+    return symbols.cut(f"{address.name}_{suffix}")
 
 
 def create_view(dialect: Dialect, op: CreateView, names: Names, *, listed: bool = False, properties: Sequence[exp.Expr] = ()) -> exp.Create:

@@ -25,6 +25,7 @@ def shape(project: Resolved, target: Target) -> str:
             "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
             "nullable_key": node.nullable_key, "quarantine": node.quarantines,
             **({"observations": node.feed.rebuilds} if node.feed else {}),
+            **_used({"constraints": _constraints(node)}),
             **_used({"windows": (node.batches.event_time, node.batches.size) if node.batches else ()}),
         }
         for node in sorted(project.nodes.values(), key=lambda n: n.name) if node.stored
@@ -49,9 +50,13 @@ def meaning(node: Node, project: Resolved, dialect: str) -> str:
         "sql": _texts(query) if query else [],
         **_used({
             "inlined": _inlined(node, project, dialect), "frozen": frozen, "partition": partition, "windows": windows,
-            "keeps_rows": node.keeps_rows,
+            "keeps_rows": node.keeps_rows, "constraints": _constraints(node),
         }),
     })  # fmt: skip
+
+
+def _constraints(node: Node) -> list[Any]:
+    return [(c.kind, c.columns, c.condition and c.condition.sql("postgres", comments=False), c.to, c.to_columns) for c in node.constraints]
 
 
 def watched(project: Resolved) -> str:

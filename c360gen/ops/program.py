@@ -80,6 +80,7 @@ GUARDS: dict[str, str] = {
     "ZC018": "the log does not reach back so far",
     "ZC019": "a source is too old",
     "ZC020": "a full refresh is refused",
+    "ZC021": "a constraint does not hold",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 

@@ -19,6 +19,18 @@ class ColumnDef:
 
 
 @dataclass(frozen=True)
+class TableConstraint:
+    """A constraint of a table besides its primary key and NOT NULL: declared where the engine knows the kind."""
+
+    kind: str
+    name: str
+    columns: tuple[str, ...]
+    condition: exp.Expr | None = None
+    to: str | None = None
+    to_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CreateTable:
     """A table that is created once and never replaced."""
 
@@ -32,6 +44,7 @@ class CreateTable:
     partition_by: str | None = None
     partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
+    constraints: tuple[TableConstraint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,8 @@ class Traits:
     infinite_times: bool = False
     """Timestamps may be infinite."""
     partial_indexes: bool = False
+    enforces: frozenset[str] = frozenset({"not_null"})
+    """Kinds of constraints that the engine enforces itself when they are declared."""
     finer_times: bool = False
     """Source timestamps may be finer than the microseconds that are stored."""
 

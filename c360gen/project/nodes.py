@@ -58,6 +58,21 @@ class Test:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """What must hold for every row of a table, or for every open version of a history."""
+
+    kind: Literal["not_null", "unique", "primary_key", "foreign_key", "check"]
+    columns: tuple[str, ...]
+    """None of a check."""
+    name: str
+    condition: exp.Expr | None = None
+    """Of a check, over columns of t."""
+    to: str | None = None
+    """Of a foreign key: an id as in depends_on."""
+    to_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Freshness:
     """How old, in seconds, the newest row may be, and the query that gives the times of rows as `loaded_at`."""
 
@@ -223,6 +238,7 @@ class Node:
     """Seconds."""
     batches: Batches | None = None
     version_column: str | None = None
+    constraints: tuple[Constraint, ...] = ()
     keeps_rows: bool = False
     """Whether a full refresh is refused."""
     on_schema_change: str = "fail"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import graph, models, point_in_time, seeds, snapshots, texts
+from c360gen.project import constraints, graph, models, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
@@ -93,6 +93,7 @@ def _sources(specs: Specs, diagnostics: Diagnostics) -> dict[str, Source]:
             if name in found:
                 diagnostics.error("C108", f"source table {name} is declared twice", located.span(*loc, "name"))
                 continue
+            constraints.refuse(located, table.columns, loc, f"{name} is written by others", diagnostics)
             columns = declared_columns(located, table.columns, (*loc, "columns"), diagnostics, need_types=True)
             found[name] = Source(
                 name, source.database, source.schema_ or source.name, table.identifier or table.name, columns,
@@ -118,6 +119,8 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
             parents[name] = ()
         else:
             parents[name] = texts.reads(item, known, diagnostics)
+        if (read := parents[name]) is not None:
+            parents[name] = (*read, *sorted(i for i in constraints.reads(item) - set(read) if known.check(i) is None))
     try:
         names = graph.order({n: [p.removeprefix("ref:") for p in ps or ()] for n, ps in parents.items()})
     except graph.Cycle as cycle:
@@ -142,9 +145,9 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
             nodes[name] = node
             columns[node.id] = node.columns
     point_in_time.declare(specs.models, nodes, diagnostics)
-    tests = Tests(known, columns, diagnostics)
+    tests, holds = Tests(known, columns, diagnostics), constraints.Constraints(known, columns, diagnostics)
     for name, node in nodes.items():
-        nodes[name] = dataclasses.replace(node, tests=tests.of(node.id, located[name]))
+        nodes[name] = dataclasses.replace(node, tests=tests.of(node.id, located[name]), constraints=holds.of(node, located[name]))
     for source in specs.sources:
         for index, table in enumerate(source.spec.tables):
             if found := sources.get(f"{source.spec.name}.{table.name}"):

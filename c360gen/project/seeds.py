@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from c360gen.diagnostics import Diagnostics, did_you_mean
 from c360gen.project.columns import declared_columns, fold
+from c360gen.project.constraints import refuse
 from c360gen.project.nodes import Column, Node
 from c360gen.project.values import NotAValue, canonical
 from c360gen.spec import models as spec
@@ -14,6 +15,7 @@ from c360gen.terms import types
 
 def resolve(located: Located[spec.Seed], schema: str, diagnostics: Diagnostics) -> Node | None:
     seed, config, before = located.spec, located.spec.config, len(diagnostics.found)
+    refuse(located, seed.columns, (), f"deploy loads {seed.name}, and its values are checked when it is built", diagnostics)
     columns = declared_columns(located, seed.columns, ("columns",), diagnostics, need_types=True)
     if located.rows is None or len(diagnostics.found) > before:
         return None  # its file is missing or no CSV, which is reported already

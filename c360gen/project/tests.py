@@ -72,8 +72,8 @@ class Tests:
                 there = [c.name for c in self.catalog.columns[to]]
                 field = self._column(settings.field, there, to.partition(":")[2], located.span(*inside, "field"))
         if isinstance(settings, spec.ExpressionIsTrue):
-            condition = self._condition(id_, located, (*inside, "expression"), about[0] if about else None)
-        where = self._condition(id_, located, (*said, "config", "where"), None) if settings.config.where is not None else None
+            condition = self.condition(id_, located, (*inside, "expression"), about[0] if about else None)
+        where = self.condition(id_, located, (*said, "config", "where"), None) if settings.config.where is not None else None
         values = settings.values if isinstance(settings, spec.AcceptedValues) else ()
         name = settings.name or "_".join((kind, owner.replace(".", "_"), *about))
         return Test(kind, about, name, values, to, field, condition, where, settings.config.severity, located.span(*at))  # type: ignore[arg-type]
@@ -84,7 +84,7 @@ class Tests:
             self.diagnostics.error("C205", f"{owner} has no column {name}", at, nearest_or_list(folded, names, "columns"))
         return folded
 
-    def _condition(self, id_: str, located: Located[Any], loc: Loc, column: str | None) -> exp.Expr | None:
+    def condition(self, id_: str, located: Located[Any], loc: Loc, column: str | None) -> exp.Expr | None:
         """`amount >= 0` → the analysed condition, its columns those of t; of a column, `>= 0` is one."""
         assert located.tree is not None, "what is written stands in a file"
         text = located.tree.sql((*located.loc, *loc))

@@ -79,7 +79,10 @@ def resolve(
         if not name or not columns:
             columns = _typed(located, analysed[0], declared, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
-        first, *rest = (_final(one, columns, kind(located)) for one in analysed)
+        if not name:
+            _promised(located, analysed[0], declared, diagnostics)
+        as_is, stored = kind(located) == "view" and not promises(located), kind(located) in ("table", "incremental")
+        first, *rest = (one.tree if as_is else _final(one, columns, stored) for one in analysed)
         queries[name] = Query(first, rest[0] if rest else None, windowed="window" in words.used, places=tuple(places))
     return queries, columns
 
@@ -251,6 +254,27 @@ def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], di
     return tuple(columns)
 
 
+def _promised(located: Item, analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics) -> None:
+    """A contract: every column is declared with its type, and no type that is known is another one."""
+    if not promises(located):
+        return
+    at = located.span("config", "contract")
+    outputs = {c.name: c.type for c in analysed.columns}
+    if missing := [n for n in outputs if n not in declared or declared[n].type is None]:
+        block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
+        message = f"contract: {', '.join(missing)} of {located.spec.name} {'is' if len(missing) == 1 else 'are'} not declared with a type"
+        diagnostics.error("C105", message, at, f"columns: [{block}]")
+    for index, (name, column) in enumerate(declared.items()):
+        found = outputs.get(name)
+        if found is not None and column.type is not None and found != column.type:
+            message = f"contract: {name} is {types.text(found)} in the SQL, and declared as {types.text(column.type)}"
+            diagnostics.error("C401", message, located.span("columns", index, "data_type"), "declare it so, or CAST it in the SQL")
+
+
+def promises(located: Item) -> bool:
+    return isinstance(located.spec, spec.Model) and located.spec.config.contract.enforced
+
+
 def _suggested(analysed: Analysed, name: str) -> str:
     found = analysed.suggestions.get(name, "…")
     return f'"{found}"' if "," in found else found
@@ -266,14 +290,13 @@ def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: S
             return
 
 
-def _final(analysed: Analysed, columns: tuple[Column, ...], kind: str) -> exp.Query:
+def _final(analysed: Analysed, columns: tuple[Column, ...], stored: bool) -> exp.Query:
     """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that.
 
     The table of a model casts plain columns when they are stored; an ephemeral model, and the SQL of a snapshot, are stored nowhere.
     """
     tree, trusted = analysed.tree, {c.name: c.type for c in analysed.columns}
-    stored = kind in ("table", "incremental")
-    if kind == "view" or (not stored and all(c.type in (None, trusted[c.name]) for c in columns)):
+    if not stored and all(c.type in (None, trusted[c.name]) for c in columns):
         return tree
     if isinstance(tree, exp.SetOperation):
         names = [exp.column(c.name, table="u", quoted=True) for c in columns]

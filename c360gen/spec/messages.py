@@ -18,7 +18,8 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.Column: "columns", models.DataTest: "data_tests", models.Snapshot: "snapshots",
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
     models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
-    models.Partition: "partition_by", models.Index: "indexes", models.TestConfig: "test_config",
+    models.Partition: "partition_by", models.Index: "indexes",
+    models.Constraint: "constraints", models.Contract: "contract", models.TestConfig: "test_config",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",

@@ -51,6 +51,7 @@ VARIABLES: dict[str, str] = {
     "unmatched_rows": "bigint", "new_keys": "bigint", "unmoved_rows": "bigint", "quarantined_rows": "bigint",
     "oldest": "timestamptz", "event_rows": "bigint", "effective_rows": "bigint", "late_rows": "bigint", "vanished_rows": "bigint",
     "rewritten_rows": "bigint", "unexplained_rows": "bigint", "stale_sources": "bigint", "stale_names": "text",
+    "violating_rows": "bigint",
 }  # fmt: skip
 """Every variable that a program may use, with its type. A column must not have the name of one, `v_` in front."""
 

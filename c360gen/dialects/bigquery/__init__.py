@@ -157,6 +157,7 @@ class BigQuery(Warehouse):
         return [
             tables.create_table(
                 self, op, names.symbol(op.kind, op.name), enforced=False, named_key=False, column_extra=self._description,
+                declares=("foreign_key",), names=names,
                 properties=[*properties, *self._options(op.description)],
             )
         ]  # fmt: skip

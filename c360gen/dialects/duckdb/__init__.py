@@ -22,7 +22,7 @@ from c360gen.terms.types import T
 class DuckDB(Dialect):
     name = "duckdb"
     has_procedures = False
-    traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True)
+    traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True, enforces=frozenset({"not_null", "primary_key"}))
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
         T.DECIMAL: "DECIMAL", T.DOUBLE: "DOUBLE", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIMESTAMP: "TIMESTAMP",

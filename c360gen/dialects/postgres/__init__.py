@@ -20,7 +20,8 @@ from c360gen.terms.types import T
 class Postgres(Dialect):
     name = "postgres"
     traits = Traits(
-        row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True
+        row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True,
+        enforces=frozenset({"not_null", "primary_key", "unique", "check"}),
     )
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
@@ -63,7 +64,10 @@ class Postgres(Dialect):
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
         address = names.symbol(op.kind, op.name)
-        return [tables.create_table(self, op, address, enforced=True), *tables.comments(self, "TABLE", address, op.description, op.columns)]
+        return [
+            tables.create_table(self, op, address, enforced=True, declares=("unique", "check"), names=names),
+            *tables.comments(self, "TABLE", address, op.description, op.columns),
+        ]
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         address = names.symbol(op.kind, op.table)

@@ -110,7 +110,8 @@ class Snowflake(Warehouse):
         if op.description:
             properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
         return [
-            tables.create_table(self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties)
+            tables.create_table(self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties,
+                declares=("unique", "foreign_key"), names=names)
         ]
 
     @staticmethod

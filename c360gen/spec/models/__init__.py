@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.constraints import Constraint, Contract
 from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
@@ -30,12 +31,12 @@ from c360gen.spec.models.tests import (
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column",
-    "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness", "Given", "Index",
-    "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner", "Partition",
-    "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig", "Size",
-    "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Step", "Target",
-    "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column", "Constraint",
+    "Contract", "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness",
+    "Given", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner",
+    "Partition", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig",
+    "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Step",
+    "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from c360gen.spec.models.constraints import Constraint
 from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
@@ -24,6 +25,9 @@ class Column(Spec):
         None,
         description="Columns of snapshots: a change makes a new version (the default), overwrites the open version (SCD type 1), "
         "or waits for the next version.",
+    )
+    constraints: tuple[Constraint, ...] = Field(
+        (), description="Of models and snapshots: what must hold for every row that is stored.", examples=[[{"type": "not_null"}]]
     )
     quote: bool = Field(False, description="Keep the spelling of the name instead of folding it to lower case.")
     data_tests: tuple[DataTest, ...] = Field((), description="What must hold for every row.", examples=[["unique", "not_null"]])

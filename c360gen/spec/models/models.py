@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.constraints import Constraint, Contract
 from c360gen.spec.models.nodes import NodeConfig
 from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import DialectName, DurationText, Instant, Meta, Names, Size, Spec, Tags, Text, duration
@@ -33,6 +34,9 @@ class ModelConfig(NodeConfig):
     )
     incremental_strategy: Literal["merge", "append", "delete+insert", "insert_overwrite", "microbatch"] | None = Field(
         None, description="How new rows get into the table; by default merge where there is a unique_key, else append."
+    )
+    contract: Contract = Field(
+        Contract(), description="dbt's promise: the build fails unless the SQL gives the declared columns.", examples=[{"enforced": True}]
     )
     full_refresh: bool | None = Field(
         None, description="Incrementals: false refuses every full refresh (ZC020), for rows that their source does not have any more."
@@ -101,6 +105,10 @@ class Model(Spec):
     columns: tuple[Column, ...] = Field(
         (), description="Types of computed columns, descriptions, tests.", examples=[[{"name": "total", "data_type": "numeric(38,2)"}]]
     )
+    constraints: tuple[Constraint, ...] = Field(
+        (), description="What must hold for every row, over several columns.",
+        examples=[[{"type": "unique", "columns": ["order_id", "line"]}]],
+    )  # fmt: skip
     data_tests: tuple[DataTest, ...] = Field(
         (), description="Tests of the whole model.",
         examples=[[{"unique_combination_of_columns": {"combination_of_columns": ["order_id", "line"]}}]],

@@ -22,7 +22,7 @@ _NODE = {
     "packages": "Python models are no SQL: SQL is what the database runs here",
     "python_version": "Python models are no SQL: SQL is what the database runs here",
     "submission_method": "Python models are no SQL: SQL is what the database runs here",
-    "persist_docs": _YET, "grants": _YET, "contract": _YET,
+    "persist_docs": _YET, "grants": _YET,
 }  # fmt: skip
 """Settings of every node."""
 
@@ -94,7 +94,6 @@ _OF_MODELS = {
     "unit_tests": "say scenarios: days of source rows and what must be there after them",
     "time_spine": "semantic models are left to the tool that asks the questions: models are tables and views like any other",
     "semantic_model": "semantic models are left to the tool that asks the questions: models are tables and views like any other",
-    "constraints": _YET,
 }  # fmt: skip
 
 _SEMANTIC = "metrics are left to the tool that asks the questions: exposures say who reads what"
@@ -120,7 +119,6 @@ NOT_CARRIED: dict[str, dict[str, str]] = {
         "static_analysis": _STATIC,
     },
     "columns": {
-        "constraints": _YET,
         "config": "say tags: and meta: beside the column's name",
         "policy_tags": "policies are the database's: they must not go and come with a deploy",
         "granularity": _SEMANTIC, "dimension": _SEMANTIC, "entity": _SEMANTIC,
@@ -138,13 +136,21 @@ NOT_CARRIED: dict[str, dict[str, str]] = {
     "snapshot_config": _SNAPSHOT,
     "models": _OF_MODELS,
     "model_config": _MODEL,
-    "seeds": {k: v for k, v in _OF_MODELS.items() if k in ("group", "docs", "latest_version", "versions", "tests")},
+    "seeds": {
+        **{k: v for k, v in _OF_MODELS.items() if k in ("group", "docs", "latest_version", "versions", "tests")},
+        "constraints": "its values are checked when it is built; data_tests: look at the whole",
+    },
     "seed_config": _SEED,
     "partition_by": {
         "range": "partitions are hours, days, months or years: cluster_by sorts by numbers",
         "time_ingestion_partitioning": "the time of ingestion is no column of the model: give the rows one and name it as field:",
         "copy_partitions": _STORED["copy_partitions"],
     },
+    "constraints": {
+        "warn_unenforced": "what an engine does not enforce is checked by every run: there is nothing to warn of",
+        "warn_unsupported": "what an engine does not know is checked by every run: there is nothing to warn of",
+    },
+    "contract": {"alias_types": "types are written in any engine's words, and mean the same on all"},
     "indexes": {"type": "an index is a btree, which keeps what every strategy looks up: add others in the database"},
     "exposures": {"config": "say enabled:, tags: and meta: beside its name", "access": _GROUP, "group": _GROUP},
     "file": {
@@ -159,6 +165,7 @@ NOT_CARRIED: dict[str, dict[str, str]] = {
 """dbt's keys that a section does not carry: an error of their own (C106) instead of `unknown key`."""
 
 VALUES_NOT_CARRIED: dict[tuple[str, object], str] = {
+    ("type", "custom"): "what one engine alone understands is kept in that database; a check is the same everywhere",
     ("materialized", "materialized_view"): "each engine refreshes one as it likes: a table with a schedule is the same everywhere",
     ("materialized", "dynamic_table"): "only Snowflake has it: a table with a schedule is the same everywhere",
     ("on_schema_change", "ignore"): "a column that is not written would be NULL from then on, in silence: leave it out of the SQL instead",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.constraints import Constraint
 from c360gen.spec.models.nodes import NodeConfig
 from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import DialectName, Duration, Instant, Meta, Names, Spec, Tags, Text, Values, one_or_many
@@ -152,6 +153,10 @@ class Snapshot(Spec):
     columns: tuple[Column, ...] = Field(
         (), description="Descriptions, tests, on_change.", examples=[[{"name": "email", "on_change": "overwrite"}]]
     )
+    constraints: tuple[Constraint, ...] = Field(
+        (), description="What must hold for every open version, over several columns.",
+        examples=[[{"type": "unique", "columns": ["email"]}]],
+    )  # fmt: skip
     data_tests: tuple[DataTest, ...] = Field(
         (), description="Tests of the whole snapshot, which look at its open versions.",
         examples=[[{"expression_is_true": {"expression": "valid_to > valid_from"}}]],
