@@ -193,8 +193,8 @@ def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics
         offered = {name: _offers(source, catalog) for name, (_, source) in scope.selected_sources.items()}
         aliases = {s.alias for s in scope.expression.selects if s.alias} if isinstance(scope.expression, exp.Select) else set()
         for column in scope.columns:
-            if isinstance(column.this, exp.Star):
-                continue
+            if isinstance(column.this, exp.Star) or column.find_ancestor(exp.Select, exp.SetOperation) is not scope.expression:
+                continue  # a bare name in a subquery is sqlglot's guess at a correlated one: the scope of the subquery knows better
             if _found(column, scope, offered, aliases, catalog):
                 if owners := _ambiguous(column, scope, offered):
                     ways = " or ".join(f"{owner}.{column.name}" for owner in owners)

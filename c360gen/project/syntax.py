@@ -76,9 +76,13 @@ def _aggregates(tree: exp.Expr) -> Iterator[exp.AggFunc]:
 
 def _over_a_window(node: exp.Expr) -> bool:
     parent = node.parent
-    while isinstance(parent, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
+    while isinstance(parent, _AROUND):
         parent = parent.parent
     return isinstance(parent, exp.Window)
+
+
+_AROUND = (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)
+"""What stands between an aggregate and its window, and holds columns that belong to it."""
 
 
 def _ungrouped(select: exp.Select) -> list[exp.Column]:
@@ -89,13 +93,15 @@ def _ungrouped(select: exp.Select) -> list[exp.Column]:
     if group is None and not any(True for s in select.selects for _ in _aggregates(s)):
         return []
     grouped = {key.sql() for key in group.expressions} if group is not None else set()
-    return [column for s in select.selects for column in _loose(s.unalias(), grouped)]
+    relations = [select.args.get("from_"), *(select.args.get("joins") or ())]
+    own = {r.this.alias_or_name for r in relations if r is not None}  # a name of a SELECT around this one is one value here
+    return [column for s in select.selects for column in _loose(s.unalias(), grouped) if column.table in own]
 
 
 def _loose(node: exp.Expr, grouped: set[str]) -> Iterator[exp.Column]:
     if node.sql() in grouped or isinstance(node, exp.Query | exp.Subquery | exp.Anonymous):
         return  # what a function of the user's own does is not known: it may be an aggregate
-    if isinstance(node, exp.AggFunc) and not _over_a_window(node):
+    if isinstance(node, exp.AggFunc | exp.Filter | exp.WithinGroup) and not _over_a_window(node):
         return
     if isinstance(node, exp.Column):
         if not isinstance(node.this, exp.Star):
