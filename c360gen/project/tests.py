@@ -112,6 +112,10 @@ class Tests:
         if where is None or not isinstance(found.tree, exp.Select) or parts - {"expressions", "from_", "where"}:
             self.diagnostics.error("C307", "this is not one condition", text.span(0, 1), "write what must be true, such as amount >= 0")
             return None
+        if several := next((n for n in where.find_all(exp.AggFunc, exp.Window) if n.parent_select is found.tree), None):
+            help = "compare with a subquery, or test a model that aggregates"
+            self.diagnostics.error("C307", "a condition looks at one row, this at several", place(several, locate), help)
+            return None
         if not syntax.sound(found.tree, lambda node: place(node, locate), self.diagnostics):
             return None
         condition: exp.Expr = where.this.unnest()
