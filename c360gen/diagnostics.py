@@ -44,8 +44,8 @@ CODES: dict[str, str] = {
     "C502": "generated SQL that a judge refuses",
     "C503": "a judge that is not installed",
     # tests
-    "C601": "a scenario that fails",
-    "C602": "a data test that fails",
+    "C701": "a scenario that fails",
+    "C702": "a data test that fails",
 }
 """Every code with its title; codes are stable, texts are not."""
 

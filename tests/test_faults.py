@@ -118,6 +118,8 @@ def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], Wor
         here = f"stopped before statement {stop + 1}: {statements[stop].query[:60]}"
         if found.rows(done) == [(1,)]:
             assert state(found, case) != before, f"{here}, and the log tells of data that are not there"
+            last = found.rows(f"SELECT last_as_of = '2026-01-03 00:00:00+00' FROM c360_control.state WHERE node = '{table}'")
+            assert last == [(True,)], f"{here}, and an older run may follow"
             break
         assert state(found, case) == before, f"{here}, and something was written"
     assert found.run(node, "2026-01-03 00:00:00") == ""

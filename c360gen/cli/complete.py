@@ -35,7 +35,7 @@ def selections(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     offered = _nodes(specs)
     offered |= {f"source:{n}": "source" for n in _tables(specs)}
     offered |= {f"exposure:{i['name']}": "exposure" for i in _items(specs, "exposures")}
-    offered |= {f"resource_type:{kind}": "" for kind in ("snapshot", "model", "source", "exposure")}
+    offered |= {f"resource_type:{kind}": "" for kind in ("seed", "snapshot", "model", "source", "exposure")}
     for section in ("sources", "snapshots", "models", "exposures"):
         offered |= {f"tag:{tag}": "" for item in _items(specs, section) for tag in _tags(item)}
     before = incomplete[: max(incomplete.rfind(sign) for sign in "+ ,") + 1]  # `tag:x,+` of `tag:x,+stg`
@@ -69,7 +69,7 @@ def _items(specs: list[dict[str, Any]], section: str) -> Iterator[dict[str, Any]
 
 
 def _nodes(specs: list[dict[str, Any]]) -> dict[str, str]:
-    return {str(i["name"]): kind for kind in ("snapshot", "model") for i in _items(specs, f"{kind}s")}
+    return {str(i["name"]): kind for kind in ("seed", "snapshot", "model") for i in _items(specs, f"{kind}s")}
 
 
 def _tables(specs: list[dict[str, Any]]) -> dict[str, str]:

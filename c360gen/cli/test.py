@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from c360gen.spec.models import Target
     from c360gen.testing import Result
 
-CODES = {"scenario": "C601", "data test": "C602"}
+CODES = {"scenario": "C701", "data test": "C702"}
 
 
 @click.command(

@@ -90,11 +90,12 @@ class Linted:
 
     @cached_property
     def source_items(self) -> Mapping[str, tuple[Located[Any], tuple[str | int, ...]]]:
-        """Every source table, with the place of its item in the specs."""
-        return {
+        """Every source table that is enabled, with the place of its item in the specs."""
+        written = {
             f"{located.spec.name}.{table.name}": (located, ("tables", index))
             for located in self.specs.sources for index, table in enumerate(located.spec.tables)
         }  # fmt: skip
+        return {name: item for name, item in written.items() if name in self.resolved.sources}
 
     def place(self, node: Node, part: exp.Expr, incremental: bool = False) -> Span:
         """Where a part of a node's SQL stands in the user's file."""

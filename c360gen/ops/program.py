@@ -62,7 +62,7 @@ Step = Stage | Count | Guard | Write
 GUARDS: dict[str, str] = {
     "ZC001": "duplicate key",
     "ZC002": "NULL in a key column",
-    "ZC003": "updated_at, cursor or version is NULL",
+    "ZC003": "updated_at, cursor, event_time or version is NULL",
     "ZC004": "the source is empty",
     "ZC005": "time runs backwards",
     "ZC006": "the target changed under the run",

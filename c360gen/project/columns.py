@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from c360gen.diagnostics import Diagnostics
+from c360gen.diagnostics import Diagnostics, did_you_mean
 from c360gen.project.nodes import Column
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -47,7 +47,7 @@ def declared_columns(
         type_ = types.parse(column.data_type) if column.data_type is not None else None
         if column.data_type is not None and type_ is None:
             message = f"data_type {column.data_type} of column {name} is not carried"
-            help = f"known types: {', '.join(types.KNOWN)}"
+            help = did_you_mean(column.data_type.lower(), types.KNOWN) or f"known types: {', '.join(types.KNOWN)}"
             diagnostics.error("C104", message, located.span(*at, "data_type"), help)
         elif type_ is None and need_types:
             help = "add data_type: what is stored is never guessed"

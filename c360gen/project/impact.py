@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from c360gen.project.lineage import How, Lineage, Place
 from c360gen.project.nodes import Node, Resolved, Source
 
@@ -84,8 +86,8 @@ def impact(lineage: Lineage, place: Place) -> Impact:
     return Impact(
         place, tuple(Column(_name(id_), name, how) for (id_, name), how in columns.items()),
         (*rows, *(Rows(_name(id_), "below", "") for id_ in below)),
-        tuple(s for n in project.nodes.values() for s in _settings(n, touched)),
-        tuple(_tests(project, touched)),
+        (*_fresh(project, touched), *(s for n in project.nodes.values() for s in _settings(n, touched))),
+        (*_tests(project, touched), *_scenarios(project, touched)),
         tuple(
             Reader(e.spec.name, tuple(_name(i) for i in e.depends_on if i in affected), e.spec.owner.name or e.spec.owner.email or "")
             for e in project.exposures if affected & set(e.depends_on)
@@ -104,12 +106,29 @@ def _name(id_: str) -> str:
 def _below(lineage: Lineage, start: list[str], known: set[str]) -> list[str]:
     """What reads nodes with other rows, at any distance, and is not told of as itself already."""
     front = list(dict.fromkeys(start))
+    begun = frozenset(front)
     seen = set(front)
     for id_ in front:  # grows while it is read
         fresh = [r for r in lineage.readers.get(id_, ()) if r not in seen]
         seen.update(fresh)
         front += fresh
-    return [id_ for id_ in front if id_ not in known and id_ not in start]
+    return [id_ for id_ in front if id_ not in known and id_ not in begun]
+
+
+def _fresh(project: Resolved, touched: set[Place]) -> Iterator[Setting]:
+    """Sources whose freshness is told by an affected column."""
+    for source in project.sources.values():
+        columns = source.freshness.query.find_all(exp.Column) if source.freshness else ()
+        yield from (Setting(source.name, "freshness", c) for c in dict.fromkeys(c.name for c in columns) if (source.id, c) in touched)
+
+
+def _scenarios(project: Resolved, touched: set[Place]) -> Iterator[Test]:
+    """Scenarios that give or expect an affected column."""
+    for scenario in project.scenarios:
+        tables = [t for step in scenario.steps for t in (*step.given, *step.expect)]
+        for id_, name in dict.fromkeys((t.id, c.name) for t in tables for c in t.columns):
+            if (id_, name) in touched:
+                yield Test(_name(id_), f"scenario {scenario.name}", name)
 
 
 def _settings(node: Node, touched: set[Place]) -> Iterator[Setting]:

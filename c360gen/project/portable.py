@@ -6,9 +6,13 @@ and BigQuery forms were read in their documentation.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Iterator
 
 from sqlglot import exp
+
+from c360gen.diagnostics import did_you_mean
+from c360gen.terms import types
 
 FUNCTIONS: tuple[type[exp.Expr], ...] = (
     exp.Abs, exp.And, exp.Avg, exp.Case, exp.Cast, exp.Ceil, exp.Coalesce, exp.Count, exp.DateDiff, exp.DenseRank,
@@ -44,6 +48,12 @@ _INSTEAD = {"ILIKE": "write LOWER(x) LIKE LOWER(y)", "%": "its sign differs betw
 _CLOCKS = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.CurrentDatetime)
 
 
+def _nearly(name: str, known: Collection[str]) -> str | None:
+    """Closer than other help: dateadd is no datediff."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return f"did you mean '{near[0]}'?" if near else None
+
+
 def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[exp.Expr, str, str]]:
     """Yield (node, what it is, help) for everything that we would not dare to translate."""
     own = {name.lower() for name in own_functions}
@@ -52,7 +62,14 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
             yield node, "the clock of the database", "write {{ as_of() }}: a run has one time, which can be repeated"
         elif isinstance(node, exp.Anonymous):
             if node.name.lower() not in own:
-                yield node, f"function {node.name.lower()}()", _HELP
+                known = [name.lower() for kind in FUNCTIONS if issubclass(kind, exp.Func) for name in kind.sql_names()]
+                yield node, f"function {node.name.lower()}()", _nearly(node.name.lower(), [*known, *own]) or _HELP
+        elif isinstance(node, exp.DataType) and node.this is exp.DType.USERDEFINED:
+            yield (
+                node,
+                f"type {node.sql().lower()}",
+                did_you_mean(node.sql().lower(), types.KNOWN) or f"known types: {', '.join(types.KNOWN)}",
+            )
         elif isinstance(node, exp.Extract):
             if node.this.name.upper() not in EXTRACT_PARTS:
                 yield node, f"EXTRACT({node.this.name.upper()})", _HELP

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError, ParseError, SqlglotError
+from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import exact, portable
+from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
+from c360gen.project import exact, portable, syntax
 from c360gen.project.nodes import Column
 from c360gen.project.render import SEPARATOR, VARIABLES
 from c360gen.terms import symbols, types
@@ -66,7 +66,7 @@ def analyse(
             diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", place(node, locate), help)
     _alias_relations(tree)
     ids = {f"{t.db}:{t.name}" for t in tree.find_all(exp.Table) if symbols.symbol(t)}
-    if not _tables_known(tree, locate, diagnostics) or not _columns_known(tree, catalog, locate, diagnostics):
+    if not _tables_known(tree, catalog, locate, diagnostics) or not _columns_known(tree, catalog, locate, diagnostics):
         return None
     try:
         tree = qualify(
@@ -95,8 +95,12 @@ def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> 
         trees = [t for t in sqlglot.parse(sql, read=dialect) if t is not None and not isinstance(t, exp.Semicolon)]
     except ParseError as error:
         at = _error_span(sql, error, locate)
-        what = error.errors[0].get("description") or "it cannot be parsed"
-        diagnostics.error("C301", f"this is not SQL of {dialect}: {what.rstrip('.').lower()}", at)
+        what, help = syntax.told(error, sql, dialect)
+        diagnostics.error("C301", f"this is not SQL of {dialect}: {what}", at, help)
+        return None
+    except TokenError:
+        start = syntax.unclosed(sql)
+        diagnostics.error("C301", "a quote or a comment is never closed", locate(start, start + 1))
         return None
     except SqlglotError as error:
         diagnostics.error("C301", f"this is not SQL of {dialect}: {_first_line(error)}", locate(0, 1))
@@ -153,7 +157,7 @@ def place(node: exp.Expr, locate: Locate) -> Span:
     return locate(0, 1)
 
 
-def _tables_known(tree: exp.Expr, locate: Locate, diagnostics: Diagnostics) -> bool:
+def _tables_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
     known = True
     common = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
@@ -163,11 +167,23 @@ def _tables_known(tree: exp.Expr, locate: Locate, diagnostics: Diagnostics) -> b
             what = f"a table function ({table.this.sql()})"
         else:
             what = f"table {'.'.join(p.name for p in table.parts)}"
-        diagnostics.error(
-            "C302", f"{what} is not known here", place(table, locate), "name tables with {{ source('…', '…') }} or {{ ref('…') }}"
-        )
+        near = did_you_mean(table.name, common) if not table.db else None
+        help = near or _as_reference(table, catalog) or "name tables with {{ source('…', '…') }} or {{ ref('…') }}"
+        diagnostics.error("C302", f"{what} is not known here", place(table, locate), help)
         known = False
     return known
+
+
+def _as_reference(table: exp.Table, catalog: Catalog) -> str | None:
+    """FROM raw.customers → write {{ source('raw', 'customers') }}, where there is such a one."""
+    for id_ in catalog.columns:
+        kind, _, name = id_.partition(":")
+        source, _, bare = name.partition(".")
+        if kind == "ref" and table.name == name:
+            return f"write {{{{ ref('{name}') }}}}"
+        if kind == "source" and table.name == bare and table.db in ("", source):
+            return f"write {{{{ source('{source}', '{bare}') }}}}"
+    return None
 
 
 def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> bool:
@@ -177,7 +193,13 @@ def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics
         offered = {name: _offers(source, catalog) for name, (_, source) in scope.selected_sources.items()}
         aliases = {s.alias for s in scope.expression.selects if s.alias} if isinstance(scope.expression, exp.Select) else set()
         for column in scope.columns:
-            if isinstance(column.this, exp.Star) or _found(column, scope, offered, aliases, catalog):
+            if isinstance(column.this, exp.Star) or column.find_ancestor(exp.Select, exp.SetOperation) is not scope.expression:
+                continue  # a bare name in a subquery is sqlglot's guess at a correlated one: the scope of the subquery knows better
+            if _found(column, scope, offered, aliases, catalog):
+                if owners := _ambiguous(column, scope, offered):
+                    ways = " or ".join(f"{owner}.{column.name}" for owner in owners)
+                    diagnostics.error("C302", f"{column.name} is in {' and in '.join(owners)}", place(column, locate), f"write {ways}")
+                    known = False
                 continue
             names = offered.get(column.table) if column.table else set().union(*offered.values()) if offered else set()
             if names is None:
@@ -185,6 +207,12 @@ def _columns_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics
             else:
                 where = f"{column.table} has" if column.table else "there is"
                 message, help = f"{where} no column {column.name}", nearest_or_list(column.name, names, "columns")
+                if offered and not names:
+                    help = "it declares no columns: list them with their data_type where the source is"
+                elif not offered and not scope.is_subquery:
+                    help = "there is no FROM"
+                elif column.this.args.get("quoted") and not column.table and not did_you_mean(column.name, names):
+                    help = f"double quotes are for names; text stands in single quotes: '{column.name}'"
             diagnostics.error("C302", message, place(column, locate), help)
             known = False
     return known
@@ -204,6 +232,17 @@ def _found(column: exp.Column, scope: Scope, offered: dict[str, set[str]], alias
             return True
         around = around.parent if around.is_subquery else None
     return False
+
+
+def _ambiguous(column: exp.Column, scope: Scope, offered: dict[str, set[str]]) -> list[str]:
+    """The relations that a bare name could be of, where it could be of several."""
+    owners = [name for name, names in offered.items() if column.name in names] if not column.table else []
+    if len(owners) < 2:
+        return []
+    joins = scope.expression.args.get("joins") or ()
+    shared = any(j.args.get("method") or any(u.name == column.name for u in j.args.get("using") or ()) for j in joins)
+    selected = isinstance(scope.expression, exp.Select) and column.name in scope.expression.named_selects
+    return [] if shared or (selected and column.find_ancestor(exp.Order)) else owners
 
 
 def _offers(source: exp.Expr | Scope, catalog: Catalog) -> set[str]:

@@ -35,9 +35,15 @@ class Known:
     def check(self, id_: str) -> BadReference | None:
         kind, _, name = id_.partition(":")
         if kind == "source" and name not in self.sources:
-            return BadReference("C202", f"source {name} is not known", nearest_or_list(name, self.sources, "sources"))
+            node = name.partition(".")[2]
+            help = f"it is a node: write ref('{node}')" if node in self.nodes else nearest_or_list(name, self.sources, "sources")
+            return BadReference("C202", f"source {name} is not known", help)
         if kind == "ref" and name not in self.nodes:
-            return BadReference("C201", f"{name} is not known", nearest_or_list(name, self.nodes, "nodes"))
+            if any(n.spec.name == name for n in self.specs.nodes):
+                return BadReference("C201", f"{name} is not built: it says enabled: false", "enable it, or leave out what reads it")
+            table = next((s.split(".") for s in self.sources if name in (s, s.partition(".")[2])), None)
+            meant = f"it is a source's table: write source('{table[0]}', '{table[1]}')" if table else None
+            return BadReference("C201", f"{name} is not known", meant or nearest_or_list(name, self.nodes, "nodes"))
         return None
 
 
@@ -45,7 +51,10 @@ def reference(text: str, at: Span, known: Known, diagnostics: Diagnostics) -> st
     """ref('x') → its id, or a diagnostic."""
     id_ = parse_reference(text)
     if id_ is None:
-        diagnostics.error("C104", f"{text} is not a reference", at, "write source('source', 'table') or ref('model')")
+        inner = text.strip().removeprefix("{{").removesuffix("}}").strip()
+        bare = parse_reference(inner) is not None
+        help = f"write it without braces: {inner}" if bare else "write source('source', 'table') or ref('model')"
+        diagnostics.error("C104", f"{text} is not a reference", at, help)
         return None
     if bad := known.check(id_):
         diagnostics.error(bad.code, bad.message, at, bad.help)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -86,10 +86,35 @@ class Words:
                 raise BadReference("C303", f"var '{name}' is not set", f"set it under project: vars: (set now: {known})")
             return default
 
+        def ref(*names: Any, **settings: Any) -> str:
+            if len(names) != 1 or settings:
+                help = f"there are no packages and no versions here: write ref('{names[-1]}')" if names else "write ref('customers')"
+                raise BadReference("C303", "ref() takes one name, that of a snapshot, a model or a seed", help)
+            return self.ref(*_words("ref", names))
+
+        def source(*names: Any) -> str:
+            if len(names) != 2:
+                parts = str(names[0]).rpartition(".") if names else ("", "", "")
+                example = f"source('{parts[0]}', '{parts[2]}')" if parts[0] else "source('raw_data', 'customers')"
+                raise BadReference("C303", "source() takes two names, that of the source and that of its table", f"write {example}")
+            return self.source(*_words("source", names))
+
+        def config(*arguments: Any, **settings: Any) -> str:
+            raise BadReference("C303", "config() is not said in the SQL", "write its settings under config: of the node")
+
         return {
-            "ref": self.ref, "source": self.source, "this": self.this, "var": var, "as_of": as_of,
+            "ref": ref, "source": source, "config": config, "this": self.this, "var": var, "as_of": as_of,
             "is_incremental": is_incremental, "batch_start": window("batch_start"), "batch_end": window("batch_end"),
         }  # fmt: skip
+
+
+def _words(function: str, names: Sequence[Any]) -> list[str]:
+    """The names as text; a bare word, which jinja takes for a variable, lacks its quotes."""
+    for name in names:
+        if isinstance(name, jinja2.Undefined):
+            word = name._undefined_name
+            raise BadReference("C303", f"{function}({word}) needs quotes around the name", f"write '{word}'")
+    return [str(name) for name in names]
 
 
 @cache

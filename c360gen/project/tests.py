@@ -9,10 +9,10 @@ from typing import Any
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import texts
+from c360gen.project import syntax, texts
 from c360gen.project.columns import fold, named
 from c360gen.project.nodes import Column, Test
-from c360gen.project.query import Catalog, analyse
+from c360gen.project.query import Catalog, analyse, place
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -111,6 +111,12 @@ class Tests:
         parts = {key for key, value in found.tree.args.items() if value}
         if where is None or not isinstance(found.tree, exp.Select) or parts - {"expressions", "from_", "where"}:
             self.diagnostics.error("C307", "this is not one condition", text.span(0, 1), "write what must be true, such as amount >= 0")
+            return None
+        if several := next((n for n in where.find_all(exp.AggFunc, exp.Window) if n.parent_select is found.tree), None):
+            help = "compare with a subquery, or test a model that aggregates"
+            self.diagnostics.error("C307", "a condition looks at one row, this at several", place(several, locate), help)
+            return None
+        if not syntax.sound(found.tree, lambda node: place(node, locate), self.diagnostics):
             return None
         condition: exp.Expr = where.this.unnest()
         return condition

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import jinja2
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
+from c360gen.project import syntax
 from c360gen.project.nodes import Column, Query
-from c360gen.project.query import Analysed, Catalog, analyse
+from c360gen.project.query import Analysed, Catalog, analyse, place
 from c360gen.project.references import Known
 from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
@@ -65,6 +67,9 @@ def resolve(
                 rendered.sql, name or project.sql_dialect, visible, places[-1], diagnostics,
                 translate=not name and bool(others), functions=project.functions,
             )  # fmt: skip
+            at = places[-1]
+            if one and not syntax.sound(one.tree, lambda node, at=at: place(node, at), diagnostics):  # type: ignore[misc]
+                one = None
             analysed += [one] if one else []
             if one and not incremental:
                 visible = Catalog({**catalog.columns, own: _typed(located, one, declared, Diagnostics())})
@@ -119,6 +124,8 @@ def _words(located: Item, known: Known, found: dict[str, None]) -> Words:
     def name(id_: str) -> str:
         if bad := known.check(id_):
             raise bad
+        if id_ == f"ref:{located.spec.name}" and kind(located) not in ("table", "incremental"):
+            raise BadReference("C401", f"'{located.spec.name}' reads itself", "only incrementals know their own rows: {{ this }}")
         found[id_] = None
         return symbol(id_, known)
 
@@ -147,11 +154,11 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
         at = _find_quoted(text, bad.message)
         diagnostics.error(bad.code, bad.message, at, bad.help)
     except jinja2.TemplateSyntaxError as error:
-        start = sum(len(line) + 1 for line in text.text.split("\n")[: error.lineno - 1])
-        diagnostics.error("C303", f"the template cannot be read: {error.message}", text.span(start, start + 1))
+        message, start, help = _unreadable(text.text, error)
+        diagnostics.error("C303", f"the template cannot be read: {message}", text.span(start, start + 2), help)
     except jinja2.UndefinedError as error:
-        help = "known words: ref, source, this, var, as_of, is_incremental, batch_start, batch_end"
-        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1), help)
+        at, help = _undefined(text, str(error.message))
+        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", at, help)
     except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
         diagnostics.error(
             "C303",
@@ -161,13 +168,52 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
     return None
 
 
+WORDS = ("ref", "source", "this", "var", "as_of", "is_incremental", "batch_start", "batch_end")
+
+
+_TAGS = {
+    "snapshot": "a snapshot is written in YAML: snapshots: - {name: …, relation: …, config: …}",
+    "macro": "there are no macros: write the SQL itself, or a model that others read",
+    "test": "data tests are written in YAML: data_tests: [expression_is_true: …]",
+    "call": "there are no macros and no statements around the SELECT",
+}
+"""dbt's blocks, and what stands for them here."""
+
+
+def _unreadable(text: str, error: jinja2.TemplateSyntaxError) -> tuple[str, int, str | None]:
+    """jinja's complaint, and where the thing began that is not closed; jinja itself knows lines only."""
+    if found := re.search(r"innermost block that needs to be closed is '(\w+)'", str(error.message)):
+        begun = [m.start() for m in re.finditer(rf"\{{%-?\s*{found[1]}\b", text)]
+        return f"{{% {found[1]} %}} is never closed", begun[-1] if begun else 0, f"write {{% end{found[1]} %}} behind it"
+    if found := re.match(r"Encountered unknown tag '(\w+)'", str(error.message)):
+        tag = re.search(rf"\{{%-?\s*{found[1]}\b", text)
+        return f"there is no {{% {found[1]} %}} here", tag.start() if tag else 0, _TAGS.get(found[1])
+    for opening, closing in (("{{", "}}"), ("{%", "%}")):
+        for at in (m.start() for m in re.finditer(re.escape(opening), text)):
+            end = text.find(closing, at)
+            if end < 0 or 0 <= text.find(opening, at + 2) < end:
+                return f"{opening} is never closed", at, f"close it with {closing}"
+    start = sum(len(line) + 1 for line in text.split("\n")[: error.lineno - 1])
+    return str(error.message), start, None
+
+
+def _undefined(text: SqlText, message: str) -> tuple[Span, str]:
+    """The place of `'nix' is undefined`, and the words that there are."""
+    found = re.match(r"'(\w+)' is undefined", message)
+    word = re.search(rf"\b{found[1]}\b", text.text) if found else None
+    help = (did_you_mean(found[1], WORDS) if found else None) or f"known words: {', '.join(WORDS)}; there are no macros"
+    return text.span(*word.span()) if word else text.span(0, 1), help
+
+
 def _find_quoted(text: SqlText, message: str) -> Span:
     """The place of the last word of `source a.b is not known` in the template, else its first character."""
     for word in sorted({w for part in message.split() for w in part.replace("'", "").split(".")}, key=len, reverse=True):
         for quoted in (f"'{word}'", f'"{word}"'):
             if (at := text.text.find(quoted)) >= 0:
                 return text.span(at + 1, at + 1 + len(word))
-    return text.span(0, 1)
+    call = re.match(r"(\w+)\(", message)
+    at = text.text.find(call[0]) if call else -1
+    return text.span(at, at + len(call[1])) if call and at >= 0 else text.span(0, 1)
 
 
 def _not_itself(located: Item, analysed: list[Analysed], text: SqlText, diagnostics: Diagnostics) -> None:

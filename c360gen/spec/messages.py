@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean
-from c360gen.spec import models
+from c360gen.spec import hints, models
 from c360gen.spec.yaml import Loc, Tree
 
 _SECTIONS: dict[type[BaseModel], str] = {
@@ -32,13 +32,19 @@ _LIMITS = {"greater_than": "more than", "greater_than_equal": "at least", "less_
 
 
 def report(error: ValidationError, tree: Tree, diagnostics: Diagnostics) -> None:
-    """One diagnostic per place; the arms of a union that failed together become one."""
+    """One diagnostic per place; the arms of a union that failed together become one, and one that looked inside knows best."""
     seen: set[Loc] = set()
-    for found in error.errors(include_url=False, include_context=True):
-        loc = _real(found["loc"], tree)
+    errors = [(_real(e["loc"], tree, e["type"] in _OF_KEYS), e) for e in error.errors(include_url=False, include_context=True)]
+    inside = {loc[:-1] for loc, found in errors if found["type"] in _OF_KEYS}
+    unknown = {loc for loc, found in errors if found["type"] == "extra_forbidden"}
+    for loc, found in errors:
         kind = found["type"]
+        if kind not in _OF_KEYS and loc in inside:
+            continue
         if kind == "missing" and (*loc[:-1],) in {s[: len(loc) - 1] for s in seen if len(s) > len(loc)}:
             continue
+        if kind == "missing" and any(did_you_mean(str(u[-1]), [str(loc[-1])]) for u in unknown if u[:-1] == loc[:-1]):
+            continue  # it is there, and misspelled
         if loc in seen:
             continue
         seen.add(loc)
@@ -52,13 +58,16 @@ def report(error: ValidationError, tree: Tree, diagnostics: Diagnostics) -> None
             _wrong(found, loc, tree, diagnostics)
 
 
-def _real(loc: tuple[str | int, ...], tree: Tree) -> Loc:
+_OF_KEYS = ("missing", "extra_forbidden")
+
+
+def _real(loc: tuple[str | int, ...], tree: Tree, of_key: bool) -> Loc:
     """pydantic's loc without the names of union arms, which are not in the file."""
     out: list[str | int] = []
     for index, part in enumerate(loc):
         here = (*out, part)
         last = index == len(loc) - 1
-        if here in tree.nodes or (last and isinstance(_get(tree.data, tuple(out)), dict)):
+        if here in tree.nodes or (last and of_key and isinstance(_get(tree.data, tuple(out)), dict)):
             out.append(part)
     return tuple(out)
 
@@ -118,7 +127,9 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
         return
     configs: dict[Any, type[BaseModel]] = {
-        models.Model: models.ModelConfig, models.Snapshot: models.SnapshotConfig, models.Seed: models.SeedConfig
+        models.Model: models.ModelConfig,
+        models.Snapshot: models.SnapshotConfig,
+        models.Seed: models.SeedConfig,
     }
     if issubclass(owner, models.TestSettings) and key in _keys(models.TestConfig):
         diagnostics.error("C102", f"`{key}` is not known here", at, "it belongs under config: of the test")
@@ -130,9 +141,19 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     if config and (reason := models.NOT_CARRIED[_SECTIONS[config]].get(key)):
         _not_carried(key, at, reason, diagnostics)
         return
+    if key.endswith(")") and (found := _cut_type(loc, tree)):
+        diagnostics.error("C102", f"`{key}` is not a key: the comma before it ended a value", at, f'put quotes around it: "{found}"')
+        return
     known = sorted(_keys(owner))
     help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
     diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
+
+
+def _cut_type(loc: Loc, tree: Tree) -> str | None:
+    """`{data_type: numeric(12,2)}` is `numeric(12` and a key `2)`: the value as it was meant."""
+    mapping = _get(tree.data, loc[:-1])
+    cut = next((v for v in mapping.values() if isinstance(v, str) and v.count("(") > v.count(")")), None)
+    return f"{cut},{loc[-1]}" if cut else None
 
 
 def _not_carried(key: str, at: Span, reason: str, diagnostics: Diagnostics) -> None:
@@ -155,6 +176,7 @@ def _name(model: type[BaseModel]) -> str:
         models.ModelConfig: "model's config", models.SeedConfig: "seed's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
         models.Partition: "partition_by", models.Index: "index of indexes", models.PersistDocs: "persist_docs",
+        models.AllExcept: "check_cols mapping",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 
@@ -183,19 +205,31 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(",")]
         message = f"`{key}` must be {_or(choices)}, not {shown}"
-        help = did_you_mean(str(found["input"]), choices)
+        help = hints.of_value(key, found["input"], choices)
     elif kind == "value_error":
         message = f"`{key}` {context['error']}"
-        help = did_you_mean(shown.strip("'"), _keys(models.DataTest)) if key in ("data_tests", "tests") else None
+        help = hints.of_value(key, _get(tree.data, loc), sorted(_keys(models.DataTest)) if key in ("data_tests", "tests") else ())
         if loc and isinstance(_get(tree.data, loc), str | int | float) and _get(tree.data, loc) != "":
             message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
     elif kind in _LIMITS:
         message = f"`{key}` must be {_LIMITS[kind]} {next(iter(context.values()))}, not {shown}"
+        help = "it is a share: 0.3 are 30 %" if key.endswith("_fraction") else None
     elif kind == "too_short":
         message = f"`{key}` must not be empty"
     else:
-        message = f"`{key}` must be {_TYPES.get(kind, 'something else')}, not {shown}"
+        wanted = _TYPES.get(kind, "something else")
+        in_list = bool(loc) and isinstance(loc[-1], int)
+        message = f"{f'an entry of `{key}`' if in_list else f'`{key}`'} must be {wanted}, not {shown}"
+        help = hints.of_shape(key, _get(tree.data, loc), wanted, _entry(loc, tree), in_list)
     diagnostics.error("C104", message, tree.span(loc), help)
+
+
+def _entry(loc: Loc, tree: Tree) -> type[BaseModel] | None:
+    """The model of what should stand at loc, or of its entries."""
+    keys = [i for i, part in enumerate(loc) if isinstance(part, str)]
+    owner = _owner(loc[: keys[-1]], tree) if keys else None
+    fields: dict[str | int, Any] = {(f.alias or n): f.annotation for n, f in owner.model_fields.items()} if owner else {}
+    return hints.model_of(fields[loc[keys[-1]]]) if keys and loc[keys[-1]] in fields else None
 
 
 def _shown(value: Any) -> str:

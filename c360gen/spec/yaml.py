@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,11 +105,8 @@ def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
     try:
         documents = list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
-        at = Span(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Span(path)
-        line = text.split("\n")[at.line - 1] if at.line <= text.count("\n") + 1 else ""
-        diagnostics.error("C101", f"this is not YAML: {what}", at, _yaml_help(what, line))
+        what, at, help = _told(error, text, path)
+        diagnostics.error("C101", f"this is not YAML: {what}", at, help)
         return None
     except RecursionError:
         diagnostics.error("C101", "this YAML is nested too deeply", Span(path))
@@ -130,19 +128,76 @@ def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
     except _TooMuch as error:
         diagnostics.error("C101", str(error), Span(path))
         return None
+    except _Unquoted as error:
+        at = tree._of(error.node)
+        help = "put quotes around the value, or write it below the key, after |"
+        diagnostics.error(
+            "C101", "this is not YAML: a value cannot begin with {{", Span(path, at.line, max(1, at.column - 1), at.column + 1), help
+        )
+        return None
     return tree
 
 
-def _yaml_help(what: str, line: str) -> str | None:
+def _told(error: yaml.YAMLError, text: str, path: str) -> tuple[str, Span, str | None]:
+    """What a reader of YAML stumbled over, where it began, and the usual reason."""
+    mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
+    context = str(getattr(error, "context", None) or "")
+    lines = text.split("\n")
+    if "end of stream" in what and "quoted scalar" in context and begun:
+        what, mark = "this quote is never closed", begun
+    mark = mark or begun
+    at = Span(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Span(path)
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    before, rest = line[: at.column - 1], line[at.column - 1 :]
     if line.startswith("\t"):
-        return "indent with spaces"
+        return "a tab in the indentation", at, "indent with spaces"
+    if "cannot start any token" in what:
+        return f"a value cannot begin with {rest[:1]}", at, "put quotes around the value"
+    if "undefined alias" in what:
+        return (
+            f"{rest.split()[0].rstrip(',}]')} would be an alias, and nothing has this name",
+            at,
+            "put quotes around a value that begins with *",
+        )
+    if "expected ',' or" in what:
+        return _in_flow(what, at, before, rest)
     if "mapping values are not allowed" in what:
-        return "a colon inside a value needs quotes around the value"
-    return None
+        return what, at, _colon(lines, at)
+    if "expected '-' indicator" in what or "expected <block end>" in what:
+        return "this line is indented otherwise than the ones that it belongs to", at, "a key stands right below the first key of its item"
+    return what, at, None
+
+
+def _in_flow(what: str, at: Span, before: str, rest: str) -> tuple[str, Span, str | None]:
+    """Inside {…} and […] a comma, a brace or a quote ends a value."""
+    if "{{" in before[-1:] + rest[:2] or rest.startswith("{"):
+        return "inside {…} a value ends where {{ begins", at, "put quotes around the value, or give the key a line of its own"
+    if rest.startswith(("'", '"', "(")) or before.rstrip().endswith(("'", '"')):
+        return "inside {…} a value ends with its quote or comma", at, "put quotes around the whole value: \"source('…', '…')\""
+    return what, at, "is a comma, a quote or a bracket missing before this?"
+
+
+def _colon(lines: list[str], at: Span) -> str:
+    """A colon inside of a value, or a space that is missing after the - or the colon of the line before."""
+    previous = next((line.strip() for line in reversed(lines[: at.line - 1]) if line.strip()), "")
+    if re.match(r"-\w", previous):
+        return f"a space is missing after the - of the line before: {'- ' + previous[1:]}"
+    if re.fullmatch(r"(?:- )?\w+:\S+", previous):
+        return f"a space is missing after the colon of the line before: {previous.replace(':', ': ', 1)}"
+    return "a colon inside a value needs quotes around the value"
 
 
 class _TooMuch(Exception):
     pass
+
+
+class _Unquoted(Exception):
+    """`{{ … }}` that YAML reads as its own braces."""
+
+    def __init__(self, node: Any):
+        super().__init__()
+        self.node = node
 
 
 class _Builder:
@@ -178,6 +233,8 @@ class _Builder:
                     merged = {**(built if isinstance(built, dict) else {}), **merged}
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
+                if isinstance(key_node, yaml.MappingNode):  # {{ … }} without quotes is a mapping whose key is a mapping
+                    raise _Unquoted(key_node)
                 self._error("C104", "a key must be a word", key_node)
                 continue
             key = str(key_node.value)

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f179f7767f400d049116d54b880b6fb6b10d320f75bfc939950225baa65ba5e8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1b14042e64f27c2d157e5b8db22ab05f5e5fab26318432e52387113867ffdb1
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -900,7 +900,7 @@ WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_mart_customer
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
@@ -1955,7 +1955,7 @@ END;
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -2493,7 +2493,7 @@ END;
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -2907,7 +2907,7 @@ END;
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -3195,7 +3195,7 @@ END;
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
 --          the rows of every payment_id in the batch replace those in the table; other rows are kept
 -- Errors:  ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed

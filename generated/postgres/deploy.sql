@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95163cbb08553778fdcb1193ea2bdd8f6493a789084ba224aaf1d5640c5384bf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 510d6b0f3e26d641cb8a919f7a19e1c23b276f0cf58f6c0a5f0bbd24a6d43c61
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1196,7 +1196,7 @@ INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONF
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
@@ -2424,7 +2424,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) FROM PUBLIC
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
@@ -3050,7 +3050,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) FROM PUBL
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
@@ -3526,7 +3526,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_int_customer_orders(TIMESTAMPTZ, BOOLEA
 --
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level
@@ -3878,7 +3878,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_int_interactions(TIMESTAMPTZ, BOOLEAN) 
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
 --          the rows of every payment_id in the batch replace those in the table; other rows are kept
 -- Errors:  ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level

@@ -19,6 +19,9 @@ from tests.mutations.mutants import chosen, mutants
 from tests.mutations.rules import RULES
 from tests.mutations.table import DIALECTS, Row, enough, reason, show
 
+STREAMS = {"duckdb": ("--streams", "48")}
+"""Its 200 of the fast suite would be most of the time that a survivor takes."""
+
 
 def main() -> int:
     options = arguments()
@@ -74,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
 
     known = [] if options.listed or options.name else [m for m in wanted if reason(m)]
     harness = Harness([m for m in wanted if m not in known], report)
-    given = ["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", "--unshrunk"]
+    given = ["-q", "-s", "--no-header", "-p", "no:cacheprovider", "-m", "", "--unshrunk", *STREAMS.get(options.dialect, ())]
     code = pytest.main([*given, *(options.test or FILES)], plugins=[harness])
     for nodeid, said in harness.red_anyway.items():
         print(f"{nodeid} fails without any defect: {said}", flush=True)

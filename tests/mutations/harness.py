@@ -196,7 +196,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "constraint dropped": ("test_a_history_refuses", "test_a_table_with_a_key_refuses"),
     "failure not raised": DEATHS, "success not logged": DEATHS, "watermark not written": ("test_scenario",),
     "stage not emptied": ("test_rows_that_a_dead_run_left",), "settings and rights": ("test_every_definer_pins_its_path",),
-    "dead runs": ("test_a_killed_backend_is_seen_as_abandoned",),
+    "dead runs": ("test_a_killed_backend_is_seen_as_abandoned", *DEATHS),
 }  # fmt: skip
 FIXED = {
     "test_every_line_is_reached": "guards", "test_rows_that_a_dead_run_left": "guards", "test_not_deployed": "guards",

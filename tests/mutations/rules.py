@@ -125,6 +125,11 @@ DECIDE = r"INSERT INTO \S*stage_"
 WAREHOUSES = ("snowflake", "bigquery")
 SUCCEEDED = r"(UPDATE|INSERT INTO) \S*run_log .*'succeeded'"
 COMMIT = r"COMMIT\b"
+COMMITS = {
+    "snowflake": "COMMIT; BEGIN TRANSACTION;\n", "bigquery": "COMMIT TRANSACTION; BEGIN TRANSACTION;\n",
+    "duckdb": "COMMIT; BEGIN TRANSACTION;\n",
+}  # fmt: skip
+"""One transaction becomes two."""
 
 
 def lock(unit: Unit) -> list[Statement]:
@@ -232,10 +237,9 @@ def swapped(unit: Unit) -> Iterator[Sequence[Edit]]:
 
 def early_commit(unit: Unit) -> Iterator[Sequence[Edit]]:
     """What was written so far is kept, whatever comes; the rest is a transaction of its own."""
-    words = {"snowflake": "COMMIT; ", "bigquery": "COMMIT TRANSACTION; ", "duckdb": "COMMIT; "}
-    if unit.dialect in words:
+    if unit.dialect in COMMITS:
         for _, second in pairwise(writes(unit)):
-            yield [(second.start, second.start, words[unit.dialect] + "BEGIN TRANSACTION;\n")]
+            yield [(second.start, second.start, COMMITS[unit.dialect])]
 
 
 def succeeded(unit: Unit) -> list[Statement]:
@@ -253,8 +257,11 @@ def behind_commit(unit: Unit) -> int | None:
     return ends[0].end if ends and unit.dialect != "postgres" else None
 
 
-def before_writes(unit: Unit) -> int | None:
-    return writes(unit)[0].start if writes(unit) else None
+def early_success(unit: Unit) -> Iterator[Sequence[Edit]]:
+    """The log tells of the success, for good, before the data are written. Not in a Postgres worker, which cannot commit."""
+    if writes(unit) and succeeded(unit) and unit.dialect in COMMITS:
+        place, text = writes(unit)[0].start, " ".join(s.text for s in succeeded(unit))
+        yield [*((s.start, s.end, "") for s in succeeded(unit)), (place, place, f"{text} {COMMITS[unit.dialect]}")]
 
 
 def handler(unit: Unit) -> Iterator[Sequence[Edit]]:
@@ -322,7 +329,7 @@ RULES: dict[str, Rule] = {
     "run not announced": removed(r"(INSERT INTO \S*run_log .*'running'|v_run_id := c360_control\.run_begin)"),
     "flag of the transaction not kept": removed(r"(SET )?v_in_transaction :?= ", WAREHOUSES),
     "success not logged": removed(SUCCEEDED),
-    "success before the data": moved(succeeded, before_writes),
+    "success before the data": early_success,
     "success behind the commit": moved(succeeded, behind_commit),
     "watermark not written": lambda u: ([(s.start, s.end, "")] for s in (marked(u) if u.kind == "run" else [])),
     "watermark behind the commit": moved(marked, behind_commit),

@@ -259,3 +259,32 @@ def test_impact_of_relationships_and_settings(tmp_path: Path) -> None:
     reached = impact(Lineage(before), place(before, "raw_data.customers.customer_id"))
     assert ("raw_data.orders", "relationships", "customer_id") in {(t.relation, t.test, t.column) for t in reached.tests}
     assert ("customer_snapshot", "unique_key") in {(s.node, s.setting) for s in reached.settings}
+
+
+def test_impact_of_freshness_and_scenarios(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(
+        """
+targets: {duckdb: {dialect: duckdb}}
+sources:
+  - name: raw
+    freshness: {warn_after: {count: 1, period: day}}
+    loaded_at_field: loaded_at
+    tables:
+      - name: items
+        columns: [{name: id, data_type: bigint}, {name: label, data_type: text}, {name: loaded_at, data_type: timestamptz}]
+models:
+  - {name: m, config: {materialized: table}, sql: "select id, label from {{ source('raw', 'items') }}"}
+scenarios:
+  - name: one_row
+    steps:
+      - as_of: 2026-01-01
+        given: [{input: "source('raw', 'items')", rows: [{id: 1, label: a}]}]
+        expect: [{relation: ref('m'), rows: [{id: 1, label: a}]}]
+""",
+        encoding="utf-8",
+    )
+    project = load_project(tmp_path).resolved
+    loaded = impact(Lineage(project), place(project, "raw.items.loaded_at"))
+    assert [(s.node, s.setting) for s in loaded.settings] == [("raw.items", "freshness")] and not loaded.columns
+    label = impact(Lineage(project), place(project, "raw.items.label"))
+    assert {(t.relation, t.test) for t in label.tests} == {("raw.items", "scenario one_row"), ("m", "scenario one_row")}

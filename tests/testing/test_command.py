@@ -119,7 +119,7 @@ def test_every_kind_of_value_and_of_expectation(specs: Path, where: list[str]) -
 )  # fmt: skip
 def test_what_is_said_where_it_does_not_hold(change: tuple[str, str], said: list[str], specs: Path) -> None:
     ended = test_(changed(specs, change))
-    assert ended.exit_code == 1 and "error[C601]: scenario told: " in ended.stderr
+    assert ended.exit_code == 1 and "error[C701]: scenario told: " in ended.stderr
     for part in said:
         assert part in ended.stderr, ended.stderr
 
@@ -170,7 +170,7 @@ def test_data_tests_fail_warn_and_pass(specs: Path, tmp_path: Path) -> None:
     ended = test_(specs, *arguments)
     assert ended.exit_code == 1
     assert ended.stderr.endswith("1 passed, 1 warned, 1 failed\n"), ended.stderr
-    for part in ("error[C602]: data test unique_shop_customers_id: 2 rows", "id  failures", "1   2", "warning[C602]: data test expression"):
+    for part in ("error[C702]: data test unique_shop_customers_id: 2 rows", "id  failures", "1   2", "warning[C702]: data test expression"):
         assert part in ended.stderr, ended.stderr
     with duckdb.connect(path) as database:
         database.execute("""DELETE FROM raw."Customers of the 'shop'" WHERE "E-mail" = 'a'""")

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ee5f8e39162515c1aa300509474d76083dcf01c2ba7113d91b23956c906ef088
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56b967617796ec735a1a0797b4698391a828c38708e7967690fe932a2c54fe45
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -11,7 +11,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

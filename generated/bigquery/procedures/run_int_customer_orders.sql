@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2e542e0495d005d66a2269a63c2140b5eb366689f7dfa46d00608434a01db54d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2faf528a63d7076c947a06efc72e29491406a6bfe01ac216cd87bb28e803fef3
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -12,7 +12,7 @@
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed

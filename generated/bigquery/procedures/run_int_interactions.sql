@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 12fe31087e9bffeb496966eb8067e52dfd63c3fa16c1f40cdf1ab30b20341d5f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 70a51c6aea4d2d709c44648428b0bdc1e337cb037182ff16c36da68720d29843
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -9,7 +9,7 @@
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aba51a41b8e95997f911ed6138cd78e00073765e404e9677e252c699aca5aa69
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 605b592d8b2da61b86ab1b099fc9274bef236a87e24d694b0edfb92e9bc4b6b2
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -12,7 +12,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC009 updated_at lies in the future

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97bdcb7a2d282967a3d617644bfa3875897aa70d59069befc989c5e06310df4d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c6cb5fa67859b5da8c28aa280b565be21b5758df3054a43d3ed6c626e86d505b
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -11,7 +11,7 @@
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.

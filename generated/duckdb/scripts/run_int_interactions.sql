@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6947d3b0db1d01f5ae1627d5632219eb08a64d11dc4e3eccb8191f622833c11e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cdd2e585124ec727408161a96a443b116e9efed18b61264f0ecc444f628f15c3
 
 -- Brings int_interactions up to date with its query.
 --
@@ -8,7 +8,7 @@
 --
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 29d9064ee6f25dd1903c097bd861f907061cbb649a10a24ba3a831d76d166c13
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f7ebd6d3202745e79c02ff3b64cdf4390972df5144eb39fff52719fc5752b6
 
 -- Brings int_payments up to date with its query.
 --
@@ -9,7 +9,7 @@
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
 --          the rows of every payment_id in the batch replace those in the table; other rows are kept
 -- Errors:  ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC011 source columns are not as declared
 --          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e64f5f6c00b79ad3f16baeee1521ba90951755a1c044ff6f6deb958e2b736ee8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92345b904830a341fb55af9cae2973d54e53a8f525823c0fd8830feb9bad0d26
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -12,7 +12,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a41ccd5015efd48507389874867d237e3b08b2c023dc441607fd456e822827c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5315520296fc92b8c01ea3f17a4a81e6b5837166c552676f395cc68faf8b7b2a
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -16,7 +16,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 753d84806abad47294f527ec6b964e6701ce28748e04b3ca31ead7b5ae136d2e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1af3ba4278fd526ba5f0d6f0d47ca3ad30b2c93ae32adbf63bb425acbef81acf
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -17,7 +17,7 @@
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level

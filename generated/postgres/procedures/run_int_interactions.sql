@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 101f92f2751983b9d23eba1725d85979ee210b41400bdefd50b265ebfd76664c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: af1cb98ee722314610310eb96c391676b437b53eecf1f436a535765df57dcbed
 
 -- Brings int_interactions up to date with its query.
 --
@@ -14,7 +14,7 @@
 --
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b5d10624a056789e2971c27257e1bb0cf39637d8d5a12356e62ea5cc2f7bd3e7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93c5fcd689896109706a7c1092fd725748bcd3cff4a8498d8fa5a7bf09202bd1
 
 -- Brings int_payments up to date with its query.
 --
@@ -15,7 +15,7 @@
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
 --          the rows of every payment_id in the batch replace those in the table; other rows are kept
 -- Errors:  ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 774627767cf1e6567e5b00bbe9acfecd60b989f43e4ccf7c6ed4d1a0daa66ff0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bedfdc10f58bbed7afee8b46c4e3cda94d85fa91a38cc09db95d8fb7ecfe661b
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -16,7 +16,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC007 wrong isolation level

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e622d700c1c38b4fdaa13ab6b1828a13cf47b3c30a654ef077e4ac6b34698e09
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 742ed259d4b460388e5d6da563f94bc4fbfe89a6d6c6a355e111e96e6e3cda8b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -23,7 +23,7 @@ $$
 --          rows that share order_id must be equal, and count once
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed

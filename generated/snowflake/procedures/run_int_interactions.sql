@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6a498960cf4738a472d4eafa99747ce16528e3a8ec1900ea5e738e8898c6b0c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: da54a21111520db2bbb260c5dfc60020da68ea030590213754d6f61e6274074e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -20,7 +20,7 @@ $$
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
 --          rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read
--- Errors:  ZC003 updated_at, cursor or version is NULL
+-- Errors:  ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7cd397fc2cab759b0f48b9eb98f37fcb2cd6eaf988b28922b1ac29b058d5a559
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e19bb74ecc14eb0100f72bbe77f3c813965ec10d23c18044279e01453bd1390b
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -335,7 +335,7 @@ GROUP BY
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a92772ddd633e7872c4f67aed500afeb5d9c7f061deb9d80bb7c538bd3255a8c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 071ff211ddc6844740716ae98c7313929b52b0f7d74e4b3238e5f8f6c5ecf0e9
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -525,7 +525,7 @@ COMMENT ON COLUMN snapshots.history_health.example IS 'Up to five keys.';
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56860b43981ad9eb7034705bd2fb9b512d980bcc69347f47c3986132248fc854
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 78bad8345edf3f54c3fd95fdfece1b60a5444e8a7049bcb2e9133026dfaa53bc
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1005,7 +1005,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_table(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ad0fed9429b31d2e4151a68dbfeee823296cb0247ca55edd2f4b28410e7ec01
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b532b957132dd8eb1ce37f8d31be119825a00b73e48c07b5c9a6181dedb14153
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -795,7 +795,7 @@ $$
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

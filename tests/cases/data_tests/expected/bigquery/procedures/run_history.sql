@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 07c687fa92f04e618b98d3ebb3457e43c5f3afa25ad07e3756388f8fc88760e9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 594d641ee34d069034e81ead16448b243388f60de3af24941cb82ccefed86e7c
 
 -- CALL acme.c360_control.run_history(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -11,7 +11,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a6fa201531ce8446e7e1c1ba604b91687723ba192ea4409e86ea42d0d8106847
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93585b609542f887e6634d71e91d28a683af232ea8f31178fb51e7849daa9dff
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -12,7 +12,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC009 updated_at lies in the future

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 41a5c4d069553919c162d0c81e308b91575bf598ff0dec3060ea92e2533fda8e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea0de2500046befac39db215c6d123013d555a12a9401615df65e0b55525fff8
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -16,7 +16,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

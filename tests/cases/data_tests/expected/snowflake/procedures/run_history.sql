@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83536451181a642a892396ebccf93aed01a62d2e12f4e219b306361eb05118ac
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 954fac315774a70c48c1e8e749f5393f37fc0ba368aaf460f95b5285952bb55c
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -21,7 +21,7 @@ $$
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

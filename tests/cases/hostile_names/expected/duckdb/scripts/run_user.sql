@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 30afd4581d68461129fc1c041a7a73c90fd1d15e65528c513ec8d856b6d6c4d4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ee4eea5c5f381c8ea07f3c07edb731cb554836b52e8755f5d0941a1bcca31b7
 
 -- Brings the history user up to date with raw.order.
 --
@@ -12,7 +12,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC009 updated_at lies in the future

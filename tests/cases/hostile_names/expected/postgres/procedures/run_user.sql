@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d53463b819284ddc0fe02dc8d9abb272bf97cb7afc22243e220219c6e46b64a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9b9ab88885c4bc645a13c3ff1dbc65516e33cae580c03ad425223fc3fc25394
 
 -- Brings the history user up to date with raw.order.
 --
@@ -16,7 +16,7 @@
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 64b9b14576391bdab92bcf4fe76a3654c3c2e8fcad86ef0f63d2b4529ff08886
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea3bf51c1d2344ee3fb0842a32d5ecff2d2bb2e96eee83e66e5b1da9c26333f6
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -21,7 +21,7 @@ $$
 --          a closed version never changes again; running again writes nothing but the log
 -- Errors:  ZC001 duplicate key
 --          ZC002 NULL in a key column
---          ZC003 updated_at, cursor or version is NULL
+--          ZC003 updated_at, cursor, event_time or version is NULL
 --          ZC004 the source is empty
 --          ZC005 time runs backwards
 --          ZC006 the target changed under the run
