@@ -68,14 +68,19 @@ class Specs:
         return (*self.snapshots, *self.models, *self.seeds)
 
 
-def load(root: Path, diagnostics: Diagnostics) -> Specs:
-    """Read every .yml and .yaml below root. Mistakes go to `diagnostics`; what is right is returned all the same."""
+def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = None) -> Specs:
+    """Read every .yml and .yaml below root. Mistakes go to `diagnostics`; what is right is returned all the same.
+
+    `vars` take the place of vars that the project declares.
+    """
     texts: dict[str, str] = {}
     files = list(_files(root, texts, diagnostics))
     projects = [Located(f.project, t.path, t, ("project",)) for t, f in files if f.project]
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
     project = projects[0] if projects else Located(models.Project(), root.as_posix())
+    if vars:
+        project = replace(project, spec=_with_vars(project.spec, vars, diagnostics))
     found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
     targets: dict[str, Located[models.Target]] = {}
     for tree, file in files:
@@ -101,6 +106,20 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
         tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
     )  # fmt: skip
+
+
+def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Diagnostics) -> models.Project:
+    for name in vars.keys() - project.vars.keys():
+        diagnostics.error("C104", f"the project declares no var {name}", None, nearest_or_list(name, project.vars, "vars"))
+    given = project.model_dump(by_alias=True, exclude_unset=True)
+    try:
+        return models.Project.model_validate({**given, "vars": {**project.vars, **vars}} | {"run_log_retention": "1 day"}).model_copy(
+            update={"run_log_retention": project.run_log_retention}
+        )
+    except ValidationError as error:
+        name = next((str(p) for p in error.errors()[0]["loc"][1:]), "")
+        diagnostics.error("C104", f"var {name} must be text, a number, true, false or a list of them")
+    return project
 
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:
@@ -258,7 +277,9 @@ def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnos
         settings: dict[str, Any] = {}
         chain, current = [name], located
         while True:
-            settings = {**current.spec.model_dump(exclude_unset=True), **settings}
+            inherited = current.spec.model_dump(exclude_unset=True)
+            roles = {**inherited.get("roles", {}), **settings.get("roles", {})}
+            settings = {**inherited, **settings, **({"roles": roles} if roles else {})}
             parent = current.spec.extends
             if parent is None:
                 break
@@ -267,7 +288,9 @@ def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnos
                 diagnostics.error("C403", f"target {chain[-1]} extends {parent}, which is not known", current.span("extends"), help)
                 break
             if parent in chain:
-                diagnostics.error("C203", f"targets extend each other: {' → '.join([*chain, parent])}", current.span("extends"))
+                circle = chain[chain.index(parent) :]
+                if name == min(circle):  # once, not from each of its targets
+                    diagnostics.error("C203", f"targets extend each other: {' → '.join([*circle, parent])}", located.span("extends"))
                 break
             chain.append(parent)
             current = written[parent]
