@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from c360gen.spec.models.words import DialectName, Duration, Names, PlainName, Spec
+from c360gen.spec.models.words import ConnectionName, DialectName, Duration, Names, PlainName, Schedulers, Spec
 
 
 class Project(Spec):
@@ -43,4 +43,11 @@ class Target(Spec):
     reader: PlainName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
     form: Literal["procedures", "scripts"] | None = Field(
         None, description="Procedures in the database, or scripts that somebody else calls; scripts on DuckDB, else procedures."
+    )
+    schedulers: Schedulers | None = Field(
+        None, description="Who runs the schedules; by default what comes with the engine. An empty list: nobody that c360gen knows.",
+        examples=[["airflow"]],
+    )  # fmt: skip
+    airflow_conn_id: ConnectionName | None = Field(
+        None, description="Airflow: the connection of the tasks; by default <project>_<target>.", examples=["c360"]
     )

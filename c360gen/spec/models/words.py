@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
 Size = Literal["hour", "day", "month", "year"]
 """How long a partition or a window is; all begin where the clock of UTC begins one."""
+SchedulerName = Literal["airflow", "bigquery_scheduled", "pg_cron", "snowflake_tasks"]
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -40,6 +41,9 @@ def one_or_many(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])]
+Schedulers = Annotated[
+    tuple[SchedulerName, ...], BeforeValidator(one_or_many, json_schema_input_type=SchedulerName | tuple[SchedulerName, ...])
+]
 
 
 def _values(value: Any) -> Any:
@@ -60,6 +64,13 @@ def _plain_name(value: str) -> str:
     return value
 
 
+def _connection_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", value):
+        raise ValueError("must be the name of a connection: letters, digits, '_', '.' and '-'")
+    return value
+
+
+ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 
 
