@@ -119,6 +119,10 @@ def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Itera
         tree = parse(text, shown, diagnostics)
         if tree is None:
             continue
+        if "config-version" in tree.data:
+            help = "move it out of the specs: what c360gen needs of it, name and vars, stands under project:"
+            diagnostics.error("C106", "this is dbt's own project file", tree.key_span(("config-version",)), help)
+            continue
         try:
             yield tree, models.SpecFile.model_validate(tree.data)
         except ValidationError as error:
@@ -210,9 +214,7 @@ def _with_rows(seeds: list[Located[Seed]], root: Path, texts: dict[str, str], di
     return [_with_lines(s, files.get(s.spec.name), root, texts, diagnostics) for s in seeds]
 
 
-def _with_lines(
-    located: Located[Seed], path: Path | None, root: Path, texts: dict[str, str], diagnostics: Diagnostics
-) -> Located[Seed]:
+def _with_lines(located: Located[Seed], path: Path | None, root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Located[Seed]:
     name, at = located.spec.name, located.span("name")
     if path is None:
         diagnostics.error("C101", f"there is no file {(root / 'seeds' / name).as_posix()}.csv", at, "a seed has the name of its file")
