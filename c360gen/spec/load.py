@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+import c360gen
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import csv, models
 from c360gen.spec.messages import report
@@ -76,6 +77,7 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
     project = projects[0] if projects else Located(models.Project(), root.as_posix())
+    _required(project, diagnostics)
     found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
     targets: dict[str, Located[models.Target]] = {}
     for tree, file in files:
@@ -101,6 +103,19 @@ def load(root: Path, diagnostics: Diagnostics) -> Specs:
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
         tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
     )  # fmt: skip
+
+
+def _required(project: Located[models.Project], diagnostics: Diagnostics) -> None:
+    """An upgrade changes generated text, so it is a decision: in one commit with the text that it changes."""
+    if not project.spec.required_version:
+        return
+    from packaging.specifiers import SpecifierSet
+
+    wanted = ",".join(project.spec.required_version)
+    if not SpecifierSet(wanted).contains(c360gen.__version__, prereleases=True):
+        help = f"pip install 'c360gen{wanted}', or change required_version and review what `c360gen build` changes"
+        message = f"this project is for c360gen {wanted}, and this is {c360gen.__version__}"
+        diagnostics.error("C404", message, project.span("required_version"), help)
 
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from c360gen.spec.models.words import ConnectionName, DialectName, Duration, Names, PlainName, Schedulers, Spec
+
+
+def _versions(value: tuple[str, ...]) -> tuple[str, ...]:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(",".join(value))
+    except InvalidSpecifier:
+        raise ValueError("must be conditions on a version such as '>=0.1,<0.2'") from None
+    return value
 
 
 class Project(Spec):
     """The project as a whole: its name, the dialect in which its SQL is written, where its control objects live."""
 
     name: PlainName = Field("customer_360", description="Name of the project, in headers and in the manifest.", examples=["customer_360"])
+    required_version: Annotated[Names, AfterValidator(_versions)] = Field(
+        (), description="Versions of c360gen that may build this project: another one may print other text.",
+        examples=[">=0.1,<0.2", [">=0.1", "<0.2"]],
+    )  # fmt: skip
     sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
     control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
