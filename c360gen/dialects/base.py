@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlglot
@@ -15,6 +15,7 @@ from c360gen.dialects.reserved import RESERVED
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
+from c360gen.project.nodes import Node
 from c360gen.terms import symbols, types
 
 T = exp.DataType.Type
@@ -303,6 +304,19 @@ class Dialect:
     def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
         return []
 
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Piece]:
+        """A role may read single nodes: `grants:` of the specs; nothing where the engine has no rights."""
+        values = {
+            "role": self.role(role), "database": names.database and self.environment_name(names.database).sql(self.name),
+            "schemas": list(dict.fromkeys(self.path(names.node(n.name)).rpartition(".")[0] for n in nodes)),
+            "relations": self.relations(names, nodes), "functions": self.functions(names, nodes),
+        }  # fmt: skip
+        return [self.shell("reading.sql.j2", values)]
+
+    def role(self, name: str) -> str:
+        """A role as statements name it."""
+        return self.environment_name(name).sql(self.name)
+
     def roles(self, names: Names) -> list[Piece]:
         """What an administrator runs once before the first deploy; nothing where the target names no roles."""
         return []
@@ -321,13 +335,19 @@ class Dialect:
         """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
         return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
 
-    def functions(self, names: Names) -> list[str]:
-        """Every table function, with the types of its arguments: schema.history_as_of(TIMESTAMPTZ)."""
+    def relations(self, names: Names, nodes: Iterable[Node]) -> list[tuple[str, str]]:
+        """Every table and view of nodes."""
+        return [
+            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
+            for n in nodes if n.exists for i in (n.identifier, *n.views)
+        ]  # fmt: skip
+
+    def functions(self, names: Names, nodes: Iterable[Node]) -> list[str]:
+        """Every table function of nodes, with the types of its arguments: schema.history_as_of(TIMESTAMPTZ)."""
         time = self.type(types.TIMESTAMPTZ)
         return [
-            f"{self.path(names.node(n.name, name))}({', '.join([time] * count)})"
-            for n in names.project.nodes.values() for name, count in n.functions.items()
-        ]  # fmt: skip
+            f"{self.path(names.node(n.name, name))}({', '.join([time] * count)})" for n in nodes for name, count in n.functions.items()
+        ]
 
     def windows(self, program: Program) -> dict[str, object] | None:
         """What a shell needs to know of a program's windows; None where it has none."""

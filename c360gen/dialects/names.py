@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from c360gen.project.nodes import Resolved
+from c360gen.project.nodes import Node, Resolved
 from c360gen.spec.models import Target
 from c360gen.terms.symbols import cut
 
@@ -47,6 +47,15 @@ class Names:
     @property
     def seeds(self) -> bool:
         return any(n.kind == "seed" for n in self.project.nodes.values())
+
+    @property
+    def readers(self) -> dict[str, list[Node]]:
+        """Roles, as this target calls them, and the nodes that each may read besides the target's own reader."""
+        found: dict[str, list[Node]] = {}
+        for node in self.project.nodes.values():
+            for role in node.readers if node.exists else ():
+                found.setdefault(self.target.roles.get(role, role), []).append(node)
+        return dict(sorted(found.items()))
 
     @property
     def watched(self) -> bool:

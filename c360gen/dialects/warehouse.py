@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import exp
@@ -131,11 +131,3 @@ class Warehouse(Dialect):
     def schema_of(self, names: Names, schema: str) -> str:
         made = self.identifier(schema).sql(self.name)
         return f"{self.environment_name(names.database).sql(self.name)}.{made}" if names.database else made
-
-    def relations(self, names: Names) -> Sequence[tuple[str, str]]:
-        """Every table and view of the project's nodes."""
-        return [
-            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
-            for n in names.project.nodes.values() if n.exists
-            for i in (n.identifier, *n.views)
-        ]  # fmt: skip

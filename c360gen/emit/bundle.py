@@ -74,7 +74,10 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     runs.append(_Part(pruned, "retention of the run log", tuple(dialect.prune(names)), None))
     if not scripted:
         parts += runs
-    if grants := dialect.grants(names, {} if scripted else programs, [] if scripted else jobs):
+    grants = dialect.grants(names, {} if scripted else programs, [] if scripted else jobs)
+    for role, nodes in names.readers.items():
+        grants += _said(nodes[0], dialect, diagnostics, partial(dialect.reading, role, nodes, names))
+    if grants:
         parts.append(_Part("grants.sql", "who may do what", tuple(grants), None))
     shape = identity.shape(project, names.target)
     texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]

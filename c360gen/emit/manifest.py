@@ -68,6 +68,7 @@ def _node(
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
         "full_refresh": bool(program and program.full_refresh),
+        **({"grants": {"select": list(node.readers)}} if node.readers else {}),
         **({"keeps_rows": True} if node.keeps_rows else {}),
         "tasks": [_task(t, names, dialect) for t in tasks], "description": node.description, "key": list(node.key),
         "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",

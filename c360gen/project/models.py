@@ -7,6 +7,7 @@ import dataclasses
 from c360gen.diagnostics import Diagnostics
 from c360gen.project import incrementals, partitions, texts
 from c360gen.project.columns import declared_columns, named
+from c360gen.project.config import comments, readers
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Node
 from c360gen.project.query import Catalog
@@ -41,7 +42,7 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
         on_schema_change=config.on_schema_change, updated=incrementals.updated(config, columns),
         partition_by=partition_by, partition_size=size, cluster_by=several(config.cluster_by),
         indexes=tuple((several(i.columns), i.unique) for i in config.indexes),
-        tags=(*model.tags, *config.tags),
+        readers=readers(config, known.specs.project.spec), comments=comments(config), tags=(*model.tags, *config.tags),
     )  # fmt: skip
     incrementals.check(located, node, diagnostics)
     if not node.exists:

@@ -250,6 +250,10 @@ class Node:
     partition_size: Size = "month"
     cluster_by: tuple[str, ...] = ()
     indexes: tuple[tuple[tuple[str, ...], bool], ...] = ()
+    readers: tuple[str, ...] = ()
+    """Roles that may read it, as `grants:` calls them."""
+    comments: tuple[str, ...] = ("relation", "columns")
+    """Which descriptions become comments in the database."""
     erasure: Erasure | None = None
     point_in_time: tuple[PointInTime, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()

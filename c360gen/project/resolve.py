@@ -138,7 +138,7 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         if isinstance(item.spec, spec.Snapshot):
             node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), known, diagnostics)
         elif isinstance(item.spec, spec.Seed):
-            node = seeds.resolve(cast("Located[spec.Seed]", item), specs.project.spec.schema_, diagnostics)
+            node = seeds.resolve(cast("Located[spec.Seed]", item), specs.project.spec, diagnostics)
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from c360gen.diagnostics import Diagnostics, did_you_mean
 from c360gen.project.columns import declared_columns, fold
+from c360gen.project.config import comments, readers
 from c360gen.project.constraints import refuse
 from c360gen.project.nodes import Column, Node
 from c360gen.project.values import NotAValue, canonical
@@ -13,7 +14,7 @@ from c360gen.spec.load import Located
 from c360gen.terms import types
 
 
-def resolve(located: Located[spec.Seed], schema: str, diagnostics: Diagnostics) -> Node | None:
+def resolve(located: Located[spec.Seed], project: spec.Project, diagnostics: Diagnostics) -> Node | None:
     seed, config, before = located.spec, located.spec.config, len(diagnostics.found)
     refuse(located, seed.columns, (), f"deploy loads {seed.name}, and its values are checked when it is built", diagnostics)
     columns = declared_columns(located, seed.columns, ("columns",), diagnostics, need_types=True)
@@ -27,9 +28,9 @@ def resolve(located: Located[spec.Seed], schema: str, diagnostics: Diagnostics) 
     if len(diagnostics.found) > before:
         return None
     return Node(
-        name=seed.name, kind="seed", schema=config.schema_ or schema, identifier=config.alias or seed.name, columns=columns,
+        name=seed.name, kind="seed", schema=config.schema_ or project.schema_, identifier=config.alias or seed.name, columns=columns,
         depends_on=(), span=located.span("name"), description=seed.description.strip(), strategy="seed", rows=tuple(rows),
-        tags=(*seed.tags, *config.tags),
+        readers=readers(config, project), comments=comments(config), tags=(*seed.tags, *config.tags),
     )  # fmt: skip
 
 

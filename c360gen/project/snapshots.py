@@ -10,6 +10,7 @@ from sqlglot import exp
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project import compat, feeds, partitions, texts
 from c360gen.project.columns import declared_columns, fold
+from c360gen.project.config import comments, readers
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Query
 from c360gen.project.query import Catalog
@@ -157,7 +158,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
         partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
         indexes=tuple((i.columns, i.unique) for i in config.indexes),
-        tags=(*snapshot.tags, *config.tags),
+        readers=readers(config, known.specs.project.spec), comments=comments(config), tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
 
 

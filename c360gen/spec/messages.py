@@ -19,7 +19,7 @@ _SECTIONS: dict[type[BaseModel], str] = {
     models.SnapshotConfig: "snapshot_config", models.MetaColumns: "snapshot_meta_column_names", models.Model: "models",
     models.ModelConfig: "model_config", models.Seed: "seeds", models.SeedConfig: "seed_config", models.Exposure: "exposures",
     models.Partition: "partition_by", models.Index: "indexes",
-    models.Constraint: "constraints", models.Contract: "contract", models.TestConfig: "test_config",
+    models.Constraint: "constraints", models.Grants: "grants", models.Contract: "contract", models.TestConfig: "test_config",
 }  # fmt: skip
 _TYPES = {
     "string_type": "text", "int_type": "a whole number", "int_parsing": "a whole number", "bool_type": "true or false",
@@ -175,7 +175,8 @@ def _name(model: type[BaseModel]) -> str:
         models.SourceConfig: "source's config", models.SnapshotConfig: "snapshot's config",
         models.ModelConfig: "model's config", models.SeedConfig: "seed's config", models.AcceptedValues: "accepted_values",
         models.Relationships: "relationships", models.DataTest: "data test", models.MetaColumns: "snapshot_meta_column_names",
-        models.Partition: "partition_by", models.Index: "index of indexes", models.AllExcept: "check_cols mapping",
+        models.Partition: "partition_by", models.Index: "index of indexes", models.PersistDocs: "persist_docs",
+        models.AllExcept: "check_cols mapping",
     }  # fmt: skip
     return words.get(model, model.__name__.lower())
 

@@ -31,8 +31,8 @@ def artefacts(node: Node, project: Resolved, dialect: str, traits: Traits) -> Ar
     """The operations for a node; `dialect` only chooses between texts that the user wrote."""
     module = importlib.import_module(f"{__name__}.{node.strategy}")
     plan: Artefacts = module.plan(node, project, dialect, traits)
-    from c360gen.strategies import _constraints, _erasure, _point_in_time
+    from c360gen.strategies import _constraints, _docs, _erasure, _point_in_time
 
     plan = _constraints.applied(plan, node, project, traits)
-
-    return replace(plan, tasks=(*plan.tasks, *_erasure.tasks(node, dialect)), views=_point_in_time.views(node, project))
+    plan = replace(plan, tasks=(*plan.tasks, *_erasure.tasks(node, dialect)), views=_point_in_time.views(node, project))
+    return _docs.applied(plan, node)

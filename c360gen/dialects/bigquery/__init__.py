@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
@@ -222,6 +223,12 @@ class BigQuery(Warehouse):
         """BigQuery has no default arguments: every CALL passes all."""
         arguments = {None: "", False: "NULL", True: "NULL, FALSE"}[full_refresh]
         return f"CALL {self.path(procedure)}({arguments});"
+
+    def role(self, name: str) -> str:
+        """A principal: its kind and its address."""
+        if not re.fullmatch(r"(user|group|serviceAccount|domain):\S+|(specialGroup:)?all(Authenticated)?Users", name):
+            raise Unsupported(f"grants: {name} is no principal such as group:analysts@example.com; roles: of the target says who it is")
+        return self.string_escape(name)
 
     def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
         """Procedures run with their caller's rights here: the runner needs to write, and says so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
+from c360gen.project.nodes import Node
 from c360gen.terms import symbols
 from c360gen.terms.types import T
 
@@ -184,6 +185,9 @@ class DuckDB(Dialect):
 
     def control(self, names: Names) -> list[Piece]:
         return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS, "seeds": names.seeds})]
+
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Piece]:
+        return []  # whoever opens the file may read it
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("preamble.sql.j2", {

@@ -209,10 +209,8 @@ class Postgres(Dialect):
                 "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
                 "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
                 "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
-                "functions": self.functions(names),
-                "relations": [
-                    self.path(names.node(n.name, i)) for n in names.project.nodes.values() if n.exists for i in (n.identifier, *n.views)
-                ],
+                "functions": self.functions(names, names.project.nodes.values()),
+                "relations": [path for _, path in self.relations(names, names.project.nodes.values())],
             })
         ]  # fmt: skip
 
@@ -221,7 +219,7 @@ class Postgres(Dialect):
 
     def roles(self, names: Names) -> list[Piece]:
         target = names.target
-        found = [(r, self.environment_name(r).sql("postgres")) for r in (target.owner, target.runner, target.reader) if r]
+        found = [(r, self.environment_name(r).sql("postgres")) for r in (target.owner, target.runner, target.reader, *names.readers) if r]
         if not found:
             return []
         sources = [names.symbol("source", s) for s in names.project.sources]

@@ -190,8 +190,8 @@ class Snowflake(Warehouse):
                 + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status", "node_status", *watched)],
                 "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
                 + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
-                "relations": self.relations(names),
-                "functions": self.functions(names),
+                "relations": self.relations(names, names.project.nodes.values()),
+                "functions": self.functions(names, names.project.nodes.values()),
             })
         ]  # fmt: skip
 

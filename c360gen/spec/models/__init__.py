@@ -11,7 +11,7 @@ from c360gen.spec.models.constraints import Constraint, Contract
 from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
-from c360gen.spec.models.nodes import Erasure, Index, NodeConfig, Partition
+from c360gen.spec.models.nodes import Erasure, Grants, Index, NodeConfig, Partition, PersistDocs
 from c360gen.spec.models.project import Project, Target
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
@@ -33,10 +33,10 @@ from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, 
 __all__ = [
     "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column", "Constraint",
     "Contract", "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness",
-    "Given", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig", "Owner",
-    "Partition", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule", "Seed", "SeedConfig",
-    "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec", "SpecFile", "Step",
-    "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
+    "Given", "Grants", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig",
+    "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule",
+    "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
+    "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
 ]  # fmt: skip
 
 

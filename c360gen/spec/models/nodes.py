@@ -39,6 +39,25 @@ class Index(Spec):
     unique: bool = Field(False, description="Whether no two rows may have the same values.")
 
 
+class Grants(Spec):
+    """Who may read, besides the reader of the target. A deploy grants, and never revokes."""
+
+    select: Names = Field((), description="Roles, by the names that targets know them under.", examples=[["analyst"]])
+
+
+class PersistDocs(Spec):
+    """Which descriptions become comments in the database."""
+
+    relation: bool = Field(True, description="That of the table or view.")
+    columns: bool = Field(True, description="Those of columns.")
+
+
+GRANTS = Field(None, description="Who may read it; takes the place of the project's grants.", examples=[{"select": ["analyst"]}])
+PERSIST_DOCS = Field(
+    PersistDocs(), description="Which descriptions become comments in the database; all of them by default.", examples=[{"columns": False}]
+)
+
+
 class NodeConfig(Spec):
     """What snapshots and models have in common."""
 
@@ -54,5 +73,7 @@ class NodeConfig(Spec):
         examples=["order_date", {"field": "order_date", "granularity": "day"}],
         description="A column of time, by month, or {field, granularity}: what BigQuery stores apart, and insert_overwrite replaces.",
     )
+    grants: Grants | None = GRANTS
+    persist_docs: PersistDocs = PERSIST_DOCS
     cluster_by: Names = Field((), description="BigQuery and Snowflake: clustering columns.", examples=[["customer_id"]])
     indexes: tuple[Index, ...] = Field((), description="Postgres and DuckDB: further indexes.", examples=[[{"columns": ["email"]}]])

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from c360gen.spec.models.nodes import Grants
 from c360gen.spec.models.words import ConnectionName, DialectName, Duration, Names, PlainName, Schedulers, Spec
 
 
@@ -36,6 +37,7 @@ class Project(Spec):
     run_log_retention: Duration = Field(
         400 * 86400, description="How long prune_run_log keeps the rows of the run log; by default 400 days."
     )
+    grants: Grants = Field(Grants(), description="Who may read nodes that name nobody.", examples=[{"select": ["analyst"]}])
     functions: Names = Field((), description="Functions of your own that exist on every target under this name.", examples=[["mask_email"]])
 
 
@@ -55,6 +57,10 @@ class Target(Spec):
     owner: PlainName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
     runner: PlainName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
     reader: PlainName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
+    roles: dict[str, PlainName] = Field(
+        {}, description="What roles that `grants:` name are called here, where that is not the same.",
+        examples=[{"analyst": "group:analysts@example.com"}],
+    )  # fmt: skip
     form: Literal["procedures", "scripts"] | None = Field(
         None, description="Procedures in the database, or scripts that somebody else calls; scripts on DuckDB, else procedures."
     )

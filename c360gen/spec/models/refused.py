@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_YET = "remove it, or keep this part in dbt for now"
 _HOOK = "it would run inside of the transaction, or break it: let a role of the target, a scheduler or another node do it"
 _HOOKS = {"pre_hook": _HOOK, "post_hook": _HOOK, "pre-hook": _HOOK, "post-hook": _HOOK}
 _DATABASE = "a target has one database: say database: under targets:, and several targets where there are several"
@@ -22,7 +21,6 @@ _NODE = {
     "packages": "Python models are no SQL: SQL is what the database runs here",
     "python_version": "Python models are no SQL: SQL is what the database runs here",
     "submission_method": "Python models are no SQL: SQL is what the database runs here",
-    "persist_docs": _YET, "grants": _YET,
 }  # fmt: skip
 """Settings of every node."""
 
@@ -150,6 +148,10 @@ NOT_CARRIED: dict[str, dict[str, str]] = {
         "warn_unenforced": "what an engine does not enforce is checked by every run: there is nothing to warn of",
         "warn_unsupported": "what an engine does not know is checked by every run: there is nothing to warn of",
     },
+    "grants": dict.fromkeys(
+        ("insert", "update", "delete", "truncate", "all", "roles/bigquery.dataViewer", "roles/bigquery.dataEditor"),
+        "say select: only procedures write, and who may call them is the target's runner; BigQuery's role for select is dataViewer",
+    ),
     "contract": {"alias_types": "types are written in any engine's words, and mean the same on all"},
     "indexes": {"type": "an index is a btree, which keeps what every strategy looks up: add others in the database"},
     "exposures": {"config": "say enabled:, tags: and meta: beside its name", "access": _GROUP, "group": _GROUP},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from c360gen.spec.models.columns import Column
+from c360gen.spec.models.nodes import GRANTS, PERSIST_DOCS, Grants, PersistDocs
 from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
@@ -15,6 +16,8 @@ class SeedConfig(Spec):
     schema_: str | None = Field(None, alias="schema", description="Its schema, where it is not the project's.", examples=["ref"])
     alias: str | None = Field(None, description="Its name in the database, where that is another.", examples=["country"])
     delimiter: str = Field(",", description="One character that separates fields.", examples=[";"])
+    grants: Grants | None = GRANTS
+    persist_docs: PersistDocs = PERSIST_DOCS
     tags: Tags = ()
     meta: Meta = {}
     enabled: bool = Field(True, description="false: as if it were not written.")
