@@ -34,6 +34,8 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert bool(message) == bool(wanted), f"{here}: {message or 'it succeeded'}"
             for part in wanted or []:
                 assert str(part) in message, f"{here}: {message}"
+            if example := step.get("example"):  # these keys, and no others
+                assert re.search(rf"or example:? {re.escape(example)}\b(?!;)", message), f"{here}: {message}"
         if before is not None:
             assert contents(found, scenario) == before, f"{here}: something was written"
         for table, expected in step.get("expect", {}).items():
