@@ -56,7 +56,8 @@ class Unit:
     def step(self, at: int) -> str:
         """The comment above a place: which step of the program it belongs to."""
         comments = [m for m in COMMENT.finditer(self.text, 0, at) if not self.text[: m.start()].rpartition("\n")[2].strip()]
-        return self.neutral(comments[-1][0], self._addresses) if comments else ""
+        found = self.neutral(comments[-1][0], self._addresses) if comments else ""
+        return re.sub(r"\b\w+\.\w+(?= must be there)", "SOURCE", found)
 
     def neutral(self, text: str, names: re.Pattern[str] | None = None) -> str:
         """The same text in every case: without the names of the node and of its columns."""
