@@ -39,6 +39,7 @@ CODES: dict[str, str] = {
     "C401": "settings that do not fit together",
     "C402": "a setting that this dialect cannot honour",
     "C403": "an unknown or incomplete target",
+    "C404": "another version of c360gen is required",
     # output
     "C501": "generated output is not what the specs say",
     "C502": "generated SQL that a judge refuses",

@@ -103,46 +103,6 @@ SHAME = [
         "13:55 C402 postgres has no QUALIFY | number the rows in a CTE, and filter in a SELECT around it",
     ),
     Shame(
-        "all, in capital letters",
-        snapshot("strategy: check, check_cols: ALL"),
-        ("13:47 C205 check_cols: raw.customers has no column ALL | known columns: created_on, email, id, updated_at",),
-        "did you mean 'all'?",
-    ),
-    Shame(
-        "check_cols: true",
-        snapshot("strategy: check, check_cols: true"),
-        ("13:59 C104 `check_cols` must be all, not 'true'",),
-        "`check_cols` must be all, a list of columns or {all_except: [columns]}, not true",
-    ),
-    Shame(
-        "a bare off is read as false",
-        "models:\n  - {name: off, sql: select 1 as x}\n",
-        ("2:12 C104 `name` must be text, not 'false'",),
-        "`name` must be text: YAML reads off as false | write \"off\"",
-    ),
-    Shame(
-        "a dbt_project.yml below specs/",
-        "name: shop\nconfig-version: 2\nprofile: shop\nmodel-paths: [models]\n",
-        (
-            "1:1 C102 `name` is not a key of a spec file | known keys: exposures, lint, models, project, scenarios, schedules, seeds, "
-            "snapshots, sources, targets, version",
-            "2:1 C102 `config-version` is not a key of a spec file | did you mean 'version'?",
-            "3:1 C102 `profile` is not a key of a spec file | known keys: exposures, lint, models, project, scenarios, schedules, seeds, "
-            "snapshots, sources, targets, version",
-            "4:1 C102 `model-paths` is not a key of a spec file | did you mean 'models'?",
-        ),
-        "1:1 this is dbt's own project file, which c360gen does not read | its name and vars belong under project:",
-    ),
-    Shame(
-        "a test of a dbt package",
-        "models:\n  - {name: m, sql: select 1 as x, columns: [{name: x, data_tests: [dbt_utils.not_empty_string]}]}\n",
-        (
-            "2:68 C104 `data_tests` must hold unique, not_null, accepted_values, relationships, expression_is_true or "
-            "unique_combination_of_columns, not 'dbt_utils.not_empty_string'",
-        ),
-        "C106 tests of dbt packages are not carried | expression_is_true can say it: {expression: \"x <> ''\"}",
-    ),
-    Shame(
         "an expression as a key",
         snapshot("strategy: check, check_cols: all, nullable_keys: [\"lower(email)\"]"),
         ("13:80 C205 nullable_keys: raw.customers has no column lower(email) | known columns: created_on, email, id, updated_at",),
@@ -155,15 +115,42 @@ SHAME = [
         "14:18, at the expression: twice is computed",
     ),
     Shame(
-        "an index that is a word",
-        "models:\n  - {name: m, config: {materialized: table, indexes: [x]}, sql: select cast(1 as bigint) as x}\n",
-        ("2:55 C104 an entry of `indexes` must be a mapping, not 'x'",),
-        "write {columns: [x]}",
-    ),
-    Shame(
         "a kind of exposure that dbt does not have",
         "models: [{name: m, sql: select 1 as x}]\nexposures: [{name: e, type: report, owner: {name: x}}]\n",
         ("2:29 C104 `type` must be dashboard, notebook, analysis, ml or application, not 'report'",),
         "a report is a dashboard here | write type: dashboard",
+    ),
+    Shame(
+        "a reference in a comment of the SQL",
+        model(f"-- was {{{{ ref('old') }}}}\nselect id from {CUSTOMERS}"),
+        ("13:22 C201 old is not known | known nodes: m",),
+        "this stands in a comment, and jinja reads it all the same | write {# … #} around it",
+    ),
+    Shame(
+        "a comma too many behind a CTE",
+        model(f"with a as (select id from {CUSTOMERS}), select id from a"),
+        ("13:68 C301 this is not SQL of postgres: expected cte to have alias",),
+        "13:67 C301 a comma too many before select",
+    ),
+    Shame(
+        "a CASE without END",
+        model(f"select case when id = 1 then 2 as x from {CUSTOMERS}"),
+        ("13:36 C301 this is not SQL of postgres: expected end after case",),
+        "13:14, where it begins: this CASE has no END",
+    ),
+    Shame(
+        "a mapping as a variable",
+        "project: {vars: {limits: {gold: 500}}}\nmodels: [{name: m, sql: select 1 as x}]\n",
+        ("1:26 C104 `limits` must be text, not a mapping",),
+        "a variable is a text, a number, true, false or a list of those | write gold_limit: 500",
+    ),
+    Shame(
+        "an incremental that reads itself by its name",
+        model("select id, updated_at from {{ ref('m') }}").replace(
+            "name: m\n", "name: m\n    config: {materialized: incremental, unique_key: id, cursor: updated_at}\n"
+        ),
+        ("14:14 C302 there is no column id | it declares no columns: list them with their data_type where the source is",
+         "14:18 C302 there is no column updated_at | it declares no columns: list them with their data_type where the source is"),
+        "m reads itself | its own rows are {{ this }}, inside {% if is_incremental() %}",
     ),
 ]  # fmt: skip

@@ -108,7 +108,7 @@ def test_a_header_carries_the_hash_of_its_file(project: Callable[[Path], LoadedP
 
     for target in ("postgres", "bigquery", "snowflake", "duckdb"):
         for file in build(project(ROOT / "specs"), target).files:
-            if file.path.endswith(".sql"):
+            if file.path.endswith((".sql", ".py")):
                 header, body = file.text.split("\n\n", 1)
                 assert hashlib.sha256(body.encode()).hexdigest() in header, file.path
 

@@ -34,12 +34,16 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert bool(message) == bool(wanted), f"{here}: {message or 'it succeeded'}"
             for part in wanted or []:
                 assert str(part) in message, f"{here}: {message}"
+            if example := step.get("example"):  # these keys, and no others
+                assert re.search(rf"or example:? {re.escape(example)}\b(?!;)", message), f"{here}: {message}"
         if before is not None:
             assert contents(found, scenario) == before, f"{here}: something was written"
         for table, expected in step.get("expect", {}).items():
             columns = expected["columns"]
             rows = read(found, table, columns)
             assert rows == sorted(([plain(v) for v in row] for row in expected["rows"]), key=repr), f"{here}: {table}"
+        for table in [] if step.get("fails") else scenario["tables"]:
+            assert not found.rows(half_closed(found, table)), f"{here}: {table} has versions that ended without a run, or the other way"
         for node, counters in step.get("counted", {}).items():
             assert last_run(found, node, list(counters)) == {k: plain(v) for k, v in counters.items()}, f"{here}: {node}"
         for node, windows in step.get("loaded", {}).items():
@@ -78,6 +82,16 @@ def read(found: World, table: str, columns: list[str]) -> list[list[Any]]:
 
 def contents(found: World, scenario: dict[str, Any]) -> dict[str, list[Any]]:
     return {t: sorted((list(map(str, row)) for row in found.rows(f"SELECT * FROM {t}")), key=repr) for t in scenario["tables"]}
+
+
+def half_closed(found: World, table: str) -> str:
+    """The versions of a history that have an end and no run that closed them, or a run and no end; of another table nothing."""
+    schema, name = table.split(".")
+    place = f"table_schema = '{schema}' AND table_name = '{name}'"
+    columns = {c for (c,) in found.rows(f"SELECT column_name FROM information_schema.columns WHERE {place}")}
+    if not {"valid_to", "closed_run_id"} <= columns:
+        return f"SELECT 1 FROM {table} WHERE FALSE"
+    return f"SELECT * FROM {table} WHERE (closed_run_id IS NULL) <> (valid_to IS NULL OR valid_to >= '9999-01-01')"
 
 
 def last_run(found: World, node: str, counters: list[str]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         out += tests.files(names, dialect)
     except Unsupported as error:
         diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
-    out += [] if scripted else _schedules(names, dialect, diagnostics)  # a scheduler outside runs scripts, by the manifest
+    out += _schedules(names, dialect, diagnostics)
     if diagnostics.failed:
         return []
     return [*out, manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, shape)]
@@ -178,24 +178,33 @@ def _deploy(parts: list[tuple[_Part, str]], dialect: Dialect, names: Names, shap
 def _schedules(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> Iterable[File]:
     """The schedules in the words of the target's schedulers: never part of deploy.sql."""
     project = names.project
+    try:
+        schedulers = schedules.chosen(names.target, scripted=dialect.scripted(names))
+    except schedules.CannotSay as error:
+        at = project.targets_at[names.target_name].span("schedulers")
+        diagnostics.error("C402", f"target {names.target_name}: {error}", at, error.help)
+        return
     for schedule in project.schedules:
         chosen = set(schedule.nodes)
         nodes = tuple(
-            schedules.NodeCall(n, dialect.call(names.own(f"run_{n}"), project.nodes[n].kind == "incremental"), _before(project, n, chosen))
+            schedules.NodeCall(
+                n, dialect.call(names.own(f"run_{n}"), project.nodes[n].kind == "incremental"), _before(project, n, chosen),
+                project.nodes[n].description,
+            )
             for n in schedule.nodes
-        )
+        )  # fmt: skip
         timed = schedules.Timed(
             schedule.spec, project.project.name, dialect.schema_path(names), dialect.call(names.own(f"run_job_{schedule.spec.name}"), None),
-            nodes, names.target,
+            nodes, names.target_name, names.target,
         )  # fmt: skip
-        try:
-            planned = schedules.plan(timed)
-        except schedules.CannotSay as error:
-            diagnostics.error("C402", f"schedule {schedule.spec.name}: {error}", schedule.span)
-            continue
-        for file in planned:
-            text = text_of(file.shell, dialect)
-            yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=schedule.span.path)
+        for scheduler in schedulers:
+            try:
+                file = scheduler.plan(timed)
+            except schedules.CannotSay as error:
+                diagnostics.error("C402", f"schedule {schedule.spec.name}: {error}", schedule.at.get(error.key, schedule.span), error.help)
+                continue
+            text, origin = text_of(file.shell, dialect), schedule.span.path
+            yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=origin, marker=file.marker)
 
 
 def _before(project: Resolved, name: str, chosen: set[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
 
 if TYPE_CHECKING:
     from c360gen.project.scenarios import Scenario
+    from c360gen.spec.load import Located
 
 Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental", "seed"]
 
@@ -316,6 +317,8 @@ class ResolvedSchedule:
     nodes: tuple[str, ...]
     """Names in dependency order; views left out."""
     span: Span
+    at: Mapping[str, Span] = field(default_factory=dict)
+    """Where its `cron` and its `timezone` stand."""
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,8 @@ class Resolved:
     exposures: tuple[ResolvedExposure, ...]
     schedules: tuple[ResolvedSchedule, ...]
     scenarios: tuple[Scenario, ...] = ()
+    targets_at: Mapping[str, Located[Target]] = field(default_factory=dict, repr=False)
+    """Where each target stands in the specs."""
 
     def relation(self, id_: str) -> Source | Node:
         kind, _, name = id_.partition(":")

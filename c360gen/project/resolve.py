@@ -40,7 +40,7 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     _collisions(nodes, schedules, diagnostics)
     diagnostics.raise_if_failed()
     targets = {name: located.spec for name, located in specs.targets.items()}
-    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios)
+    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios, specs.targets)
 
 
 def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None:
@@ -194,7 +194,8 @@ def _schedule(
     if not names and blame and chosen:
         help = "views and ephemeral models are not run: select snapshots, incrementals or tables"
         diagnostics.error("C206", f"schedule {located.spec.name} selects nothing that runs", located.span("select"), help)
-    return ResolvedSchedule(located.spec, names, located.span("name"))
+    at = {key: located.span(key) for key in ("cron", "timezone")}
+    return ResolvedSchedule(located.spec, names, located.span("name"), at)
 
 
 def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ...], diagnostics: Diagnostics) -> None:

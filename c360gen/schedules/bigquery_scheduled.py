@@ -6,15 +6,16 @@ import json
 import re
 
 from c360gen.ops.shell import Shell
-from c360gen.schedules import CannotSay, ScheduleFile, Timed
+from c360gen.schedules import UTC, CannotSay, ScheduleFile, Timed
 
-DIALECTS = ("bigquery",)
+DIALECTS, DEFAULT = ("bigquery",), True
 
 
 def plan(timed: Timed) -> ScheduleFile:
     schedule = timed.schedule
-    if schedule.timezone not in ("UTC", "GMT", "Etc/UTC"):
-        raise CannotSay(f"BigQuery schedules in UTC only; {schedule.timezone} cannot be said (Cloud Scheduler could)")
+    if schedule.timezone not in UTC:
+        message = f"BigQuery schedules in UTC only; {schedule.timezone} cannot be said (Cloud Scheduler could)"
+        raise CannotSay(message, "write the hours in UTC, or say schedulers: [airflow], which has zones", key="timezone")
     english = to_english(schedule.cron)
     values = {
         "call": timed.call, "english": english, "location": timed.target.location or "US",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from c360gen.ops.shell import Shell
-from c360gen.schedules import CannotSay, ScheduleFile, Timed
+from c360gen.schedules import UTC, CannotSay, ScheduleFile, Timed
 
-DIALECTS = ("postgres",)
+DIALECTS, DEFAULT = ("postgres",), True
 
 
 def plan(timed: Timed) -> ScheduleFile:
     """cron.timezone is one for the whole server (GMT by default), so another zone is refused."""
-    if timed.schedule.timezone not in ("UTC", "GMT", "Etc/UTC"):
-        raise CannotSay(f"pg_cron runs in one time zone per server, GMT by default; {timed.schedule.timezone} cannot be said")
+    if timed.schedule.timezone not in UTC:
+        message = f"pg_cron runs in one time zone per server, GMT by default; {timed.schedule.timezone} cannot be said"
+        raise CannotSay(message, "write the hours in UTC, or say schedulers: [airflow], which has zones", key="timezone")
     name = f"{timed.project} {timed.schedule.name}"
     values = {"name": _text(name), "cron": _text(timed.schedule.cron), "call": _text(timed.call.rstrip(";"))}
     path = f"schedules/pg_cron_{timed.schedule.name}.sql"

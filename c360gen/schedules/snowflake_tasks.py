@@ -8,7 +8,7 @@ from c360gen.ops.shell import Shell
 from c360gen.schedules import ScheduleFile, Timed
 from c360gen.terms.symbols import cut
 
-DIALECTS = ("snowflake",)
+DIALECTS, DEFAULT = ("snowflake",), True
 
 
 def plan(timed: Timed) -> ScheduleFile:

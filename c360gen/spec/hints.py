@@ -57,9 +57,17 @@ def of_shape(key: str, value: Any, wanted: str, owner: type[BaseModel] | None, i
     if wanted == "a mapping":
         if word is not None and owner is not None and "name" in owner.model_fields:
             return f"write - {{name: {_flow(word)}}}" if in_list else f"write {key}: {{name: {_flow(word)}}}"
+        if word is not None and in_list and owner is not None and "columns" in owner.model_fields:
+            return f"write {{columns: [{_flow(word)}]}}"
         if isinstance(value, list) and key == "targets":
             return "write each below its name, without -: {postgres: {dialect: postgres}}"
     return None
+
+
+def of_package(name: str) -> str | None:
+    """For a data test of a dbt package."""
+    package = re.match(r"(dbt_utils|dbt_expectations|dbt_\w+|elementary)\.", name)
+    return "tests of packages are not carried; most can be said so: expression_is_true: {expression: amount >= 0}" if package else None
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:

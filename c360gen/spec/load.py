@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+import c360gen
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import csv, models
 from c360gen.spec.messages import report
@@ -79,6 +80,7 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
     project = projects[0] if projects else Located(models.Project(), root.as_posix())
+    _required(project, diagnostics)
     if vars:
         project = replace(project, spec=_with_vars(project.spec, vars, diagnostics))
     found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
@@ -111,15 +113,25 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
 def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Diagnostics) -> models.Project:
     for name in vars.keys() - project.vars.keys():
         diagnostics.error("C104", f"the project declares no var {name}", None, nearest_or_list(name, project.vars, "vars"))
-    given = project.model_dump(by_alias=True, exclude_unset=True)
     try:
-        return models.Project.model_validate({**given, "vars": {**project.vars, **vars}} | {"run_log_retention": "1 day"}).model_copy(
-            update={"run_log_retention": project.run_log_retention}
-        )
+        return project.model_copy(update={"vars": models.Project.model_validate({"vars": {**project.vars, **vars}}).vars})
     except ValidationError as error:
         name = next((str(p) for p in error.errors()[0]["loc"][1:]), "")
         diagnostics.error("C104", f"var {name} must be text, a number, true, false or a list of them")
     return project
+
+
+def _required(project: Located[models.Project], diagnostics: Diagnostics) -> None:
+    """An upgrade changes generated text, so it is a decision: in one commit with the text that it changes."""
+    if not project.spec.required_version:
+        return
+    from packaging.specifiers import SpecifierSet
+
+    wanted = ",".join(project.spec.required_version)
+    if not SpecifierSet(wanted).contains(c360gen.__version__, prereleases=True):
+        help = f"pip install 'c360gen{wanted}', or change required_version and review what `c360gen build` changes"
+        message = f"this project is for c360gen {wanted}, and this is {c360gen.__version__}"
+        diagnostics.error("C404", message, project.span("required_version"), help)
 
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:
@@ -137,6 +149,10 @@ def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Itera
         texts[shown] = text
         tree = parse(text, shown, diagnostics)
         if tree is None:
+            continue
+        if "config-version" in tree.data:
+            help = "move it out of the specs: what c360gen needs of it, name and vars, stands under project:"
+            diagnostics.error("C106", "this is dbt's own project file", tree.key_span(("config-version",)), help)
             continue
         try:
             yield tree, models.SpecFile.model_validate(tree.data)
@@ -229,9 +245,7 @@ def _with_rows(seeds: list[Located[Seed]], root: Path, texts: dict[str, str], di
     return [_with_lines(s, files.get(s.spec.name), root, texts, diagnostics) for s in seeds]
 
 
-def _with_lines(
-    located: Located[Seed], path: Path | None, root: Path, texts: dict[str, str], diagnostics: Diagnostics
-) -> Located[Seed]:
+def _with_lines(located: Located[Seed], path: Path | None, root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Located[Seed]:
     name, at = located.spec.name, located.span("name")
     if path is None:
         diagnostics.error("C101", f"there is no file {(root / 'seeds' / name).as_posix()}.csv", at, "a seed has the name of its file")

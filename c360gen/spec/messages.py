@@ -123,7 +123,7 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         _not_carried(key, at, reason, diagnostics)
         return
     if owner is models.DataTest:
-        help = f"known tests: {', '.join(sorted(_keys(owner)))}"
+        help = hints.of_package(key) or f"known tests: {', '.join(sorted(_keys(owner)))}"
         diagnostics.error("C106", f"`{key}` is not a data test that c360gen carries", at, did_you_mean(key, _keys(owner)) or help)
         return
     configs: dict[Any, type[BaseModel]] = {
@@ -202,6 +202,9 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         help = models.VALUES_NOT_CARRIED[key, found["input"]]
         diagnostics.error("C106", f"`{key}: {found['input']}` is a dbt setting that c360gen does not carry", tree.span(loc), help)
         return
+    if key in ("data_tests", "tests") and (package := hints.of_package(str(_get(tree.data, loc)))):
+        diagnostics.error("C106", f"`{_get(tree.data, loc)}` is not a data test that c360gen carries", tree.span(loc), package)
+        return
     if kind == "literal_error":
         choices = [c.strip().strip("'") for c in str(context["expected"]).replace(" or ", ", ").split(",")]
         message = f"`{key}` must be {_or(choices)}, not {shown}"
@@ -220,6 +223,14 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         wanted = _TYPES.get(kind, "something else")
         in_list = bool(loc) and isinstance(loc[-1], int)
         message = f"{f'an entry of `{key}`' if in_list else f'`{key}`'} must be {wanted}, not {shown}"
+        if isinstance(_get(tree.data, loc), bool) and kind == "string_type" and (written := tree.written(loc)):
+            diagnostics.error(
+                "C104",
+                f"`{key}` must be text, and YAML reads {written} as {shown.strip(chr(39))}",
+                tree.span(loc),
+                f'put quotes around it: "{written}"',
+            )
+            return
         help = hints.of_shape(key, _get(tree.data, loc), wanted, _entry(loc, tree), in_list)
     diagnostics.error("C104", message, tree.span(loc), help)
 

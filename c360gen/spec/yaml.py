@@ -66,6 +66,11 @@ class Tree:
         width = end.column - start.column if one_line else 1
         return Span(self.path, start.line + 1, start.column + 1, start.column + 1 + max(1, width))
 
+    def written(self, loc: Loc) -> str:
+        """A scalar as it stands in the file: `off`, which is read as false."""
+        node = self.nodes.get(loc)
+        return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
     def sql(self, loc: Loc) -> SqlText:
         """A string value as SQL whose offsets can be found again."""
         node = self.nodes[loc]

@@ -26,6 +26,12 @@ def together(one: Timed, other: Timed) -> bool:
     return not minutes(one.cron, one.timezone).isdisjoint(minutes(other.cron, other.timezone))
 
 
+def starred_days(cron: str) -> bool:
+    """Whether `*/2` of days stands beside weekdays, or the other way: cron wants both to hold, later readers of its language either."""
+    _, _, day, _, weekday = cron.split()
+    return "*" not in (day, weekday) and (day.startswith("*") or weekday.startswith("*"))
+
+
 @cache
 def minutes(cron: str, timezone: str) -> frozenset[dt.datetime]:
     """Every start of a year, UTC."""

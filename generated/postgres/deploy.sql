@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 510d6b0f3e26d641cb8a919f7a19e1c23b276f0cf58f6c0a5f0bbd24a6d43c61
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1a9e33cc403a92c6d8c5692dcd7fd55658dc6aad5e67bc7cb14c655b92cabed7
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 

@@ -21,7 +21,10 @@ from c360gen.emit.files import File
 from tests.mutations.mutants import Mutant
 from tests.test_faults import NODES
 
-FILES = ("tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges", "tests/test_streams.py")
+FILES = (
+    "tests/test_scenarios.py", "tests/test_faults.py", "tests/engines", "tests/warehouse", "tests/judges", "tests/test_streams.py",
+    "tests/strategies/test_feeds.py",
+)  # fmt: skip
 Item = pytest.Function
 BUSY, LONG = 90.0, 600.0
 """Seconds that any test may take: of this process, and by the clock."""
@@ -165,14 +168,17 @@ def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
         yield from (i for i in fitting if i.originalname == rung)
 
 
-OF_ROWS = ("test_scenario", "test_every_line_is_reached", "test_streams")
+FEEDS = ("test_copies_in_order_some_of_them_read_again", "test_copies_in_any_order_and_in_pieces", "test_kept_back_when_late",
+         "test_in_order", "test_rebuilt_from_what_is_remembered")  # fmt: skip
+OF_ROWS = ("test_scenario", "test_every_line_is_reached", *FEEDS, "test_streams")
 """What notices wrong rows, counts and messages. Two sessions and dead ones are for the defects of locks and transactions."""
 SESSIONS = ("test_a_second_run_before_every_statement", "test_a_second_session_at_every_statement")
 COUNTS = ("test_a_count_that_is_not_exact", "test_somebody_else_writes", "test_somebody_else_writes_during_a_full_refresh")
 DEATHS = ("test_every_statement_of_a_warehouse", "test_every_statement_of_a_script", "test_every_statement")
 RUNGS: dict[str, tuple[str, ...]] = {
     "duckdb": ("test_scenario", "test_every_statement_of_a_script", "test_a_history_refuses", "test_a_table_with_a_key_refuses",
-               "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process", "test_streams"),
+               "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process", *FEEDS,
+               "test_streams"),
     "snowflake": ("test_scenario", "test_every_line_is_reached", "test_every_statement_of_a_warehouse", "test_a_count_that_is_not_exact",
                   "test_a_second_run_before_every_statement", "test_every_case_is_accepted", "test_streams"),
     "postgres": ("test_scenario", "test_a_history_refuses", "test_a_table_with_a_key_refuses", "test_rows_that_a_dead_run_left",
@@ -206,7 +212,7 @@ FIXED = {
     "test_apply_takes_only_an_open_run_of_its_session": "guards", "test_runs_at_the_same_time_of_the_same_time": "guards",
     "test_a_run_that_waited_is_not_older": "guards", "test_a_live_run_is_shown_as_running": "guards",
     "test_no_node_waits_for_another": "kinds", "test_two_nodes_side_by_side": "kinds",
-    "test_threads_of_one_process": "timestamp_invalidate",
+    "test_threads_of_one_process": "timestamp_invalidate", **dict.fromkeys(FEEDS, "feeds"),
 }  # fmt: skip
 """Tests that are about one case."""
 ANY = ("test_every_definer_pins_its_path", "test_roles", "test_a_runner_who_plants_objects")

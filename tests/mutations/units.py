@@ -56,7 +56,8 @@ class Unit:
     def step(self, at: int) -> str:
         """The comment above a place: which step of the program it belongs to."""
         comments = [m for m in COMMENT.finditer(self.text, 0, at) if not self.text[: m.start()].rpartition("\n")[2].strip()]
-        return self.neutral(comments[-1][0], self._addresses) if comments else ""
+        found = self.neutral(comments[-1][0], self._addresses) if comments else ""
+        return re.sub(r"\b\w+\.\w+(?= must be there)", "SOURCE", found)
 
     def neutral(self, text: str, names: re.Pattern[str] | None = None) -> str:
         """The same text in every case: without the names of the node and of its columns."""
@@ -89,9 +90,9 @@ def _any_of(words: Iterable[str]) -> re.Pattern[str]:
 
 @functools.cache
 def cases() -> Sequence[str]:
-    """Those with a scenario, and the two of the faults. Not the one of hostile names: there a name may look like code."""
+    """Those with a scenario, of the faults, and of the invented feeds. Not the one of hostile names: there a name may look like code."""
     found = [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))]
-    return [c for c in found if c != "hostile_names"] + ["kinds", "feed_kinds"]
+    return [c for c in found if c != "hostile_names"] + ["kinds", "feed_kinds", "feeds"]
 
 
 @functools.cache

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import typing
+
 import pytest
 
-from c360gen.schedules import CannotSay
+from c360gen.schedules import CannotSay, chosen, schedulers
 from c360gen.schedules.bigquery_scheduled import to_english
-from c360gen.spec.models import check_cron
+from c360gen.spec.models import Target, check_cron
+from c360gen.spec.models.words import DIALECTS, SchedulerName
+
+
+def test_every_scheduler_is_a_word_of_the_specs() -> None:
+    assert set(schedulers()) == set(typing.get_args(SchedulerName))
+
+
+def names(scripted: bool = False, **settings: object) -> list[str]:
+    found = chosen(Target.model_validate(settings), scripted=scripted)
+    return [module.__name__.rpartition(".")[2] for module in found]
+
+
+def test_without_a_word_each_engine_has_its_own() -> None:
+    assert {d: names(dialect=d) for d in DIALECTS} == {
+        "duckdb": [], "postgres": ["pg_cron"], "snowflake": ["snowflake_tasks"], "bigquery": ["bigquery_scheduled"],
+    }  # fmt: skip
+    assert names(scripted=True, dialect="postgres") == []
+
+
+def test_a_word_takes_the_place_of_the_default() -> None:
+    assert names(dialect="postgres", schedulers="airflow") == ["airflow"]
+    assert names(dialect="bigquery", schedulers=["bigquery_scheduled", "airflow", "airflow"]) == ["bigquery_scheduled", "airflow"]
+    assert names(dialect="snowflake", schedulers=[]) == []
 
 
 @pytest.mark.parametrize(

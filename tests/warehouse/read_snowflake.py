@@ -44,7 +44,7 @@ SQL = {
 }
 
 
-PIECE = re.compile(r"(?:\$\$.*?\$\$|'[^']*'|--[^\n]*|[^;'$-]+|[$-])*+;", re.S)
+PIECE = re.compile(r"(?:\$\$.*?\$\$|'(?:[^'\\]|\\.)*+'|--[^\n]*|[^;'$-]+|[$-])*+;", re.S)
 BLANK = re.compile(r"(?:\s+|--[^\n]*)*+")
 """Blanks and comments before a statement."""
 

@@ -45,9 +45,7 @@ class SpecFile(Spec):
 
     version: Literal[2] = Field(2, description="dbt's version of the file format.")
     project: Project | None = Field(None, description="The project as a whole; in one file only.", examples=[{"name": "customer_360"}])
-    lint: Lint | None = Field(
-        None, description="How severe the linter's rules are, and where.", examples=[{"rules": {"L101": "error"}}]
-    )
+    lint: Lint | None = Field(None, description="How severe the linter's rules are, and where.", examples=[{"rules": {"L101": "error"}}])
     targets: dict[str, Target] = Field({}, description="Environments by name.", examples=[{"postgres": {"dialect": "postgres"}}])
     sources: tuple[Source, ...] = Field((), description="Tables of others.", examples=[[{"name": "raw_data", "tables": []}]])
     seeds: tuple[Seed, ...] = Field(

@@ -7,13 +7,27 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from c360gen.spec.models.nodes import Grants
-from c360gen.spec.models.words import DialectName, Duration, EnvName, Names, PlainName, Spec, plain_or_env
+from c360gen.spec.models.words import ConnectionName, DialectName, Duration, EnvName, Names, PlainName, Schedulers, Spec, plain_or_env
+
+
+def _versions(value: tuple[str, ...]) -> tuple[str, ...]:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        SpecifierSet(",".join(value))
+    except InvalidSpecifier:
+        raise ValueError("must be conditions on a version such as '>=0.1,<0.2'") from None
+    return value
 
 
 class Project(Spec):
     """The project as a whole: its name, the dialect in which its SQL is written, where its control objects live."""
 
     name: PlainName = Field("customer_360", description="Name of the project, in headers and in the manifest.", examples=["customer_360"])
+    required_version: Annotated[Names, AfterValidator(_versions)] = Field(
+        (), description="Versions of c360gen that may build this project: another one may print other text.",
+        examples=[">=0.1,<0.2", [">=0.1", "<0.2"]],
+    )  # fmt: skip
     sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
     control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
@@ -55,4 +69,11 @@ class Target(Spec):
     )  # fmt: skip
     form: Literal["procedures", "scripts"] | None = Field(
         None, description="Procedures in the database, or scripts that somebody else calls; scripts on DuckDB, else procedures."
+    )
+    schedulers: Schedulers | None = Field(
+        None, description="Who runs the schedules; by default what comes with the engine. An empty list: nobody that c360gen knows.",
+        examples=[["airflow"]],
+    )  # fmt: skip
+    airflow_conn_id: ConnectionName | None = Field(
+        None, description="Airflow: the connection of the tasks; by default <project>_<target>.", examples=["c360"]
     )

@@ -62,7 +62,8 @@ class Step(Spec):
     because: Text = ""
     given: tuple[Given, ...] = Field((), description="Source tables that change; the others stay as they are.", examples=[_GIVEN])
     run: str | None = Field(
-        None, description="A selection of nodes; by default everything that the scenario's expectations need.",
+        None,
+        description="A selection of nodes; by default everything that the scenario's expectations need.",
         examples=["customer_snapshot"],
     )
     full_refresh: bool = Field(False, description="Whether incrementals are built anew.")

@@ -38,7 +38,7 @@ class Schedule(Spec):
 
 
 def check_cron(text: str) -> None:
-    """Raise ValueError unless `text` is a plain five-field cron expression (numbers, lists, ranges, steps)."""
+    """Raise ValueError unless `text` is a five-field cron expression that every scheduler reads alike: numbers, lists, ranges, steps."""
     fields = text.split()
     if len(fields) != 5:
         raise ValueError(f"must have five fields (minute hour day month weekday), not {len(fields)}")
@@ -49,3 +49,5 @@ def check_cron(text: str) -> None:
             step = int(found[3]) if found and found[3] else 1
             if not all(low <= n <= high for n in numbers) or numbers != sorted(numbers) or not 1 <= step <= high:
                 raise ValueError(f"has a field that cron does not know: {field}")
+            if found and found[1] and found[3] and not found[2]:
+                raise ValueError(f"has a step without a range, which schedulers read differently: write {found[1]}-{high}/{step}")

@@ -132,6 +132,8 @@ class SnapshotConfig(NodeConfig):
     @field_validator("check_cols", mode="before", json_schema_input_type=Literal["all"] | AllExcept | Names)
     @classmethod
     def _all(cls, value: Any) -> Any:
+        if isinstance(value, bool | int) or (isinstance(value, str) and value != "all" and value.lower() == "all"):
+            raise ValueError("must be all, a list of columns or {all_except: [columns]}")
         return value if value == "all" or isinstance(value, dict) else one_or_many(value)
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
 Size = Literal["hour", "day", "month", "year"]
 """How long a partition or a window is; all begin where the clock of UTC begins one."""
+SchedulerName = Literal["airflow", "bigquery_scheduled", "pg_cron", "snowflake_tasks"]
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
 _DURATION = re.compile(r"(\d+)\s*(second|minute|hour|day|week)s?")
@@ -40,6 +41,9 @@ def one_or_many(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many, json_schema_input_type=str | tuple[str, ...])]
+Schedulers = Annotated[
+    tuple[SchedulerName, ...], BeforeValidator(one_or_many, json_schema_input_type=SchedulerName | tuple[SchedulerName, ...])
+]
 
 
 def _values(value: Any) -> Any:
@@ -68,7 +72,7 @@ ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(?P<name>\w+)\1\s*(?:,\s*(['"]
 def plain_or_env(value: str) -> str:
     """dev_{{ env_var('USER') }}: plain names around variables of the environment, which the build of the target reads."""
     rest = ENV_VAR.sub("", value)
-    if "{{" in rest or "}}" in rest:
+    if "env_var" in rest:
         raise ValueError("must be a plain name; {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }} may be a part of it")
     if rest or rest == value:
         plain_name(rest)
@@ -76,6 +80,15 @@ def plain_or_env(value: str) -> str:
 
 
 EnvName = Annotated[str, AfterValidator(plain_or_env)]
+
+
+def _connection_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", value):
+        raise ValueError("must be the name of a connection: letters, digits, '_', '.' and '-'")
+    return value
+
+
+ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 
 
 def _instant(value: Any) -> Any:

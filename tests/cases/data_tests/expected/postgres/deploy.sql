@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 071ff211ddc6844740716ae98c7313929b52b0f7d74e4b3238e5f8f6c5ecf0e9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eaee2175fc102b1255e13f6b64369492d2a9ff43142e8590e35d01d4987bce55
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.

@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 860bda1070eb7b7cb68ad9d8051f428ede4fa0565a624a54c8f01937275de509
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6284b08d06742391a03226e655f14077292142c0ef0e45c95b3315eba79781a1
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.

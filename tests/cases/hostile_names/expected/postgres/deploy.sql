@@ -1,8 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 78bad8345edf3f54c3fd95fdfece1b60a5444e8a7049bcb2e9133026dfaa53bc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d03f5dd7d9947551e272f3fe699e05b8bb2e6caaa5f1c2abb04fa97fc61297d
 
 SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
