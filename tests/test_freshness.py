@@ -29,7 +29,10 @@ def check(world: Any) -> str:
     task = world.manifest["freshness"]
     if isinstance(world, Interpreted):
         try:
-            world.warehouse.call("c360_control.check_freshness")
+            if task["script"]:
+                world.warehouse.script(text_of(world.build, task["script"]))
+            else:
+                world.warehouse.call("c360_control.check_freshness")
         except Failure as failure:
             return str(failure)
         return ""
@@ -66,6 +69,18 @@ def test_the_view_and_the_procedure(engine: str, world: Callable[[Path, str], Wo
     logged = found.rows("SELECT status FROM c360_control.run_log WHERE node = 'c360_control.source_freshness' AND action = 'check'")
     assert sorted({s for (s,) in logged} - {"running"}) == ["failed", "succeeded"]
     assert found.rows("SELECT 1 FROM c360_control.node_status WHERE node LIKE '%freshness%'") == [], "it is no node"
+
+
+@pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
+def test_the_check_as_a_script(engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
+    spec = (SPECS / "p.yml").read_text(encoding="utf-8")
+    spec = spec.replace(f"{engine}: {{dialect: {engine}", f"{engine}: {{form: scripts, dialect: {engine}")
+    (tmp_path / "p.yml").write_text(spec, encoding="utf-8")
+    found = world(tmp_path, engine)
+    assert "ZC019" in check(found)
+    found.sql(f"INSERT INTO raw.inherits VALUES (1, {ago(hours=11)})")
+    found.sql(f"INSERT INTO raw.differs VALUES (CAST({ago(days=1)[:11]}' AS DATE), 'real')")
+    assert check(found) == ""
 
 
 @pytest.mark.parametrize("engine", ["postgres", "bigquery"])

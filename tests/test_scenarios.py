@@ -4,6 +4,7 @@ text of the Snowflake and BigQuery procedures in the interpreter. One meaning, f
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,16 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
 
 @pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
 @pytest.mark.parametrize(
-    "case", ["timestamp_invalidate", "guards", "merge", "handwritten_incremental", "maintenance", "microbatch_failed"]
+    "case",
+    [
+        "timestamp_invalidate", "guards", "merge", "handwritten_incremental", "maintenance", "microbatch_failed", "constraints",
+        "ephemeral", "seeds",
+    ],
 )
 def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
     """`form: scripts`: the same days without a single procedure."""
     spec = (CASES / case / "specs" / "p.yml").read_text(encoding="utf-8")
-    (tmp_path / "specs").mkdir()
+    shutil.copytree(CASES / case / "specs", tmp_path / "specs")
     spec = re.sub(rf"({engine}: {{dialect: {engine})", r"\1, form: scripts", spec)
     (tmp_path / "specs" / "p.yml").write_text(spec, encoding="utf-8")
     (tmp_path / "scenario.yml").write_text((CASES / case / "scenario.yml").read_text(encoding="utf-8"), encoding="utf-8")

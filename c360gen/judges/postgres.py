@@ -43,7 +43,7 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
                 return found
             for node in manifest["nodes"]:
                 if node["run"]:  # the full refresh first: it leaves a microbatch few windows to load
-                    for arguments in ("p_full_refresh => true", "") if node["full_refresh"] else ("",):
+                    for arguments in ("p_full_refresh => true", "") if node["full_refresh"] and not node.get("keeps_rows") else ("",):
                         attempt(f"procedures/run_{node['name']}.sql", f"CALL {node['run']}({arguments})", whole=False)
                 for task in node["tasks"]:
                     given = [

@@ -1,0 +1,526 @@
+-- c360gen | bigquery | run of analytics.order_lines | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 565942313df6667c93210ae9e1deb24d585f2385966f212890e1d988d7a84a6a
+
+-- CALL `acme-analytics`.c360_control.run_order_lines(NULL, FALSE);
+--      the run time is now; BigQuery has no default arguments, so every CALL passes all
+-- CALL `acme-analytics`.c360_control.run_order_lines(TIMESTAMP '2026-01-31 02:00:00+00', FALSE);
+--      repeats a run as of a stated time
+-- CALL `acme-analytics`.c360_control.run_order_lines(NULL, TRUE);
+--      is refused
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+--          a full refresh is refused
+--          before the commit all rows must keep: order_lines_customer_id_fk, no_negative_amount
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor, event_time or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC011 source columns are not as declared
+--          ZC020 a full refresh is refused
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
+-- Do not:  call it in a transaction: BigQuery's do not nest
+CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_lines(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
+OPTIONS (description = 'Brings order_lines up to date with its query')
+BEGIN
+  DECLARE c_node STRING DEFAULT 'analytics.order_lines';
+  DECLARE c_spec_hash STRING DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
+  DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
+  DECLARE v_as_of TIMESTAMP;
+  DECLARE v_latest TIMESTAMP;
+  DECLARE v_last_as_of TIMESTAMP;
+  DECLARE v_in_transaction BOOL DEFAULT FALSE;
+  DECLARE v_message STRING;
+  DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
+  DECLARE v_incremental BOOL;
+  DECLARE v_watermark TIMESTAMP;
+  DECLARE v_window_start TIMESTAMP;
+  DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_drifted_columns INT64;
+  DECLARE v_drifted_names STRING;
+  DECLARE v_new_rows INT64;
+  DECLARE v_updated_rows INT64;
+  DECLARE v_older_rows INT64;
+  DECLARE v_null_keys INT64;
+  DECLARE v_null_times INT64;
+  DECLARE v_source_rows INT64;
+  DECLARE v_newest TIMESTAMP;
+  DECLARE v_duplicate_keys INT64;
+  DECLARE v_target_rows INT64;
+  DECLARE v_violating_rows INT64;
+  DECLARE v_sample STRING;
+
+  -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
+  INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
+  VALUES (v_run_id, c_node, 'run', FALSE, 'running', CURRENT_TIMESTAMP(), p_as_of, c_spec_hash, SESSION_USER(), @@script.job_id);
+
+  -- What a block declares cannot be seen by its own exception handler: variables are declared above.
+  BEGIN
+    -- The columns of shop.orders must be there, of the kind that is declared.
+    SET (v_drifted_columns, v_drifted_names) = (
+      SELECT AS STRUCT
+        COUNT(*) AS drifted_columns,
+        STRING_AGG(w.c360_name, '; '
+        ORDER BY
+          w.c360_name) AS drifted_names
+      FROM UNNEST([
+        STRUCT('id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('customer_id' AS c360_name, 'integer' AS c360_family),
+        STRUCT('amount' AS c360_name, 'number' AS c360_family),
+        STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
+      ]) AS w
+      LEFT JOIN (
+        SELECT
+          LOWER(c.column_name) AS c360_name,
+          CASE
+            WHEN c.data_type = 'INT64'
+            THEN 'integer'
+            WHEN c.data_type LIKE 'NUMERIC%' OR c.data_type LIKE 'BIGNUMERIC%' OR c.data_type = 'FLOAT64'
+            THEN 'number'
+            WHEN c.data_type LIKE 'STRING%'
+            THEN 'text'
+            WHEN c.data_type = 'BOOL'
+            THEN 'boolean'
+            WHEN c.data_type = 'TIMESTAMP'
+            THEN 'timestamptz'
+            WHEN c.data_type = 'DATETIME'
+            THEN 'timestamp'
+            ELSE LOWER(c.data_type)
+          END AS c360_family
+        FROM `acme-analytics`.raw.INFORMATION_SCHEMA.COLUMNS AS c
+        WHERE
+          c.table_name = 'orders_v2'
+      ) AS a
+        ON a.c360_name = w.c360_name
+      WHERE
+        a.c360_family IS NULL
+        OR a.c360_family <> w.c360_family
+        AND NOT (
+          a.c360_family = 'integer' AND w.c360_family = 'number'
+        )
+    );
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 analytics.order_lines: ',
+        CAST(v_drifted_columns AS STRING),
+        ' columns of shop.orders are missing or of another kind than declared: ',
+        CAST(v_drifted_names AS STRING),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+      );
+    END IF;
+
+    -- 2. The stage, private to this script.
+    CREATE OR REPLACE TEMPORARY TABLE stage_order_lines (
+      c360_action STRING,
+      c360_copies INT64,
+      c360_position INT64,
+      id INT64,
+      customer_id INT64,
+      amount NUMERIC(12, 2),
+      updated_at TIMESTAMP
+    );
+
+    -- 3. Queue, then lock. Outside of a transaction an UPDATE waits for the transaction that holds the table; inside of one it does
+    --    not: of two runs that still meet here, BigQuery cancels one, which fails cleanly. The transaction begins after the wait,
+    --    because it reads the tables as they were when it began.
+    UPDATE `acme-analytics`.c360_control.lock_order_lines SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    BEGIN TRANSACTION;
+    SET v_in_transaction = TRUE;
+    UPDATE `acme-analytics`.c360_control.lock_order_lines SET run_id = v_run_id, locked_at = CURRENT_TIMESTAMP() WHERE node = c_node;
+    IF @@row_count <> 1 THEN
+      RAISE USING MESSAGE = CONCAT('ZC008 ', c_node, ': its lock table must hold one row. Run deploy.sql first.');
+    END IF;
+
+    -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    SET v_as_of = COALESCE(p_as_of, CURRENT_TIMESTAMP());
+    SET v_latest = TIMESTAMP_ADD(v_as_of, INTERVAL 300 SECOND);
+    SET v_last_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node);
+    IF v_as_of < v_last_as_of OR v_as_of > TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 300 SECOND) THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC005 ', c_node, ': the run time ', CAST(v_as_of AS STRING), ' is before that of the last run, ',
+        COALESCE(CAST(v_last_as_of AS STRING), 'none'), ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.'
+      );
+    END IF;
+    SET v_incremental = v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    SET v_watermark = (
+      SELECT MAX(w.cursor_value)
+      FROM `acme-analytics`.c360_control.watermark AS w
+      WHERE w.node = c_node
+        AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM `acme-analytics`.c360_control.watermark AS l WHERE l.node = c_node)
+    );
+    IF v_incremental THEN
+      SET v_window_start = TIMESTAMP_SUB(v_watermark, INTERVAL 259200 SECOND);
+    END IF;
+
+    -- A full refresh would lose what the source has lost.
+    IF v_full_refresh THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC020 analytics.order_lines: ',
+        'a full refresh is refused: full_refresh: false',
+        '. Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.'
+      );
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO stage_order_lines (
+      c360_action,
+      c360_copies,
+      c360_position,
+      id,
+      customer_id,
+      amount,
+      updated_at
+    )
+    WITH c360_large_orders AS (
+      SELECT
+        orders.id AS id,
+        orders.customer_id AS customer_id,
+        orders.amount AS amount,
+        orders.updated_at AS updated_at
+      FROM `acme-analytics`.raw.orders_v2 AS orders
+      WHERE
+        orders.amount >= 10
+    )
+    SELECT
+      CASE
+        WHEN b.id IS NULL
+        THEN 'null_key'
+        WHEN b.updated_at IS NULL
+        THEN 'null_time'
+        WHEN t.id IS NULL
+        THEN 'insert'
+        WHEN b.customer_id IS DISTINCT FROM t.customer_id
+        OR b.amount IS DISTINCT FROM t.amount
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      b.c360_copies,
+      b.c360_position,
+      b.id,
+      b.customer_id,
+      b.amount,
+      b.updated_at
+    FROM (
+      SELECT
+        m.id,
+        m.customer_id,
+        ROUND(CAST(m.amount AS NUMERIC), 2) AS amount,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id NULLS LAST) AS c360_position
+      FROM (
+        SELECT
+          large_orders.id AS id,
+          large_orders.customer_id AS customer_id,
+          large_orders.amount AS amount,
+          large_orders.updated_at AS updated_at
+        FROM c360_large_orders AS large_orders
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b
+    LEFT JOIN `acme-analytics`.analytics.order_lines AS t
+      ON t.id = b.id AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SET (v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows, v_newest) = (
+      SELECT AS STRUCT
+        COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+        COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+        COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+        COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+        COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+        COUNT(*) AS source_rows,
+        MAX(s.updated_at) AS newest
+      FROM stage_order_lines AS s
+    );
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC002 analytics.order_lines: ',
+        CAST(v_null_keys AS STRING),
+        ' rows of the query of order_lines have no id',
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS STRING), 'NULL') AS c360_key
+          FROM stage_order_lines AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC003 analytics.order_lines: ',
+        CAST(v_null_times AS STRING),
+        ' rows of the query of order_lines have no updated_at',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source.'
+      );
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SET v_duplicate_keys = (
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          d.id
+        FROM (
+          SELECT DISTINCT
+            s.id,
+            s.customer_id,
+            s.amount,
+            s.updated_at
+          FROM stage_order_lines AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ) AS d
+        GROUP BY
+          d.id
+        HAVING
+          COUNT(*) > 1
+      ) AS r
+    );
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS STRING), 'NULL') AS c360_key
+          FROM stage_order_lines AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC001 analytics.order_lines: ',
+        CAST(v_duplicate_keys AS STRING),
+        ' values of id occur in several rows that differ',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+      );
+    END IF;
+
+    -- A full refresh replaces every row.
+    IF v_full_refresh THEN
+      SET v_target_rows = (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM `acme-analytics`.analytics.order_lines AS t
+      );
+    END IF;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+      DELETE FROM `acme-analytics`.analytics.order_lines AS t
+      WHERE
+        TRUE;
+      IF @@row_count <> v_target_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'analytics.order_lines', ': ', CAST(v_target_rows AS STRING), ' rows to remove, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+      UPDATE `acme-analytics`.analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
+      FROM stage_order_lines AS s
+      WHERE
+        t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+      IF @@row_count <> v_updated_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'analytics.order_lines', ': ', CAST(v_updated_rows AS STRING), ' rows to update, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+      INSERT INTO `acme-analytics`.analytics.order_lines (
+        id,
+        customer_id,
+        amount,
+        updated_at
+      )
+      SELECT
+        s.id,
+        s.customer_id,
+        s.amount,
+        s.updated_at
+      FROM stage_order_lines AS s
+      WHERE
+        s.c360_action = 'insert' AND s.c360_position = 1;
+      IF @@row_count <> v_new_rows THEN
+        RAISE USING MESSAGE = CONCAT('ZC006 ', 'analytics.order_lines', ': ', CAST(v_new_rows AS STRING), ' rows to insert, another number was found. Nothing was written.');
+      END IF;
+    END IF;
+
+    -- Constraint order_lines_customer_id_fk: customer_id is in customers.
+    SET v_violating_rows = (
+      SELECT
+        COUNT(*) AS violating_rows
+      FROM (
+        SELECT
+          COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+        FROM `acme-analytics`.analytics.order_lines AS t
+        WHERE
+          t.customer_id IS NOT NULL
+          AND NOT EXISTS(
+            SELECT
+              1
+            FROM `acme-analytics`.analytics.customers AS p
+            WHERE
+              p.id = t.customer_id
+          )
+      ) AS b
+    );
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS STRING) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+            FROM `acme-analytics`.analytics.order_lines AS t
+            WHERE
+              t.customer_id IS NOT NULL
+              AND NOT EXISTS(
+                SELECT
+                  1
+                FROM `acme-analytics`.analytics.customers AS p
+                WHERE
+                  p.id = t.customer_id
+              )
+          ) AS b
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC021 analytics.order_lines: ',
+        CAST(v_violating_rows AS STRING),
+        ' rows break the constraint order_lines_customer_id_fk: customer_id is in customers',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+      );
+    END IF;
+
+    -- Constraint no_negative_amount: amount >= 0.
+    SET v_violating_rows = (
+      SELECT
+        COUNT(*) AS violating_rows
+      FROM (
+        SELECT
+          COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+        FROM `acme-analytics`.analytics.order_lines AS t
+        WHERE
+          NOT (
+            t.amount >= 0
+          )
+      ) AS b
+    );
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS STRING) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+            FROM `acme-analytics`.analytics.order_lines AS t
+            WHERE
+              NOT (
+                t.amount >= 0
+              )
+          ) AS b
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC021 analytics.order_lines: ',
+        CAST(v_violating_rows AS STRING),
+        ' rows break the constraint no_negative_amount: amount >= 0',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+      );
+    END IF;
+
+    -- Watermark and success belong to the transaction of the data.
+    SET v_next_watermark = CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+    IF NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark) THEN
+      SET v_next_watermark = v_watermark;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+    VALUES (c_node, v_next_watermark, v_run_id, v_as_of, CURRENT_TIMESTAMP());
+    INSERT INTO `acme-analytics`.c360_control.run_log (
+      run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, watermark_before, watermark_after,
+      source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+    )
+    VALUES (
+      v_run_id, c_node, 'run', FALSE, 'succeeded', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_watermark, v_next_watermark,
+      v_source_rows,
+      v_new_rows,
+      v_updated_rows,
+      CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+      v_source_rows - v_new_rows - v_updated_rows - v_older_rows
+    );
+    COMMIT TRANSACTION;
+    SET v_in_transaction = FALSE;
+  EXCEPTION WHEN ERROR THEN
+    -- Keep the message first: the statements below would replace it.
+    SET v_message = @@error.message;
+    IF v_in_transaction THEN
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_in_transaction = FALSE;  -- BigQuery had ended the transaction already; ROLLBACK fails without one
+      END;
+    END IF;
+    INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id, message)
+    VALUES (v_run_id, c_node, 'run', FALSE, 'failed', CURRENT_TIMESTAMP(), v_as_of, c_spec_hash, SESSION_USER(), @@script.job_id, v_message);
+    RAISE USING MESSAGE = v_message;
+  END;
+END;

@@ -1,0 +1,486 @@
+-- c360gen | duckdb | run of analytics.order_lines | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b24199f0687f5b00595d20d6811b9ac435ac6cfa9a861bea46b4bf4bcf168100
+
+-- Brings order_lines up to date with its query.
+--
+-- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
+-- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time, `SET VARIABLE full_refresh = true` replaces every row.
+--
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+--          a full refresh is refused
+--          before the commit all rows must keep: order_lines_customer_id_fk, no_negative_amount
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor, event_time or version is NULL
+--          ZC005 time runs backwards
+--          ZC011 source columns are not as declared
+--          ZC020 a full refresh is refused
+--          ZC021 a constraint does not hold
+--          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
+SET TimeZone = 'UTC';
+
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
+BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'analytics.order_lines';
+UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'analytics.order_lines' AND status = 'running';
+SET VARIABLE run_id = nextval('c360_control.run_id');
+INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
+SELECT getvariable('run_id'), 'analytics.order_lines', 'running', getvariable('as_of'), now(), 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
+COMMIT;
+
+-- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
+BEGIN TRANSACTION;
+SET VARIABLE known = (SELECT {'last_as_of': s.last_as_of, 'watermark': s.watermark} FROM c360_control.state AS s WHERE s.node = 'analytics.order_lines');
+SET VARIABLE last_as_of = getvariable('known').last_as_of;
+SET VARIABLE watermark = getvariable('known').watermark;
+UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = 'analytics.order_lines';
+SET VARIABLE as_of = COALESCE(CAST(getvariable('as_of') AS TIMESTAMPTZ), now());
+SET VARIABLE latest = getvariable('as_of') + INTERVAL '300 seconds';
+SELECT
+    error(concat(
+        'ZC005 ', 'analytics.order_lines', ': the run time ', getvariable('as_of'),
+        CASE
+            WHEN getvariable('as_of') < getvariable('last_as_of')
+            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
+            ELSE ' is in the future'
+        END,
+        '. Nothing was written. Repeat runs in ascending order of as_of.'
+    ))
+WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);
+SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvariable('full_refresh');
+SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariable('watermark') - INTERVAL '259200 seconds' END;
+
+-- The columns of shop.orders must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw')
+        AND LOWER(c.table_name) = LOWER('orders_v2')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 analytics.order_lines: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of shop.orders are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
+
+-- 3. The stage, private to this session.
+CREATE OR REPLACE TEMPORARY TABLE stage_order_lines (
+  c360_action TEXT,
+  c360_row BIGINT,
+  c360_copies BIGINT,
+  c360_position BIGINT,
+  id BIGINT,
+  customer_id BIGINT,
+  amount DECIMAL(12, 2),
+  updated_at TIMESTAMPTZ
+);
+
+-- A full refresh would lose what the source has lost.
+SELECT
+    error(concat(
+        'ZC020 analytics.order_lines: ',
+        'a full refresh is refused: full_refresh: false',
+        '. Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.'
+    ))
+WHERE GETVARIABLE('full_refresh');
+
+-- Read the batch once and look its keys up in the target.
+INSERT INTO stage_order_lines (
+  c360_action,
+  c360_row,
+  c360_copies,
+  c360_position,
+  id,
+  customer_id,
+  amount,
+  updated_at
+)
+WITH c360_large_orders AS (
+  SELECT
+    orders.id AS id,
+    orders.customer_id AS customer_id,
+    orders.amount AS amount,
+    orders.updated_at AS updated_at
+  FROM raw.orders_v2 AS orders
+  WHERE
+    orders.amount >= 10
+)
+SELECT
+  CASE
+    WHEN b.id IS NULL
+    THEN 'null_key'
+    WHEN b.updated_at IS NULL
+    THEN 'null_time'
+    WHEN t.id IS NULL
+    THEN 'insert'
+    WHEN b.customer_id IS DISTINCT FROM t.customer_id
+    OR b.amount IS DISTINCT FROM t.amount
+    OR b.updated_at IS DISTINCT FROM t.updated_at
+    THEN 'update'
+    ELSE 'same'
+  END AS c360_action,
+  t.rowid AS c360_row,
+  b.c360_copies,
+  b.c360_position,
+  b.id,
+  b.customer_id,
+  b.amount,
+  b.updated_at
+FROM (
+  SELECT
+    m.id,
+    m.customer_id,
+    CAST(m.amount AS DECIMAL(12, 2)) AS amount,
+    m.updated_at,
+    COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+    ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+  FROM (
+    SELECT
+      large_orders.id AS id,
+      large_orders.customer_id AS customer_id,
+      large_orders.amount AS amount,
+      large_orders.updated_at AS updated_at
+    FROM c360_large_orders AS large_orders
+  ) AS m
+  WHERE
+    GETVARIABLE('window_start') IS NULL
+    OR m.updated_at >= GETVARIABLE('window_start')
+    OR m.updated_at IS NULL
+) AS b
+LEFT JOIN analytics.order_lines AS t
+  ON t.id = b.id AND NOT GETVARIABLE('full_refresh');
+
+-- Count what was decided.
+SET VARIABLE counted = (
+    SELECT
+      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*), 'newest': MAX(s.updated_at)}
+    FROM stage_order_lines AS s
+);
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE updated_rows = getvariable('counted').updated_rows;
+SET VARIABLE older_rows = getvariable('counted').older_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
+SET VARIABLE null_times = getvariable('counted').null_times;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
+SET VARIABLE newest = getvariable('counted').newest;
+
+-- Keys must not be NULL.
+SELECT
+    error(concat(
+        'ZC002 analytics.order_lines: ',
+        GETVARIABLE('null_keys'),
+        ' rows of the query of order_lines have no id',
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('null_keys') > 0;
+
+-- No watermark would ever reach a NULL.
+SELECT
+    error(concat(
+        'ZC003 analytics.order_lines: ',
+        GETVARIABLE('null_times'),
+        ' rows of the query of order_lines have no updated_at',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+              FROM stage_order_lines AS s
+              WHERE
+                s.c360_action = 'null_time'
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('null_times') > 0;
+
+-- Rows that share a key must be equal in every column.
+SET VARIABLE counted = (
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.customer_id,
+          s.amount,
+          s.updated_at
+        FROM stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
+
+-- Which of two different rows would win would be chance.
+SELECT
+    error(concat(
+        'ZC001 analytics.order_lines: ',
+        GETVARIABLE('duplicate_keys'),
+        ' values of id occur in several rows that differ',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+              FROM stage_order_lines AS s
+              WHERE
+                s.c360_copies > 1 AND s.c360_action <> 'superseded'
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.'
+    ))
+WHERE GETVARIABLE('duplicate_keys') > 0;
+
+-- A full refresh replaces every row.
+SET VARIABLE counted = (
+    SELECT
+      {'target_rows': COUNT(*)}
+    FROM analytics.order_lines AS t
+    WHERE
+      GETVARIABLE('full_refresh')
+);
+SET VARIABLE target_rows = getvariable('counted').target_rows;
+
+-- Empty the table; readers see its rows until the commit.
+DELETE FROM analytics.order_lines AS t
+WHERE
+  TRUE AND GETVARIABLE('full_refresh');
+
+-- Update the rows that differ; the count must be exact.
+UPDATE analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
+FROM stage_order_lines AS s
+WHERE
+  t.rowid = s.c360_row
+  AND t.id = s.id
+  AND s.c360_action = 'update'
+  AND s.c360_position = 1
+  AND GETVARIABLE('updated_rows') > 0;
+
+-- Insert the rows that are new.
+INSERT INTO analytics.order_lines (
+  id,
+  customer_id,
+  amount,
+  updated_at
+)
+SELECT
+  w.id,
+  w.customer_id,
+  w.amount,
+  w.updated_at
+FROM (
+  SELECT
+    s.id,
+    s.customer_id,
+    s.amount,
+    s.updated_at
+  FROM stage_order_lines AS s
+  WHERE
+    s.c360_action = 'insert' AND s.c360_position = 1
+) AS w
+WHERE
+  GETVARIABLE('new_rows') > 0;
+
+-- Constraint order_lines_customer_id_fk: customer_id is in customers.
+SET VARIABLE counted = (
+    SELECT
+      {'violating_rows': COUNT(*)}
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+      FROM analytics.order_lines AS t
+      WHERE
+        t.customer_id IS NOT NULL
+        AND NOT EXISTS(
+          SELECT
+            1
+          FROM analytics.customers AS p
+          WHERE
+            p.id = t.customer_id
+        )
+    ) AS b
+);
+SET VARIABLE violating_rows = getvariable('counted').violating_rows;
+
+-- The engine itself does not look at it.
+SELECT
+    error(concat(
+        'ZC021 analytics.order_lines: ',
+        GETVARIABLE('violating_rows'),
+        ' rows break the constraint order_lines_customer_id_fk: customer_id is in customers',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                CAST(b.c360_key_1 AS TEXT) AS c360_key
+              FROM (
+                SELECT
+                  COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+                FROM analytics.order_lines AS t
+                WHERE
+                  t.customer_id IS NOT NULL
+                  AND NOT EXISTS(
+                    SELECT
+                      1
+                    FROM analytics.customers AS p
+                    WHERE
+                      p.id = t.customer_id
+                  )
+              ) AS b
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+    ))
+WHERE GETVARIABLE('violating_rows') > 0;
+
+-- Constraint no_negative_amount: amount >= 0.
+SET VARIABLE counted = (
+    SELECT
+      {'violating_rows': COUNT(*)}
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+      FROM analytics.order_lines AS t
+      WHERE
+        NOT (
+          t.amount >= 0
+        )
+    ) AS b
+);
+SET VARIABLE violating_rows = getvariable('counted').violating_rows;
+
+-- The engine itself does not look at it.
+SELECT
+    error(concat(
+        'ZC021 analytics.order_lines: ',
+        GETVARIABLE('violating_rows'),
+        ' rows break the constraint no_negative_amount: amount >= 0',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                CAST(b.c360_key_1 AS TEXT) AS c360_key
+              FROM (
+                SELECT
+                  COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+                FROM analytics.order_lines AS t
+                WHERE
+                  NOT (
+                    t.amount >= 0
+                  )
+              ) AS b
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+    ))
+WHERE GETVARIABLE('violating_rows') > 0;
+
+-- Book-keeping, in the transaction of the data.
+UPDATE c360_control.state
+SET last_as_of = getvariable('as_of'),
+    watermark = GREATEST(
+        CASE WHEN NOT getvariable('full_refresh') THEN watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch
+        CASE  -- would move the watermark to the run time
+            WHEN getvariable('newest') > getvariable('as_of') THEN getvariable('as_of')
+            ELSE getvariable('newest')
+        END
+    )
+WHERE node = 'analytics.order_lines';
+UPDATE c360_control.run_log
+SET status = 'succeeded',
+    finished_at = now(),
+    as_of = getvariable('as_of'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('new_rows'),
+    updated_rows = GETVARIABLE('updated_rows'),
+    deleted_rows = CASE WHEN GETVARIABLE('full_refresh') THEN GETVARIABLE('target_rows') ELSE 0 END,
+    unchanged_rows = GETVARIABLE('source_rows') - GETVARIABLE('new_rows') - GETVARIABLE('updated_rows') - GETVARIABLE('older_rows'),
+    watermark_before = getvariable('watermark'),
+    watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = 'analytics.order_lines'),
+    message = NULL
+WHERE run_id = getvariable('run_id');
+COMMIT;
+SET VARIABLE as_of = NULL;
+SET VARIABLE full_refresh = NULL;

@@ -1,0 +1,513 @@
+-- c360gen | duckdb | run of snap.spending | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16400b7c791cf6a902d47ddde5230de961deee3742f41efcd7ac0be8ee89b4bc
+
+-- Brings the history spending up to date with the query of spending.
+--
+-- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
+-- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time.
+--
+-- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
+--          a version starts at the run time; the version before it ends there
+--          a key that is gone from the query of spending closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+--          before the commit all open versions must keep: spending_1_ck
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
+--          ZC021 a constraint does not hold
+--          Nothing is written on an error; the row `running` stays, and the next run marks it as `abandoned`.
+SET TimeZone = 'UTC';
+
+-- 1. Announce the run in a transaction of its own, so that a run that dies leaves a trace. Its first statement fails while another
+--    session runs this node, before it touches that session's row of the log.
+BEGIN TRANSACTION;
+UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'snap.spending';
+UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'snap.spending' AND status = 'running';
+SET VARIABLE run_id = nextval('c360_control.run_id');
+INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
+SELECT getvariable('run_id'), 'snap.spending', 'running', getvariable('as_of'), now(), 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+COMMIT;
+
+-- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
+BEGIN TRANSACTION;
+SET VARIABLE known = (SELECT {'last_as_of': s.last_as_of, 'watermark': s.watermark} FROM c360_control.state AS s WHERE s.node = 'snap.spending');
+SET VARIABLE last_as_of = getvariable('known').last_as_of;
+SET VARIABLE watermark = getvariable('known').watermark;
+UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = 'snap.spending';
+SET VARIABLE as_of = COALESCE(CAST(getvariable('as_of') AS TIMESTAMPTZ), now());
+SET VARIABLE latest = getvariable('as_of') + INTERVAL '300 seconds';
+SELECT
+    error(concat(
+        'ZC005 ', 'snap.spending', ': the run time ', getvariable('as_of'),
+        CASE
+            WHEN getvariable('as_of') < getvariable('last_as_of')
+            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
+            ELSE ' is in the future'
+        END,
+        '. Nothing was written. Repeat runs in ascending order of as_of.'
+    ))
+WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
+
+-- The columns of shop.orders must be there, of the kind that is declared.
+SET VARIABLE counted = (
+    SELECT
+      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name)}
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+          THEN 'integer'
+          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'VARCHAR'
+          THEN 'text'
+          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+          THEN 'timestamptz'
+          WHEN c.data_type LIKE 'TIMESTAMP%'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM DUCKDB_COLUMNS() AS c
+      WHERE
+        LOWER(c.schema_name) = LOWER('raw')
+        AND LOWER(c.table_name) = LOWER('orders_v2')
+        AND c.database_name = CURRENT_DATABASE()
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+);
+SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
+SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- What is missing or retyped would be lost or bent in silence.
+SELECT
+    error(concat(
+        'ZC011 snap.spending: ',
+        GETVARIABLE('drifted_columns'),
+        ' columns of shop.orders are missing or of another kind than declared: ',
+        GETVARIABLE('drifted_names'),
+        '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.'
+    ))
+WHERE GETVARIABLE('drifted_columns') > 0;
+
+-- 3. The stage, private to this session.
+CREATE OR REPLACE TEMPORARY TABLE stage_spending (
+  c360_action TEXT,
+  c360_row BIGINT,
+  c360_rows BIGINT,
+  c360_open_from TIMESTAMPTZ,
+  c360_starts_at TIMESTAMPTZ,
+  c360_ends_at TIMESTAMPTZ,
+  customer_id BIGINT,
+  total DECIMAL(38, 2)
+);
+
+-- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+-- are not staged; rows that must not be written are staged under the name of their problem.
+INSERT INTO stage_spending (
+  c360_action,
+  c360_rows,
+  c360_row,
+  c360_open_from,
+  c360_starts_at,
+  c360_ends_at,
+  customer_id,
+  total
+)
+WITH c360_large_orders AS (
+  SELECT
+    orders.id AS id,
+    orders.customer_id AS customer_id,
+    orders.amount AS amount,
+    orders.updated_at AS updated_at
+  FROM raw.orders_v2 AS orders
+  WHERE
+    orders.amount >= 10
+), c360_spending AS (
+  SELECT
+    large_orders.customer_id AS customer_id,
+    CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+  FROM c360_large_orders AS large_orders
+  GROUP BY
+    large_orders.customer_id
+)
+SELECT
+  d.c360_action,
+  NULL AS c360_rows,
+  d.c360_row,
+  d.c360_open_from,
+  CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN GETVARIABLE('as_of') END AS c360_starts_at,
+  CASE
+    WHEN d.c360_action = 'change'
+    THEN GETVARIABLE('as_of')
+    WHEN d.c360_action = 'delete'
+    THEN GETVARIABLE('as_of')
+  END AS c360_ends_at,
+  d.customer_id,
+  d.total
+FROM (
+  SELECT
+    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+    e.c360_row,
+    e.c360_open_from,
+    e.customer_id,
+    e.total
+  FROM (
+    SELECT
+      w.c360_action,
+      w.c360_row,
+      w.c360_open_from,
+      w.customer_id,
+      w.total
+    FROM (
+      SELECT
+        CASE
+          WHEN s.c360_present IS NULL
+          THEN 'delete'
+          WHEN s.customer_id IS NULL
+          THEN 'null_key'
+          WHEN o.valid_from IS NULL
+          THEN 'new'
+          WHEN s.total IS DISTINCT FROM o.total
+          THEN 'change'
+        END AS c360_action,
+        o.c360_row,
+        o.valid_from AS c360_open_from,
+        COALESCE(s.customer_id, o.customer_id) AS customer_id,
+        s.total AS total
+      FROM (
+        SELECT
+          r.customer_id,
+          CAST(r.total AS DECIMAL(38, 2)) AS total,
+          TRUE AS c360_present
+        FROM c360_spending AS r
+      ) AS s
+      FULL JOIN (
+        SELECT
+          h.customer_id,
+          h.total,
+          h.valid_from,
+          h.rowid AS c360_row
+        FROM snap.spending AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS o
+        ON o.customer_id = s.customer_id
+    ) AS w
+    WHERE
+      w.c360_action IS NOT NULL
+  ) AS e
+  LEFT JOIN (
+    SELECT
+      p.customer_id,
+      MAX(p.valid_to) AS c360_boundary
+    FROM snap.spending AS p
+    WHERE
+      p.valid_to IS NOT NULL
+    GROUP BY
+      p.customer_id
+  ) AS l
+    ON l.customer_id = e.customer_id
+) AS d
+UNION ALL
+SELECT
+  'source' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS customer_id,
+  NULL AS total
+FROM c360_spending AS r;
+
+-- Count what was decided.
+SET VARIABLE counted = (
+    SELECT
+      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN FALSE THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
+        SELECT
+          COUNT(*)
+        FROM snap.spending AS h
+        WHERE
+          h.valid_to IS NULL
+      ), 'new_keys': (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM stage_spending AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      )}
+    FROM stage_spending AS s
+);
+SET VARIABLE staged_rows = getvariable('counted').staged_rows;
+SET VARIABLE absent_rows = getvariable('counted').absent_rows;
+SET VARIABLE starting_rows = getvariable('counted').starting_rows;
+SET VARIABLE closing_rows = getvariable('counted').closing_rows;
+SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
+SET VARIABLE revived_rows = getvariable('counted').revived_rows;
+SET VARIABLE dated_by_run = getvariable('counted').dated_by_run;
+SET VARIABLE blocked_rows = getvariable('counted').blocked_rows;
+SET VARIABLE new_rows = getvariable('counted').new_rows;
+SET VARIABLE unmatched_rows = getvariable('counted').unmatched_rows;
+SET VARIABLE null_keys = getvariable('counted').null_keys;
+SET VARIABLE source_rows = getvariable('counted').source_rows;
+SET VARIABLE open_rows = getvariable('counted').open_rows;
+SET VARIABLE new_keys = getvariable('counted').new_keys;
+
+-- Only where the numbers do not add up, look for the keys that occur twice.
+SET VARIABLE counted = (
+    WITH c360_large_orders AS (
+      SELECT
+        orders.id AS id,
+        orders.customer_id AS customer_id,
+        orders.amount AS amount,
+        orders.updated_at AS updated_at
+      FROM raw.orders_v2 AS orders
+      WHERE
+        orders.amount >= 10
+    ), c360_spending AS (
+      SELECT
+        large_orders.customer_id AS customer_id,
+        CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+      FROM c360_large_orders AS large_orders
+      GROUP BY
+        large_orders.customer_id
+    )
+    SELECT
+      {'duplicate_keys': COUNT(*)}
+    FROM (
+      SELECT
+        r.customer_id
+      FROM c360_spending AS r
+      GROUP BY
+        r.customer_id
+      HAVING
+        COUNT(*) > 1
+    ) AS d
+    WHERE
+      GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
+      OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+);
+SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
+
+-- Keys must not be NULL.
+SELECT
+    error(concat(
+        'ZC002 snap.spending: ',
+        GETVARIABLE('null_keys'),
+        ' rows of the query of spending have no customer_id',
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('null_keys') > 0;
+
+-- Each key must occur once.
+SELECT
+    error(concat(
+        'ZC001 snap.spending: ',
+        GETVARIABLE('duplicate_keys'),
+        ' values of customer_id occur in several rows of the query of spending',
+        ', for example ',
+        (
+            WITH c360_large_orders AS (
+              SELECT
+                orders.id AS id,
+                orders.customer_id AS customer_id,
+                orders.amount AS amount,
+                orders.updated_at AS updated_at
+              FROM raw.orders_v2 AS orders
+              WHERE
+                orders.amount >= 10
+            ), c360_spending AS (
+              SELECT
+                large_orders.customer_id AS customer_id,
+                CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+              FROM c360_large_orders AS large_orders
+              GROUP BY
+                large_orders.customer_id
+            )
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+              FROM c360_spending AS s
+              GROUP BY
+                s.customer_id
+              HAVING
+                COUNT(*) > 1
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Mend the rows in the source.'
+    ))
+WHERE GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows') OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows');
+
+-- An empty source is more likely a failed load than the end of everything.
+SELECT
+    error(concat(
+        'ZC004 snap.spending: ',
+        'the query of spending is empty while ',
+        GETVARIABLE('open_rows'),
+        ' versions are open',
+        '. Nothing was written. Load the source first.'
+    ))
+WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
+
+-- A version cannot end before it starts.
+SELECT
+    error(concat(
+        'ZC010 snap.spending: ',
+        GETVARIABLE('blocked_rows'),
+        ' open versions start at or after the run time ',
+        GETVARIABLE('as_of'),
+        ' and cannot be closed at it',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+              FROM stage_spending AS s
+              WHERE
+                s.c360_ends_at <= s.c360_open_from
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Run again once that time has passed.'
+    ))
+WHERE GETVARIABLE('blocked_rows') > 0;
+
+-- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+UPDATE snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = GETVARIABLE('run_id')
+FROM stage_spending AS s
+WHERE
+  t.rowid = s.c360_row
+  AND t.customer_id = s.customer_id
+  AND t.valid_from = s.c360_open_from
+  AND t.valid_to IS NULL
+  AND s.c360_ends_at IS NOT NULL
+  AND GETVARIABLE('closing_rows') > 0;
+
+-- Insert the versions that began.
+INSERT INTO snap.spending (
+  customer_id,
+  total,
+  valid_from,
+  opened_run_id
+)
+SELECT
+  w.customer_id,
+  w.total,
+  w.valid_from,
+  w.opened_run_id
+FROM (
+  SELECT
+    s.customer_id,
+    s.total,
+    s.c360_starts_at AS valid_from,
+    GETVARIABLE('run_id') AS opened_run_id
+  FROM stage_spending AS s
+  WHERE
+    s.c360_action IN ('new', 'change', 'revive')
+) AS w
+WHERE
+  GETVARIABLE('starting_rows') > 0;
+
+-- Constraint spending_1_ck: total >= 10.
+SET VARIABLE counted = (
+    SELECT
+      {'violating_rows': COUNT(*)}
+    FROM (
+      SELECT
+        COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
+      FROM snap.spending AS t
+      WHERE
+        t.valid_to IS NULL AND NOT (
+          t.total >= 10
+        )
+    ) AS b
+);
+SET VARIABLE violating_rows = getvariable('counted').violating_rows;
+
+-- The engine itself does not look at it.
+SELECT
+    error(concat(
+        'ZC021 snap.spending: ',
+        GETVARIABLE('violating_rows'),
+        ' open versions break the constraint spending_1_ck: total >= 10',
+        ', for example ',
+        (
+            SELECT
+              LISTAGG(k.c360_key, '; '
+              ORDER BY
+                k.c360_key) AS c360_sample
+            FROM (
+              SELECT DISTINCT
+                CAST(b.c360_key_1 AS TEXT) AS c360_key
+              FROM (
+                SELECT
+                  COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
+                FROM snap.spending AS t
+                WHERE
+                  t.valid_to IS NULL AND NOT (
+                    t.total >= 10
+                  )
+              ) AS b
+              ORDER BY
+                c360_key
+              LIMIT 5
+            ) AS k
+        ),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+    ))
+WHERE GETVARIABLE('violating_rows') > 0;
+
+-- Book-keeping, in the transaction of the data.
+UPDATE c360_control.state
+SET last_as_of = getvariable('as_of')
+WHERE node = 'snap.spending';
+UPDATE c360_control.run_log
+SET status = 'succeeded',
+    finished_at = now(),
+    as_of = getvariable('as_of'),
+    source_rows = GETVARIABLE('source_rows'),
+    inserted_rows = GETVARIABLE('starting_rows'),
+    closed_rows = GETVARIABLE('closing_rows'),
+    deleted_rows = GETVARIABLE('deleted_rows'),
+    revived_rows = GETVARIABLE('revived_rows'),
+    unchanged_rows = GETVARIABLE('source_rows') - (GETVARIABLE('staged_rows') - GETVARIABLE('absent_rows')),
+    dated_by_run = GETVARIABLE('dated_by_run'),
+    message = NULL
+WHERE run_id = getvariable('run_id');
+COMMIT;
+SET VARIABLE as_of = NULL;

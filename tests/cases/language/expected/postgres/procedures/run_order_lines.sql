@@ -1,0 +1,537 @@
+-- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95d889696c97999a5d0fbc8cd98c1abdc0b4240e33bdbdf01f016ae5527f5bd4
+
+-- Brings order_lines up to date with its query.
+--
+--   CALL c360_control.run_order_lines();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_order_lines('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.run_order_lines(p_full_refresh => true);
+--        is refused
+--   CALL c360_control.apply_order_lines();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+--          a full refresh is refused
+--          before the commit all rows must keep: order_lines_customer_id_fk
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor, event_time or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC011 source columns are not as declared
+--          ZC020 a full refresh is refused
+--          ZC021 a constraint does not hold
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_order_lines(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN    p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+SET work_mem = '64MB'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'analytics.order_lines';
+    c_spec_hash CONSTANT TEXT := 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_window_start TIMESTAMPTZ;
+    v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
+    v_incremental BOOLEAN;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
+    v_new_rows BIGINT;
+    v_updated_rows BIGINT;
+    v_older_rows BIGINT;
+    v_null_keys BIGINT;
+    v_null_times BIGINT;
+    v_source_rows BIGINT;
+    v_newest TIMESTAMPTZ;
+    v_duplicate_keys BIGINT;
+    v_target_rows BIGINT;
+    v_violating_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+    v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+    v_window_start := CASE WHEN v_incremental THEN v_watermark - c_lookback END;
+
+    -- The columns of shop.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
+          THEN 'number'
+          WHEN t.typcategory = 'S'
+          THEN 'text'
+          WHEN t.typcategory = 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'orders_v2' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of shop.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
+        TRUNCATE TABLE c360_control.stage_order_lines;
+    END IF;
+
+    -- A full refresh would lose what the source has lost.
+    IF v_full_refresh THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC020',
+            MESSAGE = format('%s: a full refresh is refused: full_refresh: false', c_node),
+            HINT = 'Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.';
+    END IF;
+
+    -- Read the batch once and look its keys up in the target.
+    INSERT INTO c360_control.stage_order_lines (
+      c360_action,
+      c360_row,
+      c360_copies,
+      c360_position,
+      id,
+      customer_id,
+      amount,
+      updated_at
+    )
+    WITH c360_large_orders AS (
+      SELECT
+        orders.id AS id,
+        orders.customer_id AS customer_id,
+        orders.amount AS amount,
+        orders.updated_at AS updated_at
+      FROM raw.orders_v2 AS orders
+      WHERE
+        orders.amount >= 10
+    )
+    SELECT
+      CASE
+        WHEN b.id IS NULL
+        THEN 'null_key'
+        WHEN b.updated_at IS NULL
+        THEN 'null_time'
+        WHEN t.id IS NULL
+        THEN 'insert'
+        WHEN b.customer_id IS DISTINCT FROM t.customer_id
+        OR b.amount IS DISTINCT FROM t.amount
+        OR b.updated_at IS DISTINCT FROM t.updated_at
+        THEN 'update'
+        ELSE 'same'
+      END AS c360_action,
+      t.ctid AS c360_row,
+      b.c360_copies,
+      b.c360_position,
+      b.id,
+      b.customer_id,
+      b.amount,
+      b.updated_at
+    FROM (
+      SELECT
+        m.id,
+        m.customer_id,
+        CAST(m.amount AS DECIMAL(12, 2)) AS amount,
+        m.updated_at,
+        COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+        ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+      FROM (
+        SELECT
+          large_orders.id AS id,
+          large_orders.customer_id AS customer_id,
+          large_orders.amount AS amount,
+          large_orders.updated_at AS updated_at
+        FROM c360_large_orders AS large_orders
+      ) AS m
+      WHERE
+        v_window_start IS NULL OR m.updated_at >= v_window_start OR m.updated_at IS NULL
+    ) AS b
+    LEFT JOIN analytics.order_lines AS t
+      ON t.id = b.id AND NOT v_full_refresh;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.updated_at) AS newest
+    FROM c360_control.stage_order_lines AS s
+    INTO v_new_rows, v_updated_rows, v_older_rows, v_null_keys, v_null_times, v_source_rows, v_newest;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of order_lines have no id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- No watermark would ever reach a NULL.
+    IF v_null_times > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_lines AS s
+          WHERE
+            s.c360_action = 'null_time'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC003',
+            MESSAGE = format('%s: %s rows of the query of order_lines have no updated_at', c_node, v_null_times),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Rows that share a key must be equal in every column.
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.customer_id,
+          s.amount,
+          s.updated_at
+        FROM c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+    INTO v_duplicate_keys;
+
+    -- Which of two different rows would win would be chance.
+    IF v_duplicate_keys > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_order_lines AS s
+          WHERE
+            s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s values of id occur in several rows that differ', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    END IF;
+
+    -- A full refresh replaces every row.
+    IF v_full_refresh THEN
+        SELECT
+          COUNT(*) AS target_rows
+        FROM analytics.order_lines AS t
+        INTO v_target_rows;
+    END IF;
+
+    -- Empty the table; readers see its rows until the commit.
+    IF v_full_refresh THEN
+        DELETE FROM analytics.order_lines AS t
+        WHERE
+          TRUE;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_target_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to remove, %s found', c_node, v_target_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Update the rows that differ; the count must be exact.
+    IF v_updated_rows > 0 THEN
+        UPDATE analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
+        FROM c360_control.stage_order_lines AS s
+        WHERE
+          t.ctid = s.c360_row AND t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_updated_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the rows that are new.
+    IF v_new_rows > 0 THEN
+        INSERT INTO analytics.order_lines (
+          id,
+          customer_id,
+          amount,
+          updated_at
+        )
+        SELECT
+          s.id,
+          s.customer_id,
+          s.amount,
+          s.updated_at
+        FROM c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_action = 'insert' AND s.c360_position = 1
+        ORDER BY
+          s.id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_new_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s rows to insert, %s found', c_node, v_new_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Constraint order_lines_customer_id_fk: customer_id is in customers.
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+      FROM analytics.order_lines AS t
+      WHERE
+        t.customer_id IS NOT NULL
+        AND NOT EXISTS(
+          SELECT
+            1
+          FROM analytics.customers AS p
+          WHERE
+            p.id = t.customer_id
+        )
+    ) AS b
+    INTO v_violating_rows;
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS TEXT) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+            FROM analytics.order_lines AS t
+            WHERE
+              t.customer_id IS NOT NULL
+              AND NOT EXISTS(
+                SELECT
+                  1
+                FROM analytics.customers AS p
+                WHERE
+                  p.id = t.customer_id
+              )
+          ) AS b
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC021',
+            MESSAGE = format('%s: %s rows break the constraint order_lines_customer_id_fk: customer_id is in customers', c_node, v_violating_rows),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source, or take the constraint away.';
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
+        TRUNCATE TABLE c360_control.stage_order_lines;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           watermark = GREATEST(
+               CASE WHEN NOT v_full_refresh THEN s.watermark END,  -- GREATEST skips NULL; LEAST would, too, and an empty batch would
+               CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END  -- move the watermark to the run time
+           ),
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_new_rows,
+           updated_rows = v_updated_rows,
+           deleted_rows = CASE WHEN v_full_refresh THEN v_target_rows ELSE 0 END,
+           unchanged_rows = v_source_rows - v_new_rows - v_updated_rows - v_older_rows,
+           watermark_before = v_watermark,
+           watermark_after = (SELECT s.watermark FROM c360_control.state AS s WHERE s.node = c_node),
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_order_lines(BIGINT, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
+CREATE OR REPLACE PROCEDURE c360_control.run_order_lines(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL,
+    IN p_full_refresh BOOLEAN     DEFAULT false
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_lines()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('analytics.order_lines', 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_order_lines(v_run_id, p_as_of, p_full_refresh);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_order_lines(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;

@@ -1,0 +1,619 @@
+-- c360gen | postgres | run of snap.spending | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ae60d1e1672426d59b9ab2083429c7edb72feaf7acce914e6f3861507397efd
+
+-- Brings the history spending up to date with the query of spending.
+--
+--   CALL c360_control.run_spending();
+--        in autocommit, at top level: logs, commits, raises on failure
+--   CALL c360_control.run_spending('2026-01-31 02:00+00');
+--        repeats a run as of a stated time
+--   CALL c360_control.apply_spending();
+--        in a transaction of your own; its log row lives and dies with it
+--
+-- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
+--          a version starts at the run time; the version before it ends there
+--          a key that is gone from the query of spending closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+--          before the commit all open versions must keep: spending_1_ck
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC007 wrong isolation level
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
+--          ZC021 a constraint does not hold
+--          Nothing is written on an error but the row in c360_control.run_log.
+
+-- The worker: definer's rights, no COMMIT, everything or nothing.
+CREATE OR REPLACE PROCEDURE c360_control.apply_spending(
+    INOUT p_run_id       BIGINT      DEFAULT NULL,
+    IN    p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lock_timeout = '10s'
+SET plan_cache_mode = 'force_custom_plan'
+SET jit = 'off'
+SET work_mem = '64MB'
+AS $$
+DECLARE
+    c_node CONSTANT TEXT := 'snap.spending';
+    c_spec_hash CONSTANT TEXT := 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+    c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    v_run_id BIGINT;
+    v_as_of TIMESTAMPTZ;
+    v_latest TIMESTAMPTZ;
+    v_last_as_of TIMESTAMPTZ;
+    v_watermark TIMESTAMPTZ;
+    v_drifted_columns BIGINT;
+    v_drifted_names TEXT;
+    v_staged_rows BIGINT;
+    v_absent_rows BIGINT;
+    v_starting_rows BIGINT;
+    v_closing_rows BIGINT;
+    v_deleted_rows BIGINT;
+    v_revived_rows BIGINT;
+    v_dated_by_run BIGINT;
+    v_blocked_rows BIGINT;
+    v_new_rows BIGINT;
+    v_unmatched_rows BIGINT;
+    v_null_keys BIGINT;
+    v_source_rows BIGINT;
+    v_open_rows BIGINT;
+    v_new_keys BIGINT;
+    v_duplicate_keys BIGINT;
+    v_violating_rows BIGINT;
+    v_rows BIGINT;
+    v_sample TEXT;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC007',
+            MESSAGE = format('%s must run under READ COMMITTED, not %s', c_node, current_setting('transaction_isolation')),
+            HINT = 'A snapshot from before the lock would not see the run before.';
+    END IF;
+
+    -- 1. Lock: the run's own log row first, so that others see that it lives, then the node's row. Each is a statement of its
+    --    own, so that every later one sees what the run before has committed.
+    PERFORM 1
+       FROM c360_control.run_log AS l
+      WHERE l.run_id = p_run_id AND l.node = c_node AND l.backend_pid = pg_backend_pid() AND l.status IN ('running', 'abandoned')
+        FOR UPDATE;
+    IF p_run_id IS NOT NULL AND NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = format('%s: %s is not an open run of this session', c_node, p_run_id),
+            HINT = 'Leave p_run_id NULL: the run opens its own row of the log.';
+    END IF;
+    SELECT s.watermark, s.last_as_of INTO v_watermark, v_last_as_of
+      FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC008',
+            MESSAGE = format('%s is not deployed', c_node),
+            HINT = 'Run deploy.sql first.';
+    END IF;
+    IF p_run_id IS NULL THEN
+        p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
+    END IF;
+    v_run_id := p_run_id;
+
+    -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
+    v_as_of := COALESCE(p_as_of, clock_timestamp());
+    v_latest := v_as_of + c_tolerance;
+    IF v_as_of < v_last_as_of OR v_as_of > clock_timestamp() + c_tolerance THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC005',
+            MESSAGE = format('%s: the run time %s is %s', c_node, v_as_of,
+                CASE WHEN v_as_of < v_last_as_of THEN format('before that of the last run, %s', v_last_as_of) ELSE 'in the future' END),
+            HINT = 'Nothing was written. Repeat runs in ascending order of p_as_of.';
+    END IF;
+
+    -- The columns of shop.orders must be there, of the kind that is declared.
+    SELECT
+      COUNT(*) AS drifted_columns,
+      STRING_AGG(w.c360_name, '; '
+      ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CASE
+          WHEN t.typname IN ('int2', 'int4', 'int8')
+          THEN 'integer'
+          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          THEN 'integer'
+          WHEN t.typcategory = 'N'
+          THEN 'number'
+          WHEN t.typcategory = 'S'
+          THEN 'text'
+          WHEN t.typcategory = 'B'
+          THEN 'boolean'
+          ELSE CAST(t.typname AS TEXT)
+        END AS c360_family
+      FROM pg_catalog.pg_attribute AS a
+      JOIN pg_catalog.pg_class AS c
+        ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace AS n
+        ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS t
+        ON t.oid = a.atttypid
+      WHERE
+        n.nspname = 'raw' AND c.relname = 'orders_v2' AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+    INTO v_drifted_columns, v_drifted_names;
+
+    -- What is missing or retyped would be lost or bent in silence.
+    IF v_drifted_columns > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s columns of shop.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
+            HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- 3. Empty the stage; only a run that died leaves rows in it.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
+        TRUNCATE TABLE c360_control.stage_spending;
+    END IF;
+
+    -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+    -- are not staged; rows that must not be written are staged under the name of their problem.
+    INSERT INTO c360_control.stage_spending (
+      c360_action,
+      c360_rows,
+      c360_row,
+      c360_open_from,
+      c360_starts_at,
+      c360_ends_at,
+      customer_id,
+      total
+    )
+    WITH c360_large_orders AS (
+      SELECT
+        orders.id AS id,
+        orders.customer_id AS customer_id,
+        orders.amount AS amount,
+        orders.updated_at AS updated_at
+      FROM raw.orders_v2 AS orders
+      WHERE
+        orders.amount >= 10
+    ), c360_spending AS (
+      SELECT
+        large_orders.customer_id AS customer_id,
+        CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+      FROM c360_large_orders AS large_orders
+      GROUP BY
+        large_orders.customer_id
+    )
+    SELECT
+      d.c360_action,
+      NULL AS c360_rows,
+      d.c360_row,
+      d.c360_open_from,
+      CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN v_as_of END AS c360_starts_at,
+      CASE WHEN d.c360_action = 'change' THEN v_as_of WHEN d.c360_action = 'delete' THEN v_as_of END AS c360_ends_at,
+      d.customer_id,
+      d.total
+    FROM (
+      SELECT
+        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        e.c360_boundary AS c360_boundary,
+        e.c360_row,
+        e.c360_open_from,
+        e.customer_id,
+        e.total
+      FROM (
+        SELECT
+          x.c360_action,
+          x.c360_row,
+          x.c360_open_from,
+          x.customer_id,
+          x.total,
+          CASE
+            WHEN x.c360_open_from IS NOT NULL
+            THEN x.c360_open_from
+            WHEN EXISTS(
+              SELECT
+                1
+              FROM snap.spending AS a
+            )
+            THEN (
+              SELECT
+                MAX(p.valid_to) AS c360_boundary
+              FROM snap.spending AS p
+              WHERE
+                p.customer_id = x.customer_id
+            )
+          END AS c360_boundary
+        FROM (
+          SELECT
+            w.c360_action,
+            w.c360_row,
+            w.c360_open_from,
+            w.customer_id,
+            w.total
+          FROM (
+            SELECT
+              CASE
+                WHEN s.c360_present IS NULL
+                THEN 'delete'
+                WHEN s.customer_id IS NULL
+                THEN 'null_key'
+                WHEN o.valid_from IS NULL
+                THEN 'new'
+                WHEN s.total IS DISTINCT FROM o.total
+                THEN 'change'
+              END AS c360_action,
+              o.c360_row,
+              o.valid_from AS c360_open_from,
+              COALESCE(s.customer_id, o.customer_id) AS customer_id,
+              s.total AS total
+            FROM (
+              SELECT
+                r.customer_id,
+                CAST(r.total AS DECIMAL(38, 2)) AS total,
+                TRUE AS c360_present
+              FROM c360_spending AS r
+            ) AS s
+            FULL JOIN (
+              SELECT
+                h.customer_id,
+                h.total,
+                h.valid_from,
+                h.ctid AS c360_row
+              FROM snap.spending AS h
+              WHERE
+                h.valid_to IS NULL
+            ) AS o
+              ON o.customer_id = s.customer_id
+          ) AS w
+          WHERE
+            w.c360_action IS NOT NULL
+        ) AS x
+        OFFSET 0
+      ) AS e
+    ) AS d
+    UNION ALL
+    SELECT
+      'source' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS total
+    FROM c360_spending AS r;
+
+    -- Count what was decided.
+    SELECT
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM snap.spending AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM c360_control.stage_spending AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
+    FROM c360_control.stage_spending AS s
+    INTO v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
+         v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_source_rows, v_open_rows, v_new_keys;
+
+    -- Only where the numbers do not add up, look for the keys that occur twice.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+        WITH c360_large_orders AS (
+          SELECT
+            orders.id AS id,
+            orders.customer_id AS customer_id,
+            orders.amount AS amount,
+            orders.updated_at AS updated_at
+          FROM raw.orders_v2 AS orders
+          WHERE
+            orders.amount >= 10
+        ), c360_spending AS (
+          SELECT
+            large_orders.customer_id AS customer_id,
+            CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+          FROM c360_large_orders AS large_orders
+          GROUP BY
+            large_orders.customer_id
+        )
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM c360_spending AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        INTO v_duplicate_keys;
+    END IF;
+
+    -- Keys must not be NULL.
+    IF v_null_keys > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC002',
+            MESSAGE = format('%s: %s rows of the query of spending have no customer_id', c_node, v_null_keys),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- Each key must occur once.
+    IF v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows THEN
+        WITH c360_large_orders AS (
+          SELECT
+            orders.id AS id,
+            orders.customer_id AS customer_id,
+            orders.amount AS amount,
+            orders.updated_at AS updated_at
+          FROM raw.orders_v2 AS orders
+          WHERE
+            orders.amount >= 10
+        ), c360_spending AS (
+          SELECT
+            large_orders.customer_id AS customer_id,
+            CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+          FROM c360_large_orders AS large_orders
+          GROUP BY
+            large_orders.customer_id
+        )
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_spending AS s
+          GROUP BY
+            s.customer_id
+          HAVING
+            COUNT(*) > 1
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC001',
+            MESSAGE = format('%s: %s values of customer_id occur in several rows of the query of spending', c_node, v_duplicate_keys),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source.';
+    END IF;
+
+    -- An empty source is more likely a failed load than the end of everything.
+    IF v_open_rows > 0 AND v_source_rows = 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC004',
+            MESSAGE = format('%s: the query of spending is empty while %s versions are open', c_node, v_open_rows),
+            HINT = 'Nothing was written. Load the source first.';
+    END IF;
+
+    -- A version cannot end before it starts.
+    IF v_blocked_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
+          FROM c360_control.stage_spending AS s
+          WHERE
+            s.c360_ends_at <= s.c360_open_from
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC010',
+            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Run again once that time has passed.';
+    END IF;
+
+    -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+    IF v_closing_rows > 0 THEN
+        UPDATE snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
+        FROM c360_control.stage_spending AS s
+        WHERE
+          t.ctid = s.c360_row
+          AND t.customer_id = s.customer_id
+          AND t.valid_from = s.c360_open_from
+          AND t.valid_to IS NULL
+          AND s.c360_ends_at IS NOT NULL;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_closing_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Insert the versions that began.
+    IF v_starting_rows > 0 THEN
+        INSERT INTO snap.spending (
+          customer_id,
+          total,
+          valid_from,
+          opened_run_id
+        )
+        SELECT
+          s.customer_id,
+          s.total,
+          s.c360_starts_at AS valid_from,
+          v_run_id AS opened_run_id
+        FROM c360_control.stage_spending AS s
+        WHERE
+          s.c360_action IN ('new', 'change', 'revive')
+        ORDER BY
+          s.customer_id;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows <> v_starting_rows THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC006',
+                MESSAGE = format('%s: %s versions to insert, %s found', c_node, v_starting_rows, v_rows),
+                HINT = 'Nothing was written. Somebody else writes to the table; call again.';
+        END IF;
+    END IF;
+
+    -- Constraint spending_1_ck: total >= 10.
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
+      FROM snap.spending AS t
+      WHERE
+        t.valid_to IS NULL AND NOT (
+          t.total >= 10
+        )
+    ) AS b
+    INTO v_violating_rows;
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS TEXT) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
+            FROM snap.spending AS t
+            WHERE
+              t.valid_to IS NULL AND NOT (
+                t.total >= 10
+              )
+          ) AS b
+          ORDER BY
+            c360_key
+          LIMIT 5
+        ) AS k
+        INTO v_sample;
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC021',
+            MESSAGE = format('%s: %s open versions break the constraint spending_1_ck: total >= 10', c_node, v_violating_rows),
+            DETAIL = format('For example: %s', v_sample),
+            HINT = 'Nothing was written. Mend the rows in the source, or take the constraint away.';
+    END IF;
+
+    -- Book-keeping, in the transaction of the data.
+    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
+        TRUNCATE TABLE c360_control.stage_spending;
+    END IF;
+    UPDATE c360_control.state AS s
+       SET last_as_of = v_as_of,
+           last_run_id = v_run_id
+     WHERE s.node = c_node;
+    UPDATE c360_control.run_log AS l
+       SET status = 'succeeded',
+           finished_at = clock_timestamp(),
+           as_of = v_as_of,
+           source_rows = v_source_rows,
+           inserted_rows = v_starting_rows,
+           closed_rows = v_closing_rows,
+           deleted_rows = v_deleted_rows,
+           revived_rows = v_revived_rows,
+           unchanged_rows = v_source_rows - (v_staged_rows - v_absent_rows),
+           dated_by_run = v_dated_by_run,
+           message = NULL
+     WHERE l.run_id = v_run_id AND l.node = c_node;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.apply_spending(BIGINT, TIMESTAMPTZ) FROM PUBLIC;
+
+-- The runner, the one to schedule: no SET clause and no definer's rights, either would forbid COMMIT. So it runs with its caller's
+-- search_path, and names the schema of every function.
+CREATE OR REPLACE PROCEDURE c360_control.run_spending(
+    IN p_as_of        TIMESTAMPTZ DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_run_id BIGINT;
+    v_sqlstate TEXT;
+    v_message TEXT;
+    v_detail TEXT;
+    v_hint TEXT;
+BEGIN
+    COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_spending()
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    v_run_id := c360_control.run_begin('snap.spending', 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e', p_as_of);
+    COMMIT;  -- the row `running` is visible to others now and survives whatever follows
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    BEGIN
+        CALL c360_control.apply_spending(v_run_id, p_as_of);
+    EXCEPTION
+        WHEN query_canceled OR assert_failure OR OTHERS THEN  -- OTHERS alone would miss a timeout and a cancel
+            GET STACKED DIAGNOSTICS
+                v_sqlstate = RETURNED_SQLSTATE,
+                v_message = MESSAGE_TEXT,
+                v_detail = PG_EXCEPTION_DETAIL,
+                v_hint = PG_EXCEPTION_HINT;
+    END;
+    IF v_sqlstate IS NULL THEN
+        COMMIT;
+        RETURN;
+    END IF;
+
+    IF v_sqlstate = '55P03' THEN
+        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    END IF;
+    PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
+    COMMIT;
+    RAISE EXCEPTION USING
+        ERRCODE = v_sqlstate,
+        MESSAGE = v_message,
+        DETAIL = pg_catalog.concat_ws(' ', NULLIF(v_detail, ''), pg_catalog.format('Logged as run %s in c360_control.run_log.', v_run_id)),
+        HINT = v_hint;
+END;
+$$;
+REVOKE ALL ON PROCEDURE c360_control.run_spending(TIMESTAMPTZ) FROM PUBLIC;

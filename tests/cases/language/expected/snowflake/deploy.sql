@@ -1,0 +1,2448 @@
+-- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a31e7f51fb1f8ab70badfc0887dc5cf3e07423cd07a72476a86c0f812441b29
+
+CREATE SCHEMA IF NOT EXISTS C360.c360_control;
+CREATE SCHEMA IF NOT EXISTS C360.analytics;
+CREATE SCHEMA IF NOT EXISTS C360.ref;
+CREATE SCHEMA IF NOT EXISTS C360.snap;
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.release (
+  shape VARCHAR NOT NULL COMMENT 'Hash of tables, columns, types, keys and strategies',
+  released_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  released_by VARCHAR NOT NULL
+)
+COMMENT = 'One row per released state, never changed; deploy.sql compares with the last.';
+
+-- Guard: a database in another released state is not touched. Changing it is what migrations are for.
+EXECUTE IMMEDIATE $$
+DECLARE
+  v_others NUMBER(18, 0) DEFAULT 0;
+  other_state EXCEPTION (-20003, 'this database is in another released state: tables, columns, types, keys or strategies differ. Nothing was changed; go from one state to another with a migration.');
+BEGIN
+  SELECT COUNT(*) INTO :v_others
+  FROM C360.c360_control.release AS r
+  WHERE r.shape <> 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53'
+    AND r.released_at = (SELECT MAX(l.released_at) FROM C360.c360_control.release AS l);
+  IF (v_others > 0) THEN
+    RAISE other_state;
+  END IF;
+END;
+$$;
+
+
+-- ==================== control.sql: control tables: run log, state, releases
+
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
+-- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
+  run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
+  status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
+  logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of the run',
+  source_rows NUMBER(18, 0),
+  inserted_rows NUMBER(18, 0),
+  updated_rows NUMBER(18, 0),
+  closed_rows NUMBER(18, 0),
+  deleted_rows NUMBER(18, 0),
+  revived_rows NUMBER(18, 0),
+  unchanged_rows NUMBER(18, 0),
+  dated_by_run NUMBER(18, 0),
+  quarantined_rows NUMBER(18, 0),
+  watermark_before TIMESTAMP_NTZ(6),
+  watermark_after TIMESTAMP_NTZ(6),
+  window_start TIMESTAMP_NTZ(6) COMMENT 'UTC; the window of a microbatch that the run loads',
+  window_end TIMESTAMP_NTZ(6),
+  message VARCHAR COMMENT 'Set when status is failed',
+  spec_hash VARCHAR(64) NOT NULL COMMENT 'What the procedure was generated from',
+  called_by VARCHAR COMMENT 'User that called the procedure'
+)
+COMMENT = 'One row when a run begins, one when it ends. `succeeded` is written by the transaction that writes the data.';
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.watermark (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  cursor_value TIMESTAMP_NTZ(6) COMMENT 'Highest cursor loaded, never later than the run time',
+  run_id VARCHAR(36) NOT NULL COMMENT 'Run that committed it',
+  as_of TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC; the latest row of a node counts'
+)
+COMMENT = 'Written in the transaction of the data, whatever the node: also the proof that time does not run backwards.';
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.window_log (
+  node VARCHAR NOT NULL COMMENT 'schema.name of a microbatch',
+  window_start TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
+  window_end TIMESTAMP_NTZ(6) NOT NULL,
+  status VARCHAR(9) NOT NULL COMMENT 'succeeded or failed',
+  run_id VARCHAR(36) NOT NULL,
+  as_of TIMESTAMP_NTZ(6) COMMENT 'UTC time of that run',
+  recorded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC'
+)
+COMMENT = 'One row per window and run. Delete the rows of a window, and the next run loads it again.';
+
+CREATE OR REPLACE VIEW C360.c360_control.windows
+COPY GRANTS
+COMMENT = 'One row per node and window: how its last run ended, and the run time of its last success'
+AS
+SELECT
+  l.node,
+  l.window_start,
+  l.window_end,
+  l.status,
+  l.run_id,
+  l.loaded_as_of
+FROM (
+  SELECT
+    w.node,
+    w.window_start,
+    w.window_end,
+    w.status,
+    w.run_id,
+    MAX(CASE WHEN w.status = 'succeeded' THEN w.as_of END) OVER (PARTITION BY w.node, w.window_start) AS loaded_as_of,
+    ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start ORDER BY w.recorded_at DESC) AS recency
+  FROM C360.c360_control.window_log AS w
+) AS l
+WHERE l.recency = 1;
+
+CREATE OR REPLACE VIEW C360.c360_control.run_status
+COPY GRANTS
+COMMENT = 'One row per run and how it ended; a run that a rewind has undone is rewound'
+AS
+SELECT
+  l.run_id,
+  l.node,
+  l.action,
+  l.dry_run,
+  MIN(CASE WHEN l.status = 'running' THEN l.logged_at END) AS started_at,
+  MAX(CASE WHEN l.status <> 'running' THEN l.logged_at END) AS finished_at,
+  CASE
+    WHEN l.action = 'run' AND MAX(l.status) = 'succeeded' AND MAX(w.run_id) IS NULL THEN 'rewound'
+    ELSE COALESCE(MAX(CASE WHEN l.status <> 'running' THEN l.status END), 'running or abandoned')
+  END AS status,
+  MAX(l.as_of) AS as_of,
+  MAX(l.window_start) AS window_start,
+  MAX(l.window_end) AS window_end,
+  MAX(l.source_rows) AS source_rows,
+  MAX(l.inserted_rows) AS inserted_rows,
+  MAX(l.updated_rows) AS updated_rows,
+  MAX(l.closed_rows) AS closed_rows,
+  MAX(l.deleted_rows) AS deleted_rows,
+  MAX(l.revived_rows) AS revived_rows,
+  MAX(l.unchanged_rows) AS unchanged_rows,
+  MAX(l.dated_by_run) AS dated_by_run,
+  MAX(l.quarantined_rows) AS quarantined_rows,
+  MAX(l.message) AS message,
+  MAX(l.called_by) AS called_by
+FROM C360.c360_control.run_log AS l
+LEFT JOIN C360.c360_control.watermark AS w
+  ON w.run_id = l.run_id
+GROUP BY l.run_id, l.node, l.action, l.dry_run;
+
+CREATE OR REPLACE VIEW C360.c360_control.node_status
+COPY GRANTS
+COMMENT = 'One row per node: how fresh it is, how its last run ended, how often it has failed since it last succeeded'
+AS
+SELECT
+  r.node,
+  MAX(CASE WHEN r.status = 'succeeded' THEN r.as_of END) AS fresh_until,
+  MAX(w.cursor_value) AS watermark,
+  MAX(r.run_id_if_last) AS last_run_id,
+  MAX(r.status_if_last) AS last_status,
+  MAX(r.started_at) AS last_started_at,
+  COUNT(CASE WHEN r.status = 'failed' AND (r.last_success IS NULL OR r.started_at > r.last_success) THEN 1 END) AS failures,
+  MAX(r.message_if_last) AS message
+FROM (
+  SELECT
+    s.node,
+    s.status,
+    s.as_of,
+    s.started_at,
+    MAX(CASE WHEN s.status = 'succeeded' THEN s.started_at END) OVER (PARTITION BY s.node) AS last_success,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.run_id END AS run_id_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.status END AS status_if_last,
+    CASE WHEN s.started_at = MAX(s.started_at) OVER (PARTITION BY s.node) THEN s.message END AS message_if_last
+  FROM C360.c360_control.run_status AS s
+  WHERE s.action = 'run'
+) AS r
+LEFT JOIN (
+  SELECT c.node, c.cursor_value, ROW_NUMBER() OVER (PARTITION BY c.node ORDER BY c.recorded_at DESC) AS position
+  FROM C360.c360_control.watermark AS c
+) AS w
+  ON w.node = r.node AND w.position = 1
+GROUP BY r.node;
+
+CREATE TABLE IF NOT EXISTS C360.c360_control.seed_state (
+  seed VARCHAR NOT NULL COMMENT 'schema.name of the seed',
+  digest VARCHAR(64) NOT NULL COMMENT 'Hash of the rows that were loaded last',
+  loaded_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC'
+)
+COMMENT = 'One row per seed, written in the transaction of its rows.';
+
+
+-- ==================== tables/countries.sql: seed ref.country
+
+CREATE TABLE IF NOT EXISTS C360.ref.country (
+  code VARCHAR(2),
+  name VARCHAR,
+  since DATE
+);
+
+-- The rows of the seed, replaced as a whole, in one transaction, when they are not what was loaded last.
+EXECUTE IMMEDIATE $$
+DECLARE
+  v_loaded NUMBER(18, 0) DEFAULT 0;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+BEGIN
+  SELECT COUNT(*) INTO :v_loaded
+  FROM C360.c360_control.seed_state AS s
+  WHERE s.seed = 'ref.country' AND s.digest = 'aeebdf21ccbc652bb421e2f282d2d7672f5b74b78ef61d8890cb1a7203aa2b68';
+  IF (v_loaded = 0) THEN
+    BEGIN TRANSACTION;
+    v_in_transaction := TRUE;
+    DELETE FROM C360.ref.country
+    WHERE
+      TRUE;
+    INSERT INTO C360.ref.country (
+      code,
+      name,
+      since
+    )
+    VALUES
+      ('IT', 'Italy', CAST('1958-01-01' AS DATE)),
+      ('NO', 'Norway, "Norge"', NULL);
+    DELETE FROM C360.c360_control.seed_state WHERE seed = 'ref.country';
+    INSERT INTO C360.c360_control.seed_state (seed, digest, loaded_at)
+    SELECT 'ref.country', 'aeebdf21ccbc652bb421e2f282d2d7672f5b74b78ef61d8890cb1a7203aa2b68', SYSDATE();
+    COMMIT;
+    v_in_transaction := FALSE;
+  END IF;
+EXCEPTION
+  WHEN OTHER THEN
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    RAISE;
+END;
+$$;
+
+
+-- ==================== tables/customers.sql: table analytics.customers
+
+CREATE TABLE IF NOT EXISTS C360.analytics.customers (
+  id NUMBER(38, 0) NOT NULL,
+  email VARCHAR,
+  country VARCHAR,
+  CONSTRAINT customers_pk PRIMARY KEY (id) NOT ENFORCED,
+  CONSTRAINT customers_email_uq UNIQUE (
+    email
+  ) NOT ENFORCED
+);
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customers (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_customers: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_customers (node)
+SELECT 'analytics.customers'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customers AS l);
+
+
+-- ==================== tables/spending.sql: snapshot snap.spending
+
+CREATE TABLE IF NOT EXISTS C360.snap.spending (
+  customer_id NUMBER(38, 0) NOT NULL,
+  total NUMBER(38, 2),
+  valid_from TIMESTAMP_NTZ(6) NOT NULL COMMENT 'First instant of this version (UTC, inclusive).',
+  valid_to TIMESTAMP_NTZ(6) COMMENT 'First instant after this version (UTC); NULL while it is current.',
+  opened_run_id VARCHAR(36) NOT NULL COMMENT 'Run that wrote this version.',
+  closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
+  CONSTRAINT spending_pk PRIMARY KEY (customer_id, valid_from) NOT ENFORCED
+)
+COMMENT='History of the query of spending, one row per version.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_spending (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_spending: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_spending (node)
+SELECT 'snap.spending'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_spending AS l);
+
+
+-- ==================== views/spending.sql: views of snap.spending
+
+CREATE OR REPLACE VIEW C360.snap.spending_current
+COPY GRANTS
+COMMENT='The open versions of spending: one row per key.' AS
+SELECT
+  h.customer_id,
+  h.total,
+  h.valid_from
+FROM C360.snap.spending AS h
+WHERE
+  h.valid_to IS NULL;
+
+CREATE OR REPLACE FUNCTION C360.snap.spending_as_of(p_at TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  customer_id NUMBER(38, 0),
+  total NUMBER(38, 2),
+  valid_from TIMESTAMP_NTZ(6),
+  valid_to TIMESTAMP_NTZ(6)
+)
+LANGUAGE SQL
+COMMENT = 'spending as it was at an instant: at most one row per key.'
+AS
+$$
+SELECT
+  h.customer_id,
+  h.total,
+  h.valid_from,
+  h.valid_to
+FROM C360.snap.spending AS h
+WHERE
+  h.valid_from <= p_at AND (
+    h.valid_to > p_at OR h.valid_to IS NULL
+  )
+$$;
+
+CREATE OR REPLACE FUNCTION C360.snap.spending_changes(p_from TIMESTAMP_NTZ(6), p_to TIMESTAMP_NTZ(6))
+COPY GRANTS
+RETURNS TABLE (
+  customer_id NUMBER(38, 0),
+  changed_at TIMESTAMP_NTZ(6),
+  change VARCHAR,
+  total_before NUMBER(38, 2),
+  total_after NUMBER(38, 2)
+)
+LANGUAGE SQL
+COMMENT = 'What changed in spending after one instant and not after another, with old and new values.'
+AS
+$$
+SELECT
+  v.customer_id,
+  v.valid_from AS changed_at,
+  CASE WHEN b.valid_from IS NULL THEN 'inserted' ELSE 'updated' END AS change,
+  b.total AS total_before,
+  v.total AS total_after
+FROM C360.snap.spending AS v
+LEFT JOIN C360.snap.spending AS b
+  ON b.customer_id = v.customer_id AND b.valid_to = v.valid_from
+WHERE
+  v.valid_from > p_from AND v.valid_from <= p_to
+UNION ALL
+SELECT
+  v.customer_id,
+  v.valid_to AS changed_at,
+  'deleted' AS change,
+  v.total AS total_before,
+  CAST(NULL AS NUMBER(38, 2)) AS total_after
+FROM C360.snap.spending AS v
+LEFT JOIN C360.snap.spending AS n
+  ON n.customer_id = v.customer_id AND n.valid_from = v.valid_to
+WHERE
+  v.valid_to > p_from AND v.valid_to <= p_to AND n.valid_from IS NULL
+$$;
+
+CREATE OR REPLACE VIEW C360.snap.spending_health
+COPY GRANTS
+COMMENT='What is wrong with the history spending: no row when it is sound.' AS
+SELECT
+  p.c360_problem AS problem,
+  COUNT(*) AS found,
+  LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+    p.c360_key) AS example
+FROM (
+  SELECT
+    j.c360_problem,
+    j.c360_key,
+    ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+  FROM (
+    SELECT
+      CASE
+        WHEN v.c360_open > 1
+        THEN 'two_open'
+        WHEN v.valid_to <= v.valid_from
+        THEN 'inverted'
+        WHEN v.c360_next IS NOT NULL AND (
+          v.valid_to IS NULL OR v.valid_to > v.c360_next
+        )
+        THEN 'overlap'
+      END AS c360_problem,
+      COALESCE(CAST(v.customer_id AS VARCHAR), 'NULL') AS c360_key
+    FROM (
+      SELECT
+        h.customer_id,
+        h.valid_from,
+        h.valid_to,
+        LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+        COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+      FROM C360.snap.spending AS h
+    ) AS v
+  ) AS j
+  WHERE
+    j.c360_problem IS NOT NULL
+) AS p
+GROUP BY
+  p.c360_problem;
+
+
+-- ==================== tables/order_lines.sql: incremental analytics.order_lines
+
+CREATE TABLE IF NOT EXISTS C360.analytics.order_lines (
+  id NUMBER(38, 0) NOT NULL,
+  customer_id NUMBER(38, 0) NOT NULL,
+  amount NUMBER(12, 2),
+  updated_at TIMESTAMP_NTZ(6) NOT NULL,
+  CONSTRAINT order_lines_pk PRIMARY KEY (id) NOT ENFORCED,
+  CONSTRAINT order_lines_customer_id_fk FOREIGN KEY (customer_id) REFERENCES C360.analytics.customers (
+    id
+  ) NOT ENFORCED
+)
+COMMENT='One row per large order.';
+
+-- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
+CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_lines (
+  node VARCHAR NOT NULL COMMENT 'schema.name of the node',
+  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
+)
+COMMENT = 'Mutex of run_order_lines: exactly one row.';
+
+INSERT INTO C360.c360_control.lock_order_lines (node)
+SELECT 'analytics.order_lines'
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_lines AS l);
+
+
+-- ==================== views/source_freshness.sql: how fresh the sources are
+
+CREATE OR REPLACE VIEW C360.c360_control.source_freshness
+COPY GRANTS
+COMMENT = 'One row per source that says how fresh it should be: its newest row, and whether that is too old. Ages in seconds.'
+AS
+SELECT
+  'shop.customers' AS source,
+  n.loaded_at AS loaded_at,
+  CASE
+    WHEN n.loaded_at IS NULL OR n.loaded_at < SYSDATE() - INTERVAL '86400 SECOND'
+    THEN 'error'
+    WHEN n.loaded_at IS NULL OR n.loaded_at < SYSDATE() - INTERVAL '43200 SECOND'
+    THEN 'warn'
+    ELSE 'pass'
+  END AS status,
+  CAST(43200 AS NUMBER(38, 0)) AS warn_after,
+  CAST(86400 AS NUMBER(38, 0)) AS error_after
+FROM (
+  SELECT
+    MAX(q.loaded_at) AS loaded_at
+  FROM (
+    SELECT
+      customers.updated_at AS loaded_at
+    FROM C360.raw.customers AS customers
+  ) AS q
+) AS n
+UNION ALL
+SELECT
+  'shop.orders' AS source,
+  n.loaded_at AS loaded_at,
+  CASE
+    WHEN n.loaded_at IS NULL OR n.loaded_at < SYSDATE() - INTERVAL '86400 SECOND'
+    THEN 'error'
+    WHEN n.loaded_at IS NULL OR n.loaded_at < SYSDATE() - INTERVAL '43200 SECOND'
+    THEN 'warn'
+    ELSE 'pass'
+  END AS status,
+  CAST(43200 AS NUMBER(38, 0)) AS warn_after,
+  CAST(86400 AS NUMBER(38, 0)) AS error_after
+FROM (
+  SELECT
+    MAX(q.loaded_at) AS loaded_at
+  FROM (
+    SELECT
+      orders.updated_at AS loaded_at
+    FROM C360.raw.orders_v2 AS orders
+    WHERE
+      (
+        orders.amount > 0
+      )
+  ) AS q
+) AS n;
+
+
+-- ==================== procedures/run_customers.sql: run of analytics.customers
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Replaces the contents of customers by its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_customers();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_customers('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- Rules:   the old rows are visible until the commit; a failure leaves them in place
+--          before the commit all rows must keep: customers_email_uq
+-- Errors:  ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC011 source columns are not as declared
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'analytics.customers';
+  c_spec_hash VARCHAR DEFAULT '66af08f6696b199e6f90da8675b7f122c40f389a4bba02393afbcd771b3a7591';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- The columns of shop.customers must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('email', 'text'),
+      ('country', 'text'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 analytics.customers: '
+      || v_drifted_columns
+      || ' columns of shop.customers are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_customers
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the rows that go.
+  SELECT
+    q.target_rows
+  INTO
+    :v_target_rows
+  FROM (
+    SELECT
+      COUNT(*) AS target_rows
+    FROM C360.analytics.customers AS t
+  ) AS q;
+
+  -- Empty the table; readers see its rows until the commit.
+  DELETE FROM C360.analytics.customers AS t
+  WHERE
+    TRUE;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> v_target_rows) THEN
+    v_message := 'ZC006 ' || 'analytics.customers' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Fill it again.
+  INSERT INTO C360.analytics.customers (
+    id,
+    email,
+    country
+  )
+  SELECT
+    m.id,
+    m.email,
+    m.country
+  FROM (
+    SELECT
+      c.id AS id,
+      c.email AS email,
+      n.name AS country
+    FROM C360.raw.customers AS c
+    LEFT JOIN C360.ref.country AS n
+      ON n.code = c.country
+  ) AS m;
+
+  -- Count the rows that came.
+  SELECT
+    q.new_rows
+  INTO
+    :v_new_rows
+  FROM (
+    SELECT
+      COUNT(*) AS new_rows
+    FROM C360.analytics.customers AS t
+  ) AS q;
+
+  -- Constraint customers_email_uq: email is unique.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.email AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.customers AS t
+      WHERE
+        t.email IS NOT NULL
+      GROUP BY
+        t.email
+      HAVING
+        COUNT(*) > 1
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.email AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.customers AS t
+          WHERE
+            t.email IS NOT NULL
+          GROUP BY
+            t.email
+          HAVING
+            COUNT(*) > 1
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.customers: '
+      || v_violating_rows
+      || ' values of email break the constraint customers_email_uq: email is unique'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
+    inserted_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_new_rows,
+    :v_target_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/run_spending.sql: run of snap.spending
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings the history spending up to date with the query of spending'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_spending();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
+--          a version starts at the run time; the version before it ends there
+--          a key that is gone from the query of spending closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+--          before the commit all open versions must keep: spending_1_ck
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.spending';
+  c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
+  v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
+  v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_unmatched_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- The columns of shop.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snap.spending: '
+      || v_drifted_columns
+      || ' columns of shop.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_spending (
+    c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    customer_id NUMBER(38, 0),
+    total NUMBER(38, 2)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_spending
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+  -- are not staged; rows that must not be written are staged under the name of their problem.
+  INSERT INTO C360.c360_control.stage_spending (
+    c360_action,
+    c360_rows,
+    c360_open_from,
+    c360_starts_at,
+    c360_ends_at,
+    customer_id,
+    total
+  )
+  WITH c360_large_orders AS (
+    SELECT
+      orders.id AS id,
+      orders.customer_id AS customer_id,
+      orders.amount AS amount,
+      orders.updated_at AS updated_at
+    FROM C360.raw.orders_v2 AS orders
+    WHERE
+      orders.amount >= 10
+  ), c360_spending AS (
+    SELECT
+      large_orders.customer_id AS customer_id,
+      CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+    FROM c360_large_orders AS large_orders
+    GROUP BY
+      large_orders.customer_id
+  )
+  SELECT
+    d.c360_action,
+    NULL AS c360_rows,
+    d.c360_open_from,
+    CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN :v_as_of END AS c360_starts_at,
+    CASE WHEN d.c360_action = 'change' THEN :v_as_of WHEN d.c360_action = 'delete' THEN :v_as_of END AS c360_ends_at,
+    d.customer_id,
+    d.total
+  FROM (
+    SELECT
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
+      e.customer_id,
+      e.total
+    FROM (
+      SELECT
+        w.c360_action,
+        w.c360_open_from,
+        w.customer_id,
+        w.total
+      FROM (
+        SELECT
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.total IS DISTINCT FROM o.total
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.total AS total
+        FROM (
+          SELECT
+            r.customer_id,
+            CAST(r.total AS NUMBER(38, 2)) AS total,
+            TRUE AS c360_present
+          FROM c360_spending AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.total,
+            h.valid_from
+          FROM C360.snap.spending AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+      ) AS w
+      WHERE
+        w.c360_action IS NOT NULL
+    ) AS e
+    LEFT JOIN (
+      SELECT
+        p.customer_id,
+        MAX(p.valid_to) AS c360_boundary
+      FROM C360.snap.spending AS p
+      WHERE
+        p.valid_to IS NOT NULL
+      GROUP BY
+        p.customer_id
+    ) AS l
+      ON l.customer_id = e.customer_id
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS customer_id,
+    NULL AS total
+  FROM c360_spending AS r;
+
+  -- Count what was decided.
+  SELECT
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
+    q.deleted_rows,
+    q.revived_rows,
+    q.dated_by_run,
+    q.blocked_rows,
+    q.new_rows,
+    q.unmatched_rows,
+    q.null_keys,
+    q.source_rows,
+    q.open_rows,
+    q.new_keys
+  INTO
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_dated_by_run,
+    :v_blocked_rows,
+    :v_new_rows,
+    :v_unmatched_rows,
+    :v_null_keys,
+    :v_source_rows,
+    :v_open_rows,
+    :v_new_keys
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM C360.snap.spending AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM C360.c360_control.stage_spending AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
+    FROM C360.c360_control.stage_spending AS s
+  ) AS q;
+
+  -- Only where the numbers do not add up, look for the keys that occur twice.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.duplicate_keys INTO :v_duplicate_keys
+    FROM (
+      WITH c360_large_orders AS (
+        SELECT
+          orders.id AS id,
+          orders.customer_id AS customer_id,
+          orders.amount AS amount,
+          orders.updated_at AS updated_at
+        FROM C360.raw.orders_v2 AS orders
+        WHERE
+          orders.amount >= 10
+      ), c360_spending AS (
+        SELECT
+          large_orders.customer_id AS customer_id,
+          CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+        FROM c360_large_orders AS large_orders
+        GROUP BY
+          large_orders.customer_id
+      )
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          r.customer_id
+        FROM c360_spending AS r
+        GROUP BY
+          r.customer_id
+        HAVING
+          COUNT(*) > 1
+      ) AS d
+    ) AS q;
+  END IF;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 snap.spending: '
+      || v_null_keys
+      || ' rows of the query of spending have no customer_id'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Each key must occur once.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      WITH c360_large_orders AS (
+        SELECT
+          orders.id AS id,
+          orders.customer_id AS customer_id,
+          orders.amount AS amount,
+          orders.updated_at AS updated_at
+        FROM C360.raw.orders_v2 AS orders
+        WHERE
+          orders.amount >= 10
+      ), c360_spending AS (
+        SELECT
+          large_orders.customer_id AS customer_id,
+          CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+        FROM c360_large_orders AS large_orders
+        GROUP BY
+          large_orders.customer_id
+      )
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
+        FROM c360_spending AS s
+        GROUP BY
+          s.customer_id
+        HAVING
+          COUNT(*) > 1
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 snap.spending: '
+      || v_duplicate_keys
+      || ' values of customer_id occur in several rows of the query of spending'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- An empty source is more likely a failed load than the end of everything.
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
+    v_message := 'ZC004 snap.spending: '
+      || 'the query of spending is empty while '
+      || v_open_rows
+      || ' versions are open'
+      || '. Nothing was written. Load the source first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A version cannot end before it starts.
+  IF (v_blocked_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_spending AS s
+        WHERE
+          s.c360_ends_at <= s.c360_open_from
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC010 snap.spending: '
+      || v_blocked_rows
+      || ' open versions start at or after the run time '
+      || v_as_of
+      || ' and cannot be closed at it'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Run again once that time has passed.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+  IF (v_closing_rows > 0) THEN
+    UPDATE C360.snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
+    FROM C360.c360_control.stage_spending AS s
+    WHERE
+      t.customer_id = s.customer_id
+      AND t.valid_from = s.c360_open_from
+      AND t.valid_to IS NULL
+      AND s.c360_ends_at IS NOT NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the versions that began.
+  IF (v_starting_rows > 0) THEN
+    INSERT INTO C360.snap.spending (
+      customer_id,
+      total,
+      valid_from,
+      opened_run_id
+    )
+    SELECT
+      s.customer_id,
+      s.total,
+      s.c360_starts_at AS valid_from,
+      :v_run_id AS opened_run_id
+    FROM C360.c360_control.stage_spending AS s
+    WHERE
+      s.c360_action IN ('new', 'change', 'revive');
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Constraint spending_1_ck: total >= 10.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.snap.spending AS t
+      WHERE
+        t.valid_to IS NULL AND NOT (
+          t.total >= 10
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.snap.spending AS t
+          WHERE
+            t.valid_to IS NULL AND NOT (
+              t.total >= 10
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 snap.spending: '
+      || v_violating_rows
+      || ' open versions break the constraint spending_1_ck: total >= 10'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+  )
+  SELECT
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_source_rows,
+    :v_starting_rows,
+    :v_closing_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
+    :v_dated_by_run
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/run_order_lines.sql: run of analytics.order_lines
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
+  p_full_refresh BOOLEAN DEFAULT FALSE
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings order_lines up to date with its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_order_lines();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_order_lines('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- CALL C360.c360_control.run_order_lines(p_full_refresh => TRUE);
+--      is refused
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+--          a full refresh is refused
+--          before the commit all rows must keep: order_lines_customer_id_fk, no_negative_amount
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor, event_time or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC011 source columns are not as declared
+--          ZC020 a full refresh is refused
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'analytics.order_lines';
+  c_spec_hash VARCHAR DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_full_refresh BOOLEAN DEFAULT FALSE;
+  v_incremental BOOLEAN DEFAULT FALSE;
+  v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_updated_rows NUMBER(18, 0) DEFAULT NULL;
+  v_older_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_newest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- The columns of shop.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 analytics.order_lines: '
+      || v_drifted_columns
+      || ' columns of shop.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_lines (
+    c360_action VARCHAR,
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
+    amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_order_lines
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+  v_full_refresh := COALESCE(p_full_refresh, FALSE);
+  v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+  SELECT q.cursor_value INTO :v_watermark
+  FROM (
+    SELECT MAX(w.cursor_value) AS cursor_value
+    FROM C360.c360_control.watermark AS w
+    WHERE w.node = :c_node
+      AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM C360.c360_control.watermark AS l WHERE l.node = :c_node)
+  ) AS q;
+  IF (v_incremental) THEN
+    v_window_start := DATEADD(SECOND, -259200, v_watermark);
+  END IF;
+
+  -- A full refresh would lose what the source has lost.
+  IF (v_full_refresh) THEN
+    v_message := 'ZC020 analytics.order_lines: '
+      || 'a full refresh is refused: full_refresh: false'
+      || '. Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Read the batch once and look its keys up in the target.
+  INSERT INTO C360.c360_control.stage_order_lines (
+    c360_action,
+    c360_copies,
+    c360_position,
+    id,
+    customer_id,
+    amount,
+    updated_at
+  )
+  WITH c360_large_orders AS (
+    SELECT
+      orders.id AS id,
+      orders.customer_id AS customer_id,
+      orders.amount AS amount,
+      orders.updated_at AS updated_at
+    FROM C360.raw.orders_v2 AS orders
+    WHERE
+      orders.amount >= 10
+  )
+  SELECT
+    CASE
+      WHEN b.id IS NULL
+      THEN 'null_key'
+      WHEN b.updated_at IS NULL
+      THEN 'null_time'
+      WHEN t.id IS NULL
+      THEN 'insert'
+      WHEN b.customer_id IS DISTINCT FROM t.customer_id
+      OR b.amount IS DISTINCT FROM t.amount
+      OR b.updated_at IS DISTINCT FROM t.updated_at
+      THEN 'update'
+      ELSE 'same'
+    END AS c360_action,
+    b.c360_copies,
+    b.c360_position,
+    b.id,
+    b.customer_id,
+    b.amount,
+    b.updated_at
+  FROM (
+    SELECT
+      m.id,
+      m.customer_id,
+      CAST(m.amount AS NUMBER(12, 2)) AS amount,
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+      COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+      ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+    FROM (
+      SELECT
+        large_orders.id AS id,
+        large_orders.customer_id AS customer_id,
+        large_orders.amount AS amount,
+        large_orders.updated_at AS updated_at
+      FROM c360_large_orders AS large_orders
+    ) AS m
+    WHERE
+      :v_window_start IS NULL OR m.updated_at >= :v_window_start OR m.updated_at IS NULL
+  ) AS b
+  LEFT JOIN C360.analytics.order_lines AS t
+    ON t.id = b.id AND NOT :v_full_refresh;
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.updated_rows,
+    q.older_rows,
+    q.null_keys,
+    q.null_times,
+    q.source_rows,
+    q.newest
+  INTO
+    :v_new_rows,
+    :v_updated_rows,
+    :v_older_rows,
+    :v_null_keys,
+    :v_null_times,
+    :v_source_rows,
+    :v_newest
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.updated_at) AS newest
+    FROM C360.c360_control.stage_order_lines AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 analytics.order_lines: '
+      || v_null_keys
+      || ' rows of the query of order_lines have no id'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- No watermark would ever reach a NULL.
+  IF (v_null_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_action = 'null_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC003 analytics.order_lines: '
+      || v_null_times
+      || ' rows of the query of order_lines have no updated_at'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Rows that share a key must be equal in every column.
+  SELECT
+    q.duplicate_keys
+  INTO
+    :v_duplicate_keys
+  FROM (
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.customer_id,
+          s.amount,
+          s.updated_at
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+  ) AS q;
+
+  -- Which of two different rows would win would be chance.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 analytics.order_lines: '
+      || v_duplicate_keys
+      || ' values of id occur in several rows that differ'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A full refresh replaces every row.
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.analytics.order_lines AS t
+    ) AS q;
+  END IF;
+
+  -- Empty the table; readers see its rows until the commit.
+  IF (v_full_refresh) THEN
+    DELETE FROM C360.analytics.order_lines AS t
+    WHERE
+      TRUE;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_target_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Update the rows that differ; the count must be exact.
+  IF (v_updated_rows > 0) THEN
+    UPDATE C360.analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
+    FROM C360.c360_control.stage_order_lines AS s
+    WHERE
+      t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_updated_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_updated_rows) || ' rows to update, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the rows that are new.
+  IF (v_new_rows > 0) THEN
+    INSERT INTO C360.analytics.order_lines (
+      id,
+      customer_id,
+      amount,
+      updated_at
+    )
+    SELECT
+      s.id,
+      s.customer_id,
+      s.amount,
+      s.updated_at
+    FROM C360.c360_control.stage_order_lines AS s
+    WHERE
+      s.c360_action = 'insert' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_new_rows) || ' rows to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Constraint order_lines_customer_id_fk: customer_id is in customers.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.order_lines AS t
+      WHERE
+        t.customer_id IS NOT NULL
+        AND NOT EXISTS(
+          SELECT
+            1
+          FROM C360.analytics.customers AS p
+          WHERE
+            p.id = t.customer_id
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.order_lines AS t
+          WHERE
+            t.customer_id IS NOT NULL
+            AND NOT EXISTS(
+              SELECT
+                1
+              FROM C360.analytics.customers AS p
+              WHERE
+                p.id = t.customer_id
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.order_lines: '
+      || v_violating_rows
+      || ' rows break the constraint order_lines_customer_id_fk: customer_id is in customers'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Constraint no_negative_amount: amount >= 0.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.order_lines AS t
+      WHERE
+        NOT (
+          t.amount >= 0
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.order_lines AS t
+          WHERE
+            NOT (
+              t.amount >= 0
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.order_lines: '
+      || v_violating_rows
+      || ' rows break the constraint no_negative_amount: amount >= 0'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+  IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
+    v_next_watermark := v_watermark;
+  END IF;
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_source_rows,
+    :v_new_rows,
+    :v_updated_rows,
+    CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
+    :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/check_spending.sql: check of snap.spending
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_spending()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when the history spending is not sound'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_spending();
+-- Rules:   each key has one open version at most, versions begin before they end and do not overlap
+-- Errors:  ZC008 not deployed
+--          ZC016 the history is damaged
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.spending';
+  c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_damage VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_spending
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count the versions that break a rule, under the first one that each breaks.
+  SELECT
+    q.damaged_rows,
+    q.damage
+  INTO
+    :v_damaged_rows,
+    :v_damage
+  FROM (
+    SELECT
+      COALESCE(SUM(l.found), 0) AS damaged_rows,
+      LISTAGG(l.line, ', ') WITHIN GROUP (ORDER BY
+        l.line) AS damage
+    FROM (
+      SELECT
+        d.found AS found,
+        d.problem || ': ' || CAST(d.found AS VARCHAR) || ' (' || d.example || ')' AS line
+      FROM (
+        SELECT
+          p.c360_problem AS problem,
+          COUNT(*) AS found,
+          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; ') WITHIN GROUP (ORDER BY
+            p.c360_key) AS example
+        FROM (
+          SELECT
+            j.c360_problem,
+            j.c360_key,
+            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+          FROM (
+            SELECT
+              CASE
+                WHEN v.c360_open > 1
+                THEN 'two_open'
+                WHEN v.valid_to <= v.valid_from
+                THEN 'inverted'
+                WHEN v.c360_next IS NOT NULL AND (
+                  v.valid_to IS NULL OR v.valid_to > v.c360_next
+                )
+                THEN 'overlap'
+              END AS c360_problem,
+              COALESCE(CAST(v.customer_id AS VARCHAR), 'NULL') AS c360_key
+            FROM (
+              SELECT
+                h.customer_id,
+                h.valid_from,
+                h.valid_to,
+                LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+              FROM C360.snap.spending AS h
+            ) AS v
+          ) AS j
+          WHERE
+            j.c360_problem IS NOT NULL
+        ) AS p
+        GROUP BY
+          p.c360_problem
+      ) AS d
+    ) AS l
+  ) AS q;
+
+  -- A sound history has none.
+  IF (v_damaged_rows > 0) THEN
+    v_message := 'ZC016 snap.spending: '
+      || v_damaged_rows
+      || ' versions are damaged: '
+      || v_damage
+      || '. See the view spending_health. Rewind to a run before the damage, or mend it by hand.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== procedures/rewind_spending.sql: rewind of snap.spending
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_spending(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Takes the history spending back to what it was after the last run at or before an instant'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      a dry run: it counts what it would do, and logs that
+-- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+--      does it
+-- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
+--          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
+-- Errors:  ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC018 the log does not reach back so far
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.spending';
+  c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
+  v_removed_rows NUMBER(18, 0) DEFAULT NULL;
+  v_reopened_rows NUMBER(18, 0) DEFAULT NULL;
+  v_kept_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_dry_run := COALESCE(p_dry_run, TRUE);
+  v_rewind_to := p_to;
+  v_as_of := v_rewind_to;
+
+  -- 1. Announce it, then lock, as every run does.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_spending
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The run whose result stays.
+  SELECT q.kept_as_of INTO :v_kept_as_of
+  FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Runs that are not in the log cannot be told from each other.
+  IF (v_kept_as_of IS NULL) THEN
+    v_message := 'ZC018 snap.spending: '
+      || 'the log has no run at or before '
+      || v_rewind_to
+      || '. Nothing was written. Choose a later instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
+  -- What a run did that is not in the log any more cannot be taken back.
+  SELECT
+    q.unknown_rows
+  INTO
+    :v_unknown_rows
+  FROM (
+    SELECT
+      COUNT(*) AS unknown_rows
+    FROM C360.snap.spending AS h
+    WHERE
+      (
+        h.valid_from > :v_rewind_to
+        AND h.opened_run_id IS NOT NULL
+        AND NOT h.opened_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+      OR (
+        h.valid_to > :v_rewind_to
+        AND h.closed_run_id IS NOT NULL
+        AND NOT h.closed_run_id IN (
+          SELECT
+            r.run_id
+          FROM C360.c360_control.run_log AS r
+        )
+      )
+  ) AS q;
+
+  -- A part of it would stay.
+  IF (v_unknown_rows > 0) THEN
+    v_message := 'ZC018 snap.spending: '
+      || v_unknown_rows
+      || ' versions began or ended after '
+      || v_rewind_to
+      || ' by runs that the log has not'
+      || '. Nothing was written. Choose a later instant; prune_run_log decides how far back the log reaches.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Count what the runs after that instant have done.
+  SELECT
+    q.removed_rows,
+    q.reopened_rows
+  INTO
+    :v_removed_rows,
+    :v_reopened_rows
+  FROM (
+    SELECT
+      COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+      COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
+    FROM C360.snap.spending AS h
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS o
+      ON o.run_id = h.opened_run_id
+    LEFT JOIN (
+      SELECT
+        r.run_id
+      FROM C360.c360_control.run_log AS r
+      WHERE
+        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+    ) AS c
+      ON c.run_id = h.closed_run_id
+  ) AS q;
+
+  -- Remove the versions that later runs opened.
+  IF (v_removed_rows > 0 AND NOT v_dry_run) THEN
+    DELETE FROM C360.snap.spending AS t
+    WHERE
+      t.opened_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_removed_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_removed_rows) || ' versions to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Open those again that later runs closed.
+  IF (v_reopened_rows > 0 AND NOT v_dry_run) THEN
+    UPDATE C360.snap.spending AS t SET valid_to = NULL, closed_run_id = NULL
+    WHERE
+      t.closed_run_id IN (
+        SELECT
+          r.run_id
+        FROM C360.c360_control.run_log AS r
+        WHERE
+          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+      );
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_reopened_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_reopened_rows) || ' versions to open again, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- What is undone does not count as committed any more; the next run reads on from the run that stays.
+  IF (NOT v_dry_run) THEN
+    DELETE FROM C360.c360_control.watermark WHERE node = :c_node AND as_of > :v_rewind_to;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, updated_rows, deleted_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'rewind', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_reopened_rows,
+    :v_removed_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': rewind succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'rewind', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== jobs/run_job_nightly.sql: job nightly
+
+-- By hand, or from a scheduler that is not Snowflake's; the task graph calls the nodes themselves. Each node commits on its own;
+-- the first failure stops the job and is raised, and calling it again is safe.
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_job_nightly()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Runs every node of the schedule nightly in order'
+EXECUTE AS OWNER
+AS
+$$
+BEGIN
+  CALL C360.c360_control.run_customers();
+  CALL C360.c360_control.run_spending();
+  CALL C360.c360_control.run_order_lines();
+  RETURN 'nightly: 3 nodes succeeded';
+END;
+$$;
+
+
+-- ==================== procedures/check_freshness.sql: check of the sources' freshness
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.check_freshness()
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Fails when a source is older than its error_after'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.check_freshness();
+-- Rules:   the newest loaded_at_field of each source counts, of the rows that its filter lets through; no row is too old
+-- Errors:  ZC019 a source is too old
+-- Rights:  its caller's; nobody is granted USAGE by grants.sql
+DECLARE
+  c_node VARCHAR DEFAULT 'c360_control.source_freshness';
+  c_spec_hash VARCHAR DEFAULT 'c47d31e339b59e58ad0a2626591ab31a6aedf5d416568ded59fb46f6f5f17f00';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_dry_run BOOLEAN DEFAULT FALSE;
+  v_stale_sources NUMBER(18, 0) DEFAULT NULL;
+  v_stale_names VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  v_as_of := SYSDATE();
+
+  -- 1. Announce it.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'running', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+
+  -- Look at every source that says how fresh it should be.
+  SELECT
+    q.stale_sources,
+    q.stale_names
+  INTO
+    :v_stale_sources,
+    :v_stale_names
+  FROM (
+    SELECT
+      COUNT(*) AS stale_sources,
+      LISTAGG(s.line, '; ') WITHIN GROUP (ORDER BY
+        s.line) AS stale_names
+    FROM (
+      SELECT
+        l.source || ' (' || l.loaded || ')' AS line
+      FROM (
+        SELECT
+          f.source AS source,
+          COALESCE(CAST(f.loaded_at AS VARCHAR), 'no row') AS loaded
+        FROM C360.c360_control.source_freshness AS f
+        WHERE
+          f.status = 'error'
+      ) AS l
+    ) AS s
+  ) AS q;
+
+  -- Runs over old rows succeed and say nothing.
+  IF (v_stale_sources > 0) THEN
+    v_message := 'ZC019 c360_control.source_freshness: '
+      || v_stale_sources
+      || ' sources are older than their error_after: '
+      || v_stale_names
+      || '. See the view source_freshness. Ask whoever loads the sources.';
+    RAISE guard_failed;
+  END IF;
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by
+  )
+  SELECT
+    :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': check succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'check', :v_dry_run, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;
+
+
+-- ==================== jobs/prune_run_log.sql: retention of the run log
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Removes old rows of the run log'
+EXECUTE AS CALLER
+AS
+$$
+-- CALL C360.c360_control.prune_run_log();
+-- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- the last success and the last failure of every window.
+-- A history can be rewound to runs that are in the log.
+BEGIN
+  DELETE FROM C360.c360_control.run_log
+  WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
+  DELETE FROM C360.c360_control.watermark
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  DELETE FROM C360.c360_control.window_log
+  WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node, w.window_start, w.status ORDER BY w.recorded_at DESC) AS position
+        FROM C360.c360_control.window_log AS w
+      ) AS k
+      WHERE k.position = 1
+    );
+  RETURN 'old rows are gone';
+END;
+$$;
+
+
+-- ==================== grants.sql: who may do what
+
+-- C360_RUNNER may call procedures, which run with their owner's rights, and read the log.
+GRANT USAGE ON DATABASE C360 TO ROLE C360_RUNNER;
+GRANT USAGE ON SCHEMA C360.c360_control TO ROLE C360_RUNNER;
+GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_RUNNER;
+GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_RUNNER;
+GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_RUNNER;
+GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_RUNNER;
+GRANT SELECT ON VIEW C360.c360_control.source_freshness TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customers(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_spending(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_lines(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_job_nightly() TO ROLE C360_RUNNER;
+
+-- ANALYST may read the nodes that name it under grants:.
+GRANT USAGE ON DATABASE C360 TO ROLE ANALYST;
+GRANT USAGE ON SCHEMA C360.ref TO ROLE ANALYST;
+GRANT USAGE ON SCHEMA C360.analytics TO ROLE ANALYST;
+GRANT USAGE ON SCHEMA C360.snap TO ROLE ANALYST;
+GRANT SELECT ON TABLE C360.ref.country TO ROLE ANALYST;
+GRANT SELECT ON TABLE C360.analytics.customers TO ROLE ANALYST;
+GRANT SELECT ON TABLE C360.snap.spending TO ROLE ANALYST;
+GRANT SELECT ON VIEW C360.snap.spending_current TO ROLE ANALYST;
+GRANT SELECT ON VIEW C360.snap.spending_health TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
+
+
+INSERT INTO C360.c360_control.release (shape, released_at, released_by)
+SELECT 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53', SYSDATE(), CURRENT_USER()
+WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53');

@@ -1,0 +1,570 @@
+-- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26a0027d5339984eec7975934b4ba3444c3ba1d573337a161f5a51bd1a8f7ae3
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
+  p_full_refresh BOOLEAN DEFAULT FALSE
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings order_lines up to date with its query'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_order_lines();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_order_lines('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- CALL C360.c360_control.run_order_lines(p_full_refresh => TRUE);
+--      is refused
+-- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
+--          a row of a known id is updated where any column differs, a new one inserted, a missing one kept
+--          rows that share id must be equal, and count once
+--          a full refresh is refused
+--          before the commit all rows must keep: order_lines_customer_id_fk, no_negative_amount
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC003 updated_at, cursor, event_time or version is NULL
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC011 source columns are not as declared
+--          ZC020 a full refresh is refused
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'analytics.order_lines';
+  c_spec_hash VARCHAR DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_full_refresh BOOLEAN DEFAULT FALSE;
+  v_incremental BOOLEAN DEFAULT FALSE;
+  v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_updated_rows NUMBER(18, 0) DEFAULT NULL;
+  v_older_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_null_times NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_newest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_target_rows NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- The columns of shop.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 analytics.order_lines: '
+      || v_drifted_columns
+      || ' columns of shop.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_order_lines (
+    c360_action VARCHAR,
+    c360_copies NUMBER(38, 0),
+    c360_position NUMBER(38, 0),
+    id NUMBER(38, 0),
+    customer_id NUMBER(38, 0),
+    amount NUMBER(12, 2),
+    updated_at TIMESTAMP_NTZ(6)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_order_lines
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+  v_full_refresh := COALESCE(p_full_refresh, FALSE);
+  v_incremental := v_last_as_of IS NOT NULL AND NOT v_full_refresh;
+  SELECT q.cursor_value INTO :v_watermark
+  FROM (
+    SELECT MAX(w.cursor_value) AS cursor_value
+    FROM C360.c360_control.watermark AS w
+    WHERE w.node = :c_node
+      AND w.recorded_at = (SELECT MAX(l.recorded_at) FROM C360.c360_control.watermark AS l WHERE l.node = :c_node)
+  ) AS q;
+  IF (v_incremental) THEN
+    v_window_start := DATEADD(SECOND, -259200, v_watermark);
+  END IF;
+
+  -- A full refresh would lose what the source has lost.
+  IF (v_full_refresh) THEN
+    v_message := 'ZC020 analytics.order_lines: '
+      || 'a full refresh is refused: full_refresh: false'
+      || '. Nothing was written. Run it without p_full_refresh; rows that must change are for a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Read the batch once and look its keys up in the target.
+  INSERT INTO C360.c360_control.stage_order_lines (
+    c360_action,
+    c360_copies,
+    c360_position,
+    id,
+    customer_id,
+    amount,
+    updated_at
+  )
+  WITH c360_large_orders AS (
+    SELECT
+      orders.id AS id,
+      orders.customer_id AS customer_id,
+      orders.amount AS amount,
+      orders.updated_at AS updated_at
+    FROM C360.raw.orders_v2 AS orders
+    WHERE
+      orders.amount >= 10
+  )
+  SELECT
+    CASE
+      WHEN b.id IS NULL
+      THEN 'null_key'
+      WHEN b.updated_at IS NULL
+      THEN 'null_time'
+      WHEN t.id IS NULL
+      THEN 'insert'
+      WHEN b.customer_id IS DISTINCT FROM t.customer_id
+      OR b.amount IS DISTINCT FROM t.amount
+      OR b.updated_at IS DISTINCT FROM t.updated_at
+      THEN 'update'
+      ELSE 'same'
+    END AS c360_action,
+    b.c360_copies,
+    b.c360_position,
+    b.id,
+    b.customer_id,
+    b.amount,
+    b.updated_at
+  FROM (
+    SELECT
+      m.id,
+      m.customer_id,
+      CAST(m.amount AS NUMBER(12, 2)) AS amount,
+      CAST(m.updated_at AS TIMESTAMP_NTZ(6)) AS updated_at,
+      COUNT(*) OVER (PARTITION BY m.id) AS c360_copies,
+      ROW_NUMBER() OVER (PARTITION BY m.id ORDER BY m.id) AS c360_position
+    FROM (
+      SELECT
+        large_orders.id AS id,
+        large_orders.customer_id AS customer_id,
+        large_orders.amount AS amount,
+        large_orders.updated_at AS updated_at
+      FROM c360_large_orders AS large_orders
+    ) AS m
+    WHERE
+      :v_window_start IS NULL OR m.updated_at >= :v_window_start OR m.updated_at IS NULL
+  ) AS b
+  LEFT JOIN C360.analytics.order_lines AS t
+    ON t.id = b.id AND NOT :v_full_refresh;
+
+  -- Count what was decided.
+  SELECT
+    q.new_rows,
+    q.updated_rows,
+    q.older_rows,
+    q.null_keys,
+    q.null_times,
+    q.source_rows,
+    q.newest
+  INTO
+    :v_new_rows,
+    :v_updated_rows,
+    :v_older_rows,
+    :v_null_keys,
+    :v_null_times,
+    :v_source_rows,
+    :v_newest
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+      COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+      COUNT(*) AS source_rows,
+      MAX(s.updated_at) AS newest
+    FROM C360.c360_control.stage_order_lines AS s
+  ) AS q;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 analytics.order_lines: '
+      || v_null_keys
+      || ' rows of the query of order_lines have no id'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- No watermark would ever reach a NULL.
+  IF (v_null_times > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_action = 'null_time'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC003 analytics.order_lines: '
+      || v_null_times
+      || ' rows of the query of order_lines have no updated_at'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Rows that share a key must be equal in every column.
+  SELECT
+    q.duplicate_keys
+  INTO
+    :v_duplicate_keys
+  FROM (
+    SELECT
+      COUNT(*) AS duplicate_keys
+    FROM (
+      SELECT
+        d.id
+      FROM (
+        SELECT DISTINCT
+          s.id,
+          s.customer_id,
+          s.amount,
+          s.updated_at
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+      ) AS d
+      GROUP BY
+        d.id
+      HAVING
+        COUNT(*) > 1
+    ) AS r
+  ) AS q;
+
+  -- Which of two different rows would win would be chance.
+  IF (v_duplicate_keys > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_order_lines AS s
+        WHERE
+          s.c360_copies > 1 AND s.c360_action <> 'superseded'
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 analytics.order_lines: '
+      || v_duplicate_keys
+      || ' values of id occur in several rows that differ'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A full refresh replaces every row.
+  IF (v_full_refresh) THEN
+    SELECT q.target_rows INTO :v_target_rows
+    FROM (
+      SELECT
+        COUNT(*) AS target_rows
+      FROM C360.analytics.order_lines AS t
+    ) AS q;
+  END IF;
+
+  -- Empty the table; readers see its rows until the commit.
+  IF (v_full_refresh) THEN
+    DELETE FROM C360.analytics.order_lines AS t
+    WHERE
+      TRUE;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_target_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_target_rows) || ' rows to remove, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Update the rows that differ; the count must be exact.
+  IF (v_updated_rows > 0) THEN
+    UPDATE C360.analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
+    FROM C360.c360_control.stage_order_lines AS s
+    WHERE
+      t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_updated_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_updated_rows) || ' rows to update, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the rows that are new.
+  IF (v_new_rows > 0) THEN
+    INSERT INTO C360.analytics.order_lines (
+      id,
+      customer_id,
+      amount,
+      updated_at
+    )
+    SELECT
+      s.id,
+      s.customer_id,
+      s.amount,
+      s.updated_at
+    FROM C360.c360_control.stage_order_lines AS s
+    WHERE
+      s.c360_action = 'insert' AND s.c360_position = 1;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_new_rows) THEN
+      v_message := 'ZC006 ' || 'analytics.order_lines' || ': ' || (v_new_rows) || ' rows to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Constraint order_lines_customer_id_fk: customer_id is in customers.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.order_lines AS t
+      WHERE
+        t.customer_id IS NOT NULL
+        AND NOT EXISTS(
+          SELECT
+            1
+          FROM C360.analytics.customers AS p
+          WHERE
+            p.id = t.customer_id
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.order_lines AS t
+          WHERE
+            t.customer_id IS NOT NULL
+            AND NOT EXISTS(
+              SELECT
+                1
+              FROM C360.analytics.customers AS p
+              WHERE
+                p.id = t.customer_id
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.order_lines: '
+      || v_violating_rows
+      || ' rows break the constraint order_lines_customer_id_fk: customer_id is in customers'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Constraint no_negative_amount: amount >= 0.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.order_lines AS t
+      WHERE
+        NOT (
+          t.amount >= 0
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.order_lines AS t
+          WHERE
+            NOT (
+              t.amount >= 0
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.order_lines: '
+      || v_violating_rows
+      || ' rows break the constraint no_negative_amount: amount >= 0'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
+  IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
+    v_next_watermark := v_watermark;
+  END IF;
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, :v_next_watermark, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, watermark_before, watermark_after,
+    source_rows, inserted_rows, updated_rows, deleted_rows, unchanged_rows
+  )
+  SELECT
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_watermark, :v_next_watermark,
+    :v_source_rows,
+    :v_new_rows,
+    :v_updated_rows,
+    CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
+    :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;

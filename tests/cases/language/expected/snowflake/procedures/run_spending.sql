@@ -1,0 +1,587 @@
+-- c360gen | snowflake | run of snap.spending | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a75bf1ebeb19db95fdb4fba5208046b59e63d23af01c0ffb9db014624e3de59
+
+CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
+  p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
+)
+COPY GRANTS
+RETURNS VARCHAR
+LANGUAGE SQL
+COMMENT = 'Brings the history spending up to date with the query of spending'
+EXECUTE AS OWNER
+AS
+$$
+-- CALL C360.c360_control.run_spending();
+--      the run time is now, in UTC
+-- CALL C360.c360_control.run_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
+--      repeats a run as of a stated UTC time
+-- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
+--          a version starts at the run time; the version before it ends there
+--          a key that is gone from the query of spending closes at the run time
+--          a closed version never changes again; running again writes nothing but the log
+--          before the commit all open versions must keep: spending_1_ck
+-- Errors:  ZC001 duplicate key
+--          ZC002 NULL in a key column
+--          ZC004 the source is empty
+--          ZC005 time runs backwards
+--          ZC006 the target changed under the run
+--          ZC008 not deployed
+--          ZC010 a version cannot be closed yet
+--          ZC011 source columns are not as declared
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
+--          the run log and raises its message
+-- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
+-- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+DECLARE
+  c_node VARCHAR DEFAULT 'snap.spending';
+  c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
+  v_run_id VARCHAR DEFAULT UUID_STRING();
+  v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_last_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_in_transaction BOOLEAN DEFAULT FALSE;
+  v_message VARCHAR DEFAULT NULL;
+  v_written NUMBER(18, 0) DEFAULT 0;
+  v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
+  v_drifted_names VARCHAR DEFAULT NULL;
+  v_staged_rows NUMBER(18, 0) DEFAULT NULL;
+  v_absent_rows NUMBER(18, 0) DEFAULT NULL;
+  v_starting_rows NUMBER(18, 0) DEFAULT NULL;
+  v_closing_rows NUMBER(18, 0) DEFAULT NULL;
+  v_deleted_rows NUMBER(18, 0) DEFAULT NULL;
+  v_revived_rows NUMBER(18, 0) DEFAULT NULL;
+  v_dated_by_run NUMBER(18, 0) DEFAULT NULL;
+  v_blocked_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_unmatched_rows NUMBER(18, 0) DEFAULT NULL;
+  v_null_keys NUMBER(18, 0) DEFAULT NULL;
+  v_source_rows NUMBER(18, 0) DEFAULT NULL;
+  v_open_rows NUMBER(18, 0) DEFAULT NULL;
+  v_new_keys NUMBER(18, 0) DEFAULT NULL;
+  v_duplicate_keys NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
+  guard_failed EXCEPTION (-20001, 'guard failed');
+BEGIN
+  -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by)
+  SELECT :v_run_id, :c_node, 'run', FALSE, 'running', SYSDATE(), :p_as_of, :c_spec_hash, CURRENT_USER();
+  COMMIT;
+  v_in_transaction := FALSE;
+
+  -- The columns of shop.orders must be there, of the kind that is declared.
+  SELECT
+    q.drifted_columns,
+    q.drifted_names
+  INTO
+    :v_drifted_columns,
+    :v_drifted_names
+  FROM (
+    SELECT
+      COUNT(*) AS drifted_columns,
+      LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
+        w.c360_name) AS drifted_names
+    FROM (VALUES
+      ('id', 'integer'),
+      ('customer_id', 'integer'),
+      ('amount', 'number'),
+      ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
+    LEFT JOIN (
+      SELECT
+        LOWER(c.column_name) AS c360_name,
+        CASE
+          WHEN c.data_type = 'NUMBER' AND c.numeric_scale = 0
+          THEN 'integer'
+          WHEN c.data_type IN ('NUMBER', 'FLOAT')
+          THEN 'number'
+          WHEN c.data_type = 'TIMESTAMP_NTZ'
+          THEN 'timestamp'
+          ELSE LOWER(c.data_type)
+        END AS c360_family
+      FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
+      WHERE
+        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+    ) AS a
+      ON a.c360_name = w.c360_name
+    WHERE
+      a.c360_family IS NULL
+      OR a.c360_family <> w.c360_family
+      AND NOT (
+        a.c360_family = 'integer' AND w.c360_family = 'number'
+      )
+  ) AS q;
+
+  -- What is missing or retyped would be lost or bent in silence.
+  IF (v_drifted_columns > 0) THEN
+    v_message := 'ZC011 snap.spending: '
+      || v_drifted_columns
+      || ' columns of shop.orders are missing or of another kind than declared: '
+      || v_drifted_names
+      || '. Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 2. The stage, private to the session; before the transaction, because DDL commits.
+  CREATE OR REPLACE TEMPORARY TABLE C360.c360_control.stage_spending (
+    c360_action VARCHAR,
+    c360_rows NUMBER(38, 0),
+    c360_open_from TIMESTAMP_NTZ(6),
+    c360_starts_at TIMESTAMP_NTZ(6),
+    c360_ends_at TIMESTAMP_NTZ(6),
+    customer_id NUMBER(38, 0),
+    total NUMBER(38, 2)
+  );
+
+  -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
+  --    committed, because every statement sees what was committed before it began.
+  BEGIN TRANSACTION;
+  v_in_transaction := TRUE;
+  UPDATE C360.c360_control.lock_spending
+  SET run_id = :v_run_id, locked_at = SYSDATE()
+  WHERE node = :c_node;
+  v_written := SQLROWCOUNT;
+  IF (v_written <> 1) THEN
+    v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- 4. The run time, read after the lock: a run that waited is not older than the run it waited for.
+  v_as_of := COALESCE(p_as_of, SYSDATE());
+  v_latest := DATEADD(SECOND, 300, v_as_of);
+  SELECT q.last_as_of INTO :v_last_as_of
+  FROM (SELECT MAX(w.as_of) AS last_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node) AS q;
+  IF (v_as_of < v_last_as_of OR v_as_of > DATEADD(SECOND, 300, SYSDATE())) THEN
+    v_message := 'ZC005 ' || c_node || ': the run time ' || v_as_of || ' is before that of the last run, '
+      || COALESCE(TO_VARCHAR(v_last_as_of), 'none') || ', or in the future. Nothing was written. Repeat runs in ascending order of p_as_of.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
+  -- are not staged; rows that must not be written are staged under the name of their problem.
+  INSERT INTO C360.c360_control.stage_spending (
+    c360_action,
+    c360_rows,
+    c360_open_from,
+    c360_starts_at,
+    c360_ends_at,
+    customer_id,
+    total
+  )
+  WITH c360_large_orders AS (
+    SELECT
+      orders.id AS id,
+      orders.customer_id AS customer_id,
+      orders.amount AS amount,
+      orders.updated_at AS updated_at
+    FROM C360.raw.orders_v2 AS orders
+    WHERE
+      orders.amount >= 10
+  ), c360_spending AS (
+    SELECT
+      large_orders.customer_id AS customer_id,
+      CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+    FROM c360_large_orders AS large_orders
+    GROUP BY
+      large_orders.customer_id
+  )
+  SELECT
+    d.c360_action,
+    NULL AS c360_rows,
+    d.c360_open_from,
+    CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN :v_as_of END AS c360_starts_at,
+    CASE WHEN d.c360_action = 'change' THEN :v_as_of WHEN d.c360_action = 'delete' THEN :v_as_of END AS c360_ends_at,
+    d.customer_id,
+    d.total
+  FROM (
+    SELECT
+      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
+      e.c360_open_from,
+      e.customer_id,
+      e.total
+    FROM (
+      SELECT
+        w.c360_action,
+        w.c360_open_from,
+        w.customer_id,
+        w.total
+      FROM (
+        SELECT
+          CASE
+            WHEN s.c360_present IS NULL
+            THEN 'delete'
+            WHEN s.customer_id IS NULL
+            THEN 'null_key'
+            WHEN o.valid_from IS NULL
+            THEN 'new'
+            WHEN s.total IS DISTINCT FROM o.total
+            THEN 'change'
+          END AS c360_action,
+          o.valid_from AS c360_open_from,
+          COALESCE(s.customer_id, o.customer_id) AS customer_id,
+          s.total AS total
+        FROM (
+          SELECT
+            r.customer_id,
+            CAST(r.total AS NUMBER(38, 2)) AS total,
+            TRUE AS c360_present
+          FROM c360_spending AS r
+        ) AS s
+        FULL JOIN (
+          SELECT
+            h.customer_id,
+            h.total,
+            h.valid_from
+          FROM C360.snap.spending AS h
+          WHERE
+            h.valid_to IS NULL
+        ) AS o
+          ON o.customer_id = s.customer_id
+      ) AS w
+      WHERE
+        w.c360_action IS NOT NULL
+    ) AS e
+    LEFT JOIN (
+      SELECT
+        p.customer_id,
+        MAX(p.valid_to) AS c360_boundary
+      FROM C360.snap.spending AS p
+      WHERE
+        p.valid_to IS NOT NULL
+      GROUP BY
+        p.customer_id
+    ) AS l
+      ON l.customer_id = e.customer_id
+  ) AS d
+  UNION ALL
+  SELECT
+    'source' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS customer_id,
+    NULL AS total
+  FROM c360_spending AS r;
+
+  -- Count what was decided.
+  SELECT
+    q.staged_rows,
+    q.absent_rows,
+    q.starting_rows,
+    q.closing_rows,
+    q.deleted_rows,
+    q.revived_rows,
+    q.dated_by_run,
+    q.blocked_rows,
+    q.new_rows,
+    q.unmatched_rows,
+    q.null_keys,
+    q.source_rows,
+    q.open_rows,
+    q.new_keys
+  INTO
+    :v_staged_rows,
+    :v_absent_rows,
+    :v_starting_rows,
+    :v_closing_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_dated_by_run,
+    :v_blocked_rows,
+    :v_new_rows,
+    :v_unmatched_rows,
+    :v_null_keys,
+    :v_source_rows,
+    :v_open_rows,
+    :v_new_keys
+  FROM (
+    SELECT
+      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+      COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+      COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
+      COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+      COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+      COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+      MAX(s.c360_rows) AS source_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM C360.snap.spending AS h
+        WHERE
+          h.valid_to IS NULL
+      ) AS open_rows,
+      (
+        SELECT
+          COUNT(*)
+        FROM (
+          SELECT DISTINCT
+            k.customer_id
+          FROM C360.c360_control.stage_spending AS k
+          WHERE
+            k.c360_action IN ('new', 'revive')
+        ) AS u
+      ) AS new_keys
+    FROM C360.c360_control.stage_spending AS s
+  ) AS q;
+
+  -- Only where the numbers do not add up, look for the keys that occur twice.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.duplicate_keys INTO :v_duplicate_keys
+    FROM (
+      WITH c360_large_orders AS (
+        SELECT
+          orders.id AS id,
+          orders.customer_id AS customer_id,
+          orders.amount AS amount,
+          orders.updated_at AS updated_at
+        FROM C360.raw.orders_v2 AS orders
+        WHERE
+          orders.amount >= 10
+      ), c360_spending AS (
+        SELECT
+          large_orders.customer_id AS customer_id,
+          CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+        FROM c360_large_orders AS large_orders
+        GROUP BY
+          large_orders.customer_id
+      )
+      SELECT
+        COUNT(*) AS duplicate_keys
+      FROM (
+        SELECT
+          r.customer_id
+        FROM c360_spending AS r
+        GROUP BY
+          r.customer_id
+        HAVING
+          COUNT(*) > 1
+      ) AS d
+    ) AS q;
+  END IF;
+
+  -- Keys must not be NULL.
+  IF (v_null_keys > 0) THEN
+    v_message := 'ZC002 snap.spending: '
+      || v_null_keys
+      || ' rows of the query of spending have no customer_id'
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Each key must occur once.
+  IF (v_source_rows - v_unmatched_rows <> v_open_rows - v_absent_rows OR v_new_keys <> v_new_rows + v_revived_rows) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      WITH c360_large_orders AS (
+        SELECT
+          orders.id AS id,
+          orders.customer_id AS customer_id,
+          orders.amount AS amount,
+          orders.updated_at AS updated_at
+        FROM C360.raw.orders_v2 AS orders
+        WHERE
+          orders.amount >= 10
+      ), c360_spending AS (
+        SELECT
+          large_orders.customer_id AS customer_id,
+          CAST(SUM(large_orders.amount) AS NUMBER(38, 2)) AS total
+        FROM c360_large_orders AS large_orders
+        GROUP BY
+          large_orders.customer_id
+      )
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
+        FROM c360_spending AS s
+        GROUP BY
+          s.customer_id
+        HAVING
+          COUNT(*) > 1
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC001 snap.spending: '
+      || v_duplicate_keys
+      || ' values of customer_id occur in several rows of the query of spending'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source.';
+    RAISE guard_failed;
+  END IF;
+
+  -- An empty source is more likely a failed load than the end of everything.
+  IF (v_open_rows > 0 AND v_source_rows = 0) THEN
+    v_message := 'ZC004 snap.spending: '
+      || 'the query of spending is empty while '
+      || v_open_rows
+      || ' versions are open'
+      || '. Nothing was written. Load the source first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- A version cannot end before it starts.
+  IF (v_blocked_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
+        FROM C360.c360_control.stage_spending AS s
+        WHERE
+          s.c360_ends_at <= s.c360_open_from
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC010 snap.spending: '
+      || v_blocked_rows
+      || ' open versions start at or after the run time '
+      || v_as_of
+      || ' and cannot be closed at it'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Run again once that time has passed.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
+  IF (v_closing_rows > 0) THEN
+    UPDATE C360.snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = :v_run_id
+    FROM C360.c360_control.stage_spending AS s
+    WHERE
+      t.customer_id = s.customer_id
+      AND t.valid_from = s.c360_open_from
+      AND t.valid_to IS NULL
+      AND s.c360_ends_at IS NOT NULL;
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_closing_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_closing_rows) || ' versions to close, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Insert the versions that began.
+  IF (v_starting_rows > 0) THEN
+    INSERT INTO C360.snap.spending (
+      customer_id,
+      total,
+      valid_from,
+      opened_run_id
+    )
+    SELECT
+      s.customer_id,
+      s.total,
+      s.c360_starts_at AS valid_from,
+      :v_run_id AS opened_run_id
+    FROM C360.c360_control.stage_spending AS s
+    WHERE
+      s.c360_action IN ('new', 'change', 'revive');
+    v_written := SQLROWCOUNT;
+    IF (v_written <> v_starting_rows) THEN
+      v_message := 'ZC006 ' || 'snap.spending' || ': ' || (v_starting_rows) || ' versions to insert, ' || v_written || ' found. Nothing was written.';
+      RAISE guard_failed;
+    END IF;
+  END IF;
+
+  -- Constraint spending_1_ck: total >= 10.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.snap.spending AS t
+      WHERE
+        t.valid_to IS NULL AND NOT (
+          t.total >= 10
+        )
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.snap.spending AS t
+          WHERE
+            t.valid_to IS NULL AND NOT (
+              t.total >= 10
+            )
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 snap.spending: '
+      || v_violating_rows
+      || ' open versions break the constraint spending_1_ck: total >= 10'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
+
+  -- Watermark and success belong to the transaction of the data.
+  INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
+  SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
+  INSERT INTO C360.c360_control.run_log (
+    run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by,
+    source_rows, inserted_rows, closed_rows, deleted_rows, revived_rows, unchanged_rows, dated_by_run
+  )
+  SELECT
+    :v_run_id, :c_node, 'run', FALSE, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(),
+    :v_source_rows,
+    :v_starting_rows,
+    :v_closing_rows,
+    :v_deleted_rows,
+    :v_revived_rows,
+    :v_source_rows - (:v_staged_rows - :v_absent_rows),
+    :v_dated_by_run
+  ;
+  COMMIT;
+  v_in_transaction := FALSE;
+  RETURN c_node || ': succeeded, run ' || v_run_id;
+EXCEPTION
+  WHEN OTHER THEN
+    v_message := COALESCE(v_message, SQLERRM);
+    IF (v_in_transaction) THEN
+      ROLLBACK;
+    END IF;
+    BEGIN TRANSACTION;
+    INSERT INTO C360.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, message)
+    SELECT :v_run_id, :c_node, 'run', FALSE, 'failed', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER(), :v_message;
+    COMMIT;
+    -- A declared exception takes a literal message only, so the counts are raised from a block that is built here.
+    LET v_raise VARCHAR := 'DECLARE run_failed EXCEPTION (-20002, ''' || TRANSLATE(v_message, '"''\\', '   ') || '''); BEGIN RAISE run_failed; END;';
+    EXECUTE IMMEDIATE :v_raise;
+END;
+$$;

@@ -1,0 +1,46 @@
+-- c360gen | snowflake | schedule nightly as a task graph | from specs/p.yml
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c796597b731136924f8cb1111ac11ba9360c60e5773ac8bf5f8061b9fb9cf0e4
+
+-- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_nightly RETRY LAST resumes there.
+-- The owner needs EXECUTE TASK on the account; all tasks share one owner and one schema.
+-- Tasks are created suspended. Wake the whole graph with
+--   SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('C360.c360_control.task_nightly');
+
+-- A graph can be changed only while its root is suspended; a run under way finishes with the old definition.
+ALTER TASK IF EXISTS C360.c360_control.task_nightly SUSPEND;
+
+CREATE OR REPLACE TASK C360.c360_control.task_nightly
+  SCHEDULE = 'USING CRON 0 2 * * * UTC'
+  SUSPEND_TASK_AFTER_NUM_FAILURES = 3
+  COMMENT = 'Schedule nightly: root'
+AS
+  SELECT 1;
+
+-- LOCK_TIMEOUT is how long a node waits for another run of itself, in seconds. Only here can it be set: a procedure with owner's
+-- rights may not change session parameters, and the default is 12 hours.
+CREATE OR REPLACE TASK C360.c360_control.task_nightly__customers
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule nightly: customers'
+  AFTER C360.c360_control.task_nightly
+AS
+  CALL C360.c360_control.run_customers();
+
+CREATE OR REPLACE TASK C360.c360_control.task_nightly__spending
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule nightly: spending'
+  AFTER C360.c360_control.task_nightly
+AS
+  CALL C360.c360_control.run_spending();
+
+CREATE OR REPLACE TASK C360.c360_control.task_nightly__order_lines
+  LOCK_TIMEOUT = 600
+  TIMEZONE = 'UTC'
+  USER_TASK_TIMEOUT_MS = 3600000
+  COMMENT = 'Schedule nightly: order_lines'
+  AFTER C360.c360_control.task_nightly__customers
+AS
+  CALL C360.c360_control.run_order_lines();
