@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from c360gen.diagnostics import Diagnostic, Diagnostics, SpecError, nearest_or_list
 from c360gen.dialects.names import Names
 from c360gen.emit import bundle
 from c360gen.emit.files import File
+from c360gen.project import environment
 from c360gen.project.nodes import Resolved
-from c360gen.project.resolve import resolve
-from c360gen.spec.load import Specs, load
+from c360gen.project.resolve import check_name, resolve
+from c360gen.spec.load import Located, Specs, load
 from c360gen.spec.models import Target
 
 
@@ -48,10 +53,10 @@ class ProjectError(SpecError):
         self.texts = texts
 
 
-def load_project(specs: Path | str) -> LoadedProject:
-    """Read, check and resolve a folder of specs. Raise SpecError with every mistake found."""
+def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None) -> LoadedProject:
+    """Read, check and resolve a folder of specs, `vars` in place of the project's. Raise SpecError with every mistake found."""
     diagnostics = Diagnostics()
-    found = load(Path(specs), diagnostics)
+    found = load(Path(specs), diagnostics, vars or {})
     try:
         resolved = resolve(found, diagnostics)
     except SpecError as error:
@@ -73,13 +78,31 @@ def build(project: LoadedProject, target_name: str) -> Build:
     if target_name not in targets:
         diagnostics.error("C403", f"target {target_name} is not known", None, nearest_or_list(target_name, targets, "targets"))
         raise ProjectError(list(diagnostics), project.texts)
-    target = targets[target_name]
-    files = bundle.files(Names(project.resolved, target_name, target), diagnostics)
+    names = names_of(project, target_name)
+    files = bundle.files(names, diagnostics)
     if diagnostics.failed:
         raise ProjectError(list(diagnostics), project.texts)
-    return Build(target_name, target, files)
+    return Build(target_name, names.target, files)
 
 
 def names_of(project: LoadedProject, target_name: str) -> Names:
-    """Where the objects of a project are in one target."""
-    return Names(project.resolved, target_name, project.resolved.targets[target_name])
+    """Where the objects of a project are in one target. Raise SpecError when a variable of the environment is missing."""
+    target = project.resolved.targets[target_name]
+    located = project.specs.targets.get(target_name) or Located(target, "")
+    diagnostics = Diagnostics()
+    try:
+        read = environment.read(target, os.environ)
+    except environment.Unset as unset:
+        message = f"target {target_name}: {unset}"
+        diagnostics.error("C403", message, located.span(unset.key), f"set it, or give a default: env_var('{unset.name}', '…')")
+    except environment.NotPlain as wrong:
+        diagnostics.error("C104", f"target {target_name}: {wrong}", located.span(wrong.key))
+    except ValidationError as error:  # a variable that is empty leaves a name without a letter
+        key = str(error.errors()[0]["loc"][0])
+        diagnostics.error("C104", f"target {target_name}: its environment leaves {key} empty", located.span(key))
+    else:
+        if read.schema_prefix:
+            check_name(read.schema_prefix, "schema prefix", located.span("schema_prefix"), diagnostics)
+    if diagnostics.failed:
+        raise ProjectError(list(diagnostics), project.texts)
+    return Names(project.resolved, target_name, read, environment.variables(target))

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from c360gen.pipeline import Build, LoadedProject
 
 
+_VARS = "c360gen.vars"
+
+
 def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--out", type=click.Path(path_type=Path), default=Path("generated"), help="Folder of the output.")(function)
     return specs(function)
 
 
 def specs(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option(
+        "--vars", "given_vars", metavar="MAPPING", expose_value=False, callback=_vars,
+        help="Values of vars for this call, as YAML: '{gold_from: 500}'.",
+    )(function)  # fmt: skip
     return click.option("--specs", type=click.Path(path_type=Path), default=Path("specs"), help="Folder of the specs.")(function)
 
 
@@ -56,12 +63,27 @@ def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
+def _vars(context: click.Context, parameter: click.Parameter, text: str | None) -> None:
+    """YAML → the context's vars, which `project` reads."""
+    if text is None:
+        return
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise click.BadParameter(f"{text} is not a mapping such as '{{gold_from: 500}}'", context, parameter)
+    context.meta[_VARS] = found
+
+
 def project(specs: Path) -> LoadedProject:
     """The project, or its mistakes and exit code 1."""
     from c360gen.pipeline import load_project  # here, so that --help and completion need no compiler
 
     try:
-        loaded = load_project(specs)
+        loaded = load_project(specs, click.get_current_context().meta.get(_VARS))
     except SpecError as error:
         console.spec_error(error)
         raise click.exceptions.Exit(FINDINGS) from None

@@ -25,6 +25,8 @@ class Names:
     project: Resolved
     target_name: str
     target: Target
+    environment: tuple[str, ...] = ()
+    """Names of the variables of the environment that the target was read with."""
 
     @property
     def database(self) -> str | None:

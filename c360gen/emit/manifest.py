@@ -32,6 +32,7 @@ def file(
         "control_schema": names.control,
         "schemas": names.schemas,
         "roles": [r for r in (names.target.owner, names.target.runner, names.target.reader) if r],
+        **({"environment": list(names.environment)} if names.environment else {}),
         "shape": shape,
         "files": [{"path": f.path, "sha256": f.sha256, "origin": f.origin} for f in files],
         "sources": [_source(s, names, dialect) for s in project.sources.values()],

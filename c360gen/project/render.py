@@ -102,8 +102,12 @@ class Words:
         def config(*arguments: Any, **settings: Any) -> str:
             raise BadReference("C303", "config() is not said in the SQL", "write its settings under config: of the node")
 
+        def env_var(name: str = "", default: Any = None) -> str:
+            help = "say it under vars: of the project, and --vars for one build; names in targets: may come from the environment"
+            raise BadReference("C303", f"env_var('{name}'): SQL must not depend on the machine that builds it", help)
+
         return {
-            "ref": ref, "source": source, "config": config, "this": self.this, "var": var, "as_of": as_of,
+            "ref": ref, "source": source, "config": config, "env_var": env_var, "this": self.this, "var": var, "as_of": as_of,
             "is_incremental": is_incremental, "batch_start": window("batch_start"), "batch_end": window("batch_end"),
         }  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import constraints, graph, models, point_in_time, seeds, snapshots, texts
+from c360gen.project import constraints, environment, graph, models, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
@@ -75,8 +75,11 @@ def _names(specs: Specs, diagnostics: Diagnostics) -> None:
         check_name(exposure.spec.name, "exposure", exposure.span("name"), diagnostics)
     for schedule in specs.schedules:
         check_name(schedule.spec.name, "schedule", schedule.span("name"), diagnostics)
-    for target in specs.targets.values():
-        if target.spec.schema_prefix:
+    for name, target in specs.targets.items():
+        if (target.spec.default or name == target.spec.dialect) and (read := environment.variables(target.spec)):
+            message = f"target {name} is built by default, and its output would depend on {', '.join(read)} of whoever builds it"
+            diagnostics.error("C403", message, target.key_span(), "call it otherwise than its dialect, and leave default: away")
+        if target.spec.schema_prefix and not environment.variables(target.spec):
             check_name(target.spec.schema_prefix, "schema prefix", target.span("schema_prefix"), diagnostics)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import c360gen
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
@@ -69,14 +69,19 @@ class Specs:
         return (*self.snapshots, *self.models, *self.seeds)
 
 
-def load(root: Path, diagnostics: Diagnostics) -> Specs:
-    """Read every .yml and .yaml below root. Mistakes go to `diagnostics`; what is right is returned all the same."""
+def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = None) -> Specs:
+    """Read every .yml and .yaml below root. Mistakes go to `diagnostics`; what is right is returned all the same.
+
+    `vars` take the place of vars that the project declares.
+    """
     texts: dict[str, str] = {}
     files = list(_files(root, texts, diagnostics))
     projects = [Located(f.project, t.path, t, ("project",)) for t, f in files if f.project]
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
     project = projects[0] if projects else Located(models.Project(), root.as_posix())
+    if vars:
+        project = replace(project, spec=_with_vars(project.spec, vars, diagnostics))
     _required(project, diagnostics)
     found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
     targets: dict[str, Located[models.Target]] = {}
@@ -116,6 +121,18 @@ def _required(project: Located[models.Project], diagnostics: Diagnostics) -> Non
         help = f"pip install 'c360gen{wanted}', or change required_version and review what `c360gen build` changes"
         message = f"this project is for c360gen {wanted}, and this is {c360gen.__version__}"
         diagnostics.error("C404", message, project.span("required_version"), help)
+
+
+def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Diagnostics) -> models.Project:
+    for name in vars.keys() - project.vars.keys():
+        diagnostics.error("C104", f"the project declares no var {name}", None, nearest_or_list(name, project.vars, "vars"))
+    try:
+        checked = TypeAdapter(models.Vars).validate_python(dict(vars))
+    except ValidationError as error:
+        name = next((str(p) for p in error.errors()[0]["loc"]), "")
+        diagnostics.error("C104", f"var {name} must be text, a number, true, false or a list of them")
+        return project
+    return project.model_copy(update={"vars": {**project.vars, **checked}})
 
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:
@@ -275,7 +292,9 @@ def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnos
         settings: dict[str, Any] = {}
         chain, current = [name], located
         while True:
-            settings = {**current.spec.model_dump(exclude_unset=True), **settings}
+            inherited = current.spec.model_dump(exclude_unset=True)
+            roles = {**inherited.get("roles", {}), **settings.get("roles", {})}
+            settings = {**inherited, **settings, **({"roles": roles} if roles else {})}
             parent = current.spec.extends
             if parent is None:
                 break
@@ -284,7 +303,9 @@ def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnos
                 diagnostics.error("C403", f"target {chain[-1]} extends {parent}, which is not known", current.span("extends"), help)
                 break
             if parent in chain:
-                diagnostics.error("C203", f"targets extend each other: {' → '.join([*chain, parent])}", current.span("extends"))
+                circle = chain[chain.index(parent) :]
+                if name == min(circle):  # once, not from each of its targets
+                    diagnostics.error("C203", f"targets extend each other: {' → '.join([*circle, parent])}", located.span("extends"))
                 break
             chain.append(parent)
             current = written[parent]

@@ -24,7 +24,7 @@ from c360gen.terms.symbols import column, relation
 from c360gen.testing import Result
 from c360gen.testing.tables import difference
 
-_ALONE = {"owner": None, "runner": None, "reader": None, "schema_prefix": "", "form": None}
+_ALONE = {"owner": None, "runner": None, "reader": None, "schema_prefix": "", "form": None, "database": None}
 """What a target says of the people around it; roles belong to a whole server, and a scenario must leave nothing there."""
 
 
@@ -59,8 +59,8 @@ def only(project: LoadedProject, scenario: Scenario, target: Target) -> LoadedPr
     read = {id_.partition(":")[2] for node in nodes.values() for id_ in node.depends_on if id_.startswith("source:")}
     read |= {t.id.partition(":")[2] for step in scenario.steps for t in step.given}
     tested = {t.to.partition(":")[2] for node in nodes.values() for t in node.tests if t.to}
-    sources = {n: dataclasses.replace(s, database=None, tests=()) for n, s in whole.sources.items() if n in read | tested}
-    bare = {n: dataclasses.replace(node, tests=()) for n, node in nodes.items()}
+    sources = {n: dataclasses.replace(s, database=None, tests=(), freshness=None) for n, s in whole.sources.items() if n in read | tested}
+    bare = {n: dataclasses.replace(node, tests=(), readers=()) for n, node in nodes.items()}
     part = dataclasses.replace(
         whole, nodes=bare, sources=sources, exposures=(), schedules=(), scenarios=(), targets={"scenario": target.model_copy(update=_ALONE)}
     )

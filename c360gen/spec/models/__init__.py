@@ -12,7 +12,7 @@ from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Grants, Index, NodeConfig, Partition, PersistDocs
-from c360gen.spec.models.project import Project, Target
+from c360gen.spec.models.project import Project, Target, Vars
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
@@ -36,7 +36,7 @@ __all__ = [
     "Given", "Grants", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig",
     "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule",
     "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
-    "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
+    "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "Vars", "check_cron",
 ]  # fmt: skip
 
 

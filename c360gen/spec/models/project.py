@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from c360gen.spec.models.nodes import Grants
-from c360gen.spec.models.words import ConnectionName, DialectName, Duration, Names, PlainName, Schedulers, Spec
+from c360gen.spec.models.words import ConnectionName, DialectName, Duration, EnvName, Names, PlainName, Schedulers, Spec, plain_or_env
+
+Vars = dict[str, str | int | float | bool | list[str | int | float | bool] | None]
 
 
 def _versions(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ class Project(Spec):
     sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
     control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
-    vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = Field(
+    vars: Vars = Field(
         {}, description="Values that SQL reads with {{ var('name') }}.", examples=[{"gold_from": 500}]
     )
     run_log_retention: Duration = Field(
@@ -42,22 +44,28 @@ class Project(Spec):
 
 
 class Target(Spec):
-    """An environment: a dialect, where it lives, and who owns, runs and reads it. Its output is generated/<target>/."""
+    """An environment: a dialect, where it lives, and who owns, runs and reads it. Its output is generated/<target>/.
+
+    Names may come from variables of the environment, {{ env_var('NAME') }}, but not those of targets that are built by default.
+    """
 
     dialect: DialectName | None = Field(None, description="The engine; may come from `extends`.")
     extends: str | None = Field(
-        None, description="Another target, whose settings hold where this one says nothing.", examples=["snowflake"]
-    )
+        None, description="Another target, whose settings hold where this one says nothing, but for default:; null takes one away.",
+        examples=["snowflake"],
+    )  # fmt: skip
     default: bool = Field(False, description="Built when the command line names no target.")
-    database: PlainName | None = Field(None, description="Snowflake: the database. BigQuery: the project.", examples=["C360"])
-    schema_prefix: str = Field("", description="What the name of every schema of this target begins with.", examples=["dev_"])
+    database: EnvName | None = Field(None, description="Snowflake: the database. BigQuery: the project.", examples=["C360"])
+    schema_prefix: Annotated[str, AfterValidator(lambda value: value and plain_or_env(value))] = Field(
+        "", description="What the name of every schema of this target begins with.", examples=["dev_", "dev_{{ env_var('USER') }}_"]
+    )
     min_version: int | None = Field(None, description="Postgres: the oldest version that the SQL must run on.", examples=[15])
-    location: PlainName | None = Field(None, description="BigQuery: where data sets lie.", examples=["EU"])
-    warehouse: PlainName | None = Field(None, description="Snowflake: the warehouse of tasks.", examples=["ETL"])
-    owner: PlainName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
-    runner: PlainName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
-    reader: PlainName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
-    roles: dict[str, PlainName] = Field(
+    location: EnvName | None = Field(None, description="BigQuery: where data sets lie.", examples=["EU"])
+    warehouse: EnvName | None = Field(None, description="Snowflake: the warehouse of tasks.", examples=["ETL"])
+    owner: EnvName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
+    runner: EnvName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
+    reader: EnvName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
+    roles: dict[str, EnvName] = Field(
         {}, description="What roles that `grants:` name are called here, where that is not the same.",
         examples=[{"analyst": "group:analysts@example.com"}],
     )  # fmt: skip

@@ -57,7 +57,7 @@ Value = str | int | bool
 Values = Annotated[tuple[Value, ...], BeforeValidator(_values, json_schema_input_type=Value | tuple[Value, ...])]
 
 
-def _plain_name(value: str) -> str:
+def plain_name(value: str) -> str:
     """Names of databases, roles and the like go into statements and comments: nothing that could end either."""
     if re.search(r"[\s'\"`;\\]", value) or not value.isprintable() or not value:
         raise ValueError("must be a plain name without spaces, quotes, backslashes or semicolons")
@@ -71,7 +71,22 @@ def _connection_name(value: str) -> str:
 
 
 ConnectionName = Annotated[str, AfterValidator(_connection_name)]
-PlainName = Annotated[str, AfterValidator(_plain_name)]
+PlainName = Annotated[str, AfterValidator(plain_name)]
+
+ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(?P<name>\w+)\1\s*(?:,\s*(['"])(?P<default>[^'"]*)\3\s*)?\)\s*\}\}""")
+
+
+def plain_or_env(value: str) -> str:
+    """dev_{{ env_var('USER') }}: plain names around variables of the environment, which the build of the target reads."""
+    rest = ENV_VAR.sub("", value)
+    if "{{" in rest or "}}" in rest:
+        raise ValueError("must be a plain name; {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }} may be a part of it")
+    if rest or rest == value:
+        plain_name(rest)
+    return value
+
+
+EnvName = Annotated[str, AfterValidator(plain_or_env)]
 
 
 def _instant(value: Any) -> Any:
