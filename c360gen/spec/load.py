@@ -14,14 +14,14 @@ import c360gen
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import csv, models
 from c360gen.spec.messages import report
-from c360gen.spec.models import Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
+from c360gen.spec.models import Approval, Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
 T_co = TypeVar("T_co", covariant=True)
 LARGEST_SEED = 256 * 1024
 """Bytes: a whole deploy of BigQuery may have a megabyte."""
 _TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios")
+_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios", "approvals")
 
 __all__ = ["Located", "Specs", "SqlText", "load"]
 
@@ -61,6 +61,7 @@ class Specs:
     schedules: tuple[Located[Schedule], ...]
     scenarios: tuple[Located[Scenario], ...]
     lint: tuple[Located[Lint], ...]
+    approvals: tuple[Located[Approval], ...]
     texts: Mapping[str, str]
 
     @property
@@ -106,7 +107,7 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
     return Specs(
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
-        tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
+        tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), tuple(found["approvals"]), texts,
     )  # fmt: skip
 
 
