@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test fuzz faults mutations streams verify matrix dbt lint docs golden clean
+.PHONY: demo test fuzz faults mutations streams verify matrix dbt airflow lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -60,6 +60,14 @@ fuzz: $(VENV)/test-installed ## slow: broken specs for MINUTES=10, none of which
 docs: $(VENV)/test-installed ## rewrite what is written from the code: docs/reference/ and the JSON Schema of the specs
 	$(BIN)/c360gen schema > specs/c360gen.schema.json
 	$(BIN)/python docs/build.py
+
+.venv-airflow-%/installed: tests/airflow/requirements-%.txt
+	$(PYTHON) -m venv .venv-airflow-$*
+	.venv-airflow-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+airflow: $(VENV)/test-installed .venv-airflow-2/installed .venv-airflow-3/installed ## slow: DAG files in Airflow 2.11 and 3, run against Postgres
+	$(BIN)/python -m pytest -m airflow tests/airflow -v
 
 golden: docs ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build

@@ -40,6 +40,13 @@ CODES: dict[str, str] = {
     "C402": "a setting that this dialect cannot honour",
     "C403": "an unknown or incomplete target",
     "C404": "another version of c360gen is required",
+    # migrations
+    "C601": "a rename that may be none",
+    "C602": "a new tracked column without a history",
+    "C603": "what is said of the past does not fit what is released",
+    "C604": "a change without a meaning for the rows that are there",
+    "C605": "the shape moved without a migration",
+    "C606": "what is released was changed",
     # output
     "C501": "generated output is not what the specs say",
     "C502": "generated SQL that a judge refuses",

@@ -15,6 +15,13 @@ from c360gen.diagnostics import Diagnostic, Diagnostics, SpecError, nearest_or_l
 from c360gen.dialects.names import Names
 from c360gen.emit import bundle
 from c360gen.emit.files import File
+from c360gen.migrate import releases, report, script, state
+from c360gen.migrate.describe import describe
+from c360gen.migrate.diff import diff
+from c360gen.migrate.plan import Plan
+from c360gen.migrate.script import Written
+from c360gen.migrate.state import State
+from c360gen.ops.change import Release
 from c360gen.project import environment
 from c360gen.project.nodes import Resolved
 from c360gen.project.resolve import check_name, resolve
@@ -43,6 +50,7 @@ class Build:
     target_name: str
     target: Target
     files: Sequence[File]
+    bundle: bundle.Bundle
 
 
 class ProjectError(SpecError):
@@ -71,18 +79,62 @@ def lint(project: LoadedProject, today: dt.date) -> list[Diagnostic]:
     return findings(project.specs, project.resolved, today)
 
 
-def build(project: LoadedProject, target_name: str) -> Build:
-    """Generate the files of one target. Raise SpecError when its engine cannot say what the specs ask for."""
+def build(project: LoadedProject, target_name: str, release: Release | None = None) -> Build:
+    """Generate the files of one target. Raise SpecError when its engine cannot say what the specs ask for.
+
+    `release` is what its released.json says; without, the target is in development.
+    """
     targets = project.resolved.targets
     diagnostics = Diagnostics()
     if target_name not in targets:
         diagnostics.error("C403", f"target {target_name} is not known", None, nearest_or_list(target_name, targets, "targets"))
         raise ProjectError(list(diagnostics), project.texts)
     names = names_of(project, target_name)
-    files = bundle.files(names, diagnostics)
+    made = bundle.files(names, diagnostics, release)
     if diagnostics.failed:
         raise ProjectError(list(diagnostics), project.texts)
-    return Build(target_name, names.target, files)
+    return Build(target_name, names.target, made.files, made)
+
+
+def released_state(root: Path) -> State | None:
+    """What is released of the target whose output lies in root; None while it is in development. Raise SpecError."""
+    try:
+        return state.read(root)
+    except state.BadState as bad:
+        raise SpecError([Diagnostic("C606", str(bad), None, "take it from version control")]) from None
+
+
+def build_below(project: LoadedProject, target_name: str, out: Path) -> Build:
+    """As `build`, for a folder of output that may hold a released state: specs that moved away from it without a migration are refused."""
+    found = released_state(out / target_name)
+    if found is None:
+        return build(project, target_name)
+    made = build(project, target_name, found.release)
+    moved = plan(project, made, found)
+    problems = report.problems(moved.problems)
+    if not problems and moved.needed:
+        said = [f"{s.symbol} {s.object}: {s.what}" for s in moved.steps]
+        problems = [releases.unreleased(target_name, said, found.migrations[-1], moved.steps[0].because)]
+    if problems:
+        raise ProjectError(problems, project.texts)
+    return made
+
+
+def plan(project: LoadedProject, made: Build, released: State) -> Plan:
+    """The way from a released state to what was built."""
+    names = names_of(project, made.target_name)
+    return diff(released, describe(names, made.bundle), names)
+
+
+def state_of(project: LoadedProject, made: Build) -> State:
+    """The state that a build leads to, as if nothing had ever been released."""
+    return describe(names_of(project, made.target_name), made.bundle)
+
+
+def migration(project: LoadedProject, made: Build, planned: Plan, name: str, root: Path) -> Written:
+    """The files of the next migration of a target whose output lies in root."""
+    old = releases.sections_on_disk(root, planned.released)
+    return script.write(planned, names_of(project, made.target_name), made.bundle, name, old)
 
 
 def names_of(project: LoadedProject, target_name: str) -> Names:

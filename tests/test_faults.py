@@ -39,6 +39,8 @@ NODES = {
     "feed_kinds/copied": ("copied", "snap.copied"),
 }
 """Every strategy: the case, and after a slash which node of it; the node, and the tables that it writes."""
+MODELS = ("append", "merge", "kinds/days", "kinds/lines", "kinds/months")
+"""Those that a full refresh empties and fills again."""
 
 
 def prepared(world: Callable[[Path, str], World], case: str, engine: str) -> World:
@@ -68,13 +70,18 @@ def state(found: World, case: str) -> list[Any]:
 
 @pytest.mark.parametrize("kind", ["fail_at", "kill_at"])
 @pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
-@pytest.mark.parametrize("case", sorted(NODES))
-def test_every_statement_of_a_warehouse(case: str, engine: str, kind: str, world: Callable[[Path, str], World]) -> None:
+@pytest.mark.parametrize(
+    ("case", "full_refresh"),
+    [*((c, False) for c in sorted(NODES)), *(pytest.param(c, True, marks=pytest.mark.faults) for c in MODELS)],
+)
+def test_every_statement_of_a_warehouse(
+    case: str, full_refresh: bool, engine: str, kind: str, world: Callable[[Path, str], World]
+) -> None:
     """Before or after, never between: the n-th statement fails or the session dies there; the next run heals."""
     found = prepared(world, case, engine)
     assert isinstance(found, Interpreted)
     node = NODES[case][0]
-    arguments = found.arguments(node, "2026-01-03 00:00:00", False)
+    arguments = found.arguments(node, "2026-01-03 00:00:00", full_refresh)
     before = state(found, case)
     number = 0
     while True:
@@ -100,8 +107,8 @@ def test_every_statement_of_a_warehouse(case: str, engine: str, kind: str, world
     assert found.run(node, "2026-01-04 00:00:00") == ""
 
 
-@pytest.mark.parametrize("case", sorted(NODES))
-def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], World]) -> None:
+@pytest.mark.parametrize(("case", "full_refresh"), [*((c, False) for c in sorted(NODES)), *((c, True) for c in MODELS)])
+def test_every_statement_of_a_script(case: str, full_refresh: bool, world: Callable[[Path, str], World]) -> None:
     """A script that stops anywhere leaves the tables as they were, and a row that the next run calls abandoned."""
     found = prepared(world, case, "duckdb")
     assert isinstance(found, Embedded)
@@ -110,7 +117,7 @@ def test_every_statement_of_a_script(case: str, world: Callable[[Path, str], Wor
     before = state(found, case)
     done = f"SELECT count(*) FROM c360_control.run_log WHERE node = '{table}' AND status = 'succeeded' AND as_of = '2026-01-03 00:00:00+00'"
     for stop in range(1, len(statements)):
-        found.connection.execute("SET VARIABLE as_of = TIMESTAMPTZ '2026-01-03 00:00:00+00'; SET VARIABLE full_refresh = NULL")
+        found.connection.execute(f"SET VARIABLE as_of = TIMESTAMPTZ '2026-01-03 00:00:00+00'; SET VARIABLE full_refresh = {full_refresh}")
         for statement in statements[:stop]:
             found.connection.execute(statement)
         if found.rows("SELECT current_setting('TimeZone')") and in_transaction(found):

@@ -15,7 +15,7 @@ from c360gen.emit.writer import write
 @options.targets
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
-    made = options.builds(options.project(specs), target_names, dialects)
+    made = options.builds(options.project(specs), target_names, dialects, out)
     files = changed = removed = 0
     for one in made:
         differing, gone = write(out / one.target_name, one.files)

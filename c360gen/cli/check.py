@@ -11,13 +11,18 @@ from c360gen.cli import console, options, report
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.emit.writer import Difference, compare
+from c360gen.migrate import releases
 
 
 @click.command("check", cls=report.Reporting, help="Exit 1 when generated files are stale, missing, orphaned or edited by hand.")
 @options.targets
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
-    made = options.builds(options.project(specs), target_names, dialects)
+    made = options.builds(options.project(specs), target_names, dialects, out)
+    released = [(out / one.target_name, options.released(out / one.target_name)) for one in made]
+    if altered := [d for root, state in released if state is not None for d in releases.altered(root, state)]:
+        console.diagnostics(altered, {})
+        raise click.exceptions.Exit(FINDINGS)
     found = [(one.target_name, d) for one in made for d in compare(out / one.target_name, one.files)]
     for name in sorted({one.target_name for one in made} - {name for name, _ in found}):
         console.passed(name)

@@ -1,22 +1,38 @@
-"""`c360gen deploy`: deploy.sql of a target, run in a database."""
+"""`c360gen deploy`: a database is brought to the released state: pending migrations in order, then deploy.sql."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
+from c360gen.diagnostics import SpecError
 from c360gen.emit.writer import compare
+from c360gen.migrate import releases
+from c360gen.migrate.state import State
+from c360gen.ops.change import Migration
+from c360gen.pipeline import released_state
+
+T = TypeVar("T")
 
 
-@click.command("deploy", help="Run deploy.sql of a target. It refuses a database in another released state, and is safe to run again.")
+@click.command(
+    "deploy",
+    help="Bring a database to the released state: pending migrations in order, each in one transaction, then deploy.sql. It refuses a "
+    "database in a state that is not known, and is safe to run again.",
+)
+@click.option("--retries", type=click.IntRange(0, 100), default=10, show_default=True, help="How often a lock is asked for again.")
+@click.option("--dry-run", is_flag=True, help="Execute the first pending migration, count, and roll it back.")
 @options.one_target
 @options.specs_and_out
-def command(target_name: str, database: str | None, specs: Path, out: Path) -> None:
-    (made,) = options.builds(options.project(specs), [target_name], [])
+def command(retries: int, dry_run: bool, target_name: str, database: str | None, specs: Path, out: Path) -> None:
+    (made,) = options.builds(options.project(specs), [target_name], [], out)
     root = out / target_name
     if compare(root, made.files):
         console.fail(
@@ -25,12 +41,70 @@ def command(target_name: str, database: str | None, specs: Path, out: Path) -> N
         )  # fmt: skip
     dialect = str(made.target.dialect)
     try:
-        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
+        released = released_state(root)
+        if released is not None and (altered := releases.altered(root, released)):
+            raise SpecError(altered)
+        session = _again(retries, lambda: engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made)))
         try:
-            session.deploy((root / "deploy.sql").read_text(encoding="utf-8"))
+            _again(retries, session.lock)
+            pending = _pending(session.ledger(), released) if released is not None else []
+            if dry_run:
+                return _dry_run(session, root, pending)
+            for migration in pending:
+                _again(retries, lambda m=migration: _apply(session, root, m))  # type: ignore[misc]
+                console.say(f"migration {migration.number:04} {migration.name} applied")
+            _again(retries, lambda: session.deploy((root / "deploy.sql").read_text(encoding="utf-8")))
         finally:
             session.close()
+    except SpecError as error:
+        console.spec_error(error)
+        raise click.exceptions.Exit(FINDINGS) from None
     except engines.EngineError as error:
         console.say(f"error: {error}")
         raise click.exceptions.Exit(FINDINGS) from None
     console.say(f"{target_name} deployed")
+
+
+def _again(retries: int, what: Callable[[], T]) -> T:
+    """Once more while somebody else holds a lock: after half a second, then longer, ten seconds at most."""
+    for attempt in range(retries + 1):
+        try:
+            return what()
+        except engines.EngineBusy:
+            if attempt == retries:
+                raise
+            time.sleep(min(10.0, 0.5 * 2**attempt))
+    raise AssertionError
+
+
+def _apply(session: engines.Session, root: Path, migration: Migration) -> None:
+    """Unless another deploy has done it meanwhile."""
+    if migration.number not in session.ledger().applied:
+        session.deploy((root / releases.apply_path(migration)).read_text(encoding="utf-8"))
+
+
+def _pending(ledger: engines.Ledger, released: State) -> list[Migration]:
+    """What a database still needs; nothing where it is empty, since deploy.sql contains all of it. Raise EngineError."""
+    if ledger.identity is None:
+        return []
+    by_number = {m.number: m for m in released.migrations}
+    for number, checksum in ledger.applied.items():
+        known = by_number.get(number)
+        if known is None:
+            raise engines.EngineError(f"the database has seen migration {number}, which these files do not know: they are older than it is")
+        if known.checksum != checksum and known.checksum.partition(":")[0] == checksum.partition(":")[0]:
+            raise engines.EngineError(
+                f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
+                f"{known.checksum[:14]})"
+            )
+    last = max(ledger.applied, default=1)
+    return [m for m in released.migrations if m.number > last]
+
+
+def _dry_run(session: engines.Session, root: Path, pending: list[Migration]) -> None:
+    if not pending:
+        console.say("nothing is pending")
+        return
+    first = pending[0]
+    session.deploy((root / releases.apply_path(first)).with_name("dry_run.sql").read_text(encoding="utf-8"))
+    console.say(f"migration {first.number:04} {first.name} went through, and was rolled back")

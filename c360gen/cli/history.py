@@ -32,7 +32,7 @@ def command(
     action: str, node: str, to: str | None, key: str | None, apply: bool, target_name: str, database: str | None, specs: Path, out: Path
 ) -> None:
     given = {"to": options.instant(to, "--to"), "key": key}
-    (made,) = options.builds(options.project(specs), [target_name], [])
+    (made,) = options.builds(options.project(specs), [target_name], [], out)
     manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
     entry, task = _chosen(manifest, action, node)
     arguments = {a["name"]: given[a["name"]] for a in task["arguments"]}

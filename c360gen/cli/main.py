@@ -13,7 +13,8 @@ COMMANDS = {
     "build": "Generate the SQL of targets.",
     "check": "Compare the generated SQL on disk with the specs.",
     "completion": "Print the script that makes a shell complete c360gen.",
-    "deploy": "Run deploy.sql of a target in a database.",
+    "deploy": "Bring a database to the released state: pending migrations, then deploy.sql.",
+    "drift": "Compare a database with the released state.",
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
     "impact": "Show what would break if a column were removed or retyped.",
@@ -21,6 +22,8 @@ COMMANDS = {
     "lineage": "Show where a column comes from and where it goes.",
     "lint": "Find what the specs would lose in silence.",
     "ls": "List what a selection matches.",
+    "migrate": "Write the migration from the released state to the specs.",
+    "plan": "Show what changed since the released state, and at what risk.",
     "schema": "Print the JSON Schema of spec files, for editors.",
     "run": "Run nodes in a database.",
     "status": "Show how fresh nodes are, and how their runs ended.",
@@ -30,7 +33,7 @@ COMMANDS = {
 }
 """Every command with its line of help: known without importing any of them."""
 
-FINDINGS, CALLED_WRONGLY, OUR_BUG = 1, 2, 70
+FINDINGS, CALLED_WRONGLY, CHANGES, OUR_BUG = 1, 2, 3, 70
 
 
 class LazyGroup(click.Group):
@@ -66,7 +69,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """YAML specs of a Customer 360 → plain SQL for Postgres, Snowflake, BigQuery and DuckDB.
 
-    Exit codes: 0 fine, 1 findings, 2 called wrongly, 70 a bug in c360gen.
+    Exit codes: 0 fine, 1 findings, 2 called wrongly, 3 changes are pending (plan --exit-code), 70 a bug in c360gen.
     """
 
 

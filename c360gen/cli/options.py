@@ -16,6 +16,7 @@ from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import SpecError
 
 if TYPE_CHECKING:
+    from c360gen.migrate.state import State
     from c360gen.pipeline import Build, LoadedProject
 
 
@@ -91,23 +92,47 @@ def project(specs: Path) -> LoadedProject:
     return loaded
 
 
-def builds(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str]) -> list[Build]:
-    """The builds of the named targets, or of the default ones; all or nothing."""
-    from c360gen.pipeline import build
-
-    names = list(dict.fromkeys([*target_names, *_of_dialects(loaded, dialects)])) or loaded.default_targets
-    if not names:
+def names(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str]) -> list[str]:
+    """The named targets, or the default ones."""
+    found = list(dict.fromkeys([*target_names, *_of_dialects(loaded, dialects)])) or loaded.default_targets
+    if not found:
         raise click.UsageError("the project has no default target (one named as its dialect): name one with --target")
+    return found
+
+
+def builds(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str], out: Path | None = None) -> list[Build]:
+    """The builds of the named targets, or of the default ones; all or nothing.
+
+    With `out`, what is released below it counts: specs that moved away from it are refused.
+    """
+    from c360gen.pipeline import build, build_below
+
     made, mistakes = [], []
-    for name in names:
+    for name in names(loaded, target_names, dialects):
         try:
-            made.append(build(loaded, name))
+            made.append(build(loaded, name) if out is None else build_below(loaded, name, out))
         except SpecError as error:
             mistakes += [d for d in error.diagnostics if d not in mistakes]
     if mistakes:
         console.diagnostics(mistakes, loaded.texts)
         raise click.exceptions.Exit(FINDINGS)
     return made
+
+
+def released(root: Path) -> State | None:
+    """What is released of a target, or the reason why it cannot be read and exit code 1."""
+    from c360gen.pipeline import released_state
+
+    try:
+        return released_state(root)
+    except SpecError as error:
+        console.spec_error(error)
+        raise click.exceptions.Exit(FINDINGS) from None
+
+
+def built(loaded: LoadedProject, name: str) -> Build:
+    """One target as if nothing was released, or its mistakes and exit code 1."""
+    return builds(loaded, [name], [])[0]
 
 
 def _of_dialects(loaded: LoadedProject, dialects: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ def command(
     if job and selection:
         raise click.UsageError("--job and --select exclude each other")
     loaded = options.project(specs)
-    (made,) = options.builds(loaded, [target_name], [])
+    (made,) = options.builds(loaded, [target_name], [], out)
     manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
     nodes = _chosen(manifest, loaded, job, selection)
     scripts = {f.path: f.text for f in made.files}

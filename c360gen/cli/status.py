@@ -24,7 +24,7 @@ GOOD = ("succeeded", "rewound")
 @options.one_target
 @options.specs_and_out
 def command(shape: str, target_name: str, database: str | None, specs: Path, out: Path) -> None:
-    (made,) = options.builds(options.project(specs), [target_name], [])
+    (made,) = options.builds(options.project(specs), [target_name], [], out)
     dialect = str(made.target.dialect)
     try:
         session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))

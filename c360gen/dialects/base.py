@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
@@ -12,11 +12,15 @@ from sqlglot import exp
 from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
+from c360gen.ops.change import Release, Routine
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import symbols, types
+
+if TYPE_CHECKING:
+    from c360gen.dialects.changes import Changes
 
 T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -300,6 +304,46 @@ class Dialect:
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         """What closes deploy.sql: the released state, and the commit where there is one."""
         raise NotImplementedError
+
+    @property
+    def changes(self) -> Changes:
+        """How this engine says a migration."""
+        raise NotImplementedError
+
+    def clustered(self, op: CreateTable) -> tuple[str, ...]:
+        """Columns that cannot be renamed or retyped, because the engine stores the rows by them."""
+        return ()
+
+    def routines(
+        self, names: Names, programs: Mapping[str, Program], tasks: Mapping[str, Sequence[Task]], jobs: Sequence[Job]
+    ) -> list[Routine]:
+        """Every procedure and function, as a DROP would name it."""
+        found: list[Routine] = []
+        if not self.scripted(names):
+            for name, program in programs.items():
+                arguments = ", ".join(t for _, t in self.signature(program))
+                found += [Routine("PROCEDURE", self.path(names.own(p)), f"{first}{arguments}") for p, first in self.procedures_of(name)]
+                found += [
+                    Routine("PROCEDURE", self.path(names.own(t.name)), ", ".join(self.task_values(t, names)["signature"]))
+                    for t in tasks.get(name, ())
+                ]  # fmt: skip
+            found += [Routine("PROCEDURE", self.path(names.own(f"run_job_{j.schedule}")), "") for j in jobs]
+        time = self.type(types.TIMESTAMPTZ)
+        for node in names.project.nodes.values():
+            found += [
+                Routine("FUNCTION", self.path(names.node(node.name, f)), ", ".join([time] * count)) for f, count in node.functions.items()
+            ]
+        return found
+
+    def procedures_of(self, node: str) -> list[tuple[str, str]]:
+        """(name, what stands before the arguments of a run) of the procedures that run a node."""
+        return [(f"run_{node}", "")]
+
+    def ledger(self, names: Names) -> list[Piece]:
+        return self.changes.ledger(names)
+
+    def contained(self, names: Names, release: Release) -> list[Piece]:
+        return self.changes.contained(names, release)
 
     def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from c360gen import dialects, schedules, strategies
@@ -14,6 +14,7 @@ from c360gen.emit import freshness, identity, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
+from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp, StageTable
 from c360gen.ops.shell import Piece
@@ -31,7 +32,27 @@ class _Part:
     origin: str | None
 
 
-def files(names: Names, diagnostics: Diagnostics) -> list[File]:
+@dataclass(frozen=True)
+class Section:
+    """The text of a part of deploy.sql: what a migration executes again where it changed."""
+
+    path: str
+    title: str
+    text: str
+    deployed: bool = True
+    """Whether deploy.sql holds it; a script is for a runner."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The files of one target, the sections of its deploy.sql, and the operations that they come from."""
+
+    files: list[File]
+    sections: tuple[Section, ...] = ()
+    plans: Mapping[str, Artefacts] = field(default_factory=dict)
+
+
+def files(names: Names, diagnostics: Diagnostics, release: Release | None = None) -> Bundle:
     """The output of one target. What an engine cannot say becomes a diagnostic at the node that asks for it."""
     dialect = dialects.get(str(names.target.dialect))
     project = names.project
@@ -80,11 +101,12 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
     if grants:
         parts.append(_Part("grants.sql", "who may do what", tuple(grants), None))
     shape = identity.shape(project, names.target)
+    release = release or Release(shape)
     texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]
     out = [_file(part, text, dialect) for part, text in texts]
     if scripted:
         out += [_file(p, t, dialect) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
-    out.insert(0, _deploy(texts, dialect, names, shape))
+    out.insert(0, _deploy(texts, dialect, names, release))
     if dialect.longest and (size := len(out[0].text.encode())) > dialect.longest:
         message = f"{dialect.name} takes {dialect.longest // 1024} KiB in one query: deploy.sql has {size // 1024}"
         diagnostics.error("C402", message, None, "declare large seeds as sources, or split the project in two")
@@ -97,8 +119,12 @@ def files(names: Names, diagnostics: Diagnostics) -> list[File]:
         diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
     out += _schedules(names, dialect, diagnostics)
     if diagnostics.failed:
-        return []
-    return [*out, manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, shape)]
+        return Bundle([])
+    out.append(manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, release.identity))
+    sections = [Section(p.path, p.title, t) for p, t in texts]
+    if scripted:
+        sections += [Section(p.path, p.title, t, False) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
+    return Bundle(out, tuple(sections), plans)
 
 
 def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], diagnostics: Diagnostics) -> Iterable[_Part]:
@@ -165,12 +191,16 @@ def _file(part: _Part, text: str, dialect: Dialect) -> File:
     return sql_file(part.path, text, dialect=dialect.name, title=part.title, origin=part.origin)
 
 
-def _deploy(parts: list[tuple[_Part, str]], dialect: Dialect, names: Names, shape: str) -> File:
+def _deploy(parts: list[tuple[_Part, str]], dialect: Dialect, names: Names, release: Release) -> File:
     """Guard, everything in order, released state. It runs as it is in the engine's own client."""
-    sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, shape))]
+    sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, release.identity))]
     for part, text in parts:
         sections.append(f"-- {'=' * 20} {part.path}: {part.title}\n\n{text}")
-    sections.append("\n\n".join(text_of(p, dialect) for p in dialect.postamble(names, shape)))
+    if release.migrations:
+        pieces = [*dialect.ledger(names), *dialect.contained(names, release)]
+        sections.append("-- The migrations that this state contains: nothing of them is left to do.\n\n"
+                        + "\n\n".join(text_of(p, dialect) for p in pieces))  # fmt: skip
+    sections.append("\n\n".join(text_of(p, dialect) for p in dialect.postamble(names, release.identity)))
     title = f"deploy of {names.project.project.name} to target {names.target_name}, safe to run again"
     return sql_file("deploy.sql", "\n\n\n".join(sections), dialect=dialect.name, title=title, origin=None)
 

@@ -34,6 +34,10 @@ class Difference:
         return max(1, int(hunk[1]) + sum(1 for _ in same))
 
 
+RELEASED = ("released.json", "migrations/")
+"""What migrations leave beside the output: it is not of one build, and never pruned."""
+
+
 def owned(root: Path) -> set[str]:
     """The paths that the last build wrote below `root`, by its manifest; empty where there is none."""
     try:
@@ -78,7 +82,7 @@ def compare(root: Path, files: Sequence[File]) -> list[Difference]:
     if root.is_dir():
         for at in sorted(p for p in root.rglob("*") if p.is_file()):
             path = at.relative_to(root).as_posix()
-            if path not in wanted:
+            if path not in wanted and not path.startswith(RELEASED):
                 found.append(Difference(path, "orphaned", ""))
     return found
 

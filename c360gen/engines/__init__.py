@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,20 @@ class EngineError(Exception):
 
 class EngineUnavailable(EngineError):
     """The driver is an extra that is not installed."""
+
+
+class EngineBusy(EngineError):
+    """Somebody else holds a lock; nothing was changed, and the same may go through later."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a database says of itself: its released state, and the migrations that it has seen and not rolled back."""
+
+    identity: str | None
+    """None: nothing of ours is there."""
+    applied: Mapping[int, str] = field(default_factory=dict)
+    """number → checksum."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,16 @@ class Session(Protocol):
 
     def deploy(self, sql: str) -> None:
         """Execute deploy.sql as a whole. Raise EngineError when the database refuses; nothing is changed then."""
+
+    def lock(self) -> None:
+        """Hold off every other deploy of this project until the session is closed. Raise EngineBusy."""
+
+    def ledger(self) -> Ledger: ...
+
+    def catalog(
+        self, query: str, schemas: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
+        """The rows of a query over the catalog, the names of indexes, and the bodies of routines by schema.name. Raise EngineError."""
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         """Run one node of the manifest; `text` is its script where there are no procedures. Never raises for a failed run."""
@@ -60,6 +84,19 @@ class Session(Protocol):
 
 
 FRESHNESS = ("source", "loaded_at", "status", "warn_after", "error_after")
+
+
+def standing(rows: Sequence[tuple[int, str, str]]) -> dict[int, str]:
+    """(number, action, checksum) of a ledger in its order → the migrations that count."""
+    found: dict[int, str] = {}
+    for number, action, checksum in rows:
+        if action == "rolled back":
+            found.pop(number, None)
+        elif action in ("applied", "contained"):
+            found[number] = checksum
+    return found
+
+
 STATUS = ("node", "fresh_until", "watermark", "last_run_id", "last_status", "last_started_at", "last_finished_at", "failures", "message",
           "at_work")  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnavailable, Ledger, Run, standing
 
 
 def connect(database: str, control: str) -> Session:
@@ -20,7 +20,8 @@ def connect(database: str, control: str) -> Session:
     try:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
-        raise EngineError(f"cannot open {database}: {_first(error)}") from None
+        kind = EngineBusy if "lock" in str(error) else EngineError
+        raise kind(f"cannot open {database}: {_first(error)}") from None
 
 
 @contextlib.contextmanager
@@ -39,6 +40,32 @@ class Session:
 
     def deploy(self, sql: str) -> None:
         self._script(sql)
+
+    def lock(self) -> None:
+        """One process has the file open; sessions of this process conflict when they commit."""
+
+    def ledger(self) -> Ledger:
+        there = self.connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?", [self.control]
+        )
+        tables = {name for (name,) in there.fetchall()}
+        if "release" not in tables:
+            return Ledger(None)
+        (identity,) = self.connection.execute(f"SELECT arg_max(shape, rowid) FROM {self._control}.release").fetchone()
+        if "migration" not in tables:
+            return Ledger(identity)
+        rows = self.connection.execute(f"SELECT number, action, checksum FROM {self._control}.migration ORDER BY rowid").fetchall()
+        return Ledger(identity, standing(rows))
+
+    def catalog(
+        self, query: str, schemas: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
+        """DuckDB has no procedures, and keeps its macros as trees."""
+        cursor = self.connection.execute(query)
+        names = [d[0] for d in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        indexes = self.connection.execute("SELECT index_name FROM duckdb_indexes() WHERE list_contains(?, schema_name)", [list(schemas)])
+        return rows, {name for (name,) in indexes.fetchall()}, None
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"
@@ -115,7 +142,8 @@ class Session:
         except duckdb.Error as error:
             with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")
-            raise EngineError(_first(error)) from None
+            busy = isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
+            raise (EngineBusy if busy else EngineError)(_first(error)) from None
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""

@@ -9,7 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineError, EngineUnavailable, Run
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnavailable, Ledger, Run, standing
+
+BUSY = ("55P03", "40P01", "40001")
+"""lock_not_available, deadlock_detected, serialization_failure: the same may go through later."""
 
 
 def connect(database: str, control: str) -> Session:
@@ -60,7 +63,54 @@ class Session:
             self.connection.execute(sql.encode(), prepare=False)
         except psycopg.Error as error:
             self.connection.rollback()
+            raise (EngineBusy if error.sqlstate in BUSY else EngineError)(_say(error)) from None
+
+    def lock(self) -> None:
+        import psycopg
+
+        try:
+            self.connection.execute("SET lock_timeout = '5s'")
+            self.connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"c360gen deploy {self.control}"])
+        except psycopg.Error as error:
+            if error.sqlstate in BUSY:
+                raise EngineBusy("another deploy is at work in this database") from None
             raise EngineError(_say(error)) from None
+
+    def ledger(self) -> Ledger:
+        from psycopg import sql
+
+        control = sql.Identifier(self.control)
+        (release, migration) = self.connection.execute(
+            "SELECT to_regclass(quote_ident(%s) || '.release') IS NOT NULL, to_regclass(quote_ident(%s) || '.migration') IS NOT NULL",
+            [self.control, self.control],
+        ).fetchone()
+        if not release:
+            return Ledger(None)
+        row = self.connection.execute(sql.SQL("SELECT shape FROM {}.release ORDER BY release_id DESC LIMIT 1").format(control)).fetchone()
+        if not migration:
+            return Ledger(row and row[0])
+        rows = self.connection.execute(sql.SQL("SELECT number, action, checksum FROM {}.migration ORDER BY entry_id").format(control))
+        return Ledger(row and row[0], standing(rows.fetchall()))
+
+    def catalog(
+        self, query: str, schemas: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
+        import psycopg
+
+        try:
+            cursor = self.connection.execute(query.encode(), prepare=False)
+            names = [d.name for d in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            indexes = self.connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = ANY(%s)", [list(schemas)]).fetchall()
+            bodies: dict[str, list[str]] = {}
+            for schema, name, body in self.connection.execute(
+                "SELECT n.nspname, p.proname, p.prosrc FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
+                "WHERE n.nspname = ANY(%s) ORDER BY p.oid", [list(schemas)]
+            ).fetchall():  # fmt: skip
+                bodies.setdefault(f"{schema}.{name}", []).append(body)
+        except psycopg.Error as error:
+            raise EngineError(_say(error)) from None
+        return rows, {name for (name,) in indexes}, bodies
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         import psycopg

@@ -40,6 +40,11 @@ def texts(root: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     return {p: (root / p).read_text(encoding="utf-8") for p in sorted(paths, key=lambda p: p != "deploy.sql")}
 
 
+def migrations(root: Path) -> dict[str, str]:
+    """The SQL of migrations, which the manifest does not list: they are not of this build alone."""
+    return {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in sorted((root / "migrations").rglob("*.sql"))}
+
+
 def source_ddl(manifest: Mapping[str, Any], quote: str = '"') -> list[str]:
     """CREATE statements of the tables that others own, as the manifest knows them."""
     found = []

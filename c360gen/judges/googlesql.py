@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from c360gen.judges import Finding, JudgeUnavailable, texts
+from c360gen.judges import Finding, JudgeUnavailable, migrations, texts
 
 _ASSIGNABLE = ("STRING", "INT64", "BOOL", "TIMESTAMP", "DATE", "NUMERIC", "BIGNUMERIC", "FLOAT64", "DATETIME", "BYTES")
 _SYSTEM = {
@@ -33,6 +33,8 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     for path, text in texts(root, manifest).items():
         if path == "deploy.sql" or path.startswith(("tests/", "schedules/", "scripts/")):  # the others are parts of deploy.sql
             found += [Finding(path, line, message) for line, message in catalog.check(text)]
+    for path, text in migrations(root).items():  # parsed only: their tables are those of an earlier state
+        found += [Finding(path, line, message) for line, message in catalog.parse(text)]
     return found
 
 
@@ -126,11 +128,39 @@ class Catalog:
     def add_information_schema(self, database: str | None, schema: str) -> None:
         """INFORMATION_SCHEMA.COLUMNS of a dataset, as far as it is read."""
         simple, text = self.types.SimpleColumn, self._simple("STRING")
-        columns = [simple(name=n, type=text) for n in ("table_name", "column_name", "data_type")]
+        columns = [simple(name=n, type=text) for n in ("table_name", "column_name", "data_type", "is_nullable")]
         self._remember([*([database] if database else []), schema, "INFORMATION_SCHEMA", "COLUMNS"], columns)
 
     def _remember(self, name_path: list[str], columns: list[Any]) -> None:
         self.tables[tuple(name_path)] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)
+
+    def parse(self, text: str) -> list[tuple[int, str]]:
+        """(line, message) where the script is none."""
+        try:
+            self.google.api.Parser.parse_script_static(text, self.language)
+        except Exception as error:
+            return [(_line_of(error), _message(error))]
+        return []
+
+    def alter(self, path: tuple[str, ...], action: str, text: str) -> None:
+        """RENAME COLUMN a TO b, ADD COLUMN, DROP COLUMN, RENAME TO, over the columns that a table is known to have."""
+        table = self.tables[path]
+        words = text.split()
+        if action == "ASTRenameColumnAction":
+            at, to = words.index("COLUMN") + 1, words.index("TO") + 1
+            columns = [c if c.name != words[at] else self.types.SimpleColumn(name=words[to], type=c.type) for c in table.column]
+            self._remember(list(path), columns)
+        elif action == "ASTAddColumnAction":
+            name, rest = words[-2] if "(" not in text else text.partition("(")[0].split()[-2], ""
+            del rest
+            if not any(c.name == name for c in table.column):
+                kind = text[text.index(f" {name} ") + len(name) + 2 :].partition("(")[0].strip()
+                self._remember(list(path), [*table.column, self.types.SimpleColumn(name=name, type=self._simple(kind))])
+        elif action == "ASTDropColumnAction":
+            self._remember(list(path), [c for c in table.column if c.name != words[-1]])
+        elif action == "ASTRenameToClause":
+            self.tables.pop(path)
+            self._remember([*path[:-1], words[-1]], list(table.column))
 
     def check(self, text: str) -> list[tuple[int, str]]:
         """(line, message) for everything that the analyzer would not take."""
@@ -261,6 +291,19 @@ class _Walker:
             self.catalog.add_table(self.text(node))
         except Exception as error:
             self.problem(node, _message(error))
+
+    def ASTAlterTableStatement(self, node: Any, scope: dict[str, Any]) -> None:
+        """Analysed, and carried out over what is known of the table."""
+        text = self.text(node)
+        if self.analyze(node, text, scope) is None:
+            return
+        path = tuple(self.text(node.path).replace("`", "").split("."))
+        table = self.catalog.tables.get(path)
+        for action in node.action_list.actions if table is not None else []:
+            self.catalog.alter(path, type(action).__name__, self.text(action).replace("`", ""))
+
+    def ASTDropStatement(self, node: Any, scope: dict[str, Any]) -> None:
+        self.analyze(node, self.text(node), scope)
 
     def ASTCreateViewStatement(self, node: Any, scope: dict[str, Any]) -> None:
         if found := self.analyze(node, self.text(node), scope):

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from c360gen.judges import Finding, JudgeUnavailable, snowflake_scripting, texts
+from c360gen.judges import Finding, JudgeUnavailable, migrations, snowflake_scripting, texts
 
 _BODY = re.compile(r"\$\$(.*?)\$\$", re.S)
 
@@ -18,6 +18,8 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
     for path, text in texts(root, manifest).items():
         if path == "deploy.sql" or path.startswith(("tests/", "schedules/", "scripts/")):  # the others are parts of deploy.sql
             found += [Finding(path, line, message) for line, message in check(text)]
+    for path, text in migrations(root).items():
+        found += [Finding(path, line, message) for line, message in check(text)]
     return found
 
 

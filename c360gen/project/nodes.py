@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
-from c360gen.spec.models import Exposure, Project, Schedule, Size, Target
+from c360gen.spec.models import Approval, Exposure, Project, Schedule, Size, Target
 
 if TYPE_CHECKING:
     from c360gen.project.scenarios import Scenario
@@ -189,6 +189,25 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class PastColumn:
+    """What a spec says of a stored column that a released table may not have yet."""
+
+    span: Span
+    was: str | Literal[False] | None = None
+    history: Literal["empty", "new_version", "full_refresh", "backfill"] | None = None
+    value: exp.Expr | None = None
+    """backfill: what old rows get, over columns of `h`."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """How a node and its columns were called when they were released. In no hash: it says how to get here, not what is here."""
+
+    was: str | Literal[False] | None = None
+    columns: Mapping[str, PastColumn] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Node:
     """A snapshot or a model, with everything that strategies and dialects need to know of it."""
 
@@ -260,6 +279,7 @@ class Node:
     """Of a seed: the values of its columns, spelled as project.values has it."""
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
+    past: Past = Past()
 
     @property
     def id(self) -> str:
@@ -329,6 +349,12 @@ class ResolvedExposure:
 
 
 @dataclass(frozen=True)
+class ResolvedApproval:
+    spec: Approval
+    span: Span
+
+
+@dataclass(frozen=True)
 class Resolved:
     """The whole project, nodes in dependency order."""
 
@@ -341,6 +367,7 @@ class Resolved:
     scenarios: tuple[Scenario, ...] = ()
     targets_at: Mapping[str, Located[Target]] = field(default_factory=dict, repr=False)
     """Where each target stands in the specs."""
+    approvals: tuple[ResolvedApproval, ...] = ()
 
     def relation(self, id_: str) -> Source | Node:
         kind, _, name = id_.partition(":")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import constraints, environment, graph, models, point_in_time, seeds, snapshots, texts
+from c360gen.project import constraints, environment, graph, models, past, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
@@ -38,9 +38,11 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     told = Scenarios(sources, nodes, items, diagnostics)
     scenarios = tuple(s for located in specs.scenarios if blame and (s := told.resolve(located)))
     _collisions(nodes, schedules, diagnostics)
+    past.of_sources(specs, diagnostics)
+    approvals = past.approvals(specs, diagnostics)
     diagnostics.raise_if_failed()
     targets = {name: located.spec for name, located in specs.targets.items()}
-    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios, specs.targets)
+    return Resolved(specs.project.spec, targets, sources, nodes, exposures, schedules, scenarios, specs.targets, approvals)
 
 
 def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None:
@@ -145,6 +147,8 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:
+            if not isinstance(item.spec, spec.Seed):
+                node = past.past(cast("Located[spec.Snapshot]", item), node, specs, diagnostics)
             nodes[name] = node
             columns[node.id] = node.columns
     point_in_time.declare(specs.models, nodes, diagnostics)

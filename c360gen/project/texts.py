@@ -291,10 +291,7 @@ def _same_columns(analysed: list[Analysed], columns: tuple[Column, ...], text: S
 
 
 def _final(analysed: Analysed, columns: tuple[Column, ...], stored: bool) -> exp.Query:
-    """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that.
-
-    The table of a model casts plain columns when they are stored; an ephemeral model, and the SQL of a snapshot, are stored nowhere.
-    """
+    """The tree whose outputs are cast to what is declared, wherever SQL alone would not give exactly that."""
     tree, trusted = analysed.tree, {c.name: c.type for c in analysed.columns}
     if not stored and all(c.type in (None, trusted[c.name]) for c in columns):
         return tree
@@ -313,7 +310,7 @@ def _final(analysed: Analysed, columns: tuple[Column, ...], stored: bool) -> exp
         value = select.unalias()
         if (
             column.type is None
-            or (isinstance(value, exp.Column) and (stored or trusted[column.name] == column.type))
+            or (isinstance(value, exp.Column) and trusted[column.name] == column.type)
             or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type)
         ):
             continue

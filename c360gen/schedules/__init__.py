@@ -38,6 +38,12 @@ class Timed:
     target_name: str
     target: Target
 
+    @property
+    def display_name(self) -> str:
+        """What a job is called where all targets share one list: a target that is not named as its dialect says which it is."""
+        names = (self.project, self.target_name if self.target_name != self.target.dialect else "", self.schedule.name)
+        return " ".join(filter(None, names))
+
 
 @dataclass(frozen=True)
 class ScheduleFile:

@@ -42,7 +42,7 @@ def _check(timed: Timed, dag: str, connection: str) -> None:
         help = "rename the project, or schedule this target with something else"
         raise CannotSay(f"Airflow takes 250 letters, digits, '_', '.' and '-' for the name of a DAG, not {dag}", help)
     if cron.starred_days(timed.schedule.cron):
-        help = "list the days of the month, or schedule every one of them"
+        help = "write the days out, such as 1,3,5 in place of */2"
         raise CannotSay(f"Airflow reads {timed.schedule.cron} as either of day and weekday, where cron means both", help, key="cron")
     target = timed.target
     for value in filter(None, (connection, target.database, target.warehouse, target.location)):

@@ -13,8 +13,7 @@ def plan(timed: Timed) -> ScheduleFile:
     if timed.schedule.timezone not in UTC:
         message = f"pg_cron runs in one time zone per server, GMT by default; {timed.schedule.timezone} cannot be said"
         raise CannotSay(message, "write the hours in UTC, or say schedulers: [airflow], which has zones", key="timezone")
-    name = f"{timed.project} {timed.schedule.name}"
-    values = {"name": _text(name), "cron": _text(timed.schedule.cron), "call": _text(timed.call.rstrip(";"))}
+    values = {"name": _text(timed.display_name), "cron": _text(timed.schedule.cron), "call": _text(timed.call.rstrip(";"))}
     path = f"schedules/pg_cron_{timed.schedule.name}.sql"
     return ScheduleFile(path, f"schedule {timed.schedule.name} for pg_cron", Shell("schedules/pg_cron.sql.j2", values))
 

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import c360gen
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.spec import csv, models
 from c360gen.spec.messages import report
-from c360gen.spec.models import Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
+from c360gen.spec.models import Approval, Exposure, Lint, Model, Scenario, Schedule, Seed, Snapshot
 from c360gen.spec.yaml import Loc, SqlText, Tree, parse, sql_of_file
 
 T_co = TypeVar("T_co", covariant=True)
 LARGEST_SEED = 256 * 1024
 """Bytes: a whole deploy of BigQuery may have a megabyte."""
 _TARGET_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios")
+_SECTIONS = ("sources", "seeds", "snapshots", "models", "exposures", "schedules", "scenarios", "approvals")
 
 __all__ = ["Located", "Specs", "SqlText", "load"]
 
@@ -61,6 +61,7 @@ class Specs:
     schedules: tuple[Located[Schedule], ...]
     scenarios: tuple[Located[Scenario], ...]
     lint: tuple[Located[Lint], ...]
+    approvals: tuple[Located[Approval], ...]
     texts: Mapping[str, str]
 
     @property
@@ -80,9 +81,9 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
     project = projects[0] if projects else Located(models.Project(), root.as_posix())
-    _required(project, diagnostics)
     if vars:
         project = replace(project, spec=_with_vars(project.spec, vars, diagnostics))
+    _required(project, diagnostics)
     found: dict[str, list[Located[Any]]] = {name: [] for name in _SECTIONS}
     targets: dict[str, Located[models.Target]] = {}
     for tree, file in files:
@@ -106,19 +107,8 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
     return Specs(
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
-        tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), texts,
+        tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), tuple(found["approvals"]), texts,
     )  # fmt: skip
-
-
-def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Diagnostics) -> models.Project:
-    for name in vars.keys() - project.vars.keys():
-        diagnostics.error("C104", f"the project declares no var {name}", None, nearest_or_list(name, project.vars, "vars"))
-    try:
-        return project.model_copy(update={"vars": models.Project.model_validate({"vars": {**project.vars, **vars}}).vars})
-    except ValidationError as error:
-        name = next((str(p) for p in error.errors()[0]["loc"][1:]), "")
-        diagnostics.error("C104", f"var {name} must be text, a number, true, false or a list of them")
-    return project
 
 
 def _required(project: Located[models.Project], diagnostics: Diagnostics) -> None:
@@ -132,6 +122,18 @@ def _required(project: Located[models.Project], diagnostics: Diagnostics) -> Non
         help = f"pip install 'c360gen{wanted}', or change required_version and review what `c360gen build` changes"
         message = f"this project is for c360gen {wanted}, and this is {c360gen.__version__}"
         diagnostics.error("C404", message, project.span("required_version"), help)
+
+
+def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Diagnostics) -> models.Project:
+    for name in vars.keys() - project.vars.keys():
+        diagnostics.error("C104", f"the project declares no var {name}", None, nearest_or_list(name, project.vars, "vars"))
+    try:
+        checked = TypeAdapter(models.Vars).validate_python(dict(vars))
+    except ValidationError as error:
+        name = next((str(p) for p in error.errors()[0]["loc"]), "")
+        diagnostics.error("C104", f"var {name} must be text, a number, true, false or a list of them")
+        return project
+    return project.model_copy(update={"vars": {**project.vars, **checked}})
 
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:

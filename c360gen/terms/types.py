@@ -88,6 +88,38 @@ def family(type_: exp.DataType) -> str:
     return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))
 
 
+_RANKS = {T.SMALLINT: 5, T.INT: 10, T.BIGINT: 19}
+"""Decimal digits of integers."""
+_CLOCK = (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ)
+
+
+def widens(old: exp.DataType, new: exp.DataType) -> bool:
+    """Whether every value of one type is a value of the other, and comes back unchanged: integer → bigint, varchar(9) → text."""
+    a, b = old.this, new.this
+    if a in INTEGERS and b in INTEGERS:
+        return _RANKS[a] <= _RANKS[b]
+    if a in INTEGERS and b is T.DECIMAL:
+        return sizes(new)[0] - sizes(new)[1] >= _RANKS[a]
+    if a in (T.SMALLINT, T.INT) and b is T.DOUBLE:
+        return True
+    if a is T.DECIMAL and b is T.DECIMAL:
+        (p, s), (q, t) = sizes(old), sizes(new)
+        return t >= s and q - t >= p - s
+    if a is T.VARCHAR and b is T.VARCHAR:
+        return sizes(old)[0] <= sizes(new)[0]
+    if a is T.VARCHAR and b is T.TEXT:
+        return True
+    return a in _CLOCK and b in _CLOCK and _CLOCK.index(a) <= _CLOCK.index(b)
+
+
+def castable(old: exp.DataType, new: exp.DataType) -> bool:
+    """Whether a CAST from one type to the other means something on every engine."""
+    texts = (T.TEXT, T.VARCHAR)
+    if old.this in texts or new.this in texts:
+        return True
+    return (old.this in NUMBERS and new.this in NUMBERS) or (old.this in _CLOCK and new.this in _CLOCK)
+
+
 BIGINT, TEXT, BOOLEAN, DATE = (exp.DataType(this=t) for t in (T.BIGINT, T.TEXT, T.BOOLEAN, T.DATE))
 TIMESTAMP, TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMP), exp.DataType(this=T.TIMESTAMPTZ)
 RUN_ID = exp.DataType(this=T.UUID)

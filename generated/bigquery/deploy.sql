@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1b14042e64f27c2d157e5b8db22ab05f5e5fab26318432e52387113867ffdb1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f1980ae319ef0761c7156bca40943efa4eb7fabaef5ca414fb5bc2d792b4e90
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -3615,7 +3615,7 @@ CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(
 OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
-  DECLARE c_spec_hash STRING DEFAULT '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
+  DECLARE c_spec_hash STRING DEFAULT 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';
   DECLARE v_run_id STRING DEFAULT GENERATE_UUID();
   DECLARE v_as_of TIMESTAMP;
   DECLARE v_latest TIMESTAMP;
@@ -3783,7 +3783,7 @@ BEGIN
         c.email AS email,
         CAST(COALESCE(o.order_count, 0) AS INT64) AS order_count,
         ROUND(CAST(COALESCE(o.lifetime_value, 0) AS BIGNUMERIC), 2) AS lifetime_value,
-        o.average_order_value AS average_order_value,
+        ROUND(CAST(o.average_order_value AS BIGNUMERIC), 2) AS average_order_value,
         CAST(DATE_DIFF(clock.today, o.last_order_date, DAY) AS INT64) AS days_since_last_order,
         CAST(DIV((
           DATE_DIFF(clock.today, o.first_order_date, DAY)
@@ -3794,7 +3794,7 @@ BEGIN
         f.payment_method AS favourite_payment_method,
         CAST(COALESCE(k.interaction_count, 0) AS INT64) AS interaction_count,
         k.channel AS last_channel,
-        v.version_count AS version_count,
+        CAST(v.version_count AS INT64) AS version_count,
         CAST(CASE
           WHEN o.order_count IS NULL
           THEN 'prospect'

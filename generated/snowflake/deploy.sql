@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0507008aca0cdcf1833cdd40359666a4f14395fe891c68be6a41727d7fbca324
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 16923378695f3ad2b6e4c627661c0d0ebdf99ee80b6e321578b69e87d48ba21a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -3872,7 +3872,7 @@ $$
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
-  c_spec_hash VARCHAR DEFAULT '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
+  c_spec_hash VARCHAR DEFAULT 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';
   v_run_id VARCHAR DEFAULT UUID_STRING();
   v_as_of TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_latest TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -4049,7 +4049,7 @@ BEGIN
       c.email AS email,
       CAST(COALESCE(o.order_count, 0) AS NUMBER(38, 0)) AS order_count,
       CAST(COALESCE(o.lifetime_value, 0) AS NUMBER(38, 2)) AS lifetime_value,
-      o.average_order_value AS average_order_value,
+      CAST(o.average_order_value AS NUMBER(38, 2)) AS average_order_value,
       CAST(DATEDIFF(DAY, o.last_order_date, clock.today) AS NUMBER(38, 0)) AS days_since_last_order,
       CAST(CAST((
         (
@@ -4064,7 +4064,7 @@ BEGIN
       f.payment_method AS favourite_payment_method,
       CAST(COALESCE(k.interaction_count, 0) AS NUMBER(38, 0)) AS interaction_count,
       k.channel AS last_channel,
-      v.version_count AS version_count,
+      CAST(v.version_count AS NUMBER(38, 0)) AS version_count,
       CAST(CASE
         WHEN o.order_count IS NULL
         THEN 'prospect'

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from c360gen.pipeline import LoadedProject, build, load_project
-from tests.worlds import Embedded, text_of
+from tests.conftest import CASES
+from tests.worlds import Embedded, World, text_of
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
@@ -204,3 +205,19 @@ def test_every_definer_pins_its_path(project: Callable[[Path], LoadedProject]) -
     for name, settings in definers:
         assert "SET search_path = pg_catalog, pg_temp" in settings, name
     assert len(definers) == text.count("SECURITY DEFINER")
+
+
+def test_only_workers_have_the_owners_rights(world: Callable[[Path, str], World]) -> None:
+    """Of every strategy: the worker and what writes the log run as their owner, and the public may call nothing that writes."""
+    found = world(CASES / "kinds" / "specs", "postgres")
+    granted = "SELECT count(*) FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0"
+    routines = found.rows(
+        f"SELECT p.proname, p.prosecdef, ({granted}) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
+        "WHERE n.nspname IN ('c360_control', 'snap', 'int')"
+    )
+    nodes = {"checked", "lines", "days", "months", "whole"}
+    assert {name for name, definer, _ in routines if definer} == {
+        *(f"apply_{node}" for node in nodes), "run_begin", "run_failed", "window_begin", "window_next",
+    }  # fmt: skip
+    assert {name for name, _, public in routines if public} == {"checked_as_of", "checked_changes", "run_is_alive"}
+    assert {name for name, _, _ in routines} >= {f"run_{node}" for node in nodes}

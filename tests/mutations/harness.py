@@ -189,7 +189,8 @@ RUNGS: dict[str, tuple[str, ...]] = {
                  "test_a_second_run_before_every_statement", "test_runs_at_the_same_time_of_the_same_time",
                  "test_a_run_that_waited_is_not_older", "test_a_live_run_is_shown_as_running", "test_no_node_waits_for_another",
                  "test_the_source_changes_during_rounds", "test_every_definer_pins_its_path", "test_roles",
-                 "test_a_runner_who_plants_objects", "test_streams"),
+                 "test_a_runner_who_plants_objects", "test_only_workers_have_the_owners_rights",
+                 "test_streams"),
 }  # fmt: skip
 RUNGS["bigquery"] = RUNGS["snowflake"]
 FIRST: dict[str, tuple[str, ...]] = {
@@ -201,7 +202,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "bind without its colon": ("test_every_case_is_accepted",),
     "constraint dropped": ("test_a_history_refuses", "test_a_table_with_a_key_refuses"),
     "failure not raised": DEATHS, "success not logged": DEATHS, "watermark not written": ("test_scenario",),
-    "stage not emptied": ("test_rows_that_a_dead_run_left",), "settings and rights": ("test_every_definer_pins_its_path",),
+    "stage not emptied": ("test_rows_that_a_dead_run_left",),
+    "settings and rights": ("test_every_definer_pins_its_path", "test_only_workers_have_the_owners_rights"),
     "dead runs": ("test_a_killed_backend_is_seen_as_abandoned", *DEATHS),
 }  # fmt: skip
 FIXED = {
@@ -211,6 +213,7 @@ FIXED = {
     "test_a_timeout_is_logged": "guards", "test_isolation_levels": "guards", "test_run_wants_to_be_alone": "guards",
     "test_apply_takes_only_an_open_run_of_its_session": "guards", "test_runs_at_the_same_time_of_the_same_time": "guards",
     "test_a_run_that_waited_is_not_older": "guards", "test_a_live_run_is_shown_as_running": "guards",
+    "test_only_workers_have_the_owners_rights": "kinds",
     "test_no_node_waits_for_another": "kinds", "test_two_nodes_side_by_side": "kinds",
     "test_threads_of_one_process": "timestamp_invalidate", **dict.fromkeys(FEEDS, "feeds"),
 }  # fmt: skip

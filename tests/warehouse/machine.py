@@ -461,7 +461,7 @@ class Machine:
         return self.decimal if tree.this == exp.DataType.Type.DECIMAL and not tree.expressions else tree.sql("duckdb")
 
     def execute(self, connection, tree: exp.Expression) -> list[tuple]:
-        tree = self.place(tree.copy())
+        tree = self.place(self.altered(tree.copy()) if isinstance(tree, exp.Alter) else tree.copy())
         sql = tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
         try:
             return connection.execute(sql).fetchall()
@@ -473,6 +473,19 @@ class Machine:
             raise Broken(f"{error}\n{sql}") from error
         except duckdb.Error as error:
             raise Failure(str(error).splitlines()[0]) from error
+
+    def altered(self, tree: exp.Alter) -> exp.Alter:
+        """ALTER TABLE in DuckDB's words: its types, a new name without its schema; another schema is beyond it."""
+        for action in tree.args["actions"]:
+            if isinstance(action, exp.AlterRename):
+                if action.this.db and action.this.db.lower() != tree.this.db.lower():
+                    raise Unsupported("a table that moves to another schema")
+                action.set("this", exp.Table(this=action.this.this.copy()))
+            elif isinstance(action, exp.ColumnDef):
+                action.set("kind", exp.DataType.build(self.type(action.args["kind"].sql(self.dialect)), dialect="duckdb"))
+            elif isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None:
+                action.set("dtype", exp.DataType.build(self.type(action.args["dtype"].sql(self.dialect)), dialect="duckdb"))
+        return tree
 
     def place(self, tree: exp.Expression) -> exp.Expression:
         """database.schema.table as it is; temporary tables, which DuckDB keeps in one schema, by their own name."""

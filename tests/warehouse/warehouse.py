@@ -46,6 +46,7 @@ class Warehouse:
         kind = BigQuery if dialect == "bigquery" else Snowflake
         self.machine: Machine = kind(self.connection, [], self.database, steps=10**9)
         self.procedures: list[Procedure] = []
+        self.read: dict[str, list[tuple[Node | None, str]]] = {}
 
     # --- the world around it ---------------------------------------------------------------------------------------------
 
@@ -99,6 +100,49 @@ class Warehouse:
         self.procedures = self._read(text)
         self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
 
+    # --- migrations --------------------------------------------------------------------------------------------------------
+
+    def migrate(self, text: str, kill_at: int | None = None) -> int:
+        """Execute a migration statement by statement; before the n-th the session may die. Returns how many there were."""
+        self.machine.count, self.machine.failures = 0, {} if kill_at is None else {kill_at: Killed()}
+        self.machine.steps = 1_000_000
+        if text not in self.read:
+            self.read[text] = self._statements(text)
+        for node, statement in self.read[text]:
+            word = " ".join(statement.upper().split()[:5])
+            if isinstance(node, Block):
+                self._known()
+                self._anonymous(node)
+                continue
+            self.machine.count += 1
+            self.machine.clock += dt.timedelta(seconds=1)
+            if injected := self.machine.failures.get(self.machine.count):
+                raise injected
+            if word.startswith(("CREATE SCHEMA",)):
+                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
+            elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
+                self._create(statement)
+            elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                self._function(statement)
+            elif word.startswith(("INSERT", "UPDATE", "DELETE", "ALTER TABLE", "DROP TABLE", "DROP VIEW", "SELECT")):
+                self._known()
+                self.machine.execute(self.connection, self.machine.bind(self.machine.parse(statement), script=False))
+            elif word.startswith(("DROP PROCEDURE", "DROP FUNCTION", "DROP TABLE FUNCTION")):
+                self._dropped(statement)
+            elif not word.startswith(("CREATE OR REPLACE PROCEDURE", "GRANT", "ALTER TASK")):
+                raise AssertionError(f"a migration holds a statement that is not known here: {statement[:80]}")
+        self._catalog_views()
+        found = {p.name: p for p in self._read(text)}
+        self.procedures = [*(p for p in self.procedures if p.name not in found), *found.values()]
+        self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
+        return self.machine.count
+
+    def _dropped(self, statement: str) -> None:
+        name = self.machine.path(re.search(r"EXISTS ([^(;\s]+)", statement)[1])
+        self.procedures = [p for p in self.procedures if self.machine.path(p.name) != name]
+        if "FUNCTION" in statement.upper():
+            self.connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")
+
     def _statements(self, text: str) -> list[tuple[Node | None, str]]:
         if self.dialect == "bigquery":
             from tests.warehouse.read_bigquery import Reader
@@ -106,8 +150,8 @@ class Warehouse:
             reader = Reader(text)
             found: list[tuple[Node | None, str]] = []
             for node in reader.script.statement_list_node.statement_list:
-                is_if = type(node).__name__ == "ASTIfStatement"
-                found.append((Block(1, (reader.statement(node),)) if is_if else None, reader.text(node)))
+                is_block = type(node).__name__ in ("ASTIfStatement", "ASTBeginEndBlock")
+                found.append((Block(1, (reader.statement(node),)) if is_block else None, reader.text(node)))
             return found
         from tests.warehouse import read_snowflake
 
@@ -156,7 +200,8 @@ class Warehouse:
         for name, where in [("all", "TRUE"), *((s, f"c.schema_name = '{s}'") for s in schemas)]:
             self.connection.execute(
                 f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS SELECT c.schema_name AS table_schema, c.table_name, c.column_name, '
-                f"{words} AS data_type, c.numeric_scale FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
+                f"{words} AS data_type, c.numeric_scale, CASE WHEN c.is_nullable THEN 'YES' ELSE 'NO' END AS is_nullable "
+                f"FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
             )
 
     def _known(self) -> None:

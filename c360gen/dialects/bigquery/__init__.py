@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Unsupported, nine, operand
+from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -189,6 +190,15 @@ class BigQuery(Warehouse):
                 "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
+
+    @property
+    def changes(self) -> Changes:
+        from c360gen.dialects.bigquery.changes import BigQueryChanges
+
+        return BigQueryChanges(self)
+
+    def clustered(self, op: CreateTable) -> tuple[str, ...]:
+        return tuple(c for c in (op.partition_by, *(op.cluster_by or op.primary_key[:1])[:4]) if c)
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
+from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
@@ -116,6 +117,12 @@ class DuckDB(Dialect):
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
+
+    @property
+    def changes(self) -> Changes:
+        from c360gen.dialects.duckdb.changes import DuckDBChanges
+
+        return DuckDBChanges(self)
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

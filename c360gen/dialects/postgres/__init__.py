@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
+from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
@@ -109,6 +110,15 @@ class Postgres(Dialect):
             ]),
         )  # fmt: skip
         return [create]
+
+    @property
+    def changes(self) -> Changes:
+        from c360gen.dialects.postgres.changes import PostgresChanges
+
+        return PostgresChanges(self)
+
+    def procedures_of(self, node: str) -> list[tuple[str, str]]:
+        return [(f"apply_{node}", "BIGINT, "), (f"run_{node}", "")]
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

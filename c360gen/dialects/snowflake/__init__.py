@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import nine, operand
+from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -140,6 +141,15 @@ class Snowflake(Warehouse):
             parts: list[exp.Expr] = [exp.Literal.string(p) for p in re.findall(r"\$|[^$]+", literal.name)]
             literal.replace(reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), parts))
         return super().load_seed(replace(op, inserts=tuple(inserts)), names)
+
+    @property
+    def changes(self) -> Changes:
+        from c360gen.dialects.snowflake.changes import SnowflakeChanges
+
+        return SnowflakeChanges(self)
+
+    def clustered(self, op: CreateTable) -> tuple[str, ...]:
+        return op.cluster_by
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from c360gen.spec.models.columns import Column
+from c360gen.spec.models.approvals import Approval
+from c360gen.spec.models.columns import Backfill, Column
 from c360gen.spec.models.constraints import Constraint, Contract
 from c360gen.spec.models.exposures import Exposure, Owner
 from c360gen.spec.models.lint import Lint, LintPath
 from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Grants, Index, NodeConfig, Partition, PersistDocs
-from c360gen.spec.models.project import Project, Target
+from c360gen.spec.models.project import Project, Target, Vars
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
@@ -31,12 +32,13 @@ from c360gen.spec.models.tests import (
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Cell", "Column", "Constraint",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Approval", "Backfill", "Cell", "Column",
+    "Constraint",
     "Contract", "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness",
     "Given", "Grants", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig",
     "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule",
     "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
-    "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "check_cron",
+    "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "Vars", "check_cron",
 ]  # fmt: skip
 
 
@@ -63,6 +65,10 @@ class SpecFile(Spec):
     schedules: tuple[Schedule, ...] = Field(
         (), description="When nodes run.", examples=[[{"name": "daily", "cron": "0 0 * * *", "select": "resource_type:snapshot"}]]
     )
+    approvals: tuple[Approval, ...] = Field(
+        (), description="What migrations may destroy.",
+        examples=[[{"drop": "mart.orders.city__retired_2", "by": "Olga", "on": "2026-06-01"}]],
+    )  # fmt: skip
     scenarios: tuple[Scenario, ...] = Field(
         (), description="Tests of nodes over time, for `c360gen test`.",
         examples=[[{"name": "nothing_comes", "steps": [{"as_of": "2026-01-02", "run": "customer_snapshot", "fails": "ZC004"}]}]],

@@ -11,6 +11,14 @@ from c360gen.spec.models.tests import DataTest
 from c360gen.spec.models.words import Meta, Spec, Tags, Text
 
 
+class Backfill(Spec):
+    """history: {backfill: first_name || ' ' || last_name}: old rows get a value computed from their own columns."""
+
+    backfill: str = Field(
+        description="An expression over the columns of the row, in the project's sql_dialect.", examples=["first_name || ' ' || last_name"]
+    )
+
+
 class Column(Spec):
     """A column: of a source as it is there, of a node what its SQL does not say."""
 
@@ -25,6 +33,16 @@ class Column(Spec):
         None,
         description="Columns of snapshots: a change makes a new version (the default), overwrites the open version (SCD type 1), "
         "or waits for the next version.",
+    )
+    was: str | Literal[False] | None = Field(
+        None, description="Stored columns: the name that it had when it was released; false says that it is no renamed column.",
+        examples=["email_address"],
+    )  # fmt: skip
+    history: Literal["empty", "new_version", "full_refresh"] | Backfill | None = Field(
+        None,
+        description="Stored columns that are new: what rows have that are there already. empty: open versions take the source's value, "
+        "closed ones stay NULL; new_version: the next run makes a version of every key that has a value; full_refresh: of incrementals, "
+        "NULL until they are loaded anew.",
     )
     constraints: tuple[Constraint, ...] = Field(
         (), description="Of models and snapshots: what must hold for every row that is stored.", examples=[[{"type": "not_null"}]]

@@ -89,6 +89,10 @@ class Model(Spec):
     """One SELECT, written once in the project's sql_dialect, or once more for a dialect that needs its own."""
 
     name: str = Field(description="What ref('…') calls it.", examples=["stg_orders"])
+    was: str | Literal[False] | None = Field(
+        None, description="The released name of this node, or schema.name of its table; false says that it is no renamed node.",
+        examples=["clients"],
+    )  # fmt: skip
     description: Text = ""
     config: ModelConfig = Field(ModelConfig(), description="How it is built.", examples=[{"materialized": "table"}])
     sql: str | dict[DialectName, str] | None = Field(

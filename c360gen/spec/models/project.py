@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field
 from c360gen.spec.models.nodes import Grants
 from c360gen.spec.models.words import ConnectionName, DialectName, Duration, EnvName, Names, PlainName, Schedulers, Spec, plain_or_env
 
+Vars = dict[str, str | int | float | bool | list[str | int | float | bool] | None]
+
 
 def _versions(value: tuple[str, ...]) -> tuple[str, ...]:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -31,7 +33,7 @@ class Project(Spec):
     sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
     control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
-    vars: dict[str, str | int | float | bool | list[str | int | float | bool] | None] = Field(
+    vars: Vars = Field(
         {}, description="Values that SQL reads with {{ var('name') }}.", examples=[{"gold_from": 500}]
     )
     run_log_retention: Duration = Field(

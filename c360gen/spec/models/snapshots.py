@@ -141,6 +141,10 @@ class Snapshot(Spec):
     """History (SCD type 2) of one relation, or of what one SELECT gives."""
 
     name: str = Field(description="What ref('…') calls it.", examples=["customer_snapshot"])
+    was: str | Literal[False] | None = Field(
+        None, description="The released name of this node, or schema.name of its table; false says that it is no renamed node.",
+        examples=["clients"],
+    )  # fmt: skip
     description: Text = ""
     relation: str | None = Field(
         None, description="What it keeps the history of: source('…', '…') or ref('…').", examples=["source('raw_data', 'customers')"]

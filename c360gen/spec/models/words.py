@@ -64,6 +64,13 @@ def plain_name(value: str) -> str:
     return value
 
 
+def _connection_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", value):
+        raise ValueError("must be the name of a connection: letters, digits, '_', '.' and '-'")
+    return value
+
+
+ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 PlainName = Annotated[str, AfterValidator(plain_name)]
 
 ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(?P<name>\w+)\1\s*(?:,\s*(['"])(?P<default>[^'"]*)\3\s*)?\)\s*\}\}""")
@@ -72,7 +79,7 @@ ENV_VAR = re.compile(r"""\{\{\s*env_var\(\s*(['"])(?P<name>\w+)\1\s*(?:,\s*(['"]
 def plain_or_env(value: str) -> str:
     """dev_{{ env_var('USER') }}: plain names around variables of the environment, which the build of the target reads."""
     rest = ENV_VAR.sub("", value)
-    if "env_var" in rest:
+    if "{{" in rest or "}}" in rest:
         raise ValueError("must be a plain name; {{ env_var('NAME') }} or {{ env_var('NAME', 'default') }} may be a part of it")
     if rest or rest == value:
         plain_name(rest)
@@ -80,15 +87,6 @@ def plain_or_env(value: str) -> str:
 
 
 EnvName = Annotated[str, AfterValidator(plain_or_env)]
-
-
-def _connection_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,250}", value):
-        raise ValueError("must be the name of a connection: letters, digits, '_', '.' and '-'")
-    return value
-
-
-ConnectionName = Annotated[str, AfterValidator(_connection_name)]
 
 
 def _instant(value: Any) -> Any:

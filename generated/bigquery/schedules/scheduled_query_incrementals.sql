@@ -1,5 +1,5 @@
 -- c360gen | bigquery | schedule incrementals as a scheduled query | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 75382420de107ab85cc1c177526ef0dd874993aca3feb01e1c377f81a82d5e40
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d65b14740d67519ae1a3dd7875bcaca8e76e6b919d8bdd7cc737cb44649393a4
 
 -- A scheduled query is a transfer configuration and cannot be created by SQL. Create it once:
 --
@@ -9,6 +9,7 @@
 --
 -- --no_auto_scheduling leaves it paused: it runs only when somebody starts it. Wake it with
 --   bq update --transfer_config --no_auto_scheduling=false RESOURCE_NAME
+-- On the hour BigQuery may start a scheduled query twice: the second run waits or is cancelled, and writes nothing but the log.
 -- Times are UTC. No destination table and no write disposition: they are refused for scripts. Do not pass @run_time as as_of: it is
 -- the intended time, and rows that change between it and the real start would look like rows from the future.
 CALL `acme-analytics`.c360_control.run_job_incrementals();

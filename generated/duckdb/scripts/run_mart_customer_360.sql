@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 67e9e408d8da016f4a50119ad1f3fae5b431e3d39e6fb5e0b499a16b290c6992
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4c4281ffd98ee396782df45b3166e106c77f2b0e68359ced94a00c12dc52f211
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -18,7 +18,7 @@ UPDATE c360_control.state SET last_run_id = last_run_id WHERE node = 'marts.mart
 UPDATE c360_control.run_log SET status = 'abandoned', finished_at = now() WHERE node = 'marts.mart_customer_360' AND status = 'running';
 SET VARIABLE run_id = nextval('c360_control.run_id');
 INSERT INTO c360_control.run_log (run_id, node, status, as_of, started_at, spec_hash)
-SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
+SELECT getvariable('run_id'), 'marts.mart_customer_360', 'running', getvariable('as_of'), now(), 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';
 COMMIT;
 
 -- 2. Lock, run time, window. Another session that runs this node at the same time fails here or at its commit.
@@ -166,7 +166,7 @@ FROM (
     c.email AS email,
     CAST(COALESCE(o.order_count, 0) AS BIGINT) AS order_count,
     CAST(COALESCE(o.lifetime_value, 0) AS DECIMAL(38, 2)) AS lifetime_value,
-    o.average_order_value AS average_order_value,
+    CAST(o.average_order_value AS DECIMAL(38, 2)) AS average_order_value,
     CAST(clock.today - o.last_order_date AS BIGINT) AS days_since_last_order,
     CAST((
       (
@@ -179,7 +179,7 @@ FROM (
     f.payment_method AS favourite_payment_method,
     CAST(COALESCE(k.interaction_count, 0) AS BIGINT) AS interaction_count,
     k.channel AS last_channel,
-    v.version_count AS version_count,
+    CAST(v.version_count AS BIGINT) AS version_count,
     CAST(CASE
       WHEN o.order_count IS NULL
       THEN 'prospect'

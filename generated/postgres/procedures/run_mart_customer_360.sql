@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1c99b736b4a3dfee6e7be9e75de420eec15d6fefa5987e0238f2e845af9c2120
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5ff884907e0ccf9fc724077e3675af4ba9ea9529c3b1a974066bf5b1c8fa547
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -33,7 +33,7 @@ SET work_mem = '64MB'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';
-    c_spec_hash CONSTANT TEXT := '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285';
+    c_spec_hash CONSTANT TEXT := 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
@@ -217,7 +217,7 @@ BEGIN
         c.email AS email,
         CAST(COALESCE(o.order_count, 0) AS BIGINT) AS order_count,
         CAST(COALESCE(o.lifetime_value, 0) AS DECIMAL(38, 2)) AS lifetime_value,
-        o.average_order_value AS average_order_value,
+        CAST(o.average_order_value AS DECIMAL(38, 2)) AS average_order_value,
         CAST(clock.today - o.last_order_date AS BIGINT) AS days_since_last_order,
         CAST((
           clock.today - o.first_order_date
@@ -228,7 +228,7 @@ BEGIN
         f.payment_method AS favourite_payment_method,
         CAST(COALESCE(k.interaction_count, 0) AS BIGINT) AS interaction_count,
         k.channel AS last_channel,
-        v.version_count AS version_count,
+        CAST(v.version_count AS BIGINT) AS version_count,
         CAST(CASE
           WHEN o.order_count IS NULL
           THEN 'prospect'
@@ -293,7 +293,7 @@ DECLARE
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-    v_run_id := c360_control.run_begin('marts.mart_customer_360', '4f77b4b7593f095e8d5d1624d49b1cfc983b0e6dfd161907a1f2c1ebe14eb285', p_as_of);
+    v_run_id := c360_control.run_begin('marts.mart_customer_360', 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160', p_as_of);
     COMMIT;  -- the row `running` is visible to others now and survives whatever follows
 
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

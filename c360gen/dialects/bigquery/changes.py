@@ -1,0 +1,45 @@
+"""Migrations on BigQuery: new columns may be NULL and come last; a partition or cluster column stays what it is."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.dialects.changes import Rung
+from c360gen.dialects.names import Address
+from c360gen.dialects.warehouse_changes import WarehouseChanges
+from c360gen.ops.change import AlterTable, Routine
+from c360gen.ops.shell import Piece
+from c360gen.terms import types
+from c360gen.terms.types import T
+
+
+class BigQueryChanges(WarehouseChanges):
+    sets_not_null = False
+    moves_schemas = False
+
+    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
+        """INT64 → NUMERIC → BIGNUMERIC, and more digits of one of them; a STRING has no length here."""
+        if self.dialect.type(old) == self.dialect.type(new):
+            return "same"
+        exact = (*types.INTEGERS, T.DECIMAL)
+        return "convert" if old.this in exact and new.this in exact and types.widens(old, new) else "copy"
+
+    def rewrites(self, op: AlterTable) -> bool:
+        return any(m.how == "copy" or m.fill is not None for m in op.moves)
+
+    def move_table(self, at: Address, target: Address) -> list[Piece]:
+        renamed = self.rename_table(at, target.name)
+        return self.when(f"Once: {at.schema}.{at.name} becomes {target.name}.", self.exists(at, target), renamed)
+
+    def relax(self, at: Address, name: str) -> list[Piece]:
+        """BigQuery refuses to relax what is relaxed."""
+        place = self.dialect.table(at)
+        place.set("this", exp.Dot(this=exp.to_identifier("INFORMATION_SCHEMA"), expression=exp.to_identifier("COLUMNS")))
+        text = "SELECT COUNT(*) FROM x AS c WHERE c.table_name = '$table' AND c.column_name = '$column' AND c.is_nullable = 'NO'"
+        place.set("alias", exp.TableAlias(this=exp.to_identifier("c")))
+        query = self.dialect.catalog_query(text.replace("$column", name.replace("'", "")), at, place)
+        return self.when(f"{name} may be NULL.", query, self.nullability(at, name, False))
+
+    def drop_routine(self, routine: Routine) -> list[Piece]:
+        kind = "TABLE FUNCTION" if routine.kind == "FUNCTION" else "PROCEDURE"
+        return [self.utility(f"DROP {kind} IF EXISTS {routine.path}")]

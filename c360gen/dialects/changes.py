@@ -1,0 +1,256 @@
+"""How a migration is said: ALTER and its kin as trees, and the shells around a whole migration. One method per operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sqlglot import exp
+
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.tables import column_definition
+from c360gen.ops import change
+from c360gen.ops.change import AlterTable, Migration, Move, Release, Routine, Stored
+from c360gen.ops.schema import ColumnDef
+from c360gen.ops.shell import Piece, Shell
+from c360gen.terms import types
+from c360gen.terms.symbols import column, cut
+
+Rung = Literal["same", "convert", "copy"]
+
+ROW = "h"
+
+
+class Changes:
+    """What engines have in common; `names` give the addresses of the state that is left or reached."""
+
+    transactional = True
+    """Whether a migration is one transaction: all of it or nothing."""
+    replaces_views = True
+    """Whether CREATE OR REPLACE VIEW takes columns that change."""
+    enforces = False
+    """Whether CREATE TABLE declares constraints that the engine enforces."""
+    sets_not_null = True
+    """Whether an existing column can become NOT NULL."""
+    moves_schemas = True
+    """Whether a table can be moved to another schema."""
+
+    def __init__(self, dialect: Dialect):
+        self.dialect = dialect
+
+    # --- facts -----------------------------------------------------------------------------------------------------------
+
+    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
+        """How a column gets another type; see the type ladder in README."""
+        return "same" if self.dialect.type(old) == self.dialect.type(new) else "copy"
+
+    def locks(self, op: AlterTable) -> str:
+        """What it means for others while it runs: one short phrase, or nothing."""
+        return ""
+
+    def rewrites(self, op: AlterTable) -> bool:
+        return any(m.how in ("convert", "copy") or m.fill is not None for m in op.moves)
+
+    # --- trees -----------------------------------------------------------------------------------------------------------
+
+    def address(self, stored: Stored, names: Names) -> Address:
+        return self.place(stored.schema, stored.name, names)
+
+    def place(self, schema: str, name: str, names: Names) -> Address:
+        return Address(names.database, names.schema(schema), name)
+
+    def alter(self, address: Address, *actions: exp.Expr, exists: bool = False) -> exp.Alter:
+        return exp.Alter(this=self.dialect.table(address), kind="TABLE", exists=exists, actions=list(actions))
+
+    def rename_column(self, address: Address, before: str, after: str) -> exp.Alter:
+        old, new = (exp.Column(this=self.dialect.identifier(n)) for n in (before, after))
+        return self.alter(address, exp.RenameColumn(this=old, to=new))
+
+    def rename_table(self, address: Address, name: str) -> exp.Alter:
+        return self.alter(address, exp.AlterRename(this=exp.Table(this=self.dialect.identifier(name))))
+
+    def add_column(self, address: Address, column_: ColumnDef, exists: bool = False, default: exp.Expr | None = None) -> exp.Alter:
+        extra = [exp.DefaultColumnConstraint(this=default)] if default is not None else []
+        made = column_definition(self.dialect, ColumnDef(column_.name, column_.type, column_.not_null and default is not None), extra)
+        made.set("exists", exists)
+        return self.alter(address, made)
+
+    def drop_column(self, address: Address, name: str) -> exp.Alter:
+        dropped = exp.Drop(tables=[exp.Column(this=self.dialect.identifier(name))], kind="COLUMN", exists=True)
+        return self.alter(address, dropped)
+
+    def convert(self, address: Address, name: str, type_: exp.DataType, using: exp.Expr | None = None) -> exp.Alter:
+        kind = self.dialect.data_type(self.dialect.type(type_))
+        return self.alter(address, exp.AlterColumn(this=self.dialect.identifier(name), dtype=kind, using=using))
+
+    def nullability(self, address: Address, name: str, not_null: bool) -> exp.Alter:
+        # sqlglot reads SET from a missing `drop`, and calls allow_null=False unsupported, which is what it parses itself
+        action = exp.AlterColumn(this=self.dialect.identifier(name), allow_null=True, drop=not not_null)
+        return self.alter(address, action)
+
+    def create_schema(self, name: str, names: Names) -> exp.Create:
+        catalog = self.dialect.environment_name(names.database) if names.database else None
+        return exp.Create(this=exp.Table(db=self.dialect.identifier(name), catalog=catalog), kind="SCHEMA", exists=True)
+
+    def drop(self, kind: str, address: Address) -> exp.Drop:
+        return exp.Drop(tables=[self.dialect.table(address)], kind=kind, exists=True)
+
+    def cast(self, name: str, move: Move, names: Names) -> exp.Expr:
+        """The value of a column in its new type."""
+        return self.dialect.lower(converted(name, move), names)
+
+    def lost(self, address: Address, move: Move) -> change.MustBeZero:
+        """The values that would not survive another type."""
+        assert move.before is not None and move.after is not None
+        name = move.before.name
+        differs = exp.NullSafeNEQ(this=column(name, ROW), expression=returned(name, move))
+        query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.table(address, ROW)).where(differs)
+        said = f"{self.dialect.label(address)}.{name} has values that {types.text(move.after.type)} cannot hold"
+        return change.MustBeZero(f"Every value must come back from {types.text(move.after.type)} as it was.", query, said)
+
+    def update(self, address: Address, name: str, value: exp.Expr, where: exp.Expr) -> exp.Update:
+        """UPDATE t AS h SET name = value WHERE …: `value` and `where` are lowered already."""
+        target = exp.Column(this=self.dialect.identifier(name))
+        return exp.Update(this=self.dialect.table(address, ROW), expressions=[exp.EQ(this=target, expression=value)],
+                          where=exp.Where(this=where))  # fmt: skip
+
+    # --- operations ------------------------------------------------------------------------------------------------------
+
+    def lower(self, tree: exp.Expr, names: Names) -> exp.Expr:
+        """As the dialect lowers it, with tables that are named by their place."""
+        made = tree.copy()
+        for table in list(made.find_all(exp.Table)):
+            if table.meta.get("place"):
+                table.replace(self.dialect.table(self.place(table.db, table.name, names), table.alias or None))
+        return self.dialect.lower(made, names)
+
+    def statements(self, op: change.ChangeOp, names: Names) -> list[Piece]:
+        """One operation as statements; found by the operation's name."""
+        found: list[Piece] = getattr(self, _word(type(op).__name__))(op, names)
+        return found
+
+    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def drop_table(self, op: change.DropTable, names: Names) -> list[Piece]:
+        return [self.drop("TABLE", self.place(op.schema, op.name, names))]
+
+    def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
+        return []
+
+    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
+        raise NotImplementedError
+
+    def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
+        return [self.lower(op.statement, names)]
+
+    def keep_rows(self, op: change.KeepRows, names: Names) -> list[Piece]:
+        address = self.place(op.schema, op.name, names)
+        columns: list[exp.Expr] = [column_definition(self.dialect, ColumnDef(c.name, c.type)) for c in op.columns]
+        create = exp.Create(this=exp.Schema(this=self.dialect.table(address), expressions=columns), kind="TABLE", exists=True)
+        target = exp.Schema(this=self.dialect.table(address), expressions=[self.dialect.identifier(c.name) for c in op.columns])
+        return [create, exp.Insert(this=target, expression=self.lower(op.query, names))]
+
+    def once(self, because: str, missing: exp.Select, statement: exp.Expr) -> list[Piece]:
+        """A statement that a resumed attempt must not repeat; in one transaction nothing is resumed."""
+        return [statement]
+
+    def must_be_zero(self, op: change.MustBeZero, names: Names) -> list[Piece]:
+        values = {
+            "because": op.because, "query": self.lower(op.query, names), "message": self.dialect.string_escape(op.message),
+        }  # fmt: skip
+        return [self.dialect.shell("migration_check.sql.j2", values)]
+
+    def drop_view(self, address: Address) -> list[Piece]:
+        return [self.drop("VIEW", address)]
+
+    def drop_routine(self, routine: Routine) -> list[Piece]:
+        """By its signature: Postgres and Snowflake would keep the old one beside the new."""
+        return [self.utility(f"DROP {routine.kind} IF EXISTS {routine.path}({routine.arguments})")]
+
+    def utility(self, text: str) -> Shell:
+        """A statement that sqlglot knows as text only; names in it are quoted."""
+        return self.dialect.shell("utility.sql.j2", {"text": text})
+
+    def checksum(self, names: Sequence[str], table: str) -> exp.Expr | None:
+        """One number over all values of some columns, whatever the order of the rows; None where rows are never rewritten."""
+        return None
+
+    # --- a whole migration ------------------------------------------------------------------------------------------------
+
+    def values(self, names: Names) -> dict[str, Any]:
+        dialect = self.dialect
+        return {
+            "ledger": dialect.path(names.own("migration")), "measures": dialect.path(names.own("migration_check")),
+            "release": dialect.path(names.own("release")), "run_log": dialect.path(names.own("run_log")),
+            "control": dialect.schema_path(names), "control_name": dialect.string_escape(names.control),
+            "owner": names.target.owner and dialect.environment_name(names.target.owner).sql(dialect.name),
+        }  # fmt: skip
+
+    def ledger(self, names: Names) -> list[Piece]:
+        """CREATE TABLE IF NOT EXISTS: the ledger of migrations, and what was counted before each."""
+        return [self.dialect.shell("ledger.sql.j2", self.values(names))]
+
+    def contained(self, names: Names, release: Release) -> list[Piece]:
+        """What deploy.sql contains needs no migration any more."""
+        rows = [(m.number, self.dialect.string_escape(m.name), self.dialect.string_escape(m.checksum)) for m in release.migrations]
+        values = {**self.values(names), "rows": rows, "identity": self.dialect.string_escape(release.identity)}
+        return [self.dialect.shell("contained.sql.j2", values)]
+
+    def begin(self, names: Names, migration: Migration, before: str, action: str, tasks: Sequence[str] = ()) -> list[Piece]:
+        """Locks, and the guard: this database is in the state that the migration starts from."""
+        return [self.dialect.shell("migration_begin.sql.j2", {**self._of(names, migration, before, action), "tasks": list(tasks)})]
+
+    def end(self, names: Names, migration: Migration, after: str, action: str, commit: bool = True) -> list[Piece]:
+        """The row of the ledger, the released state, the commit."""
+        return [self.dialect.shell("migration_end.sql.j2", {**self._of(names, migration, after, action), "commit": commit})]
+
+    def _of(self, names: Names, migration: Migration, identity: str, action: str) -> dict[str, Any]:
+        say = self.dialect.string_escape
+        return {
+            **self.values(names), "number": migration.number, "name": say(migration.name), "checksum": say(migration.checksum),
+            "title": f"{migration.number:04} {migration.name}", "identity": say(identity), "action": say(action),
+            "undo": action != "applied",
+        }  # fmt: skip
+
+
+def converted(name: str, move: Move) -> exp.Expr:
+    """CAST(h.name AS new type), typed, so that a dialect can say UTC where its cast would ask the session."""
+    assert move.before is not None and move.after is not None
+    value = column(name, ROW)
+    value.type = move.before.type.copy()
+    if move.before.type == types.TEXT and move.after.type == types.BOOLEAN:
+        return exp.EQ(this=exp.Lower(this=value), expression=exp.Literal.string("true"))
+    return exp.cast(value, move.after.type.copy())
+
+
+def returned(name: str, move: Move) -> exp.Expr:
+    """The value once more in its old type: equal to the old one where nothing was lost."""
+    assert move.before is not None and move.after is not None
+    made = converted(name, move)
+    made.type = move.after.type.copy()
+    return exp.cast(made, move.before.type.copy())
+
+
+def missing(name: str) -> exp.Expr:
+    """h.name IS NULL."""
+    return exp.Is(this=column(name, ROW), expression=exp.null())
+
+
+def next_name(name: str) -> str:
+    return cut(f"{name}__next")
+
+
+def _word(name: str) -> str:
+    """AlterTable → alter_table."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

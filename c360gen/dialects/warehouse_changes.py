@@ -1,0 +1,184 @@
+"""Migrations on Snowflake and BigQuery: DDL commits by itself, so every statement can be executed again, and says when it is done."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.dialects.changes import ROW, Changes, missing, next_name
+from c360gen.dialects.names import Address, Names
+from c360gen.ops import change
+from c360gen.ops.change import AlterTable, Move
+from c360gen.ops.schema import ColumnDef
+from c360gen.ops.shell import Piece
+from c360gen.terms.symbols import column
+
+
+class WarehouseChanges(Changes):
+    transactional = False
+
+    def when(self, because: str, condition: exp.Select, *statements: exp.Expr) -> list[Piece]:
+        """Statements that are executed while a count is above zero."""
+        return [self.dialect.shell("migration_when.sql.j2", {"because": because, "count": condition, "statements": list(statements)})]
+
+    def once(self, because: str, missing: exp.Select, statement: exp.Expr) -> list[Piece]:
+        return self.when(because, missing, statement)
+
+    def columns(self, address: Address, there: str, absent: str | None = None) -> exp.Select:
+        """1 while a column is there and another is not."""
+        found = exp.Count(this=exp.Case(ifs=[exp.If(this=_is(there), true=exp.Literal.number(1))]))
+        counted: exp.Expr = found
+        if absent is not None:
+            counted = exp.Sub(this=found, expression=exp.Count(this=exp.Case(ifs=[exp.If(this=_is(absent), true=exp.Literal.number(1))])))
+        return exp.select(counted).from_(self.dialect.catalog(address).subquery("c"))
+
+    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]:
+        done: list[Piece] = []
+        at, target = self.address(op.before, names), self.address(op.after, names)
+        if at != target:
+            done += self.move_table(at, target)
+            at = target
+        for move in op.moves:
+            done += self._first(move, at)
+        for move in op.moves:
+            done += self._then(move, at, names)
+        if self.sets_not_null:
+            for move in op.moves:
+                new, old = move.after, move.before
+                if new and new.not_null and (move.how in ("add", "copy", "restore", "swap_back") or (old and not old.not_null)):
+                    done.append(self.nullability(at, new.name, True))
+        return done
+
+    def move_table(self, at: Address, target: Address) -> list[Piece]:
+        raise NotImplementedError
+
+    def relax(self, at: Address, name: str) -> list[Piece]:
+        """DROP NOT NULL, which may have been done already."""
+        return [self.nullability(at, name, False)]
+
+    def _rename(self, at: Address, before: str, after: str) -> list[Piece]:
+        return self.when(f"Once: {before} becomes {after}.", self.columns(at, before, after), self.rename_column(at, before, after))
+
+    def _first(self, move: Move, at: Address) -> list[Piece]:
+        old, new = move.before, move.after
+        done: list[Piece] = []
+        if move.how in ("rename", "keep", "restore", "convert") and old and new and old.name != new.name:
+            done += self._rename(at, old.name, new.name)
+        if move.how == "retire" and old and move.retired:
+            done += self._rename(at, old.name, move.retired)
+            if old.not_null:
+                done += self.relax(at, move.retired)
+        if move.how == "drop" and old:
+            done.append(self.drop_column(at, old.name))
+        if move.how in ("rename", "keep", "convert") and old and new and old.not_null and not new.not_null:
+            done += self.relax(at, new.name)
+        if move.how == "add" and new:
+            done.append(self.add_column(at, ColumnDef(new.name, new.type), exists=True))
+        return done
+
+    def _then(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        old, new = move.before, move.after
+        done: list[Piece] = []
+        if move.how == "convert" and new:
+            done.append(self.convert(at, new.name, new.type))
+        if move.how in ("copy", "swap_back") and old and new and move.retired:
+            done += self._copy(move, at, names) if move.how == "copy" else self._swap_back(move, at, names)
+        if move.fill is not None and new:
+            value = self.dialect.lower(move.fill, names)
+            differs = exp.NullSafeNEQ(this=column(new.name, ROW), expression=move.fill.copy())
+            done.append(self.update(at, new.name, value, self.dialect.lower(differs, names)))
+        return done
+
+    def _copy(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        assert move.before is not None and move.after is not None and move.retired is not None
+        old, new, following = move.before, move.after, next_name(move.after.name)
+        unfinished = self.columns(at, old.name, move.retired)
+        done = self.when(f"{following} takes the values in their new type.", unfinished,
+                         self.add_column(at, ColumnDef(following, new.type), exists=True))  # fmt: skip
+        some = self.dialect.lower(exp.Not(this=missing(old.name)), names)
+        copied = self.update(at, following, self.cast(old.name, move, names), some)
+        done += self.when("Again as a whole where it was interrupted.", self.columns(at, following, move.retired), copied)
+        if not move.lossless:
+            done += self.guarded(self.lost(at, move), self.columns(at, following, move.retired), names)
+        done += self.when("The old values stay.", self.columns(at, following, move.retired), self.rename_column(at, old.name, move.retired))
+        if old.not_null:
+            done += self.relax(at, move.retired)
+        return done + self.when("The new column takes its place.", self.columns(at, following, new.name),
+                                self.rename_column(at, following, new.name))  # fmt: skip
+
+    def _swap_back(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        assert move.before is not None and move.after is not None and move.retired is not None
+        old, new, following = move.before, move.after, next_name(move.after.name)
+        done = self.when("The newer values stand aside.", self._both(at, old.name, move.retired),
+                         self.rename_column(at, old.name, following))  # fmt: skip
+        done += self.when("The old column comes back.", self.columns(at, move.retired, new.name),
+                          self.rename_column(at, move.retired, new.name))  # fmt: skip
+        since = self.dialect.lower(exp.and_(missing(new.name), exp.Not(this=missing(following))), names)
+        done += self.when("What came since is cast.", self.columns(at, following),
+                          self.update(at, new.name, self.cast(following, move, names), since), self.drop_column(at, following))  # fmt: skip
+        return done
+
+    def _both(self, at: Address, one: str, two: str) -> exp.Select:
+        """1 while both columns are there, else at most 0."""
+        pair = [exp.Count(this=exp.Case(ifs=[exp.If(this=_is(n), true=exp.Literal.number(1))])) for n in (one, two)]
+        counted = exp.Sub(this=exp.Add(this=pair[0], expression=pair[1]), expression=exp.Literal.number(1))
+        return exp.select(counted).from_(self.dialect.catalog(at).subquery("c"))
+
+    def guarded(self, check: change.MustBeZero, condition: exp.Select, names: Names) -> list[Piece]:
+        """A check that only means something while a count is above zero."""
+        values = {"because": check.because, "query": self.dialect.lower(check.query, names), "count": condition,
+                  "message": self.dialect.string_escape(check.message)}  # fmt: skip
+        return [self.dialect.shell("migration_guard.sql.j2", values)]
+
+    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]:
+        at = self.address(op.before, names)
+        return self.move_table(at, Address(at.database, at.schema, op.name))
+
+    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
+        return self.move_table(self.place(op.after.schema, op.name, names), self.address(op.after, names))
+
+    def exists(self, there: Address, absent: Address) -> exp.Select:
+        """1 while one table is there and another is not."""
+
+        def some(address: Address) -> exp.Expr:
+            least = exp.func("LEAST", exp.Count(this=exp.Star()), exp.Literal.number(1))
+            return exp.select(least).from_(self.dialect.catalog(address).subquery("c")).subquery()
+
+        return exp.select(exp.Sub(this=some(there), expression=some(absent)))
+
+    def keep_rows(self, op: change.KeepRows, names: Names) -> list[Piece]:
+        """Rows that are kept already, by an attempt that was interrupted, are not kept twice."""
+        create, insert = super().keep_rows(op, names)
+        assert isinstance(insert, exp.Insert)
+        address = self.place(op.schema, op.name, names)
+        known = exp.select(*(exp.Column(this=self.dialect.identifier(c.name), table=exp.to_identifier("k")) for c in op.columns))
+        insert.set(
+            "expression", exp.Except(this=insert.expression, expression=known.from_(self.dialect.table(address, "k")), distinct=True)
+        )
+        return [create, insert]
+
+    def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
+        """What reads a table that goes afterwards is done once."""
+        kept = [self.place(t.db, t.name, names) for t in op.statement.find_all(exp.Table) if t.meta.get("place")]
+        statement = self.lower(op.statement, names)
+        if not kept:
+            return [statement]
+        there = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(kept[0]).subquery("c"))
+        return self.when("Once: the table goes afterwards.", there, statement)
+
+    def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
+        return [self.drop("TABLE", names.own(f"lock_{op.node}"))] if op.gone else []
+
+    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
+        values = {
+            "tables": [self.dialect.path(names.own(t)) for t in ("run_log", "watermark", "window_log")],
+            "before": self.dialect.string_escape(op.before), "after": self.dialect.string_escape(op.after),
+        }  # fmt: skip
+        return [self.dialect.shell("relabel.sql.j2", values)]
+
+    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
+        values = {"windows": self.dialect.path(names.own("window_log")), "label": self.dialect.string_escape(op.label)}
+        return [self.dialect.shell("forget.sql.j2", values)]
+
+
+def _is(name: str) -> exp.Expr:
+    return exp.EQ(this=exp.column("c360_name", table="c"), expression=exp.Literal.string(name.lower()))

@@ -1,0 +1,212 @@
+"""The columns of one node, released and wanted → one move per column of each of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from c360gen.diagnostics import Diagnostic
+from c360gen.dialects.base import Dialect
+from c360gen.migrate.plan import Hazard, Step
+from c360gen.migrate.state import NodeState, RetiredColumn, State, retired_of, with_retired
+from c360gen.ops.change import AlterTable, Move, Stored
+from c360gen.ops.schema import ColumnDef
+from c360gen.project.nodes import Node
+from c360gen.terms import types
+from c360gen.terms.symbols import column, cut
+
+ROLES = ("from", "to", "is_deleted", "row_id", "row_time")
+ROW = "h"
+
+
+@dataclass
+class Columns:
+    """What was found of one node's columns."""
+
+    steps: list[Step] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """New name → released name, of every column that has another name now."""
+    added: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    retired: list[RetiredColumn] = field(default_factory=list)
+    restored: list[RetiredColumn] = field(default_factory=list)
+
+
+def renames(before: Stored, old: NodeState, new: NodeState, node: Node) -> dict[str, str]:
+    """New name → released name: what `was:` says, and the columns of the history, which are known by what they mean."""
+    after = new.table("ref")
+    assert after is not None
+    found = {
+        name: past.was for name, past in node.past.columns.items()
+        if past.was and before.has(past.was) and not after.has(past.was) and not before.has(name)
+    }  # fmt: skip
+    one, two = old.facts.get("interval") or {}, new.facts.get("interval") or {}
+    for role in ROLES:
+        if role in one and role in two and one[role] != two[role]:
+            found[two[role]] = one[role]
+    return found
+
+
+class Differ:
+    """Compares the tables of one node; `fills` are values for columns of its own table, by their new names."""
+
+    def __init__(self, released: State, old: NodeState, new: NodeState, node: Node, dialect: Dialect, number: int):
+        self.released, self.old, self.new, self.node, self.dialect, self.number = released, old, new, node, dialect, number
+        table = old.table("ref")
+        assert table is not None
+        self.found = Columns(renamed=renames(with_retired(released, table), old, new, node))
+        self.fills: dict[str, exp.Expr] = {}
+        self.unfills: dict[str, exp.Expr] = {}
+        self._said: set[str] = set()
+
+    def compare(self, before: Stored, after: Stored, approved: Mapping[str, object]) -> tuple[AlterTable, AlterTable]:
+        """The way there and the way back; keep moves alone where nothing differs. `before` holds what is retired, too."""
+        resting = {c.name: c for c in retired_of(self.released, before)}
+        forth: list[Move] = []
+        back: list[Move] = []
+        used: set[str] = set()
+        main = before.kind == "ref"
+        for wanted in after.columns:
+            name = self.found.renamed.get(wanted.name, wanted.name)
+            if before.has(name):
+                used.add(name)
+                one, two = self._changed(before, before.column(name), wanted, main)
+            else:
+                one, two = self._new(before, wanted, main)
+            forth.append(one)
+            back.append(two)
+        for gone in before.columns:
+            if gone.name not in used and gone.name not in resting:
+                retired = cut(f"{gone.name}__retired_{self.number}")
+                forth.append(Move("retire", gone, None, retired))
+                back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=self._restored(gone) if main else None))
+                self.found.retired.append(RetiredColumn(after.schema, after.name, retired, gone.type, gone.name, self.number))
+                if main:
+                    self._say_retired(gone, retired)
+        for name, kept in resting.items():
+            here = ColumnDef(name, kept.type)
+            if name in used:
+                self.found.restored.append(kept)
+            elif kept.path in approved:
+                forth.append(Move("drop", here, None))
+                back.append(Move("add", None, here))
+            else:
+                forth.append(Move("keep", here, here))
+                back.append(Move("keep", here, here))
+        kept_columns = tuple(m.after for m in forth if m.how == "keep" and m.after and not after.has(m.after.name))
+        physical = (*after.columns, *kept_columns, *(ColumnDef(m.retired, m.before.type) for m in forth if m.retired and m.before))
+        whole = replace(after, columns=physical)
+        return AlterTable(before, whole, tuple(forth)), AlterTable(whole, before, tuple(back), lossy=True)
+
+    # --- one column --------------------------------------------------------------------------------------------------------
+
+    def _changed(self, table: Stored, old: ColumnDef, new: ColumnDef, main: bool) -> tuple[Move, Move]:
+        fill, unfill = (self.fills.get(new.name), self.unfills.get(new.name)) if main else (None, None)
+        how = "keep" if old.name == new.name else "rename"
+        at = self._object(new.name)
+        if main and how == "rename" and new.name not in self._said:
+            breaks = Hazard("breaking", f"whoever reads {old.name} must read {new.name}")
+            self._step(Step(">", at, f"column renamed from {old.name}", self._span(new.name), (breaks,)), new.name)
+            self._clustered(table, old, "renamed")
+        if old.type == new.type:
+            return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
+        rung = self.dialect.changes.rung(old.type, new.type)
+        lossless = types.widens(old.type, new.type) or (old.type == types.TEXT and new.name == (self.new.facts.get("interval") or {}).get(
+            "is_deleted"))  # fmt: skip
+        if main:
+            self._say_type(table, old, new, rung, lossless)
+        if rung == "same":
+            return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
+        if rung == "convert":
+            return Move("convert", old, new, fill=fill), Move("convert", new, old, lossless=False)
+        retired = cut(f"{old.name}__retired_{self.number}")
+        self.found.retired.append(RetiredColumn(table.schema, self._table_name(table), retired, old.type, old.name, self.number, True))
+        return Move("copy", old, new, retired, fill=fill, lossless=lossless), Move("swap_back", new, old, retired)
+
+    def _table_name(self, table: Stored) -> str:
+        wanted = self.new.table(table.kind)
+        return wanted.name if wanted else table.name
+
+    def _new(self, table: Stored, new: ColumnDef, main: bool) -> tuple[Move, Move]:
+        fill = self.fills.get(new.name) if main else None
+        if main:
+            self.found.added.append(new.name)
+        if new.not_null and fill is None:
+            fill = self._must_have(table, new)
+        return Move("add", None, new, fill=fill), Move("drop", new, None)
+
+    def _must_have(self, table: Stored, new: ColumnDef) -> exp.Expr | None:
+        """What a NOT NULL column has in rows that are there already."""
+        interval = self.new.facts.get("interval") or {}
+        if new.name == interval.get("is_deleted"):
+            return exp.Literal.string("False") if new.type == types.TEXT else exp.false()
+        if self.node.kind not in ("table", "seed") and table.kind == "ref":
+            help = f"give the rows that are there a value: history: {{backfill: …}} for {new.name}"
+            message = f"{self._object(new.name)} may not be NULL, and {self.old.label} has rows already"
+            self.found.problems.append(Diagnostic("C603", message, self._span(new.name), help))
+        return None
+
+    def _restored(self, gone: ColumnDef) -> exp.Expr | None:
+        """On the way back: what rows that came since have in a column that may not be NULL."""
+        interval = self.old.facts.get("interval") or {}
+        if gone.not_null and gone.name == interval.get("is_deleted"):
+            plain = exp.Literal.string("False") if gone.type == types.TEXT else exp.false()
+            return exp.func("COALESCE", column(gone.name, ROW), plain)
+        return None
+
+    # --- words -------------------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step, name: str) -> None:
+        self._said.add(name)
+        self.found.steps.append(step)
+
+    def _object(self, name: str) -> str:
+        return f"{self.new.label}.{name}"
+
+    def _span(self, name: str):  # type: ignore[no-untyped-def]
+        past = self.node.past.columns.get(name)
+        return past.span if past else self.node.span
+
+    def _clustered(self, table: Stored, old: ColumnDef, what: str) -> None:
+        if old.name in table.clustered:
+            message = f"{self.old.label}.{old.name} cannot be {what}: {self.dialect.name} stores the rows by it"
+            help = "add a new snapshot or model beside this one, and move its readers"
+            self.found.problems.append(Diagnostic("C604", message, self._span(old.name), help))
+
+    def _say_type(self, table: Stored, old: ColumnDef, new: ColumnDef, rung: str, lossless: bool) -> None:
+        at = self._object(new.name)
+        what = f"type changed from {types.text(old.type)} to {types.text(new.type)}"
+        hazards = [Hazard("breaking", f"{types.text(old.type)} becomes {types.text(new.type)} for whoever reads it")]
+        undo = "the type is changed back"
+        if not types.castable(old.type, new.type) and not lossless:
+            help = "add a column of the new type beside it, and let this one go"
+            message = f"{at}: {types.text(old.type)} cannot become {types.text(new.type)}"
+            self.found.problems.append(Diagnostic("C604", message, self._span(new.name), help))
+        if rung == "same":
+            what += f", which are the same on {self.dialect.name}"
+            undo = "nothing to do"
+        elif rung == "convert":
+            what += ", where it stands"
+        else:
+            what += ": copied, checked and swapped in; the old column stays"
+            hazards.append(Hazard("rewrites", "every value is written once more"))
+            undo = "the old column comes back, with what came since, cast back"
+            if not lossless:
+                hazards.append(Hazard("breaking", "fails, before anything is changed, where a value would not survive"))
+        if rung != "same":
+            self._clustered(table, old, "given another type")
+        self._step(Step("~", at, what, self._span(new.name), tuple(hazards), undo), new.name)
+
+    def _say_retired(self, gone: ColumnDef, retired: str) -> None:
+        at = f"{self.new.label}.{gone.name}"
+        hazards = [Hazard("breaking", f"nobody finds it under this name; its values stay in {retired}")]
+        self._clustered_retired(gone)
+        self._step(Step("-", at, f"column retired as {retired}", self.node.span, tuple(hazards), "the name comes back"), gone.name)
+
+    def _clustered_retired(self, gone: ColumnDef) -> None:
+        table = self.old.table("ref")
+        if table is not None:
+            self._clustered(table, gone, "retired")

@@ -1,0 +1,116 @@
+"""The specs → the state that they lead to, in one target."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from c360gen import dialects
+from c360gen.dialects.base import Dialect
+from c360gen.dialects.names import Names
+from c360gen.emit import identity
+from c360gen.emit.bundle import Bundle
+from c360gen.migrate.state import NodeState, State
+from c360gen.ops.change import Stored
+from c360gen.ops.program import Job
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable
+from c360gen.project.nodes import Node
+from c360gen.strategies import Artefacts
+from c360gen.terms import types
+from c360gen.terms.symbols import cut
+
+
+def describe(names: Names, bundle: Bundle) -> State:
+    """Without migrations and without what is retired: those are of the released state."""
+    project, dialect = names.project, dialects.get(str(names.target.dialect))
+    programs = {n: p.program for n, p in bundle.plans.items() if p.program}
+    tasks = {n: p.tasks for n, p in bundle.plans.items()}
+    jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
+    return State(
+        target=names.target_name, dialect=dialect.name, shape=identity.shape(project, names.target), control=project.project.control_schema,
+        nodes={
+            n: _node(project.nodes[n], plan, dialect, names) for n, plan in bundle.plans.items() if project.nodes[n].kind != "ephemeral"
+        },
+        routines=tuple(dialect.routines(names, programs, tasks, jobs)),
+        sections={s.path: hashlib.sha256(s.text.encode()).hexdigest() for s in bundle.sections if s.deployed},
+        exposures={e.spec.name: e.depends_on for e in project.exposures},
+    )  # fmt: skip
+
+
+def _node(node: Node, plan: Artefacts, dialect: Dialect, names: Names) -> NodeState:
+    return NodeState(
+        name=node.name, kind=node.kind, strategy=node.strategy, schema=node.schema, identifier=node.identifier,
+        columns={c.name: types.text(c.type) if c.type is not None else "unknown" for c in node.columns},
+        facts=_facts(node, names), tables=tuple(_tables(node, plan, dialect, names)),
+    )  # fmt: skip
+
+
+def _facts(node: Node, names: Names) -> Mapping[str, Any]:
+    """Only what is used, so that a new word of the language changes nobody's released state."""
+    interval = None
+    if node.kind == "snapshot":
+        interval = {"from": node.valid_from, "to": node.valid_to, "is_deleted": node.is_deleted, "row_id": node.row_id,
+                    "row_time": node.row_time}  # fmt: skip
+    found = {
+        "key": list(node.key), "nullable_key": list(node.nullable_key), "tracked": sorted(node.tracked),
+        "overwritten": sorted(node.overwritten), "detects": node.detects if node.kind == "snapshot" else None, "compat": node.compat,
+        "updated_at": node.updated_at, "hard_deletes": node.hard_deletes if node.kind == "snapshot" else None,
+        "interval": {k: v for k, v in interval.items() if v} if interval else None,
+        "open_until": node.open_until.isoformat() if node.open_until else None, "cursor": node.cursor,
+        "version_column": node.version_column,
+        "windows": [node.batches.event_time, node.batches.size, node.batches.begin.isoformat()] if node.batches else None,
+        "partition": [node.partition_by, node.partition_size] if node.partition_by else None,
+        "feed": node.feed is not None or None, "reads": _reads(node, names),
+        "constraints": [[c.kind, *c.columns, *([c.condition.sql()] if c.condition is not None else [])] for c in node.constraints],
+        "views": [*node.views, *([node.identifier] if node.kind == "view" else [])], "functions": list(node.functions),
+        "beside": [p.snapshot for p in node.point_in_time],
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value}
+
+
+def _reads(node: Node, names: Names) -> list[str]:
+    """What it reads, itself or through what is only a part of its text."""
+    found: dict[str, None] = {}
+    waiting = list(node.depends_on)
+    while waiting:
+        id_ = waiting.pop(0)
+        parent = names.project.nodes.get(id_.removeprefix("ref:")) if id_.startswith("ref:") else None
+        if parent is not None and parent.kind == "ephemeral":
+            waiting += parent.depends_on
+        else:
+            found[id_] = None
+    return list(found)
+
+
+def _declared(op: CreateTable, dialect: Dialect, names: Names) -> tuple[tuple[str, str], ...]:
+    """Constraints as the engine's CREATE TABLE has them, but the key's and the interval's, which we know by themselves."""
+    if not op.constraints or not dialect.changes.enforces:
+        return ()
+    made = next(p for p in dialect.create_table(op, names) if isinstance(p, exp.Create))
+    wanted = {cut(c.name) for c in op.constraints}
+    return tuple((c.name, c.sql(dialect.name)) for c in made.this.expressions if isinstance(c, exp.Constraint) and c.name in wanted)
+
+
+def _tables(node: Node, plan: Artefacts, dialect: Dialect, names: Names) -> Iterable[Stored]:
+    indexes: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for op in plan.objects:
+        if isinstance(op, CreateIndex) and dialect.create_index(op, names):
+            indexes.setdefault((op.kind, op.table), []).append((cut(op.name), _index(op)))
+    for op in plan.objects:
+        if not isinstance(op, CreateTable):
+            continue
+        name = node.identifier if op.kind == "ref" else f"{node.identifier}_{op.kind}"
+        columns = tuple(ColumnDef(c.name, c.type, c.not_null) for c in op.columns)  # what a column is said to be is not its shape
+        yield Stored(
+            node.name, op.kind, node.schema, cut(name), columns, op.primary_key, op.ordered, tuple(indexes.get((op.kind, op.name), ())),
+            _declared(op, dialect, names), dialect.clustered(op),
+        )  # fmt: skip
+
+
+def _index(op: CreateIndex) -> str:
+    keys = ", ".join(k.sql() for k in op.keys) if op.keys else ", ".join(op.columns)
+    where = f" where {op.where.sql()}" if op.where is not None else ""
+    return f"{'unique ' if op.unique else ''}({keys}){where}"

@@ -1,0 +1,257 @@
+"""What a change means for a snapshot: which of them have a meaning, which are refused, and what new columns hold in old versions."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from c360gen.diagnostics import Diagnostic
+from c360gen.migrate.columns import ROW, Differ
+from c360gen.migrate.plan import Hazard, Kept, Plan, Step
+from c360gen.migrate.state import NodeState
+from c360gen.ops.change import ChangeRows, DropTable, KeepRows, MustBeZero, Stored, place
+from c360gen.project.nodes import Node
+from c360gen.project.snapshots import OWN_COLUMNS
+from c360gen.strategies import _sql
+from c360gen.strategies._history import helpers
+from c360gen.strategies._history.versions import end_of_time, is_closed, is_live, is_marker, mark, row_id
+from c360gen.strategies._sql import equal, every, named, not_null, star_count
+from c360gen.terms import types
+from c360gen.terms.symbols import column, cut, relation
+
+FEEDS = ("changelog", "daily_copies")
+
+
+def refused(old: NodeState, new: NodeState, node: Node, renamed: dict[str, str]) -> list[Diagnostic]:
+    """Changes without a meaning for the history that is there, each with what can be done instead."""
+    found: list[Diagnostic] = []
+
+    def no(message: str, help: str) -> None:
+        found.append(Diagnostic("C604", f"{new.label}: {message}", node.span, help))
+
+    beside = "add a new snapshot beside this one, and move its readers when it holds enough"
+    before, after = set(old.facts.get("key", ())), {renamed.get(k, k) for k in new.facts.get("key", ())}
+    if before != after:
+        one, two = ", ".join(sorted(before)), ", ".join(new.facts.get("key", ()))
+        no(f"its key cannot change from ({one}) to ({two}): every version says something about another thing", beside)
+    if (old.strategy in FEEDS) != (new.strategy in FEEDS) or (old.strategy in FEEDS and old.strategy != new.strategy):
+        no(f"its strategy cannot change from {old.strategy} to {new.strategy}: versions are dated by other rules", beside)
+    if new.facts.get("compat") and not old.facts.get("compat"):
+        no(
+            "compat: dbt cannot be switched on for a history that dbt has not written",
+            "leave it away; c360gen keeps what dbt keeps, and more",
+        )
+    return found
+
+
+def facts(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
+    """Settings whose change moves rows, or changes what the next run does."""
+    at = new.label
+    if old.strategy != new.strategy:
+        what = f"strategy changed from {old.strategy} to {new.strategy}"
+        breaks = Hazard("breaking", "versions are dated otherwise from the next run on; those that are there stay")
+        plan.steps.append(Step("~", at, what, node.span, (breaks,), "the strategy is changed back"))
+    if old.facts.get("compat") and not new.facts.get("compat"):
+        told = "changes that dbt did not see, for want of a later time, become versions in the next run"
+        hazards = (Hazard("versions", told), Hazard("breaking", "dbt's columns go"))
+        plan.steps.append(Step("~", at, "compat: dbt switched off", node.span, hazards,
+                               "compat: dbt is switched on again"))  # fmt: skip
+    _hard_deletes(plan, old, new, node)
+    _open_until(plan, old, new, node, differ)
+    _tracked(plan, old, new, node, differ)
+
+
+def _hard_deletes(plan: Plan, old: NodeState, new: NodeState, node: Node) -> None:
+    one, two = old.facts.get("hard_deletes", "ignore"), new.facts.get("hard_deletes", "ignore")
+    if one == two:
+        return
+    what = f"hard_deletes changed from {one} to {two}"
+    if two == "new_record":
+        plan.forward.append(markers(node))
+        plan.backward.insert(0, _no_markers(node))
+        plan.marked[node.name] = str(node.is_deleted)
+        told = Hazard("backfills", "every gap between versions gets its marker, and so does every key that is gone")
+        plan.steps.append(
+            Step("~", new.label, what, node.span, (told, Hazard("breaking", "readers meet markers")), "markers are taken out")
+        )
+        return
+    if one == "new_record":
+        _without_markers(plan, old, new, node, what)
+    else:
+        closes = two == "invalidate"
+        told = Hazard(
+            "breaking", "the next run closes every open key that the source no longer has" if closes else "keys that are gone stay open"
+        )
+        plan.steps.append(Step("~", new.label, what, node.span, (told,), "the setting is changed back"))
+    if two == "ignore":
+        total = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
+        query = exp.select(named(total, "found")).from_(helpers.damage(node).subquery("d"))
+        said = f"{node.name} has keys that are closed, or were for a while: under hard_deletes: ignore no key ever is"
+        plan.forward.append(MustBeZero("Under `ignore` a history has no gaps.", query, said))
+
+
+def markers(node: Node) -> ChangeRows:
+    """A marker for every time in which a key was gone: from the end of a version to the beginning of the next, or open."""
+    opened, closed = OWN_COLUMNS
+
+    def ahead(name: str) -> exp.Window:
+        order = exp.Order(expressions=[exp.Ordered(this=column(node.valid_from, ROW), nulls_first=False)])
+        return exp.Window(this=exp.Lead(this=column(name, ROW)), partition_by=[column(k, ROW) for k in node.key], order=order)
+
+    names = [c.name for c in node.columns]
+    following, opener = "c360_next", "c360_next_run"
+    inner = exp.select(
+        *(column(n, ROW) for n in (*names, opened, closed)), named(ahead(node.valid_from), following), named(ahead(opened), opener)
+    )
+    rows = inner.from_(relation("ref", node.name, ROW)).subquery("w")
+    until: exp.Expr = column(following, "w")
+    until = until if node.open_until is None else exp.func("COALESCE", until, end_of_time(node))
+    values: dict[str, exp.Expr] = {n: column(n, "w") for n in names}
+    values |= {node.valid_from: column(node.valid_to, "w"), node.valid_to: until, str(node.is_deleted): mark(node, True)}
+    if node.row_id:
+        values |= {node.row_id: row_id(node, column(node.valid_to, "w"), "w"), str(node.row_time): column(node.valid_to, "w")}
+    values |= {opened: column(closed, "w"), closed: column(opener, "w")}
+    gone = exp.or_(_sql.is_null(column(following, "w")), exp.GT(this=column(following, "w"), expression=column(node.valid_to, "w")))
+    query = exp.select(*(named(e, n) for n, e in values.items())).from_(rows).where(every([is_closed(node, "w"), exp.Paren(this=gone)]))
+    return ChangeRows("Markers say what gaps have said until now.", _sql.insert(relation("ref", node.name), list(values), query))
+
+
+def _no_markers(node: Node) -> ChangeRows:
+    marked = is_marker(node, ROW)
+    assert marked is not None
+    return ChangeRows("Markers say nothing that a gap does not say.",
+                      exp.Delete(this=relation("ref", node.name, ROW), where=exp.Where(this=marked)))  # fmt: skip
+
+
+def _without_markers(plan: Plan, old: NodeState, new: NodeState, node: Node, what: str) -> None:
+    """Markers leave the history for a table of their own; the gap that they filled says the same."""
+    flag = str((old.facts.get("interval") or {}).get("is_deleted"))
+    kept = cut(f"{new.identifier}_markers__retired_{plan.number}")
+    retired = cut(f"{flag}__retired_{plan.number}")
+    told = Hazard("breaking", "readers see a gap where they saw a marker")
+    moved = Hazard("rewrites", f"markers move to {kept}")
+    plan.steps.append(Step("~", new.label, what, node.span, (told, moved), f"the markers come back from {kept}"))
+    plan.kept[node.name] = Kept(new.schema, kept, (), retired, flag)
+
+
+def markers_out(kept: Kept, table: Stored, node: str) -> list[KeepRows | ChangeRows]:
+    """Rows of a history in its new shape that are markers: copied, with all that they hold, and taken out."""
+    marked: exp.Expr = column(kept.retired, ROW)
+    marked = equal(marked, _sql.literal("True")) if table.column(kept.retired).type == types.TEXT else marked
+    query = exp.select(*(column(c.name, ROW) for c in table.columns)).from_(relation("ref", node, ROW)).where(marked)
+    return [
+        KeepRows("The markers are kept beside the history.", kept.schema, kept.name, table.columns, query),
+        ChangeRows("They leave it: the gap between two versions says that the key was gone.",
+                   exp.Delete(this=relation("ref", node, ROW), where=exp.Where(this=marked.copy()))),
+    ]  # fmt: skip
+
+
+def node_table(state: NodeState) -> Stored:
+    table = state.table("ref")
+    assert table is not None
+    return table
+
+
+def _open_until(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
+    one, two = old.facts.get("open_until"), new.facts.get("open_until")
+    if one == two:
+        return
+    until = column(node.valid_to, ROW)
+    before, after = (_end(one), _end(two))
+
+    def swap(was: exp.Expr, becomes: exp.Expr) -> exp.Expr:
+        here = exp.Is(this=until.copy(), expression=exp.null()) if isinstance(was, exp.Null) else equal(until.copy(), was)
+        return _sql.case((here, becomes), otherwise=until.copy())
+
+    differ.fills[node.valid_to] = swap(before, after)
+    old_to = str((old.facts.get("interval") or {}).get("to"))
+    differ.unfills[old_to if old_to == node.valid_to else node.valid_to] = _renamed(swap(after, before), node.valid_to, old_to)
+    said = f"open versions end at {two[:10] if two else 'NULL'} instead of {one[:10] if one else 'NULL'}"
+    told = (Hazard("breaking", "whoever looks for open versions must look for the other word"), Hazard("backfills", "every open version"))
+    plan.steps.append(Step("~", f"{new.label}.{node.valid_to}", said, node.span, told, "the same, backwards"))
+
+
+def _renamed(value: exp.Expr, before: str, after: str) -> exp.Expr:
+    for found in value.find_all(exp.Column):
+        if found.name == before:
+            found.set("this", exp.to_identifier(after, quoted=True))
+    return value
+
+
+def _end(said: str | None) -> exp.Expr:
+    return exp.null() if said is None else _sql.instant(said[:19].replace("T", " "))
+
+
+def _tracked(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
+    """Every column that is tracked now and was not: what becomes of the versions that are there."""
+    renamed = differ.found.renamed
+    before = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
+    table = node_table(old)
+    now, then = set(new.facts.get("tracked", ())), set(old.facts.get("tracked", ()))
+    for name in sorted(now):
+        was = renamed.get(name, name)
+        if was in before or (old.facts.get("detects") == "time" and table.has(was)):
+            continue
+        _needs_history(plan, new, node, name, table.has(was))
+    if old.facts.get("detects") == new.facts.get("detects") == "values":
+        for was in sorted(then - {renamed.get(n, n) for n in now}):
+            back = next((n for n, w in renamed.items() if w == was), was)
+            if node_table(new).has(back):
+                told = Hazard("breaking", "its changes make no version any more")
+                plan.steps.append(Step("~", f"{new.label}.{back}", "no longer tracked", node.span, (told,), "it is tracked again"))
+
+
+def _needs_history(plan: Plan, new: NodeState, node: Node, name: str, stored: bool) -> None:
+    past = node.past.columns.get(name)
+    at = f"{new.label}.{name}"
+    if past is None or past.history is None:
+        how = "is tracked from now on" if stored else "is new and tracked"
+        help = f"say history: empty (no version is made), new_version, or {{backfill: …}} in the columns: of {node.name}"
+        message = f"{at} {how}: every key would get a version in the next run"
+        plan.problems.append(Diagnostic("C602", message, past.span if past else node.span, help))
+        return
+    if past.history == "empty":
+        plan.forward += open_versions(node, name)
+        plan.steps.append(Step("~", at, "open versions take the source's value, without a new version", past.span,
+                               (Hazard("backfills", "open versions"),), "nothing to do"))  # fmt: skip
+    elif past.history == "new_version":
+        told = Hazard("versions", "the next run makes a version of every key whose source has a value there")
+        plan.steps.append(Step("~", at, "the next run makes versions", past.span, (told,), "versions that came since stay"))
+        plan.versioned.append((node.name, name))
+
+
+def open_versions(node: Node, name: str) -> list[MustBeZero | ChangeRows]:
+    """UPDATE history SET phone = source.phone WHERE open: what the source says now was true all the time, as far as anybody knows."""
+    kind, _, source = str(node.relation).partition(":")
+    theirs = relation("source" if kind == "source" else "ref", source, "s")
+    keys = [column(k, "s") for k in node.key]
+    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+    twice = exp.select(*keys).from_(theirs.copy()).group_by(*(k.copy() for k in keys)).having(several)
+    doubled = exp.select(star_count("doubled")).from_(twice.subquery("d"))
+    where = every([_sql.same_key(node, ROW, "s"), is_live(node, ROW), not_null(column(name, "s"))])
+    update = exp.Update(
+        this=relation("ref", node.name, ROW), expressions=[equal(column(name), column(name, "s"))], from_=exp.From(this=theirs),
+        where=exp.Where(this=where),
+    )  # fmt: skip
+    return [
+        MustBeZero("A key that the source has twice has no value.", doubled, f"{source} has keys in several rows"),
+        ChangeRows("Open versions take the value that the source has now.", update),
+    ]
+
+
+def count_new_versions(node: Node, name: str) -> exp.Select:
+    """How many keys the next run makes a version of for a new column's sake."""
+    kind, _, source = str(node.relation).partition(":")
+    theirs = relation("source" if kind == "source" else "ref", source, "s")
+    query = exp.select(named(exp.Count(this=exp.Star()), "found")).from_(relation("ref", node.name, ROW))
+    return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
+
+
+def markers_back(kept: Kept, old: NodeState, renamed: dict[str, str]) -> list[ChangeRows | DropTable]:
+    """On the way back: the markers return, once their column is there again; `renamed` gives the released name of a new one."""
+    released = {c.name: kept.flag if c.name == kept.retired else renamed.get(c.name, c.name) for c in kept.columns}
+    unique = (*old.facts.get("key", ()), (old.facts.get("interval") or {}).get("from"))
+    same = every(exp.NullSafeEQ(this=column(was, ROW), expression=column(now, "k")) for now, was in released.items() if was in unique)
+    there = exp.select(exp.Literal.number(1)).from_(relation("ref", old.name, ROW)).where(same)
+    query = exp.select(*(column(c.name, "k") for c in kept.columns)).from_(place(kept.schema, kept.name, "k"))
+    insert = _sql.insert(relation("ref", old.name), list(released.values()), query.where(exp.Not(this=exp.Exists(this=there))))
+    return [ChangeRows("The markers come back.", insert), DropTable(kept.schema, kept.name)]

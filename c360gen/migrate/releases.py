@@ -1,0 +1,60 @@
+"""What lies beside the output of a target: released.json, and the migrations that led there, which never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from c360gen.diagnostics import Diagnostic, Span
+from c360gen.migrate.checksum import checksum, holds
+from c360gen.migrate.script import folder
+from c360gen.migrate.state import FILE, State
+from c360gen.ops.change import Migration
+
+
+def baseline(name: str, shape: str) -> Migration:
+    """The first migration: what deploy.sql makes of an empty database."""
+    return Migration(1, name, checksum(f"baseline {shape}"))
+
+
+def apply_path(migration: Migration) -> str:
+    return f"{folder(migration.number, migration.name)}/apply.sql"
+
+
+def altered(root: Path, state: State) -> list[Diagnostic]:
+    """Released migrations whose files are missing or say something else now."""
+    found = []
+    for migration in state.migrations[1:]:
+        at = root / apply_path(migration)
+        try:
+            text = at.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            found.append(Diagnostic("C606", f"{at.as_posix()} is missing: {FILE} says that it is released", None,
+                                    "a released migration never goes: take it from version control"))  # fmt: skip
+            continue
+        if holds(text, migration.checksum) is False:
+            help = "databases may have run it as it was: take it from version control, and put the change into a new migration"
+            found.append(Diagnostic("C606", f"{at.as_posix()} was changed after its release", Span(at.as_posix()), help))
+    return found
+
+
+def sections_on_disk(root: Path, state: State) -> Mapping[str, str]:
+    """The texts of the released sections as they lie below root: what a rollback executes again."""
+    found = {}
+    for path in state.sections:
+        try:
+            text = (root / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        header, _, body = text.partition("\n\n")
+        found[path] = (body if header.startswith("-- c360gen | ") else text).rstrip("\n")
+    return found
+
+
+def unreleased(target: str, plan_steps: list[str], since: Migration, span: Span | None) -> Diagnostic:
+    """The specs moved, and no migration says how a database follows."""
+    count = len(plan_steps)
+    shown = "; ".join(plan_steps[:3]) + ("; …" if count > 3 else "")
+    what = f"{count} {'change' if count == 1 else 'changes'} since migration {since.number:04} {since.name}"
+    help = f"c360gen plan --target {target} shows them, c360gen migrate --target {target} --name … writes the migration"
+    return Diagnostic("C605", f"target {target} has {what} and no migration for them: {shown}", span, help)

@@ -1,0 +1,201 @@
+"""A plan in words: for a terminal, for machines, for a code review, and for the one who signs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from c360gen.diagnostics import Diagnostic, Span
+from c360gen.dialects.changes import Changes
+from c360gen.migrate.plan import HAZARDS, Plan, Step
+
+RULES = {
+    "destructive": "P001", "breaking": "P002", "versions": "P003", "backfills": "P004", "rewrites": "P005", "locks": "P006",
+    "refreshes": "P007",
+}  # fmt: skip
+"""Stable ids of findings for code scanning."""
+BRIEF = ("destructive", "breaking", "versions", "refreshes")
+"""Hazards that are a warning; the others are notes."""
+
+
+def text(plans: Sequence[Plan]) -> str:
+    out: list[str] = []
+    for plan in plans:
+        target, since = plan.wanted.target, _since(plan)
+        if not plan.steps:
+            out.append(f"{target}: nothing changes since {since}" + _texts(plan))
+            continue
+        out.append(f"{target}: migration {plan.number:04}, since {since}" + _texts(plan))
+        for step in plan.steps:
+            out.append(f"  {step.symbol} {step.object}: {step.what}")
+            if step.because:
+                out.append(f"      because {_place(step.because)}")
+            out += [f"      {HAZARDS[h.kind]}: {h.text}" for h in step.hazards]
+            out.append(f"      undo: {step.undo}")
+    return "\n".join(out)
+
+
+def _since(plan: Plan) -> str:
+    last = plan.released.migrations[-1] if plan.released.migrations else None
+    return f"migration {last.number:04} {last.name}" if last else "what it is compared with"
+
+
+def _texts(plan: Plan) -> str:
+    changed = sum(plan.released.sections.get(p) != sha for p, sha in plan.wanted.sections.items())
+    return f" ({changed} {'section' if changed == 1 else 'sections'} of deploy.sql with other text)" if changed else ""
+
+
+def _place(span: Span) -> str:
+    return f"{span.path}:{span.line}" if span.line > 1 or span.end_column else span.path
+
+
+def data(plans: Sequence[Plan]) -> list[dict[str, Any]]:
+    """The plan as plain data, the same for every machine that reads it."""
+    return [
+        {
+            "target": plan.wanted.target, "dialect": plan.wanted.dialect, "from": plan.released.identity, "migration": plan.number,
+            "steps": [
+                {
+                    "symbol": s.symbol, "object": s.object, "what": s.what,
+                    "because": {"path": s.because.path, "line": s.because.line} if s.because else None,
+                    "hazards": [{"kind": h.kind, "text": h.text} for h in s.hazards], "undo": s.undo,
+                }
+                for s in plan.steps
+            ],
+            "sections": list(plan.sections) if plan.steps else [], "cannot_be_undone": list(dict.fromkeys(plan.lost)),
+        }
+        for plan in plans
+    ]  # fmt: skip
+
+
+def as_json(plans: Sequence[Plan]) -> str:
+    return json.dumps(data(plans), indent=2, ensure_ascii=False)
+
+
+def markdown(plans: Sequence[Plan]) -> str:
+    out: list[str] = []
+    for plan in plans:
+        out += [f"### {plan.wanted.target}: migration {plan.number:04}", ""]
+        out += [*_table(plan.steps), ""] if plan.steps else ["Nothing changes.", ""]
+    return "\n".join(out).rstrip()
+
+
+def _table(steps: Sequence[Step]) -> list[str]:
+    rows = ["| | object | change | because | risk | undo |", "|---|---|---|---|---|---|"]
+    for step in steps:
+        risk = "<br>".join(_cell(f"**{HAZARDS[h.kind]}**: {h.text}") for h in step.hazards) or "none"
+        because = f"`{_place(step.because)}`" if step.because else ""
+        rows.append(f"| `{step.symbol}` | `{step.object}` | {_cell(step.what)} | {because} | {risk} | {_cell(step.undo)} |")
+    return rows
+
+
+def _cell(said: str) -> str:
+    return said.replace("|", "\\|").replace("\n", " ")
+
+
+def github(plans: Sequence[Plan]) -> str:
+    """Workflow commands: annotations at the lines of the specs."""
+    out = []
+    for step in _steps(plans):
+        level = "warning" if step.has(*BRIEF) else "notice"
+        told = "; ".join([step.what, *(f"{HAZARDS[h.kind]}: {h.text}" for h in step.hazards)])
+        at = f"file={_property(step.because.path)},line={step.because.line}," if step.because else ""
+        out.append(f"::{level} {at}title={_property(f'{step.symbol} {step.object}')}::{_message(told)}")
+    return "\n".join(out)
+
+
+def _message(said: str) -> str:
+    return said.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(said: str) -> str:
+    return _message(said).replace(":", "%3A").replace(",", "%2C")
+
+
+def sarif(plans: Sequence[Plan]) -> str:
+    rules = [{"id": RULES[kind], "name": kind, "shortDescription": {"text": said}} for kind, said in HAZARDS.items()]
+    results = []
+    for step in _steps(plans):
+        for hazard in step.hazards:
+            result: dict[str, Any] = {
+                "ruleId": RULES[hazard.kind], "level": "warning" if hazard.kind in BRIEF else "note",
+                "message": {"text": f"{step.object}: {step.what}. {HAZARDS[hazard.kind]}: {hazard.text}"},
+                "partialFingerprints": {"c360gen/v1": f"{hazard.kind} {step.symbol} {step.object} {step.what}"},
+            }  # fmt: skip
+            if step.because:
+                region = {"startLine": step.because.line}
+                place = {"artifactLocation": {"uri": step.because.path}, "region": region}
+                result["locations"] = [{"physicalLocation": place}]
+            results.append(result)
+    driver = {"name": "c360gen plan", "rules": rules}
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+           "runs": [{"tool": {"driver": driver}, "results": results}]}  # fmt: skip
+    return json.dumps(log, indent=2, ensure_ascii=False)
+
+
+def _steps(plans: Sequence[Plan]) -> Iterable[Step]:
+    """Each once, however many targets have it."""
+    return dict.fromkeys(s for p in plans for s in p.steps)
+
+
+FORMATS = {"text": text, "json": as_json, "github": github, "sarif": sarif, "markdown": markdown}
+
+
+def review(plan: Plan, name: str, changes: Changes) -> str:
+    """PLAN.md: what the reviewer of a migration reads and signs."""
+    where = (
+        "one transaction: all of it, or nothing"
+        if changes.transactional
+        else (
+            "statement by statement, since DDL commits by itself; each can be executed again: an interrupted script is run once more"
+        )
+    )
+    worst = [h for s in plan.steps for h in s.hazards if h.kind == "destructive"]
+    lines = [
+        f"# Migration {plan.number:04} {name}", "", f"Target `{plan.wanted.target}` ({plan.wanted.dialect}). It runs in {where}.", "",
+        "## Changes and risks", "", *_table(plan.steps), "",
+        "## Order", "", "1. Locks, and a guard: the database is in the released state that this starts from.",
+        "2. Rows and values are counted.", "3. Views and procedures that stand in the way are dropped.",
+        "4. Tables change, in the order of `apply.sql`.", "5. Rows and values are counted again: fewer fail the migration.",
+        "6. Views, procedures and grants are created again.", "7. The ledger and the released state are written.", "",
+        "## Locks", "", *_locks(plan, changes), "",
+        "## What is lost", "",
+        *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
+        "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
+        *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
+        "- Grants on views that are not in `grants.sql` must be given again.", "",
+        "## Before, and after", "",
+        *_around(plan), "",
+        "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _locks(plan: Plan, changes: Changes) -> list[str]:
+    from c360gen.ops.change import AlterTable
+
+    found = [
+        f"- `{op.after.schema}.{op.after.name}`: {changes.locks(op)}" for op in plan.forward
+        if isinstance(op, AlterTable) and changes.locks(op)
+    ]  # fmt: skip
+    if plan.wanted.dialect == "postgres":
+        found.insert(0, "- The run log is locked for writers (`EXCLUSIVE`), so that no run begins meanwhile; `lock_timeout` is 5 s.")
+    return found or ["None that others would notice."]
+
+
+def _around(plan: Plan) -> list[str]:
+    tasks = {
+        "postgres": ["- `dry_run.sql` does everything, counts, and rolls back; it takes the same locks.",
+                     "- Nothing needs to be suspended: a job that is due meanwhile waits, or fails on its lock timeout, and runs again."],
+        "duckdb": ["- `dry_run.sql` does everything, counts, and rolls back.", "- No other process may have the file open."],
+        "snowflake": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
+                      "- `apply.sql` suspends the root task of every schedule first. Wake them when `verify.sql` has passed."],
+        "bigquery": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
+                     "- Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed."],
+    }  # fmt: skip
+    return [*tasks[plan.wanted.dialect], "- `verify.sql` fails loudly where the result is not what was planned."]
+
+
+def problems(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    return sorted(dict.fromkeys(found), key=lambda d: d.sort_key)

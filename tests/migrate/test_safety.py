@@ -1,0 +1,250 @@
+"""What can go wrong around a migration: it dies, it is run twice, two run at once, a run is at work, a file was edited."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from c360gen.engines import EngineBusy, EngineError, connect
+from tests.migrate.changes import LATER, PHONE, ROWS, WATCH, model, snapshot, source
+from tests.migrate.evolving import Evolving
+
+ENGINES = ("duckdb", "postgres")
+BEFORE = source() + snapshot() + model()
+AFTER = (
+    source(phone="text", city=None) + snapshot(columns="      - {name: phone, history: empty}\n") + model("id, email, score, updated_at")
+)
+MARKS = re.compile(r"^-- (Step \d+|Before|After|Views and procedures|Every row|=====|Both)", re.M)
+
+
+@pytest.fixture
+def shop(evolving: Callable[[str], Evolving], request: pytest.FixtureRequest) -> Evolving:
+    made = evolving(request.param)
+    made.begin(BEFORE)
+    for statement in ROWS:
+        made.sql(statement)
+    made.run("history", "2026-01-02 00:00:00")
+    made.run("people", "2026-01-02 00:00:00")
+    for statement in LATER:
+        made.sql(statement)
+    made.run("history", "2026-01-03 00:00:00")
+    return made
+
+
+on_both = pytest.mark.parametrize("shop", ENGINES, indirect=True)
+on_postgres = pytest.mark.parametrize("shop", ["postgres"], indirect=True)
+
+
+def grow(shop: Evolving) -> None:
+    """Only a column more, which the procedures of the state before do not mind."""
+    for statement in PHONE:
+        shop.sql(statement)
+    shop.write(source(phone="text") + snapshot(columns="      - {name: phone, history: empty}\n") + model())
+    shop.cli("migrate", "--name", "step")
+
+
+def evolve(shop: Evolving) -> None:
+    for statement in (*PHONE, "ALTER TABLE raw.customers DROP COLUMN city"):
+        shop.sql(statement)
+    shop.write(AFTER)
+    shop.cli("migrate", "--name", "step")
+
+
+@on_both
+def test_a_crash_between_any_two_steps_changes_nothing(shop: Evolving) -> None:
+    """Every step may be the last that a session sees; then the same file goes through."""
+    evolve(shop)
+    text, before = shop.migration(), shop.rows(WATCH)
+    places = [m.start() for m in MARKS.finditer(text)]
+    assert len(places) >= 6
+    for at in places:
+        dies = "DO $$ BEGIN RAISE EXCEPTION 'it died'; END; $$;\n" if shop.engine == "postgres" else "SELECT error('it died');\n"
+        with pytest.raises(EngineError, match="it died"):
+            shop.execute(text[:at] + dies + text[at:])
+        assert shop.rows(WATCH) == before
+        assert list(shop.session.ledger().applied) == [1]
+    shop.deploy()
+    assert list(shop.session.ledger().applied) == [1, 2]
+    shop.run("history", "2026-01-05 00:00:00")
+
+
+@on_postgres
+def test_two_deploys_at_once(shop: Evolving, request: pytest.FixtureRequest) -> None:
+    """One applies, the other finds that done; both end well."""
+    evolve(shop)
+    ends: list[object] = []
+
+    def deploy() -> None:
+        from click.testing import CliRunner
+
+        from c360gen.cli.main import cli
+
+        words = ["deploy", "--target", "postgres", "--database", shop.database, "--specs", str(shop.specs), "--out", str(shop.out)]
+        result = CliRunner().invoke(cli, words)
+        ends.append((result.exit_code, result.output))
+
+    threads = [threading.Thread(target=deploy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [code for code, _ in ends] == [0, 0], ends  # type: ignore[misc]
+    assert shop.rows("SELECT number, action FROM c360_control.migration ORDER BY entry_id") == [(1, "contained"), (2, "applied")]
+
+
+@on_postgres
+def test_a_run_that_is_at_work_is_waited_for(shop: Evolving) -> None:
+    grow(shop)
+    other = connect("postgres", shop.database, "c360_control")
+    other.connection.autocommit = False  # type: ignore[attr-defined]
+    other.connection.execute("CALL c360_control.apply_history()")  # type: ignore[attr-defined]
+    text = shop.migration().replace("SET lock_timeout = '5s'", "SET lock_timeout = '200ms'")
+    with pytest.raises(EngineBusy):
+        shop.execute(text)
+    other.connection.commit()  # type: ignore[attr-defined]
+    other.close()
+    shop.deploy()
+    assert list(shop.session.ledger().applied) == [1, 2]
+
+
+@on_postgres
+def test_a_run_that_waits_for_a_migration_is_not_let_through(shop: Evolving) -> None:
+    """It has begun with the procedure as it was: the migration gives way."""
+    grow(shop)
+    head, _, tail = shop.migration().partition("-- Guard: nobody waits")
+    shop.connection.execute(head.encode(), prepare=False)  # up to its last guard, the transaction still open
+    waiting = connect("postgres", shop.database, "c360_control")
+    ends: list[str] = []
+
+    def run() -> None:
+        try:
+            waiting.connection.execute("CALL c360_control.apply_history()")  # type: ignore[attr-defined]
+        except Exception as error:
+            ends.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    watcher = connect("postgres", shop.database, "c360_control")
+    for _ in range(200):
+        (found,) = watcher.connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()  # type: ignore[attr-defined]
+        if found:
+            break
+    with pytest.raises(EngineBusy, match="waits for this migration"):
+        shop.execute("-- Guard: nobody waits" + tail)
+    thread.join()
+    watcher.close()
+    waiting.close()
+    assert ends == []
+    shop.deploy()
+
+
+@on_both
+def test_specs_that_moved_are_refused_until_there_is_a_migration(shop: Evolving) -> None:
+    shop.write(AFTER)
+    said = shop.cli("build", fails=1)
+    assert "error[C605]" in said and "c360gen migrate" in said and "nodes.yml:" in said
+    shop.cli("check", fails=1)
+    shop.write(BEFORE)
+    shop.cli("build")
+    shop.cli("check")
+
+
+@on_both
+def test_a_released_migration_never_changes(shop: Evolving) -> None:
+    evolve(shop)
+    shop.cli("check")
+    path = shop.root / "migrations/0002_step/apply.sql"
+    text = path.read_text(encoding="utf-8")
+    path.write_bytes(text.replace("\n", "\r\n").replace("    ", "\t").encode())
+    assert "C606" not in shop.cli("check"), "line endings and white space are no change"
+    path.write_text(text.replace("phone", "fax"), encoding="utf-8", newline="\n")
+    assert "error[C606]" in shop.cli("check", fails=1)
+    assert "C606" in shop.cli("migrate", "--name", "other", fails=1)
+
+
+@on_both
+def test_what_is_retired_goes_with_an_approval_only(shop: Evolving) -> None:
+    evolve(shop)
+    shop.deploy()
+    kept = "SELECT count(city__retired_2) FROM snap.history"
+    assert shop.rows(kept) == [(3,)]
+    shop.write(AFTER + "approvals:\n  - {drop: snap.history.city__retired_2, by: Olga, on: 2026-06-01}\n")
+    assert "loses data" in shop.cli("plan")
+    shop.cli("plan", "--fail-on", "destructive", fails=1)
+    shop.cli("migrate", "--name", "cleared")
+    shop.deploy()
+    with pytest.raises(Exception, match="city__retired_2"):
+        shop.rows(kept)
+    assert not any(c.table == "history" for c in shop.released().retired_columns)
+    shop.run("history", "2026-01-06 00:00:00")
+
+
+@on_both
+def test_an_empty_database_gets_everything_at_once(shop: Evolving, evolving: Callable[[str], Evolving]) -> None:
+    """deploy.sql contains every migration, and says so in the ledger."""
+    evolve(shop)
+    text = (shop.root / "deploy.sql").read_text(encoding="utf-8")
+    if shop.engine == "postgres":
+        shop.connection.execute("DROP SCHEMA c360_control CASCADE; DROP SCHEMA snap CASCADE; DROP SCHEMA mart CASCADE")
+    else:
+        shop = evolving("duckdb")
+    shop.execute(text)
+    assert shop.rows("SELECT number, action FROM c360_control.migration ORDER BY number") == [(1, "contained"), (2, "contained")]
+    shop.execute(text)
+
+
+REFUSED = {
+    "a tracked column without a history": (source(phone="text") + snapshot(), "C602"),
+    "a drop and an add of one type": (source(email=None, mail="text") + snapshot(), "C601"),
+    "another key": (source() + snapshot(key="[id, city]"), "C604"),
+    "a feed": (source() + snapshot(strategy="strategy: changelog, updated_at: updated_at, lookback: 1 day").replace(
+        ", hard_deletes: invalidate", ""), "C604"),
+    "a snapshot that becomes a model": (source() + model(name="history"), "C604"),
+    "no cast": (source(score="date") + snapshot(), "C604"),
+    "a past that was not": (source() + snapshot(columns="      - {name: city, was: town}\n") + "", ""),
+    "a renamed column that was never there": (source(phone="text") + snapshot(columns="      - {name: phone, was: fax}\n"), "C603"),
+    "a renamed node that was never there": (source() + snapshot() + model(name="other", was="nobody"), "C603"),
+    "compat switched on": (source() + snapshot(config=", compat: dbt"), "C604"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_has_no_meaning_is_refused_with_a_way_out(case: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.write(source() + snapshot())
+    shop.cli("migrate", "--name", "baseline")
+    specs, code = REFUSED[case]
+    shop.write(specs)
+    said = shop.cli("migrate", "--name", "step", fails=1 if code else 0)
+    assert f"error[{code}]" in said if code else "nothing changed" in said
+    assert not code or "help:" in said
+    assert shop.released().number == 1
+
+
+def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
+    import json
+
+    shop = evolving("postgres" if False else "duckdb")
+    shop.write(BEFORE + "exposures:\n  - {name: dash, type: dashboard, owner: {name: O}, depends_on: [ref('history')]}\n")
+    shop.cli("migrate", "--name", "baseline")
+    shop.write(AFTER + "exposures:\n  - {name: dash, type: dashboard, owner: {name: O}, depends_on: [ref('history')]}\n")
+    text = shop.cli("plan")
+    assert "- snap.history.city: column retired as city__retired_2" in text and "exposure dash reads it" in text
+    assert "nodes.yml:" in text
+    shop.cli("plan", "--exit-code", fails=3)
+    shop.cli("plan", "--fail-on", "breaking", fails=1)
+    shop.cli("plan", "--fail-on", "destructive")
+    found = json.loads(shop.cli("plan", "--format", "json"))
+    assert {s["object"] for s in found[0]["steps"]} >= {"snap.history.city", "snap.history.phone", "mart.people.city"}
+    log = json.loads(shop.cli("plan", "--format", "sarif"))
+    assert {r["ruleId"] for r in log["runs"][0]["results"]} >= {"P002", "P004"}
+    assert shop.cli("plan", "--format", "github").startswith("::")
+    assert "| `-` | `snap.history.city` |" in shop.cli("plan", "--format", "markdown")
+    old = shop.folder / "old"
+    old.mkdir()
+    (old / "project.yml").write_text((shop.specs / "project.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    (old / "nodes.yml").write_text(BEFORE, encoding="utf-8")
+    assert "column retired as city__retired_1" in shop.cli("plan", "--against", str(old))

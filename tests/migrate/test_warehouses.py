@@ -1,0 +1,141 @@
+"""Migrations of Snowflake and BigQuery: judged, and executed in the interpreter, to the end and killed before every statement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from c360gen.cli.main import cli
+from c360gen.judges import googlesql, sqlfluff
+from c360gen.migrate import state
+from c360gen.pipeline import build_below, load_project
+from tests.migrate.changes import CHANGES, Change
+from tests.warehouse.machine import Failure, Killed
+from tests.warehouse.warehouse import Warehouse
+from tests.worlds import Interpreted
+
+ENGINES = ("snowflake", "bigquery")
+IMPOSSIBLE = {
+    ("schema_moved", "bigquery"): "cannot move", ("key_renamed", "bigquery"): "stores the rows by it",
+    ("key_copied", "bigquery"): "stores the rows by it", ("interval_renamed", "bigquery"): "stores the rows by it",
+    ("key_widened", "bigquery"): "stores the rows by it",
+    ("model_key_widened", "bigquery"): "stores the rows by it",
+}  # fmt: skip
+BEYOND = {("schema_moved", "snowflake")}
+"""What the interpreter cannot say: DuckDB moves no table to another schema."""
+
+
+class Shop:
+    """One warehouse with its files."""
+
+    def __init__(self, folder: Path, engine: str):
+        self.specs, self.out, self.engine = folder / "specs", folder / "generated", engine
+        self.specs.mkdir(parents=True)
+        (self.specs / "project.yml").write_text(
+            f"project: {{name: shop, schema: mart}}\ntargets: {{{engine}: {{dialect: {engine}, database: c360}}}}\n", encoding="utf-8"
+        )
+
+    def migrate(self, specs: str, name: str, fails: int = 0) -> str:
+        (self.specs / "nodes.yml").write_text(specs, encoding="utf-8")
+        result = CliRunner().invoke(cli, ["migrate", "--name", name, "--specs", str(self.specs), "--out", str(self.out)])
+        assert result.exit_code == fails, f"{result.output}\n{result.exception!r}"
+        return result.output
+
+    def world(self) -> Interpreted:
+        return Interpreted(build_below(load_project(self.specs), self.engine, self.out))
+
+    def file(self, name: str) -> str:
+        last = state.read(self.out / self.engine).migrations[-1]  # type: ignore[union-attr]
+        return (self.out / self.engine / f"migrations/{last.number:04}_{last.name}" / name).read_text(encoding="utf-8")
+
+
+def sql_of(engine: str, statement: str) -> str:
+    return statement if engine == "bigquery" else statement.replace("+00'", "'")
+
+
+def watched(query: str, engine: str) -> str:
+    return query if engine == "bigquery" else query.replace("+00'", "'")
+
+
+FAST = ("column_empty", "column_renamed", "type_copied", "markers_off", "node_retired")
+CHOSEN = (
+    *FAST, "column_backfill", "column_retired", "key_renamed", "markers_on", "sentinel_on", "table_renamed", "schema_moved",
+    "model_renamed_column", "windows", "feed_renamed_column",
+)  # fmt: skip
+"""One of every operation. Parsing costs minutes where executing costs seconds: `make faults` plays those that are not FAST."""
+CASES = [pytest.param(c, id=c.name, marks=[] if c.name in FAST else pytest.mark.faults) for c in CHANGES if c.name in CHOSEN]
+SECTION = "-- ===================="
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("change", CASES)
+def test_change(change: Change, engine: str, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, engine)
+    shop.migrate(change.before, "baseline")
+    world = shop.world()
+    world.deploy()
+    for statement in change.rows:
+        world.sql(statement)
+    for at in change.days:
+        assert world.run(change.node, at) == ""
+    if change.later:
+        for statement in change.later:
+            world.sql(statement)
+        assert world.run(change.node, "2026-01-03 00:00:00") == ""
+    before = world.rows(watched(change.watch, engine))
+    for statement in change.source:
+        world.sql(statement)
+    if said := IMPOSSIBLE.get((change.name, engine)):
+        assert said in shop.migrate(change.after, "step", fails=1)
+        return
+    shop.migrate(change.after, "step")
+    for file in ("apply.sql", "verify.sql", "dry_run.sql", "rollback.sql"):
+        assert findings(engine, own(shop.file(file))) == [], file
+    if (change.name, engine) in BEYOND:
+        return
+    warehouse, apply, back = world.warehouse, shop.file("apply.sql"), shop.file("rollback.sql")
+    wanted = change.expect if change.expect is not None else before
+    looked = watched(change.watch_after or change.watch, engine)
+    interrupted(warehouse, own(apply, end=False))
+    warehouse.migrate(own(apply))
+    assert world.rows(looked) == wanted
+    warehouse.migrate(shop.file("verify.sql"))
+    with pytest.raises(Failure, match="applied already"):
+        warehouse.migrate(own(apply))
+    interrupted(warehouse, own(back, end=False))
+    warehouse.migrate(own(back))
+    assert world.rows(watched(change.watch, engine)) == before, "the rollback lost something"
+    warehouse.migrate(apply)
+    assert world.rows(looked) == wanted
+    after = shop.world()
+    after.warehouse = warehouse
+    assert after.run(change.node_after or change.node, "2026-01-05 00:00:00") == ""
+
+
+def own(text: str, end: bool = True) -> str:
+    """A migration without the sections of deploy.sql that it repeats: those are CREATE OR REPLACE, and proven elsewhere."""
+    head, marker, rest = text.partition(SECTION)
+    tail = rest[rest.rindex("-- Both or neither.") :] if marker else ""
+    if not marker and not end:
+        head = head[: head.rindex("-- Both or neither.")]
+    return head + (tail if end else "")
+
+
+def interrupted(warehouse: Warehouse, text: str) -> None:
+    """The session dies before every statement, each time a little later, and begins again."""
+    at = 0
+    while True:
+        at += 1
+        try:
+            warehouse.migrate(text, kill_at=at)
+        except Killed:
+            continue
+        break
+    assert at > 5
+
+
+def findings(engine: str, text: str) -> list[tuple[int, str]]:
+    """What the judge of a dialect does not take."""
+    return list(sqlfluff.check(text)) if engine == "snowflake" else googlesql.Catalog(googlesql.library()).parse(text)
