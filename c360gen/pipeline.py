@@ -28,6 +28,9 @@ from c360gen.project.resolve import check_name, resolve
 from c360gen.spec.load import Located, Specs, load
 from c360gen.spec.models import Target
 
+OF_OTHERS = ("C201", "C202", "C206")
+"""What is said where something that others declare is not there."""
+
 
 @dataclass(frozen=True)
 class LoadedProject:
@@ -65,10 +68,13 @@ def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None) -> Lo
     """Read, check and resolve a folder of specs, `vars` in place of the project's. Raise SpecError with every mistake found."""
     diagnostics = Diagnostics()
     found = load(Path(specs), diagnostics, vars or {})
+    unread = {d for d in diagnostics if d.severity == "error"}
     try:
         resolved = resolve(found, diagnostics)
     except SpecError as error:
-        raise ProjectError(error.diagnostics, found.texts) from None
+        # A file with a mistake is read no further: what others miss of it is no mistake of theirs.
+        own = [d for d in error.diagnostics if d in unread or d.code not in OF_OTHERS] if unread else error.diagnostics
+        raise ProjectError(own, found.texts) from None
     return LoadedProject(resolved, list(diagnostics), found.texts, found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,9 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
         console.spec_error(error)
         raise click.exceptions.Exit(FINDINGS) from None
     except engines.EngineError as error:
-        console.say(f"error: {error}")
+        roles = (root / "roles.sql").as_posix()
+        missing = re.search(r'role "[^"]*" does not exist', str(error)) and (root / "roles.sql").exists()
+        console.say(f"error: {error}" + (f"\n  help: {roles} creates it; an administrator runs it once" if missing else ""))
         raise click.exceptions.Exit(FINDINGS) from None
     console.say(f"{target_name} deployed")
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from c360gen import engines
 from c360gen.cli import complete, console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
@@ -42,11 +41,9 @@ def command(
         raise click.UsageError(f"{action} takes no {' and no '.join(needless)}")
     scripts = {f.path: f.text for f in made.files}
     dialect = str(made.target.dialect)
-    try:
-        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
-    except engines.EngineError as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
+    if task["script"]:
+        options.as_built(made, out)
+    session = options.deployed(made, options.database_of(database, dialect))
     try:
         run = session.task(entry, task, scripts.get(str(task["script"])), arguments, apply)
     finally:

@@ -16,6 +16,7 @@ from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import SpecError
 
 if TYPE_CHECKING:
+    from c360gen.engines import Session
     from c360gen.migrate.state import State
     from c360gen.pipeline import Build, LoadedProject
 
@@ -172,3 +173,31 @@ def manifest(made: Build) -> dict[str, Any]:
 def control_schema(made: Build) -> str:
     """The control schema of a build, from its manifest."""
     return str(manifest(made)["control_schema"])
+
+
+def as_built(made: Build, out: Path) -> None:
+    """What is run from files is what was reviewed: exit code 1 where they are not what the specs say."""
+    from c360gen.emit.writer import compare
+
+    root = out / made.target_name
+    if compare(root, made.files):
+        console.fail(
+            "C501", f"{root.as_posix()} is not what the specs say, and what is run should be what was reviewed",
+            f"c360gen check --target {made.target_name} shows the difference, c360gen build --target {made.target_name} mends it",
+        )  # fmt: skip
+
+
+def deployed(made: Build, database: str) -> Session:
+    """A session in a database in which the target is deployed, or exit code 1."""
+    from c360gen import engines
+
+    session: Session | None = None
+    try:
+        session = engines.connect(str(made.target.dialect), database, control_schema(made))
+        session.query(f'SELECT 1 FROM "{control_schema(made)}".state WHERE 1 = 0')
+    except engines.EngineError as error:
+        if session is not None:
+            session.close()
+        console.say(f"error: {error}\n  help: is it deployed? `c360gen deploy --target {made.target_name}` does that")
+        raise click.exceptions.Exit(FINDINGS) from None
+    return session

@@ -39,11 +39,9 @@ def command(
     nodes = _chosen(manifest, loaded, job, selection)
     scripts = {f.path: f.text for f in made.files}
     dialect = str(made.target.dialect)
-    try:
-        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
-    except engines.EngineError as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
+    if any(n["script"] for n in nodes):
+        options.as_built(made, out)
+    session = options.deployed(made, options.database_of(database, dialect))
     runs: list[engines.Run] = []
     try:
         for node in nodes:

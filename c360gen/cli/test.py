@@ -44,7 +44,7 @@ def command(
     loaded = options.project(specs)
     target = _target(loaded, target_name, database)
     chosen = _chosen(loaded, selection)
-    if target.dialect == "postgres" or only == "data-tests":
+    if target_name is not None and only != "scenarios" and not named:
         database = options.database_of(database, str(target.dialect))
     results: list[tuple[str, Result]] = []
     if only != "data-tests":

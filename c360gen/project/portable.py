@@ -76,6 +76,8 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
         elif isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
             if node.unit is None or node.unit.name.upper() not in TRUNC_UNITS:
                 yield node, f"DATE_TRUNC by {node.unit and node.unit.name}", _HELP
+        elif isinstance(node, exp.Substring) and isinstance(node.args.get("start"), exp.Literal) and node.args["start"].is_string:
+            yield node, "SUBSTRING(x FROM pattern)", _HELP
         elif isinstance(node, exp.Func):
             if not isinstance(node, FUNCTIONS) and node.sql_name().lower() not in own:
                 yield node, f"function {node.sql_name()}()", _HELP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 
 Loc = tuple[str | int, ...]
+_OPERATORS = ("and", "at", "between", "collate", "ilike", "in", "is", "like", "not", "or")
 
 
 class Tests:
@@ -94,6 +96,10 @@ class Tests:
             before += f"t.{texts.quoted(column, self.known)} "
         rendered = texts.render_condition(text, id_, self.known, self.diagnostics)
         if rendered is None:
+            return None
+        if column is not None and (word := re.match(r"\s*([A-Za-z_]\w*)", rendered.sql)) and word[1].lower() not in _OPERATORS:
+            help = f"write what follows {column}, such as '>= 0'; or move the test to the data_tests: of the whole relation"
+            self.diagnostics.error("C307", "the expression of a column begins with an operator", text.span(0, 1), help)
             return None
 
         def locate(start: int, end: int) -> Span:

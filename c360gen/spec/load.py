@@ -103,7 +103,8 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
         _unique([item for kind in kinds for item in found[kind]], diagnostics)
     found["seeds"] = _with_rows(found["seeds"], root, texts, diagnostics)
     if not found["snapshots"] and not found["models"] and not found["seeds"] and not diagnostics.failed:
-        diagnostics.error("C107", f"{root.as_posix()} has no snapshot, no model and no seed", None, "begin with `c360gen init specs`")
+        help = "`c360gen init NAME` writes a first project"
+        diagnostics.error("C107", f"{root.as_posix()} has no snapshot, no model and no seed", None, help)
     return Specs(
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
@@ -138,7 +139,8 @@ def _with_vars(project: models.Project, vars: Mapping[str, Any], diagnostics: Di
 
 def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Iterator[tuple[Tree, models.SpecFile]]:
     if not root.is_dir():
-        diagnostics.error("C107", f"there is no folder {root.as_posix()}", None, "name one with --specs, or begin with `c360gen init`")
+        help = "name one with --specs, or let `c360gen init NAME` write a first project"
+        diagnostics.error("C107", f"there is no folder {root.as_posix()}", None, help)
         return
     paths = sorted(p for p in root.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())
     for path in paths:

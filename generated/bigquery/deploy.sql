@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f1980ae319ef0761c7156bca40943efa4eb7fabaef5ca414fb5bc2d792b4e90
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7678d0a7f14d5ff68122c994b604bc2b0e0027e5cda5deee9cdaaa6055663dcc
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -894,7 +894,7 @@ WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_mart_customer
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log
@@ -1949,7 +1949,7 @@ END;
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f688a19e335b7106c8a43395206048c144a35bd4094c0edbd96a797949df5a7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c21ca00814df54efaee0909145ee9ecb11f4668ccaa56412fa7b2a8bc62deae3
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1191,7 +1191,7 @@ INSERT INTO c360_control.state (node) VALUES ('marts.mart_customer_360') ON CONF
 --   CALL c360_control.apply_customer_snapshot();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log
@@ -2419,7 +2419,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) FROM PUBLIC
 --   CALL c360_control.apply_payment_snapshot();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

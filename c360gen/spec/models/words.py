@@ -109,6 +109,14 @@ Tags = Annotated[Names, Field(description="Words to select by, as in `--select t
 Meta = Annotated[
     dict[str, Any], Field(description="Notes of your own: any keys, read by nobody here.", examples=[{"asked_for_by": "finance"}])
 ]
+def _no_template(value: str) -> str:
+    if "{{" in value or "{%" in value:
+        raise ValueError("is taken as it is, and a template in it, such as {{ doc('…') }}, is not carried")
+    return value
+
+
 Text = Annotated[
-    str, Field(description="What a reader should know; becomes a comment in the database.", examples=["One row per customer."])
+    str,
+    AfterValidator(_no_template),
+    Field(description="What a reader should know; becomes a comment in the database.", examples=["One row per customer."]),
 ]

@@ -43,7 +43,9 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
 
 
 def _rules(node: Node, source: str) -> tuple[str, ...]:
-    tracked = "any of its columns" if node.strategy == "timestamp" or len(node.tracked) > 6 else ", ".join(node.tracked)
+    others = [c.name for c in node.columns if c.origins and c.name not in node.tracked]
+    many = f"any of its columns but {', '.join(others)}" if len(others) <= 4 else "any tracked column"
+    tracked = many if node.strategy == "timestamp" or len(node.tracked) > 6 else ", ".join(node.tracked)
     changed = f"{tracked} differs from its open version (NULL-safe)"
     if node.detects == "time":
         changed = f"its {node.updated_at} is later than {node.valid_from} of its open version, and only then"

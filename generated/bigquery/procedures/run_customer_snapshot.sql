@@ -1,11 +1,11 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56b967617796ec735a1a0797b4698391a828c38708e7967690fe932a2c54fe45
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca28ced22c25a77980e2b2d86cf02911d52a7b56bb596f4139f8323dc54352f6
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

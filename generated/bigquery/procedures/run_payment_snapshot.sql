@@ -1,11 +1,11 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cc92a0aaf31b4e15e11e238cddce5895f732d12fa80f0260f44a3014de69d2d6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7724a263081be93e14cb35d15bc1f1e7afc2139820d9ca7c09210c41f4a7274
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

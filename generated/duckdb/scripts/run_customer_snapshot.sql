@@ -1,12 +1,12 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 605b592d8b2da61b86ab1b099fc9274bef236a87e24d694b0edfb92e9bc4b6b2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10103c6e276516a39afcae8639b0af8705328becb4cb49425bf4b88f5ec00977
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
 -- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
 -- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time.
 --
--- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,12 +1,12 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92345b904830a341fb55af9cae2973d54e53a8f525823c0fd8830feb9bad0d26
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ce69ce83dc950957a323b2c5b56bea38bd07829c7d01834a7a303cf1d6dcf1a
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
 -- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
 -- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time.
 --
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5315520296fc92b8c01ea3f17a4a81e6b5837166c552676f395cc68faf8b7b2a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c800853db55de190c39ffd86242cf44fa3f6ef92b5eb3fd3b9cd20254e81e230
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -10,7 +10,7 @@
 --   CALL c360_control.apply_customer_snapshot();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw_data.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

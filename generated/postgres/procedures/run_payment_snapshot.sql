@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bedfdc10f58bbed7afee8b46c4e3cda94d85fa91a38cc09db95d8fb7ecfe661b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d577ccdf3bfda239809aad344b82e9dd7fe6cca1b2be02d9d067b5fccfd8c96
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -10,7 +10,7 @@
 --   CALL c360_control.apply_payment_snapshot();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

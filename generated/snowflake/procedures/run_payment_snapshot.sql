@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5436681a35729f1d2dc73f16fc7581f3f5dfdb9cddc70cd3801ee0431024318
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f45230b7a7b407b75bdf29b0146c0eb3cd4b966993500a15f222f477192387f0
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -15,7 +15,7 @@ $$
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time
--- Rules:   a row of raw_data.payments is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
 --          a closed version never changes again; running again writes nothing but the log

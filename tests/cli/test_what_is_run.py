@@ -1,0 +1,74 @@
+"""`run` and `history`: only what was reviewed, only where it is deployed; and what they say otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from c360gen.cli.main import cli
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    assert said("init", "shop").exit_code == 0
+    monkeypatch.chdir(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+def said(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+COMMANDS = (["run"], ["history", "check", "customer_snapshot"])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_nothing_is_run_that_was_not_built(command: list[str], shop: Path) -> None:
+    ended = said(*command, "--target", "duckdb", "--database", "x.duckdb")
+    assert ended.exit_code == 1 and "error[C501]" in ended.stderr and "c360gen build --target duckdb mends it" in ended.stderr
+    assert not Path("x.duckdb").exists()
+    said("build")
+    text = Path("specs/mart_customers.sql").read_text(encoding="utf-8")
+    Path("specs/mart_customers.sql").write_text(text.replace("c.email", "lower(c.email) as email"), encoding="utf-8")
+    project = Path("specs/project.yml").read_text(encoding="utf-8")
+    count = "      - {name: version_count, data_type: bigint}"
+    Path("specs/project.yml").write_text(project.replace(count, f"{count}\n      - {{name: email, data_type: text}}"), encoding="utf-8")
+    ended = said(*command, "--target", "duckdb", "--database", "x.duckdb")
+    assert ended.exit_code == 1 and "error[C501]" in ended.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("target", ["duckdb", "postgres"])
+def test_a_database_in_which_nothing_is_deployed(command: list[str], target: str, shop: Path, request: pytest.FixtureRequest) -> None:
+    said("build")
+    database = "x.duckdb" if target == "duckdb" else request.getfixturevalue("database")
+    ended = said(*command, "--target", target, "--database", database)
+    assert ended.exit_code == 1 and f"is it deployed? `c360gen deploy --target {target}` does that" in ended.stderr, ended.output
+
+
+def test_data_tests_are_not_left_out_in_silence(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("C360GEN_DATABASE", raising=False)
+    assert said("test", "--target", "duckdb").exit_code == 2
+    assert said("test", "--target", "duckdb", "--only", "scenarios").exit_code == 0
+
+
+def test_a_role_that_is_missing(shop: Path, database: str) -> None:
+    project = Path("specs/project.yml").read_text(encoding="utf-8")
+    targets = project.replace("postgres: {dialect: postgres}", "postgres: {dialect: postgres, owner: nobody_made_it}")
+    Path("specs/project.yml").write_text(targets, encoding="utf-8")
+    said("build")
+    ended = said("deploy", "--target", "postgres", "--database", database)
+    assert ended.exit_code == 1 and "generated/postgres/roles.sql creates it" in ended.stderr, ended.output
+
+
+def test_a_broken_file_is_the_only_one_to_blame(shop: Path) -> None:
+    """Others miss what it declares; that is no mistake of theirs."""
+    more = "models:\n  - {name: more, sql: \"select customer_id from {{ ref('customer_snapshot') }}\"}\n"
+    Path("specs/more.yml").write_text(more, encoding="utf-8")
+    project = Path("specs/project.yml").read_text(encoding="utf-8")
+    Path("specs/project.yml").write_text(project.replace("strategy: timestamp", "strategy: timestmp"), encoding="utf-8")
+    ended = said("validate")
+    assert ended.exit_code == 1 and "did you mean 'timestamp'?" in ended.stderr and "C201" not in ended.stderr, ended.stderr
