@@ -1,5 +1,5 @@
 -- c360gen | bigquery | schedule nightly as a scheduled query | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24c6e956c7f3e4de72653429c343ebd3e864e1333992b7bbd72e413b4fa3536a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7fb52c26069a88bb84517a7454fae3c8e7825fa15df077b4bb798af394745607
 
 -- A scheduled query is a transfer configuration and cannot be created by SQL. Create it once:
 --
@@ -9,6 +9,7 @@
 --
 -- --no_auto_scheduling leaves it paused: it runs only when somebody starts it. Wake it with
 --   bq update --transfer_config --no_auto_scheduling=false RESOURCE_NAME
+-- On the hour BigQuery may start a scheduled query twice: the second run waits or is cancelled, and writes nothing but the log.
 -- Times are UTC. No destination table and no write disposition: they are refused for scripts. Do not pass @run_time as as_of: it is
 -- the intended time, and rows that change between it and the real start would look like rows from the future.
 CALL `acme-analytics`.c360_control.run_job_nightly();

@@ -1,8 +1,8 @@
 -- c360gen | snowflake | schedule nightly as a task graph | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c796597b731136924f8cb1111ac11ba9360c60e5773ac8bf5f8061b9fb9cf0e4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: afc560b20085bee31134752091ab6706cb3f74673d4c0d27371d86f675acdaa4
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_nightly RETRY LAST resumes there.
--- The owner needs EXECUTE TASK on the account; all tasks share one owner and one schema.
+-- The owner needs EXECUTE TASK and EXECUTE MANAGED TASK on the account; all tasks share one owner and one schema.
 -- Tasks are created suspended. Wake the whole graph with
 --   SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('C360.c360_control.task_nightly');
 
