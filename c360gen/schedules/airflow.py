@@ -61,8 +61,8 @@ def _defaults(timed: Timed, connection: str) -> Sequence[tuple[str, str, str | N
     target = timed.target
     found: list[tuple[str, str, str | None]]
     if target.dialect == "bigquery":
-        found = [("gcp_conn_id", text(connection), None), ("location", text(target.location or "US"), None)]
-        found += [("project_id", text(target.database), None)] if target.database else []
+        found = [("gcp_conn_id", text(connection), None)]
+        found += [(name, text(value), None) for name, value in (("location", target.location), ("project_id", target.database)) if value]
     else:
         found = [("conn_id", text(connection), None), ("autocommit", "True", None)]
     if target.dialect == "snowflake":

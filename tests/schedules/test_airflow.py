@@ -196,6 +196,19 @@ def test_the_files_are_clean_python(target: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", str(tmp_path)], check=True)
 
 
+def test_settings_that_a_target_does_not_have_are_left_to_the_connection(tmp_path: Path) -> None:
+    """Neither a place nor a project nor a warehouse is made up."""
+    specs = (HERE / "specs" / "p.yml").read_text(encoding="utf-8")
+    specs = specs.replace(", database: acme-analytics, location: EU", "").replace(", warehouse: ETL", "")
+    (tmp_path / "p.yml").write_text(specs, encoding="utf-8")
+    shared = {}
+    for target in ("bigquery", "snowflake"):
+        made = build(load_project(tmp_path), target)
+        shared[target] = load(next(f.text for f in made.files if f.path.endswith("__tail.py"))).dag["default_args"]
+    assert shared["bigquery"] == {"gcp_conn_id": "shop_bigquery", "retries": 0}
+    assert shared["snowflake"]["hook_params"] == {"session_parameters": {"LOCK_TIMEOUT": 600, "TIMEZONE": "UTC"}}
+
+
 HOSTILE = (
     "", "plain", 'a "quote"', "back\\slash \\n \\N{BULLET}", '"""', "'", "{{ x }}", "tab\t", "\x00\x7f\u202e\u2028", "ß€😀", "a\nb\n\nc",
 )  # fmt: skip
