@@ -21,7 +21,8 @@ from tests.worlds import manifest_of, text_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "c360gen"
-CONTROL = ("run_log", "windows", "window_log", "state", "release", "watermark", "lock", "pg_", "run_health", "run_status", "cron.")
+CONTROL = ("run_log", "windows", "window_log", "state", "release",
+           "watermark", "ledger", "lock", "pg_", "run_health", "run_status", "cron.")  # fmt: skip
 
 
 def test_help_imports_neither_sqlglot_nor_pydantic() -> None:

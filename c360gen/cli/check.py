@@ -11,7 +11,6 @@ from c360gen.cli import console, options, report
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.emit.writer import Difference, compare
-from c360gen.migrate import releases
 
 
 @click.command("check", cls=report.Reporting, help="Exit 1 when generated files are stale, missing, orphaned or edited by hand.")
@@ -19,6 +18,8 @@ from c360gen.migrate import releases
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
     made = options.builds(options.project(specs), target_names, dialects, out)
+    from c360gen.migrate import releases
+
     released = [(out / one.target_name, options.released(out / one.target_name)) for one in made]
     if altered := [d for root, state in released if state is not None for d in releases.altered(root, state)]:
         console.diagnostics(altered, {})

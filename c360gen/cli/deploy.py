@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,10 +15,10 @@ from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import SpecError
 from c360gen.emit.writer import compare
-from c360gen.migrate import releases
-from c360gen.migrate.state import State
-from c360gen.ops.change import Migration
-from c360gen.pipeline import released_state
+
+if TYPE_CHECKING:
+    from c360gen.migrate.state import State
+    from c360gen.ops.change import Migration
 
 T = TypeVar("T")
 
@@ -33,6 +33,9 @@ T = TypeVar("T")
 @options.one_target
 @options.specs_and_out
 def command(retries: int, dry_run: bool, target_name: str, database: str | None, specs: Path, out: Path) -> None:
+    from c360gen.migrate import releases
+    from c360gen.pipeline import released_state
+
     (made,) = options.builds(options.project(specs), [target_name], [], out)
     root = out / target_name
     if compare(root, made.files):
@@ -82,6 +85,8 @@ def _again(retries: int, what: Callable[[], T]) -> T:
 
 def _apply(session: engines.Session, root: Path, migration: Migration) -> None:
     """Unless another deploy has done it meanwhile."""
+    from c360gen.migrate import releases
+
     if migration.number not in session.ledger().applied:
         session.deploy((root / releases.apply_path(migration)).read_text(encoding="utf-8"))
 
@@ -108,6 +113,8 @@ def _dry_run(session: engines.Session, root: Path, pending: list[Migration]) -> 
     if not pending:
         console.say("nothing is pending")
         return
+    from c360gen.migrate import releases
+
     first = pending[0]
     session.deploy((root / releases.apply_path(first)).with_name("dry_run.sql").read_text(encoding="utf-8"))
     console.say(f"migration {first.number:04} {first.name} went through, and was rolled back")

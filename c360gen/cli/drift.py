@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from c360gen import dialects, engines
+from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
-from c360gen.migrate import drift
-from c360gen.pipeline import names_of
 
 
 @click.command(
@@ -27,6 +25,10 @@ from c360gen.pipeline import names_of
 def command(
     catalog: Path | None, show_query: bool, style: str, target_name: str, database: str | None, specs: Path, out: Path
 ) -> None:  # fmt: skip
+    from c360gen import dialects
+    from c360gen.migrate import drift
+    from c360gen.pipeline import names_of
+
     loaded = options.project(specs)
     if target_name not in loaded.resolved.targets:
         options.built(loaded, target_name)  # says so

@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,16 +15,20 @@ from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import CHANGES, FINDINGS
 from c360gen.diagnostics import SpecError
-from c360gen.migrate import report
-from c360gen.migrate.plan import Plan
-from c360gen.pipeline import LoadedProject, load_project, plan, state_of
+
+if TYPE_CHECKING:
+    from c360gen.migrate.plan import Plan
+    from c360gen.pipeline import LoadedProject
+
+FORMATS = ("text", "json", "github", "sarif", "markdown")
+"""As migrate/report.py has them, which --help must not import."""
 
 
 @click.command("plan", help="Show what changed since the released state, or since --against: objects, reasons, risks, how it is undone.")
 @click.option("--against", default=None, metavar="REF_OR_DIR", help="Compare with the specs of a git commit, or of another folder.")
 @click.option("--fail-on", type=click.Choice(["destructive", "breaking"]), default=None, help="Exit 1 when a change is that dangerous.")
 @click.option("--exit-code", is_flag=True, help="Exit 3 when anything changes.")
-@click.option("--format", "style", type=click.Choice(list(report.FORMATS)), default="text", help="For people, or for machines.")
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", help="For people, or for machines.")
 @click.option(
     "--database", metavar="FILE_OR_DSN", default=None, help="Also say which migrations are pending in a database; with one --target."
 )
@@ -33,6 +38,8 @@ def command(
     against: str | None, fail_on: str | None, exit_code: bool, style: str, database: str | None, dialects: tuple[str, ...],
     target_names: tuple[str, ...], specs: Path, out: Path,
 ) -> None:  # fmt: skip
+    from c360gen.migrate import report
+
     loaded = options.project(specs)
     chosen = options.names(loaded, target_names, dialects)
     if database is not None and len(chosen) != 1:
@@ -52,6 +59,8 @@ def command(
 
 
 def _released(loaded: LoadedProject, chosen: list[str], out: Path) -> list[Plan]:
+    from c360gen.pipeline import plan
+
     plans = []
     for name in chosen:
         found = options.released(out / name)
@@ -64,6 +73,8 @@ def _released(loaded: LoadedProject, chosen: list[str], out: Path) -> list[Plan]
 
 def _against(loaded: LoadedProject, chosen: list[str], against: str, specs: Path, out: Path) -> list[Plan]:
     """The released state of another folder of output, or what its specs would build, or those of a commit."""
+    from c360gen.pipeline import plan
+
     folder = Path(against)
     if folder.is_dir():
         found = {name: options.released(folder / name) for name in chosen}
@@ -76,6 +87,8 @@ def _against(loaded: LoadedProject, chosen: list[str], against: str, specs: Path
 
 
 def _of_specs(loaded: LoadedProject, chosen: list[str], folder: Path) -> list[Plan]:
+    from c360gen.pipeline import load_project, plan, state_of
+
     try:
         other = load_project(folder)
     except SpecError as error:

@@ -10,7 +10,7 @@ from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.base import Dialect, Unsupported
 from c360gen.dialects.names import Names
-from c360gen.emit import freshness, identity, manifest, tests
+from c360gen.emit import freshness, identity, layout, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
@@ -120,6 +120,8 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
     out += _schedules(names, dialect, diagnostics)
     if diagnostics.failed:
         return Bundle([])
+    if names.target.layout and release.migrations:
+        out += layout.repeatable(names.target.layout, out[0].text)
     out.append(manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, release.identity))
     sections = [Section(p.path, p.title, t) for p, t in texts]
     if scripted:

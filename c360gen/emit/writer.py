@@ -34,7 +34,7 @@ class Difference:
         return max(1, int(hunk[1]) + sum(1 for _ in same))
 
 
-RELEASED = ("released.json", "migrations/")
+RELEASED = ("released.json", "migrations/", "flyway/V", "schemachange/V")
 """What migrations leave beside the output: it is not of one build, and never pruned."""
 
 

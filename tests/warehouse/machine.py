@@ -480,11 +480,13 @@ class Machine:
             if isinstance(action, exp.AlterRename):
                 if action.this.db and action.this.db.lower() != tree.this.db.lower():
                     raise Unsupported("a table that moves to another schema")
-                action.set("this", exp.Table(this=action.this.this.copy()))
+                action.set("this", action.this.this.copy())
             elif isinstance(action, exp.ColumnDef):
                 action.set("kind", exp.DataType.build(self.type(action.args["kind"].sql(self.dialect)), dialect="duckdb"))
             elif isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None:
                 action.set("dtype", exp.DataType.build(self.type(action.args["dtype"].sql(self.dialect)), dialect="duckdb"))
+            elif isinstance(action, exp.AlterColumn) and not action.args.get("drop"):
+                action.set("allow_null", True)  # SET NOT NULL, which sqlglot reads and does not print otherwise
         return tree
 
     def place(self, tree: exp.Expression) -> exp.Expression:

@@ -124,7 +124,9 @@ class Warehouse:
                 self._create(statement)
             elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
                 self._function(statement)
-            elif word.startswith(("INSERT", "UPDATE", "DELETE", "ALTER TABLE", "DROP TABLE", "DROP VIEW", "SELECT")):
+            elif word.startswith(("DROP TABLE IF EXISTS", "DROP VIEW IF EXISTS")):
+                self.connection.execute(sqlglot.parse_one(statement, read=self.dialect).sql("duckdb"))
+            elif word.startswith(("INSERT", "UPDATE", "DELETE", "ALTER TABLE", "SELECT")):
                 self._known()
                 self.machine.execute(self.connection, self.machine.bind(self.machine.parse(statement), script=False))
             elif word.startswith(("DROP PROCEDURE", "DROP FUNCTION", "DROP TABLE FUNCTION")):

@@ -69,6 +69,10 @@ class Target(Spec):
         {}, description="What roles that `grants:` name are called here, where that is not the same.",
         examples=[{"analyst": "group:analysts@example.com"}],
     )  # fmt: skip
+    layout: Literal["flyway", "schemachange"] | None = Field(
+        None, description="Released targets: also write the migrations as this tool's V files, and deploy.sql as its R file.",
+        examples=["flyway"],
+    )  # fmt: skip
     form: Literal["procedures", "scripts"] | None = Field(
         None, description="Procedures in the database, or scripts that somebody else calls; scripts on DuckDB, else procedures."
     )
