@@ -41,9 +41,10 @@ def command(
         raise click.UsageError(f"{action} takes no {' and no '.join(needless)}")
     scripts = {f.path: f.text for f in made.files}
     dialect = str(made.target.dialect)
+    where = options.database_of(database, dialect)
     if task["script"]:
         options.as_built(made, out)
-    session = options.deployed(made, options.database_of(database, dialect))
+    session = options.deployed(made, where)
     try:
         run = session.task(entry, task, scripts.get(str(task["script"])), arguments, apply)
     finally:

@@ -39,9 +39,10 @@ def command(
     nodes = _chosen(manifest, loaded, job, selection)
     scripts = {f.path: f.text for f in made.files}
     dialect = str(made.target.dialect)
+    where = options.database_of(database, dialect)
     if any(n["script"] for n in nodes):
         options.as_built(made, out)
-    session = options.deployed(made, options.database_of(database, dialect))
+    session = options.deployed(made, where)
     runs: list[engines.Run] = []
     try:
         for node in nodes:

@@ -110,8 +110,8 @@ Meta = Annotated[
     dict[str, Any], Field(description="Notes of your own: any keys, read by nobody here.", examples=[{"asked_for_by": "finance"}])
 ]
 def _no_template(value: str) -> str:
-    if "{{" in value or "{%" in value:
-        raise ValueError("is taken as it is, and a template in it, such as {{ doc('…') }}, is not carried")
+    if re.search(r"\{\{-?\s*doc\s*\(", value):
+        raise ValueError("is taken as it is: a block of docs, {{ doc('…') }}, is not carried; write the text itself")
     return value
 
 
