@@ -17,9 +17,13 @@ from typing import Any
 
 import pytest
 
+from c360gen import dialects
 from c360gen.emit.files import File
+from c360gen.emit.shell import text_of
 from c360gen.pipeline import build, load_project
-from c360gen.schedules.airflow import prose, text
+from c360gen.schedules import NodeCall, Timed
+from c360gen.schedules.airflow import plan, prose, text
+from c360gen.spec.models import Schedule, Target
 from tests.worlds import manifest_of
 
 HERE = Path(__file__).parent / "airflow"
@@ -194,6 +198,17 @@ def test_the_files_are_clean_python(target: str, tmp_path: Path) -> None:
         (tmp_path / Path(file.path).name).write_text(file.text, encoding="utf-8")
     subprocess.run([sys.executable, "-m", "py_compile", *map(str, tmp_path.glob("*.py"))], check=True)
     subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", str(tmp_path)], check=True)
+
+
+def test_a_text_with_templates_stays_text() -> None:
+    """The spec language refuses {{ in descriptions; a file would not care."""
+    said = "{{ macros.ds }} {% raw %} {# x #}"
+    schedule = Schedule.model_construct(name="nightly", cron="0 0 * * *", timezone="UTC", description=said)
+    node = NodeCall("a", "CALL c.run_a();", (), said)
+    target = Target.model_validate({"dialect": "postgres"})
+    timed = Timed(schedule, "shop", "c", "CALL c.run_job_nightly();", (node,), "postgres", target)
+    found = load(text_of(plan(timed).shell, dialects.get("postgres")))
+    assert found.tasks["a"].given["doc_md"] == said and found.dag["doc_md"].startswith(said + "\n")
 
 
 def test_settings_that_a_target_does_not_have_are_left_to_the_connection(tmp_path: Path) -> None:
