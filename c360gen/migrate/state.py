@@ -149,7 +149,8 @@ def text(state: State) -> str:
 
 def _node(node: NodeState) -> dict[str, Any]:
     return {
-        "kind": node.kind, "strategy": node.strategy, "relation": [node.schema, node.identifier], **node.facts,
+        "kind": node.kind, "strategy": node.strategy, "relation": [node.schema, node.identifier],
+        **{k: node.facts[k] for k in FACTS if k in node.facts},
         "columns": dict(node.columns), **({"tables": {t.kind: _table(t) for t in node.tables}} if node.tables else {}),
     }  # fmt: skip
 

@@ -1,0 +1,60 @@
+"""released.json says everything: a state that was written and read differs from the specs in nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from c360gen.migrate import state
+from c360gen.migrate.checksum import checksum, holds
+from c360gen.pipeline import build, load_project, plan, state_of
+from tests.conftest import CASES, ENGINES
+
+SPECS = [p.parent / "specs" for p in sorted(CASES.glob("*/scenario.yml"))]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_that_is_read_again_is_the_same(engine: str) -> None:
+    for specs in (*SPECS, Path(__file__).parents[2] / "specs"):
+        project = load_project(specs)
+        if engine not in project.resolved.targets:
+            continue
+        made = build(project, engine)
+        found = state_of(project, made)
+        again = state.parse(state.text(found))
+        assert state.text(again) == state.text(found)
+        made_plan = plan(project, made, again)
+        assert (made_plan.steps, made_plan.problems) == ([], []), specs
+
+
+def test_a_broken_file_is_told(tmp_path: Path) -> None:
+    assert state.read(tmp_path) is None
+    for text in ("", "[]", '{"version": 99}', json.dumps({"version": 1})):
+        (tmp_path / "released.json").write_text(text, encoding="utf-8")
+        with pytest.raises(state.BadState, match=r"released\.json cannot be read"):
+            state.read(tmp_path)
+
+
+def test_an_identity_is_the_shape_of_the_baseline_and_moves_with_every_migration() -> None:
+    project = load_project(SPECS[0])
+    found = state_of(project, build(project, "duckdb"))
+    numbers = [
+        dataclasses.replace(found, migrations=tuple(state.Migration(n, "x", "1:x") for n in range(1, last + 1))) for last in (0, 1, 2, 3)
+    ]
+    identities = [s.identity for s in numbers]
+    assert identities[0] == identities[1] == found.shape
+    assert len(set(identities)) == 3
+
+
+def test_a_checksum_sees_words_and_nothing_else() -> None:
+    text = "-- c360gen | postgres | x\n-- Do not edit: y\n\nSELECT 'a  b',\n    \"c\"; -- it's a comment\nSELECT 1;\n"
+    same = checksum(text)
+    assert checksum(text.replace("\n", "\r\n")) == same
+    assert checksum(text.replace("    ", "\t")) == same
+    assert checksum("-- c360gen | another header\n" + text) == same
+    assert checksum(text.replace("a  b", "a b")) != same, "white space in a string is its value"
+    assert checksum(text.replace("SELECT 1", "SELECT 2")) != same
+    assert holds("x", "2:0000") is None
