@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test fuzz faults mutations streams verify matrix dbt airflow lint docs golden clean
+.PHONY: demo test slow fuzz faults mutations streams verify matrix dbt airflow lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +53,9 @@ matrix: ## the test suite on every Python that is found
 
 dbt: .venv-dbt/installed ## compat: dbt beside real dbt, on DuckDB and Postgres, in a venv of its own
 	.venv-dbt/bin/python -m pytest tests/dbt
+
+slow: $(VENV)/test-installed ## what the suite leaves out: the whole matrix of migrations, scripts and feeds on every engine
+	$(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: $(VENV)/test-installed ## slow: broken specs for MINUTES=10, none of which may end in a traceback, a hang or a written file
 	$(BIN)/python -m pytest tests/fuzz --fuzz-minutes $(MINUTES)

@@ -7,7 +7,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from _pytest.runner import runtestprotocol
 from c360gen import pipeline
 from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.names import Names
-from c360gen.emit.files import File
+from c360gen.emit.bundle import Bundle
+from c360gen.ops.change import Release
 from tests.mutations.mutants import Mutant
 from tests.test_faults import NODES
 
@@ -145,11 +146,11 @@ def seeded(mutant: Mutant) -> Iterator[None]:
     """Every build that is made here has the defect."""
     whole = pipeline.bundle.files
 
-    def files(names: Names, diagnostics: Diagnostics) -> Sequence[File]:
-        made = whole(names, diagnostics)
-        return mutant.seeded(made) if names.target.dialect == mutant.dialect else made
+    def files(names: Names, diagnostics: Diagnostics, release: Release | None = None) -> Bundle:
+        made = whole(names, diagnostics, release)
+        return replace(made, files=mutant.seeded(made.files)) if names.target.dialect == mutant.dialect else made
 
-    pipeline.bundle.files = files  # type: ignore[assignment]
+    pipeline.bundle.files = files
     try:
         yield
     finally:

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e19bb74ecc14eb0100f72bbe77f3c813965ec10d23c18044279e01453bd1390b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a556628ca000c7493ca97c4202d9575deffcf436b9e3debf3e3bec33744e8655
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -329,7 +329,7 @@ GROUP BY
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL acme.c360_control.run_history(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

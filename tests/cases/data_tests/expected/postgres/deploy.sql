@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eaee2175fc102b1255e13f6b64369492d2a9ff43142e8590e35d01d4987bce55
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d166322b094f7a5bbcaf84851c87ca116f901e17f8d7cc0115b7b0bc9cca607a
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -520,7 +520,7 @@ COMMENT ON COLUMN snapshots.history_health.example IS 'Up to five keys.';
 --   CALL c360_control.apply_history();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

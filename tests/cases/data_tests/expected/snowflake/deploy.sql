@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5374e87eed2cb6294ec8cc628727bdcb3a8a50a452951b1958e8672c8d4093d9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d57976db4bae5f83b6a7a2a96470a7b6da4a33a6db12aaad7d3ef01b085af8d
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -351,7 +351,7 @@ $$
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

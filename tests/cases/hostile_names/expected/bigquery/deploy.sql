@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 083e60d7dbb2f4b7c1cbbe4709f0ea122414849221baa42f1abfcd418cf83540
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b884697348b2300f9c17e33772fa0d495ca9339ade68b77645c25470e2d27d97
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -729,7 +729,7 @@ END;
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_user(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

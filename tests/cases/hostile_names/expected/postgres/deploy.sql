@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d03f5dd7d9947551e272f3fe699e05b8bb2e6caaa5f1c2abb04fa97fc61297d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8c7e50248bfedff3f7588daaaeb4ea136d2191968893c6fc8ec980741e660dbc
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1000,7 +1000,7 @@ REVOKE ALL ON PROCEDURE c360_control.run_table(TIMESTAMPTZ, BOOLEAN) FROM PUBLIC
 --   CALL c360_control.apply_user();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

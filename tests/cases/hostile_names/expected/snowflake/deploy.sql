@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b532b957132dd8eb1ce37f8d31be119825a00b73e48c07b5c9a6181dedb14153
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dd8123a1ea650c21b504ed8954ad8531558175055d9e1041b096ac687324c602
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -789,7 +789,7 @@ $$
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,11 +1,11 @@
 -- c360gen | bigquery | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 594d641ee34d069034e81ead16448b243388f60de3af24941cb82ccefed86e7c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c10d9c4ee477a23f99b84f2dab499ffbfa14c14fccc596cb03be336dc302126a
 
 -- CALL acme.c360_control.run_history(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL acme.c360_control.run_history(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

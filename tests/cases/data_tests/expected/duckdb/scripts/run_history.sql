@@ -1,12 +1,12 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93585b609542f887e6634d71e91d28a683af232ea8f31178fb51e7849daa9dff
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8f8d9d2728adfff6a678e405c06bc47e22f6ebe0bbfd18c7015dd7132b48ce32
 
 -- Brings the history history up to date with shop.customers.
 --
 -- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
 -- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time.
 --
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea0de2500046befac39db215c6d123013d555a12a9401615df65e0b55525fff8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ac29b23e2488967999cbd2d5d98ce82f5e7d93a6f77f4e10455757cc5242ecc
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -10,7 +10,7 @@
 --   CALL c360_control.apply_history();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

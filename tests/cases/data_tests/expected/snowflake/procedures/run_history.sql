@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 954fac315774a70c48c1e8e749f5393f37fc0ba368aaf460f95b5285952bb55c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9088a40cc5af1aebfab7611805bb76d9dcd2bbe3c752b010952bf5324b9b12a2
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -15,7 +15,7 @@ $$
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time
--- Rules:   a row of shop.customers is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

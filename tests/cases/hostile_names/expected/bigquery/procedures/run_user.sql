@@ -1,11 +1,11 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 430c01df86725840252172f921928dc43f7310519a5f2a36290a77e3fe9db658
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 587b83370b77a6d707f6e4baf8d96b8b85d880da6350395a493dcb0d931bcb42
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_user(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

@@ -1,12 +1,12 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ee4eea5c5f381c8ea07f3c07edb731cb554836b52e8755f5d0941a1bcca31b7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8bec842c7dc43149735309cbb081730aeb11302f01da9300ce4dc013644d9b08
 
 -- Brings the history user up to date with raw.order.
 --
 -- Run it whole, in one session that nothing else writes through: `c360gen run`, or `duckdb -bail FILE < this`.
 -- Before it, `SET VARIABLE as_of = TIMESTAMPTZ '…'` repeats a run as of a stated time.
 --
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

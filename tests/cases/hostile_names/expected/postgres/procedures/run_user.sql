@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9b9ab88885c4bc645a13c3ff1dbc65516e33cae580c03ad425223fc3fc25394
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 086f38707f7199892cf221c8d07f4ac43de2f42b9039c2a55077a4791c06f6f8
 
 -- Brings the history user up to date with raw.order.
 --
@@ -10,7 +10,7 @@
 --   CALL c360_control.apply_user();
 --        in a transaction of your own; its log row lives and dies with it
 --
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log

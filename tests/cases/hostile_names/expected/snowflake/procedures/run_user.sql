@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea3bf51c1d2344ee3fb0842a32d5ecff2d2bb2e96eee83e66e5b1da9c26333f6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bad8f54eda1f0d8c418100e6033463fe20eb92663ff35482dd9922f868ee79e8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -15,7 +15,7 @@ $$
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time
--- Rules:   a row of raw.order is new or changed when any of its columns differs from its open version (NULL-safe)
+-- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
 --          a closed version never changes again; running again writes nothing but the log
