@@ -325,6 +325,8 @@ class _Diff:
             "backfill": "old rows are computed", "full_refresh": "NULL until the rows are loaded anew", "empty": "NULL in old rows",
             "new_version": "NULL in old rows",
         }.get(past.history or "" if past else "", "NULL in old rows")  # fmt: skip
+        if name == node.is_deleted:
+            said = "false in old rows"
         if node.kind in ("table", "seed"):
             said = "filled by its next run" if node.kind == "table" else "filled by the deploy"
         hazards = []

@@ -164,7 +164,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
         *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
-        "- Grants on views that are not in `grants.sql` must be given again.", "",
+        "- On Postgres views are dropped and created again, there and back: what was granted on them by hand must be granted again.", "",
         "## Before, and after", "",
         *_around(plan), "",
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",
