@@ -321,6 +321,9 @@ class _Diff:
 
     def _say_added(self, at: str, name: str, node: Node, new: NodeState, table: Stored) -> None:
         past = node.past.columns.get(name)
+        if node.kind == "incremental" and node.on_schema_change == "fail" and (past is None or past.history is None):
+            help = f"say history: empty, full_refresh or {{backfill: …}} in the columns: of {node.name}, or append_new_columns"
+            self._problem("C604", f"{at} is new, and on_schema_change is fail: what do old rows have?", node.span, help)
         said = {
             "backfill": "old rows are computed", "full_refresh": "NULL until the rows are loaded anew", "empty": "NULL in old rows",
             "new_version": "NULL in old rows",

@@ -261,7 +261,7 @@ class Node:
     constraints: tuple[Constraint, ...] = ()
     keeps_rows: bool = False
     """Whether a full refresh is refused."""
-    on_schema_change: str = "fail"
+    on_schema_change: str = "append_new_columns"
     """What a migration does with new columns: fail asks for their history, append_new_columns leaves them NULL in old rows."""
     updated: tuple[str, ...] = ()
     """merge: the columns in which a known row is updated; the others keep what was inserted."""

@@ -224,10 +224,30 @@ def test_what_has_no_meaning_is_refused_with_a_way_out(case: str, evolving: Call
     assert shop.released().number == 1
 
 
+def test_on_schema_change_fail_asks_what_old_rows_have(evolving: Callable[[str], Evolving]) -> None:
+    """Without it, or with append_new_columns, they have NULL; history: is an answer to either."""
+    shop = evolving("duckdb")
+    shop.write(source(phone="text") + model("id, email, updated_at"))
+    shop.cli("migrate", "--name", "baseline")
+    wide = source(phone="text") + model("id, email, phone, updated_at")
+    strict = source(phone="text") + model("id, email, phone, updated_at", config=", on_schema_change: fail")
+    shop.write(strict)
+    said = shop.cli("migrate", "--name", "phone", fails=1)
+    assert "error[C604]" in said and "what do old rows have?" in said and "say history: empty" in said
+    shop.write(wide)
+    assert "NULL in old rows" in shop.cli("plan")
+    said = source(phone="text") + model(
+        "id, email, phone, updated_at", config=", on_schema_change: fail", columns="      - {name: phone, history: empty}\n"
+    )
+    shop.write(said)
+    shop.cli("migrate", "--name", "phone")
+    assert shop.released().number == 2
+
+
 def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
     import json
 
-    shop = evolving("postgres" if False else "duckdb")
+    shop = evolving("duckdb")
     shop.write(BEFORE + "exposures:\n  - {name: dash, type: dashboard, owner: {name: O}, depends_on: [ref('history')]}\n")
     shop.cli("migrate", "--name", "baseline")
     shop.write(AFTER + "exposures:\n  - {name: dash, type: dashboard, owner: {name: O}, depends_on: [ref('history')]}\n")

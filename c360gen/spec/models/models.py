@@ -42,9 +42,9 @@ class ModelConfig(NodeConfig):
         None, description="Incrementals: false refuses every full refresh (ZC020), for rows that their source does not have any more."
     )
     on_schema_change: Literal["fail", "append_new_columns"] = Field(
-        "fail",
+        "append_new_columns",
         description="Incrementals whose columns change. A deploy never changes a table: it refuses, and a migration makes the change. "
-        "fail: the migration asks what old rows have in every new column; append_new_columns: they have NULL.",
+        "append_new_columns: old rows have NULL in a new column, where its history: says nothing else; fail: it must be said.",
     )
     cursor: str | None = Field(
         None, description="Column of the output that grows: rows beyond its watermark are read.", examples=["updated_at"]
