@@ -10,6 +10,7 @@ from c360gen.ops import change
 from c360gen.ops.change import AlterTable, Move
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
+from c360gen.terms import symbols
 from c360gen.terms.symbols import column
 
 
@@ -157,7 +158,10 @@ class WarehouseChanges(Changes):
         return [create, insert]
 
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
-        """What reads a table that goes afterwards is done once."""
+        """What needs a column or reads a table that goes afterwards is done once."""
+        if op.until is not None:
+            at = names.symbol(*(symbols.symbol(op.statement.this) or ("", "")))
+            return self.when("Once: the column goes afterwards.", self.columns(at, op.until), self.lower(op.statement, names))
         kept = [self.place(t.db, t.name, names) for t in op.statement.find_all(exp.Table) if t.meta.get("place")]
         statement = self.lower(op.statement, names)
         if not kept:

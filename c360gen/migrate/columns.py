@@ -50,6 +50,11 @@ def renames(before: Stored, old: NodeState, new: NodeState, node: Node) -> dict[
     return found
 
 
+def _unmarked(flag: ColumnDef) -> exp.Expr:
+    """is_deleted of a row that nobody has marked. What has a value keeps it: an interrupted script begins again among markers."""
+    return exp.func("COALESCE", column(flag.name, ROW), exp.Literal.string("False") if flag.type == types.TEXT else exp.false())
+
+
 class Differ:
     """Compares the tables of one node; `fills` are values for columns of its own table, by their new names."""
 
@@ -140,9 +145,8 @@ class Differ:
 
     def _must_have(self, table: Stored, new: ColumnDef) -> exp.Expr | None:
         """What a NOT NULL column has in rows that are there already."""
-        interval = self.new.facts.get("interval") or {}
-        if new.name == interval.get("is_deleted"):
-            return exp.Literal.string("False") if new.type == types.TEXT else exp.false()
+        if new.name == (self.new.facts.get("interval") or {}).get("is_deleted"):
+            return _unmarked(new)
         if self.node.kind not in ("table", "seed") and table.kind == "ref":
             help = f"give the rows that are there a value: history: {{backfill: …}} for {new.name}"
             message = f"{self._object(new.name)} may not be NULL, and {self.old.label} has rows already"
@@ -151,11 +155,7 @@ class Differ:
 
     def _restored(self, gone: ColumnDef) -> exp.Expr | None:
         """On the way back: what rows that came since have in a column that may not be NULL."""
-        interval = self.old.facts.get("interval") or {}
-        if gone.not_null and gone.name == interval.get("is_deleted"):
-            plain = exp.Literal.string("False") if gone.type == types.TEXT else exp.false()
-            return exp.func("COALESCE", column(gone.name, ROW), plain)
-        return None
+        return _unmarked(gone) if gone.not_null and gone.name == (self.old.facts.get("interval") or {}).get("is_deleted") else None
 
     # --- words -------------------------------------------------------------------------------------------------------------
 

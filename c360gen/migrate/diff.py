@@ -16,7 +16,6 @@ from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
-    ChangeRows,
     DropScratch,
     DropTable,
     ForgetWindows,
@@ -69,8 +68,7 @@ class _Diff:
             self._say("~", self.names.project.project.name, "the shape is another, though no table is", None)
         self._exposures()
         plan.forward = [*self.forward, *plan.forward]
-        first = [op for op in plan.backward if isinstance(op, ChangeRows) and isinstance(op.statement, exp.Delete)]
-        plan.backward = [*first, *self.backward, *(op for op in plan.backward if op not in first)]
+        plan.backward = [*self.backward, *plan.backward]
         plan.steps.sort(key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))
         plan.wanted = dataclasses.replace(
             self.wanted, retired_columns=tuple(self.columns), retired_tables=tuple(self.tables), migrations=self.released.migrations
@@ -182,7 +180,7 @@ class _Diff:
                       Hazard("breaking", "who reads it, or calls its procedures, must know the new name"))  # fmt: skip
             self.forward.append(Relabel(self._label(old), self._label(new)))
             self.backward.insert(0, Relabel(self._label(new), self._label(old)))
-        if old.name != new.name:
+            # a lock table holds the label of its node, and is made again with the new one
             self.forward.append(DropScratch(old.name))
             self.backward.insert(0, DropScratch(new.name))
         for table in new.tables:

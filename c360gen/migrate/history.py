@@ -67,7 +67,7 @@ def _hard_deletes(plan: Plan, old: NodeState, new: NodeState, node: Node) -> Non
     what = f"hard_deletes changed from {one} to {two}"
     if two == "new_record":
         plan.forward.append(markers(node))
-        plan.backward.insert(0, _no_markers(node))
+        plan.taken_out.append(_no_markers(node))
         plan.marked[node.name] = str(node.is_deleted)
         told = Hazard("backfills", "every gap between versions gets its marker, and so does every key that is gone")
         plan.steps.append(
@@ -118,8 +118,8 @@ def markers(node: Node) -> ChangeRows:
 def _no_markers(node: Node) -> ChangeRows:
     marked = is_marker(node, ROW)
     assert marked is not None
-    return ChangeRows("Markers say nothing that a gap does not say.",
-                      exp.Delete(this=relation("ref", node.name, ROW), where=exp.Where(this=marked)))  # fmt: skip
+    delete = exp.Delete(this=relation("ref", node.name, ROW), where=exp.Where(this=marked))
+    return ChangeRows("Markers say nothing that a gap does not say.", delete, until=node.is_deleted)
 
 
 def _without_markers(plan: Plan, old: NodeState, new: NodeState, node: Node, what: str) -> None:

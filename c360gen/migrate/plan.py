@@ -8,7 +8,7 @@ from typing import Literal
 
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.migrate.state import State
-from c360gen.ops.change import ChangeOp, Stored
+from c360gen.ops.change import ChangeOp, ChangeRows, Stored
 from c360gen.ops.schema import ColumnDef
 
 HazardKind = Literal["destructive", "breaking", "versions", "backfills", "rewrites", "locks", "refreshes"]
@@ -90,6 +90,8 @@ class Plan:
     forward: list[ChangeOp] = field(default_factory=list)
     backward: list[ChangeOp] = field(default_factory=list)
     """In the order of their execution: the last of `forward` is undone first."""
+    taken_out: list[ChangeRows] = field(default_factory=list)
+    """What the way back begins with: rows that go while their table is as the migration has left it."""
     marked: dict[str, str] = field(default_factory=dict)
     """By node: the column that is true in markers which the migration makes."""
     measured: list[Measured] = field(default_factory=list)

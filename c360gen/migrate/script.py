@@ -108,7 +108,8 @@ class _Writer:
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._before(back=True))
         parts.append(self._drops(plan.undrops, plan.wanted, self.names))
-        parts += self._operations(plan.backward, self.old_names)
+        parts += self._operations(plan.taken_out)
+        parts += self._operations(plan.backward, self.old_names, len(plan.taken_out) + 1)
         parts.append(self._after(back=True))
         again = [p for p in plan.released.sections if p in self.old_sections and self._differs(p)]
         parts += self._sections(again, self.old_sections)
@@ -186,9 +187,9 @@ class _Writer:
                 pieces += self.changes.drop_routine(routine)
         return self._titled("Views and procedures that stand in the way, or are gone; what is wanted comes back below", pieces)
 
-    def _operations(self, ops: Sequence[ChangeOp], names: Names | None = None) -> Iterable[str]:
+    def _operations(self, ops: Sequence[ChangeOp], names: Names | None = None, first: int = 1) -> Iterable[str]:
         used = names or self.names
-        for number, op in enumerate(ops, 1):
+        for number, op in enumerate(ops, first):
             pieces = self.changes.statements(op, used)
             if pieces:
                 because = getattr(op, "because", "")

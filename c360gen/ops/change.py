@@ -135,6 +135,8 @@ class ChangeRows:
 
     because: str
     statement: exp.Insert | exp.Update | exp.Delete
+    until: str | None = None
+    """A column that goes afterwards: without it this is done already."""
 
 
 @dataclass(frozen=True)

@@ -315,6 +315,15 @@ CHANGES = [
         source() + snapshot().replace("hard_deletes: invalidate", "hard_deletes: new_record"),
         watch_after=WATCH.replace("snap.history ", "snap.history WHERE NOT is_deleted "),
     ),
+    on_snapshot(
+        "several_at_once",
+        source(email=None, mail="text", phone="text")
+        + snapshot(
+            config=", alias: people", columns="      - {name: mail, was: email}\n      - {name: phone, history: empty}\n"
+        ).replace("invalidate", "new_record"),
+        ("ALTER TABLE raw.customers RENAME COLUMN email TO mail", *PHONE),
+        watch_after="SELECT id, mail, city, score, valid_from, valid_to FROM snap.people WHERE NOT is_deleted ORDER BY 1, 5",
+    ),
     on_snapshot("index", source() + snapshot(config=", indexes: [{columns: city}]")),
     Change(
         "markers_off",

@@ -61,7 +61,8 @@ def watched(query: str, engine: str) -> str:
 
 FAST = ("column_empty", "column_renamed", "type_copied", "markers_off", "node_retired")
 CHOSEN = (
-    *FAST, "column_backfill", "column_retired", "key_renamed", "markers_on", "sentinel_on", "table_renamed", "schema_moved",
+    *FAST, "column_backfill", "column_retired", "key_renamed", "markers_on", "several_at_once", "sentinel_on", "table_renamed",
+    "table_moved", "schema_moved",
     "model_renamed_column", "windows", "feed_renamed_column",
 )  # fmt: skip
 """One of every operation. Parsing costs minutes where executing costs seconds: `make faults` plays those that are not FAST."""
