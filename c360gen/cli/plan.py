@@ -113,7 +113,7 @@ def _checkout(ref: str, specs: Path, into: Path) -> None:
         raise click.UsageError("--against a commit needs git") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr if isinstance(error.stderr, str) else (error.stderr or b"").decode(errors="replace")
-        raise click.UsageError(f"--against {ref} is neither a folder nor a commit: {said.strip().splitlines()[-1:] or ['']}") from None
+        raise click.UsageError(f"--against {ref} is neither a folder nor a commit: {said.strip().rpartition(chr(10))[2]}") from None
     with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
         for member in archive.getmembers():
             if member.isfile() and member.name.startswith(prefix):

@@ -12,8 +12,12 @@ from c360gen.project.columns import named
 from c360gen.project.nodes import Column, Node, Source
 from c360gen.project.references import parse_reference
 from c360gen.project.select import BadSelection, Selectable, select
+from c360gen.project.values import NotAValue, canonical
+from c360gen.spec import csv
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
+from c360gen.spec.yaml import Loc
+from c360gen.terms import types
 
 Cells = tuple[str | None, ...]
 
@@ -61,8 +65,8 @@ class Scenarios:
 
     def resolve(self, located: Located[spec.Scenario]) -> Scenario | None:
         before = len(self.diagnostics.found)
-        wanted = {t for i, step in enumerate(located.spec.steps) for t in self._expected(located, i, step)}
-        needed = self._above({t.id.removeprefix("ref:") for t in wanted})
+        wanted = [tuple(self._expected(located, i, step)) for i, step in enumerate(located.spec.steps)]
+        needed = self._above({t.id.removeprefix("ref:") for tables in wanted for t in tables})
         steps = []
         last: dt.datetime | None = None
         for index, step in enumerate(located.spec.steps):
@@ -77,8 +81,7 @@ class Scenarios:
                 help = "name nodes with run:, or expect rows of one"
                 self.diagnostics.error("C206", f"step {index + 1} runs nothing", located.span(*at), help)
             given = tuple(t for i, g in enumerate(step.given) if (t := self._given(located, (*at, "given", i), g)))
-            expect = tuple(self._expected(located, index, step))
-            steps.append(Step(step.as_of, step.because, given, run, step.full_refresh, step.fails, expect, located.span(*at)))
+            steps.append(Step(step.as_of, step.because, given, run, step.full_refresh, step.fails, wanted[index], located.span(*at)))
         if len(self.diagnostics.found) > before:
             return None
         exist = self._above(needed.union(*(s.run for s in steps)))
@@ -103,13 +106,13 @@ class Scenarios:
             self.diagnostics.error("C206", f"{bad}", located.span("steps", index, "run"), bad.help)
             return set()
 
-    def _given(self, located: Located[spec.Scenario], loc: tuple[str | int, ...], given: spec.Given) -> Table | None:
+    def _given(self, located: Located[spec.Scenario], loc: Loc, given: spec.Given) -> Table | None:
         id_ = self._relation(given.input, "source", located.span(*loc, "input"))
         return self._table(located, loc, id_, given.rows, self.sources[id_.partition(":")[2]].columns) if id_ else None
 
     def _expected(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> Iterator[Table]:
         for i, expected in enumerate(step.expect):
-            loc = ("steps", index, "expect", i)
+            loc: Loc = ("steps", index, "expect", i)
             id_ = self._relation(expected.relation, "ref", located.span(*loc, "relation"))
             if id_ is None:
                 continue
@@ -139,27 +142,64 @@ class Scenarios:
         return id_
 
     def _table(
-        self, located: Located[spec.Scenario], loc: tuple[str | int, ...], id_: str, rows: Sequence[spec.Row], columns: Sequence[Column],
+        self, located: Located[spec.Scenario], loc: Loc, id_: str, rows: spec.Rows, columns: Sequence[Column],
         as_of: dt.datetime | None = None,
     ) -> Table | None:  # fmt: skip
         by_name = {c.name: c for c in columns}
-        used: dict[str, Column] = {}
+        before = len(self.diagnostics.found)
         cells: list[dict[str, str | None]] = []
-        for number, row in enumerate(rows):
+        used: dict[str, None] = {}
+        for row in self._rows(located, (*loc, "rows"), rows):
             found: dict[str, str | None] = {}
-            for key, value in row.items():
+            for key, at, value, where in row:
                 name = named(key, by_name)
-                if name not in by_name:
-                    what = id_.partition(":")[2]
-                    at = located.key_span(*loc, "rows", number, key)
-                    self.diagnostics.error("C205", f"{what} has no column {key}", at, nearest_or_list(name, by_name, "columns"))
-                    return None
-                used[name] = by_name[name]
-                found[name] = _text(value)
+                if name in by_name:
+                    found[name] = self._value(by_name[name], value, where)
+                else:
+                    message = f"{id_.partition(':')[2]} has no column {key}"
+                    self.diagnostics.error("C205", message, at, nearest_or_list(name, by_name, "columns"))
             cells.append(found)
+            used |= dict.fromkeys(found)
+        at = located.span(*loc, "rows")
+        if loc[-2] == "expect" and any(row.keys() != used.keys() for row in cells):
+            help = "name the same columns in every row; null is a value"
+            self.diagnostics.error("C401", "some rows expect something of a column that others leave away", at, help)
+        if len(self.diagnostics.found) > before:
+            return None
         kept = tuple(c for c in columns if c.name in used) or tuple(columns)
-        values = tuple(tuple(row.get(c.name) for c in kept) for row in cells)
-        return Table(id_, kept, values, located.span(*loc, "rows"), as_of)
+        return Table(id_, kept, tuple(tuple(row.get(c.name) for c in kept) for row in cells), at, as_of)
+
+    def _rows(self, located: Located[spec.Scenario], loc: Loc, rows: spec.Rows) -> Iterator[list[tuple[str, Span, str | None, Span]]]:
+        """Rows as (column, its place, value, its place)."""
+        if not isinstance(rows, str):
+            for number, row in enumerate(rows):
+                yield [(k, located.key_span(*loc, number, k), _text(v), located.span(*loc, number, k)) for k, v in row.items()]
+            return
+        assert located.tree is not None, "what is written stands in a file"
+        read = csv.parse(located.tree.sql((*located.loc, *loc)), ",", self.diagnostics, padded=True)
+        if read is None:
+            return  # it is no CSV, which is reported already
+        header, *lines = read or [()]
+        names = [f.text or "" for f in header]
+        if not names or len(set(names)) < len(names) or "" in names:
+            self.diagnostics.error("C104", "the first line must name every column once", located.span(*loc), "write id, email, updated_at")
+            return
+        for line in lines:
+            if len(line) != len(names):
+                message = f"this line has {len(line)} {'value' if len(line) == 1 else 'values'}, the header {len(names)} columns"
+                self.diagnostics.error("C104", message, line[-1].span, "leave a value empty for NULL, but keep its comma")
+            else:
+                yield [(h.text or "", h.span, f.text, f.span) for h, f in zip(header, line, strict=True)]
+
+    def _value(self, column: Column, text: str | None, at: Span) -> str | None:
+        """The value as every engine reads it; of a type that nobody knows, as it is written."""
+        if text is None or column.type is None:
+            return text
+        try:
+            return canonical(text, column.type)
+        except NotAValue as why:
+            self.diagnostics.error("C104", f"{column.name} is {types.text(column.type)}: '{text[:40]}' {why}", at)
+            return None
 
 
 def _text(value: spec.Cell) -> str | None:

@@ -5,11 +5,11 @@ Not Python's csv: it does not tell an empty field, which is NULL here, from an e
 
 from __future__ import annotations
 
-import bisect
 import re
 from dataclasses import dataclass
 
 from c360gen.diagnostics import Diagnostics, Span
+from c360gen.spec.yaml import SqlText
 
 
 @dataclass(frozen=True)
@@ -20,29 +20,28 @@ class Field:
     span: Span
 
 
-def parse(text: str, path: str, delimiter: str, diagnostics: Diagnostics) -> list[tuple[Field, ...]] | None:
-    """'id,name\\n1,""\\n2,\\n' → (id, name), (1, ''), (2, None); empty lines are left out. None, and a diagnostic, where it is not CSV."""
-    starts = [0, *(m.end() for m in re.finditer("\n", text))]
+def parse(text: SqlText, delimiter: str, diagnostics: Diagnostics, *, padded: bool = False) -> list[tuple[Field, ...]] | None:
+    """'id,name\n1,""\n2,\n' → (id, name), (1, ''), (2, None); empty lines are left out. None, and a diagnostic, where it is not CSV.
 
-    def place(start: int, end: int) -> Span:
-        line = bisect.bisect_right(starts, start) - 1
-        column = start - starts[line] + 1
-        return Span(path, line + 1, column, column + max(1, end - start))
-
+    `padded`: blanks around fields only make columns stand below each other.
+    """
+    written, place = text.text, text.span
+    blanks = " *" if padded else ""
     plain, quoted = rf'[^"{re.escape(delimiter)}\n]*', r'"[^"]*(?:""[^"]*)*"'
-    one = re.compile(rf"({quoted}|{plain})({re.escape(delimiter)}|\n|\Z)")
+    one = re.compile(rf"{blanks}({quoted}|{plain}){blanks}({re.escape(delimiter)}|\n|\Z)")
     rows: list[tuple[Field, ...]] = []
     row: list[Field] = []
     at = 0
-    while at < len(text) or row:
-        found = one.match(text, at)
+    while at < len(written) or row:
+        found = one.match(written, at)
         if found is None:
-            message, wrong, help = _why(text, at, re.compile(quoted), re.compile(plain))
+            at += len(written[at:]) - len(written[at:].lstrip(" ")) if padded else 0
+            message, wrong, help = _why(written, at, re.compile(quoted), re.compile(plain))
             diagnostics.error("C101", message, place(wrong, wrong + 1), help)
             return None
-        raw, at = found[1], found.end()
+        raw, at = found[1].rstrip(" ") if padded else found[1], found.end()
         value = raw[1:-1].replace('""', '"') if raw.startswith('"') else raw or None
-        row.append(Field(value, place(*found.span(1))))
+        row.append(Field(value, place(found.start(1), found.start(1) + len(raw))))
         if found[2] != delimiter:
             if len(row) > 1 or raw:
                 rows.append(tuple(row))

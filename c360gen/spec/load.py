@@ -263,7 +263,7 @@ def _with_lines(located: Located[Seed], path: Path | None, root: Path, texts: di
     if text is None:
         return located
     texts[shown] = text
-    rows = csv.parse(text, shown, located.spec.config.delimiter, diagnostics)
+    rows = csv.parse(sql_of_file(text, shown), located.spec.config.delimiter, diagnostics)
     if rows == []:
         diagnostics.error("C104", f"{shown} is empty", Span(shown), "its first line names the columns")
     return replace(located, rows=tuple(rows) if rows else None)

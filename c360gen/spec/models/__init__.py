@@ -15,7 +15,7 @@ from c360gen.spec.models.models import Model, ModelConfig, PointInTime
 from c360gen.spec.models.nodes import Erasure, Grants, Index, NodeConfig, Partition, PersistDocs
 from c360gen.spec.models.project import Project, Target, Vars
 from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
-from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Scenario, Step
+from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Rows, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
 from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
@@ -36,7 +36,7 @@ __all__ = [
     "Constraint",
     "Contract", "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness",
     "Given", "Grants", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig",
-    "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Scenario", "Schedule",
+    "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Rows", "Scenario", "Schedule",
     "Seed", "SeedConfig", "Size", "Snapshot", "SnapshotConfig", "Source", "SourceConfig", "SourceDelta", "SourceTable", "Spec",
     "SpecFile", "Step", "Target", "TestConfig", "TestSettings", "UniqueCombinationOfColumns", "Values", "Vars", "check_cron",
 ]  # fmt: skip

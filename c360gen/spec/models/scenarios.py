@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from c360gen.spec.models.words import Instant, Names, Spec, Text
 
@@ -13,23 +12,7 @@ Cell = str | int | float | bool | dt.datetime | dt.date | None
 Row = dict[str, Cell]
 
 
-def _rows(value: Any) -> Any:
-    """A list of rows, or the text of a CSV whose first line names the columns; nothing between commas is NULL."""
-    if not isinstance(value, str):
-        return value
-    import csv
-
-    lines = list(csv.reader(value.strip().splitlines(), skipinitialspace=True, strict=True))
-    if not lines or len(set(lines[0])) < len(lines[0]):
-        raise ValueError("must begin with a line that names every column once")
-    names = [name.strip() for name in lines[0]]
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(names):
-            raise ValueError(f"has {len(line)} values in line {number}, and {len(names)} columns")
-    return [{n: v.strip() or None for n, v in zip(names, line, strict=True)} for line in lines[1:]]
-
-
-Rows = Annotated[tuple[Row, ...], BeforeValidator(_rows, json_schema_input_type=str | tuple[Row, ...])]
+Rows = str | tuple[Row, ...]
 _ROWS = [[{"customer_id": 1, "email": "a@example.com"}], "customer_id, email\n1, a@example.com\n"]
 
 
@@ -37,7 +20,9 @@ class Given(Spec):
     """All rows of a source table from this step on."""
 
     input: str = Field(description="Whose rows: source('…', '…').", examples=["source('raw_data', 'customers')"])
-    rows: Rows = Field(description="Mappings, or a CSV; a column that is left away is NULL.", examples=_ROWS)
+    rows: Rows = Field(
+        description="Mappings, or a CSV with a header, as seeds have it; a column that is left away is NULL.", examples=_ROWS
+    )
 
 
 class Expected(Spec):
@@ -47,7 +32,7 @@ class Expected(Spec):
     as_of: Instant | None = Field(
         None, description="Of a snapshot: not its versions, but what held at this time (UTC).", examples=["2026-01-02 12:00:00"]
     )
-    rows: Rows = Field(description="Mappings, or a CSV; a column that is left away is not compared.", examples=_ROWS)
+    rows: Rows = Field(description="Mappings of the same columns, or a CSV; other columns are not compared.", examples=_ROWS)
 
 
 _GIVEN = [{"input": "source('raw_data', 'customers')", "rows": [{"customer_id": 1, "updated_at": "2026-01-01 10:00"}]}]
