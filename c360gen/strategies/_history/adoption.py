@@ -103,6 +103,11 @@ def damage(node: Node, now: exp.Expr) -> exp.Select:
     return helpers.by_problem(_with_steps(node, now, all_of_them))
 
 
+def repair_of(problem: str) -> str:
+    """What `repair: true` does about a problem."""
+    return next(repair for problems, repair in REPAIRS if problem in problems.split(", "))
+
+
 def clock() -> exp.Expr:
     """The time by the clock of the engine."""
     found = exp.CurrentTimestamp()
@@ -179,21 +184,21 @@ def _placed(node: Node, now: exp.Expr) -> exp.Select:
 
 def _chained(node: Node) -> exp.Select:
     frame = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end=exp.Literal.number(1), end_side="PRECEDING")
-    before = exp.Window(this=exp.Max(this=column(ENDS, "p")), partition_by=_keys(node, "p"), order=_order(node, "p", STARTS), spec=frame)
+    before = exp.Window(this=exp.Max(this=column(ENDS, "p")), partition_by=_keys(node, "p"), order=_order(node, "p"), spec=frame)
     query = exp.select(*(column(n, "p") for n in (*_carried(node), STARTS, ENDS)), named(before, BEFORE))
     return query.from_(exp.to_table("c360_placed").as_("p")).where(is_null(case(*_left_out(node))))
 
 
 def _kept(node: Node) -> exp.Select:
     begins = case((exp.GT(this=column(BEFORE, "c"), expression=column(STARTS, "c")), column(BEFORE, "c")), otherwise=column(STARTS, "c"))
-    query = exp.select(*(column(n, "c") for n in (*_carried(node), ENDS)), named(begins, BEGINS))
+    query = exp.select(*(column(n, "c") for n in (*_carried(node), STARTS, ENDS)), named(begins, BEGINS))
     return query.from_(exp.to_table("c360_chained").as_("c")).where(
         any_of([is_null(column(ENDS, "c")), exp.GT(this=column(ENDS, "c"), expression=begins.copy())])
     )
 
 
 def _ended(node: Node) -> exp.Select:
-    following = exp.Window(this=exp.Lead(this=column(BEGINS, "k")), partition_by=_keys(node, "k"), order=_order(node, "k", BEGINS))
+    following = exp.Window(this=exp.Lead(this=column(BEGINS, "k")), partition_by=_keys(node, "k"), order=_order(node, "k"))
     query = exp.select(*(column(n, "k") for n in (*_carried(node), ENDS, BEGINS)), named(following, NEXT))
     return query.from_(exp.to_table("c360_kept").as_("k"))
 
@@ -304,11 +309,11 @@ def _carried(node: Node) -> list[str]:
     return [*(c.name for c in recorded_of(node)), *own, FROM, TO]
 
 
-def _order(node: Node, table: str, starts: str) -> exp.Order:
+def _order(node: Node, table: str) -> exp.Order:
     """The versions of a key one after another: by start, closed before open, then by end; what is still equal, by its values."""
     unsure = [ENDS, *(n for n in (node.row_time, node.row_id) if n), *_values(node)]
     opened = case((is_null(column(ENDS, table)), exp.Literal.number(1)), otherwise=exp.Literal.number(0))
-    order = _sql.order(column(starts, table), opened)
+    order = _sql.order(column(STARTS, table), opened)
     for name in unsure:
         order.append("expressions", exp.Ordered(this=column(name, table), nulls_first=False))
     return order
