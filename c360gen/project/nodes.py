@@ -195,6 +195,12 @@ class Adoption:
     """valid_to of its open versions besides NULL."""
     repair: bool
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column of the source that it reads."""
+        own = (self.valid_from, self.valid_to, self.is_deleted, self.row_id, self.row_time)
+        return tuple(dict.fromkeys(c.name for c in (*self.columns.values(), *own) if c is not None))
+
 
 @dataclass(frozen=True)
 class Batches:

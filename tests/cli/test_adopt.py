@@ -108,3 +108,16 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         result = CliRunner().invoke(cli, [*command, *where, "--specs", str(CASE / "specs")])
         assert result.exit_code != 0, command
         assert not (tmp_path / "mistyped").exists(), command
+
+
+def test_a_column_of_the_old_table_that_goes_is_missed(tmp_path: Path) -> None:
+    said = CliRunner().invoke(cli, ["impact", "dbt.customers.dbt_valid_to", "--specs", str(CASE / "specs")])
+    assert said.exit_code == 0 and said.stdout.count("adopt") >= 2, said.output
+
+
+def test_who_adopts_is_told_that_the_old_table_keeps_a_person(tmp_path: Path) -> None:
+    text = (CASE / "specs" / "p.yml").read_text(encoding="utf-8")
+    changed = text.replace("config: {schema: snap, unique_key: id,", "config: {schema: snap, erasure: {by: id}, unique_key: id,", 1)
+    (tmp_path / "p.yml").write_text(changed, encoding="utf-8")
+    made = build(load_project(tmp_path), "postgres")
+    assert "dbt.customers, which was adopted, is not touched" in next(f.text for f in made.files if f.path == "procedures/erase_careful.sql")
