@@ -120,4 +120,5 @@ def test_who_adopts_is_told_that_the_old_table_keeps_a_person(tmp_path: Path) ->
     changed = text.replace("config: {schema: snap, unique_key: id,", "config: {schema: snap, erasure: {by: id}, unique_key: id,", 1)
     (tmp_path / "p.yml").write_text(changed, encoding="utf-8")
     made = build(load_project(tmp_path), "postgres")
-    assert "dbt.customers, which was adopted, is not touched" in next(f.text for f in made.files if f.path == "procedures/erase_careful.sql")
+    (erase,) = (f.text for f in made.files if f.path == "procedures/erase_careful.sql")
+    assert "dbt.customers, which was adopted, is not touched" in erase
