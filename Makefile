@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test slow fuzz faults mutations streams verify matrix dbt airflow lint docs golden clean
+.PHONY: demo test slow fuzz faults mutations streams verify matrix dbt airflow schemachange lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -71,6 +71,14 @@ docs: $(VENV)/test-installed ## rewrite what is written from the code: docs/refe
 
 airflow: $(VENV)/test-installed .venv-airflow-2/installed .venv-airflow-3/installed ## slow: DAG files in Airflow 2.11 and 3, run against Postgres
 	$(BIN)/python -m pytest -m airflow tests/airflow -v
+
+.venv-schemachange/installed: tests/schemachange/requirements.txt
+	$(PYTHON) -m venv .venv-schemachange
+	.venv-schemachange/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+schemachange: $(VENV)/test-installed .venv-schemachange/installed ## real schemachange reads the files of layout: schemachange
+	$(BIN)/python -m pytest -m schemachange tests/schemachange
 
 golden: docs ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7678d0a7f14d5ff68122c994b604bc2b0e0027e5cda5deee9cdaaa6055663dcc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 979352102c04de5c7e176d6ad3f42407bc0721c9c6083cd6275aadfdf17535ef
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -33,7 +33,7 @@ END IF;
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 432876c85f3baa628021518eaee5e5f3bc5a202473174085b8579244e487d821
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28f7853251ebeb3d044becc594b008086da9cd8c0d142e6e6945219766b05a6e
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -38,7 +38,7 @@ $$;
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase, adopt',
   dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',

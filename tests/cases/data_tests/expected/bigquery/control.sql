@@ -1,12 +1,12 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c7a6209d36349b5542173a51462ca79d71e43d61e6526c39728b1125a427c9d4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eecf222414400228fd40acedba7fa9113b36488132df911c00143d763d2e2d7f
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a556628ca000c7493ca97c4202d9575deffcf436b9e3debf3e3bec33744e8655
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7697c06111e2d45da6390c83a500aa172b3c9f919f706a4df7a8a35702f3423f
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -30,7 +30,7 @@ END IF;
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

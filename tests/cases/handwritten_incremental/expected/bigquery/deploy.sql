@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb0ecf53bd30e3a6a0482457681d5f425dcdf0b7403957890d2c1d3f1dbbbe6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d625153521be492db17fe2071464c27bf41396061bcb316b528545f0d662fbcc
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -30,7 +30,7 @@ END IF;
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

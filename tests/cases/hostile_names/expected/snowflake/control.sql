@@ -1,12 +1,12 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4154099e6ce3edeb98ef62d1280db4c88dbc5dfd0b444bb2e651834b20aeabdf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be36600707d28d8a24a4ee5f67263e7b61ee017fb9b762465d2958800e92bce9
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase, adopt',
   dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dd8123a1ea650c21b504ed8954ad8531558175055d9e1041b096ac687324c602
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 605f95465da7baf8717f9ad74946a712ec33a079c0977e95d5da670e691b1790
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -36,7 +36,7 @@ $$;
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase, adopt',
   dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',

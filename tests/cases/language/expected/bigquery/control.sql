@@ -1,12 +1,12 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c6cd292e925f3dbe18bf21298f8f87defd00814cc87e5d6065827a47c8dc7616
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ae6db76f8f26ab7cd2cbb93afbc1031e9fed15d66d405ecc1ab8787a15b2e6a
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
 -- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0844032302a419b8a1f239a04658d0f8c7acf13b803a412dd32b2f04fe4d5bb4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3687d4f88919bff866edb036cc0340ed4b95008933dc573d1eb110df68450cf5
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -32,7 +32,7 @@ END IF;
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
-  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase'),
+  action STRING NOT NULL OPTIONS (description = 'run; or check, rewind, erase, adopt'),
   dry_run BOOL NOT NULL OPTIONS (description = 'Whether nothing was changed on purpose'),
   status STRING NOT NULL OPTIONS (description = 'running, succeeded or failed'),
   logged_at TIMESTAMP NOT NULL OPTIONS (description = 'For succeeded: when the transaction began, which is what CURRENT_TIMESTAMP means in it'),

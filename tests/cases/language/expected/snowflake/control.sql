@@ -1,12 +1,12 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 37686c005068f82886176ffe20d60a438896b7a5d478fffbf8927c5e2f60ea96
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: decdc565837c9ea8b484b8c11fd565341b7f7e7975d7d939ebb1b9ddb2c208a1
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
 -- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase, adopt',
   dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a31e7f51fb1f8ab70badfc0887dc5cf3e07423cd07a72476a86c0f812441b29
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b421ca37171ca890cbb1108de599198103ed368b9fdc1935a9fc8056c2accced
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -37,7 +37,7 @@ $$;
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase',
+  action VARCHAR(6) NOT NULL COMMENT 'run; or check, rewind, erase, adopt',
   dry_run BOOLEAN NOT NULL COMMENT 'Whether nothing was changed on purpose',
   status VARCHAR(9) NOT NULL COMMENT 'running, succeeded or failed',
   logged_at TIMESTAMP_NTZ(6) NOT NULL COMMENT 'UTC',
