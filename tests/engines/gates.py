@@ -28,7 +28,7 @@ $$;
 GRANT USAGE ON SCHEMA gate TO PUBLIC;
 GRANT SELECT ON gate.plan TO PUBLIC;
 """
-PROCEDURE = re.compile(r"CREATE OR REPLACE PROCEDURE \S+?\.((?:apply|run)_(?!job_)\w+)\(.*?\bAS (\$\w*\$)\n(.*?)\n\2;", re.S)
+PROCEDURE = r"CREATE OR REPLACE PROCEDURE \S+?\.((?:%s)_(?!job_)\w+)\(.*?\bAS (\$\w*\$)\n(.*?)\n\2;"
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Gated:
     gates: dict[int, str]
 
 
-def gated(deploy: str) -> Gated:
-    """Put a gate before every statement of every apply_ and run_; what the log gives a run to begin is half a second, not ten."""
+def gated(deploy: str, which: str = "apply|run") -> Gated:
+    """Put a gate before every statement of every apply_ and run_, or of `which`; what the log gives a run to begin is half a second."""
     gates: dict[int, str] = {}
 
     def one(found: re.Match[str]) -> str:
@@ -58,7 +58,7 @@ def gated(deploy: str) -> Gated:
         made = "".join([*pieces, body[last:]]).replace("DECLARE\n", "DECLARE\n    v_gate INTEGER;\n", 1)
         return found[0].replace(body, made)
 
-    text = PROCEDURE.sub(one, deploy)
+    text = re.sub(PROCEDURE % which, one, deploy, flags=re.S)
     return Gated(SETUP + text.replace("INTERVAL '10 seconds'", "INTERVAL '500 milliseconds'"), gates)
 
 
