@@ -12,6 +12,7 @@ from sqlglot import exp
 from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
+from c360gen.dialects.rights import Grant, Kind, Rights
 from c360gen.ops.change import Release, Routine
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
@@ -44,6 +45,8 @@ class Dialect:
     has_procedures: bool = True
     longest: int | None = None
     """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
+    calls = "EXECUTE"
+    """The privilege to call a routine."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
@@ -345,17 +348,42 @@ class Dialect:
     def contained(self, names: Names, release: Release) -> list[Piece]:
         return self.changes.contained(names, release)
 
-    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+    def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
+        """What the target's runner and reader may do; nothing where the engine has no rights."""
         return []
 
-    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Piece]:
-        """A role may read single nodes: `grants:` of the specs; nothing where the engine has no rights."""
-        values = {
-            "role": self.role(role), "database": names.database and self.environment_name(names.database).sql(self.name),
-            "schemas": list(dict.fromkeys(self.path(names.node(n.name)).rpartition(".")[0] for n in nodes)),
-            "relations": self.relations(names, nodes), "functions": self.functions(names, nodes),
-        }  # fmt: skip
-        return [self.shell("reading.sql.j2", values)]
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
+        """A role may read single nodes: `grants:` of the specs."""
+        schemas = tuple(dict.fromkeys(names.node(n.name).place for n in nodes))
+        told = f"{self.role(role)} may read the nodes that name it under grants:."
+        return [Rights(told, (*self.usage(schemas, role), *self.selecting(nodes, names, role)))]
+
+    def usage(self, schemas: Sequence[Address], role: str) -> list[Grant]:
+        """The right to find anything in schemas."""
+        return [Grant("USAGE", "SCHEMA", tuple(schemas), role)] if schemas else []
+
+    def selecting(self, nodes: Iterable[Node], names: Names, role: str) -> list[Grant]:
+        """The right to read every table, view and table function of nodes."""
+        known = list(nodes)
+        found = [Grant("SELECT", kind, (address,), role) for kind, address in self.relations(names, known)]
+        return [*found, *(Grant(self.calls, "FUNCTION", (a,), role, arguments) for a, arguments in self.functions(names, known))]
+
+    def grants(self, rights: Rights) -> Piece:
+        """GRANT statements, under what they are for."""
+        values = {"said": rights.said, "grants": [(g.privilege, self.granted(g), self.role(g.to)) for g in rights.grants]}
+        return self.shell("grants.sql.j2", values)
+
+    def granted(self, grant: Grant) -> str:
+        """What a GRANT is on: TABLE a, FUNCTION b(TEXT), SCHEMA c, d."""
+        paths = [self.path(a) if a.name else self.schema_of(a) for a in grant.objects]
+        arguments = f"({grant.arguments})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
+        return f"{grant.kind} {', '.join(paths)}{arguments}"
+
+    def schema_of(self, address: Address) -> str:
+        """The schema of an address, quoted, with its database where the engine has several; a database alone has no schema."""
+        parts = [self.environment_name(address.database)] if address.database else []
+        parts += [self.identifier(address.schema)] if address.schema else []
+        return ".".join(p.sql(self.name) for p in parts)
 
     def role(self, name: str) -> str:
         """A role as statements name it."""
@@ -379,19 +407,17 @@ class Dialect:
         """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
         return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
 
-    def relations(self, names: Names, nodes: Iterable[Node]) -> list[tuple[str, str]]:
+    def relations(self, names: Names, nodes: Iterable[Node]) -> list[tuple[Kind, Address]]:
         """Every table and view of nodes."""
         return [
-            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
+            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", names.node(n.name, i))
             for n in nodes if n.exists for i in (n.identifier, *n.views)
         ]  # fmt: skip
 
-    def functions(self, names: Names, nodes: Iterable[Node]) -> list[str]:
-        """Every table function of nodes, with the types of its arguments: schema.history_as_of(TIMESTAMPTZ)."""
+    def functions(self, names: Names, nodes: Iterable[Node]) -> list[tuple[Address, str]]:
+        """Every table function of nodes, with the types of its arguments: schema.history_as_of, TIMESTAMPTZ."""
         time = self.type(types.TIMESTAMPTZ)
-        return [
-            f"{self.path(names.node(n.name, name))}({', '.join([time] * count)})" for n in nodes for name, count in n.functions.items()
-        ]
+        return [(names.node(n.name, name), ", ".join([time] * count)) for n in nodes for name, count in n.functions.items()]
 
     def windows(self, program: Program) -> dict[str, object] | None:
         """What a shell needs to know of a program's windows; None where it has none."""

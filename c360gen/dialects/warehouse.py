@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.names import Names
+from c360gen.dialects.names import Address, Names
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import StageTable
 from c360gen.ops.shell import Piece, Shell
@@ -118,16 +118,11 @@ class Warehouse(Dialect):
         return [self.shell("control.sql.j2", values)]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
-        return [
-            self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": [self.schema_of(names, s) for s in names.schemas]})
-        ]
+        schemas = [self.schema_of(Address(names.database, s, "")) for s in names.schemas]
+        return [self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": schemas})]
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("postamble.sql.j2", self._release(names, shape))]
 
     def _release(self, names: Names, shape: str) -> dict[str, object]:
         return {"release": self.control_path(names, "release"), "shape": self.string_escape(shape)}
-
-    def schema_of(self, names: Names, schema: str) -> str:
-        made = self.identifier(schema).sql(self.name)
-        return f"{self.environment_name(names.database).sql(self.name)}.{made}" if names.database else made
