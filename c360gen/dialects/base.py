@@ -22,6 +22,7 @@ from c360gen.terms import symbols, types
 
 if TYPE_CHECKING:
     from c360gen.dialects.changes import Changes
+    from c360gen.dialects.inspector import Inspector
 
 T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -306,6 +307,11 @@ class Dialect:
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         """What closes deploy.sql: the released state, and the commit where there is one."""
+        raise NotImplementedError
+
+    @property
+    def inspector(self) -> Inspector:
+        """How this engine's catalog is read."""
         raise NotImplementedError
 
     @property

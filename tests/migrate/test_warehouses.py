@@ -30,11 +30,12 @@ BEYOND = {("schema_moved", "snowflake")}
 class Shop:
     """One warehouse with its files."""
 
-    def __init__(self, folder: Path, engine: str):
+    def __init__(self, folder: Path, engine: str, settings: str = ""):
         self.specs, self.out, self.engine = folder / "specs", folder / "generated", engine
         self.specs.mkdir(parents=True)
         (self.specs / "project.yml").write_text(
-            f"project: {{name: shop, schema: mart}}\ntargets: {{{engine}: {{dialect: {engine}, database: c360}}}}\n", encoding="utf-8"
+            f"project: {{name: shop, schema: mart}}\ntargets: {{{engine}: {{dialect: {engine}, database: c360{settings}}}}}\n",
+            encoding="utf-8",
         )
 
     def migrate(self, specs: str, name: str, fails: int = 0) -> str:

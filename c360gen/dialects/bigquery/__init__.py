@@ -10,6 +10,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Unsupported, nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
@@ -194,6 +195,12 @@ class BigQuery(Warehouse):
                 "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
+
+    @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.bigquery.inspector import BigQueryInspector
+
+        return BigQueryInspector(self)
 
     @property
     def changes(self) -> Changes:

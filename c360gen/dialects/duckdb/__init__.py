@@ -11,6 +11,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Rights
 from c360gen.dialects.zoned import in_utc
@@ -118,6 +119,12 @@ class DuckDB(Dialect):
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
+
+    @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.duckdb.inspector import DuckDBInspector
+
+        return DuckDBInspector(self)
 
     @property
     def changes(self) -> Changes:

@@ -9,6 +9,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.zoned import in_utc
@@ -117,6 +118,12 @@ class Postgres(Dialect):
             ]),
         )  # fmt: skip
         return [create]
+
+    @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.postgres.inspector import PostgresInspector
+
+        return PostgresInspector(self)
 
     @property
     def changes(self) -> Changes:

@@ -12,6 +12,7 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
@@ -144,6 +145,12 @@ class Snowflake(Warehouse):
             parts: list[exp.Expr] = [exp.Literal.string(p) for p in re.findall(r"\$|[^$]+", literal.name)]
             literal.replace(reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), parts))
         return super().load_seed(replace(op, inserts=tuple(inserts)), names)
+
+    @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.snowflake.inspector import SnowflakeInspector
+
+        return SnowflakeInspector(self)
 
     @property
     def changes(self) -> Changes:
