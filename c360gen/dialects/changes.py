@@ -11,7 +11,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.tables import column_definition
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, Migration, Move, Release, Routine, Stored
+from c360gen.ops.change import AlterTable, Migration, Move, Release, Replaced, Routine, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import types
@@ -170,6 +170,14 @@ class Changes:
             "because": op.because, "query": self.lower(op.query, names), "message": self.dialect.string_escape(op.message),
         }  # fmt: skip
         return [self.dialect.shell("migration_check.sql.j2", values)]
+
+    def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        """Before anything is dropped: who may do what with it. Nothing where CREATE OR REPLACE keeps that."""
+        return []
+
+    def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        """When everything is there again."""
+        return []
 
     def drop_view(self, address: Address) -> list[Piece]:
         return [self.drop("VIEW", address)]

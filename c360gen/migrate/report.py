@@ -142,6 +142,18 @@ def _steps(plans: Sequence[Plan]) -> Iterable[Step]:
 FORMATS = {"text": text, "json": as_json, "github": github, "sarif": sarif, "markdown": markdown}
 
 
+GRANTED = {
+    "postgres": "Views and routines that are dropped and created again keep it, there and back, under a new name as well; a grant on a "
+    "column that is gone is told as a warning. What others built on them is never dropped: it stops the migration, which names it.",
+    "duckdb": "DuckDB knows no grants.",
+    "snowflake": "Views and procedures are replaced with COPY GRANTS, and keep it. Those of a node that was renamed are new: what was "
+    "granted on them by hand must be granted again.",
+    "bigquery": "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
+    "get-iam-policy`): Google says that a table which is deleted and created again loses it, and does not say what CREATE OR REPLACE "
+    "does. Views of a node that was renamed are new.",
+}
+
+
 def review(plan: Plan, name: str, changes: Changes) -> str:
     """PLAN.md: what the reviewer of a migration reads and signs."""
     where = (
@@ -164,7 +176,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
         *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
-        "- On Postgres views are dropped and created again, there and back: what was granted on them by hand must be granted again.", "",
+        "", "## What was granted by hand", "", GRANTED[plan.wanted.dialect], "",
         "## Before, and after", "",
         *_around(plan), "",
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",

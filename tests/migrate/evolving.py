@@ -14,7 +14,7 @@ from c360gen.migrate import state
 from c360gen.pipeline import Build, build_below, load_project
 from tests.worlds import source_tables
 
-PROJECT = "project: {name: shop, schema: mart}\ntargets: {%s: {dialect: %s%s}}\n"
+PROJECT = "project: {name: shop, schema: mart}\ntargets: {%s: {dialect: %s}}\n"
 
 
 class Evolving:
@@ -24,7 +24,7 @@ class Evolving:
         self.folder, self.engine, self.database = folder, engine, database
         self.specs, self.out = folder / "specs", folder / "generated"
         self.specs.mkdir(parents=True, exist_ok=True)
-        (self.specs / "project.yml").write_text(PROJECT % (engine, engine, settings), encoding="utf-8")
+        (self.specs / "project.yml").write_text(PROJECT % (engine, engine + settings), encoding="utf-8")
         self.open()
 
     def open(self) -> None:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from c360gen.dialects.changes import ROW, Changes, Rung, missing, next_name
 from c360gen.dialects.names import Address, Names
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, Move, Stored
+from c360gen.ops.change import AlterTable, Move, Replaced, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
 from c360gen.terms import types
@@ -168,6 +168,13 @@ class PostgresChanges(Changes):
         was = Stored(op.after.node, op.after.kind, op.after.schema, op.name, (), op.after.primary_key, op.after.ordered)
         again = [self.utility(f"ALTER TABLE {self.dialect.path(target)} ADD {said}") for _, said in op.after.constraints]
         return [self.rename_table(at, target.name), *self._rename_constraints(was, target), *again]
+
+    def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        rows = [(r.kind, r.was, r.now) for r in replaced]
+        return [self.dialect.shell("keep_grants.sql.j2", {"replaced": rows})] if rows else []
+
+    def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        return [self.dialect.shell("grant_again.sql.j2", {})] if replaced else []
 
     def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
         return [self.drop("TABLE", names.own(f"stage_{op.node}"))]
