@@ -68,6 +68,13 @@ def test_every_risk_has_a_code_of_its_own() -> None:
     assert {findings.HARMLESS, *findings.CODES.values()} == set(STEPS) == {c for c in CODES if c.startswith("P")}
 
 
+def test_what_is_gone_is_told_where_the_target_is_declared(tmp_path: Path) -> None:
+    """It has no line of its own any more, and a file of other nodes would be a guess."""
+    _, found = planned(tmp_path, [source() + snapshot() + model(name="others", was="false")])
+    (gone,) = [d for d in found if "mart.people: table retired" in d.message]
+    assert gone.span and gone.span.path.endswith("project.yml")
+
+
 def test_a_step_of_two_targets_is_told_once(tmp_path: Path) -> None:
     _, found = planned(tmp_path, STEPS["P002"])
     assert len(found) == len(set(found))
