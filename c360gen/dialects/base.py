@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class Unsupported(Exception):
     """This engine cannot say that; the message tells the user what."""
 
 
-class Dialect:
+class Dialect(ABC):
     """Facts of an engine, and one method per operation, found by the operation's name."""
 
     name: str
@@ -147,9 +148,9 @@ class Dialect:
     def stage_table_name(self, address: Address) -> exp.Table:
         return self.table(address)
 
+    @abstractmethod
     def catalog(self, address: Address) -> exp.Select:
         """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
-        raise NotImplementedError
 
     def catalog_query(self, text: str, address: Address, place: exp.Table | None = None) -> exp.Select:
         """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own."""
@@ -200,24 +201,24 @@ class Dialect:
         counted = exp.func("NULLIF", over(exp.Count(this=value.copy())), exp.Literal.number(0))
         return self.quotient(over(exp.Sum(this=value.copy())), counted)
 
+    @abstractmethod
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
         """An exact division with nine decimals, rounded half away from zero."""
-        raise NotImplementedError
 
     # --- operations ----------------------------------------------------------------------------------------------------
 
-    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]: ...
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         """Nothing where the engine has no indexes."""
         return []
 
-    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]: ...
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]: ...
 
     def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
         """Objects that must exist before a run; nothing where the stage is made by the run itself."""
@@ -241,12 +242,12 @@ class Dialect:
         values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
         return [self.shell("register.sql.j2", values)]
 
-    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]: ...
 
+    @abstractmethod
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
         """The procedure, or script, that a person calls."""
-        raise NotImplementedError
 
     def task_values(self, task: Task, names: Names) -> dict[str, Any]:
         """What the shells of all dialects need of a task."""
@@ -285,11 +286,11 @@ class Dialect:
             return f"'{self.instant('2026-01-31 02:00:00+00')}'"
         return "4711" if type_.this in types.NUMBERS else "'4711'"
 
-    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]: ...
 
-    def control(self, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def control(self, names: Names) -> list[Piece]: ...
 
     def prune(self, names: Names) -> list[Piece]:
         """What removes old rows of the run log; a person or a scheduler calls it."""
@@ -301,23 +302,23 @@ class Dialect:
         }  # fmt: skip
         return [self.shell("prune_script.sql.j2" if self.scripted(names) else "prune.sql.j2", values)]
 
+    @abstractmethod
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         """What opens deploy.sql: a guard that refuses a database in another released state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         """What closes deploy.sql: the released state, and the commit where there is one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def inspector(self) -> Inspector:
         """How this engine's catalog is read."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def changes(self) -> Changes:
         """How this engine says a migration."""
-        raise NotImplementedError
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         """Columns that cannot be renamed or retyped, because the engine stores the rows by them."""

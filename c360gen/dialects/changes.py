@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ Rung = Literal["same", "convert", "copy"]
 ROW = "h"
 
 
-class Changes:
+class Changes(ABC):
     """What engines have in common; `names` give the addresses of the state that is left or reached."""
 
     transactional = True
@@ -130,14 +131,14 @@ class Changes:
         found: list[Piece] = getattr(self, _word(type(op).__name__))(op, names)
         return found
 
-    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]: ...
 
-    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]: ...
 
-    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]: ...
 
     def drop_table(self, op: change.DropTable, names: Names) -> list[Piece]:
         return [self.drop("TABLE", self.place(op.schema, op.name, names))]
@@ -145,11 +146,11 @@ class Changes:
     def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
         return []
 
-    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]: ...
 
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]: ...
 
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         return [self.lower(op.statement, names)]

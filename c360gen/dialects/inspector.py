@@ -26,8 +26,6 @@ class Inspector(ABC):
     """`kinds` are the rows that the engine's catalog can give."""
 
     kinds: tuple[str, ...]
-    prints = False
-    """Whether views and constraints are printed anew by the engine: what ours would be, only the engine can tell, of a specimen."""
     folds = False
     """Whether plain names are in upper case."""
 
@@ -40,23 +38,6 @@ class Inspector(ABC):
 
     def query(self, names: Names) -> exp.Query:
         return union(self.rows(names))
-
-    def specimen(self, create: exp.Create) -> exp.Create:
-        """A table, index or view of ours as a temporary one: for the engine to print, and to be rolled back."""
-        made = create.copy()
-        there = exp.Table(this=exp.to_identifier(SPECIMEN))
-        if isinstance(made.this, exp.Index):
-            made.this.set("table", there)
-            return made
-        made.set("replace", False)
-        made.set("exists", False)
-        made.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
-        (made.this if isinstance(made.this, exp.Table) else made.this.this).replace(there)
-        return made
-
-    def specimen_rows(self) -> exp.Query:
-        """The same columns of the specimen that was made last."""
-        raise AssertionError(f"{self.dialect.name} makes no specimens")
 
     def implied(self, privilege: str, grantee: str) -> bool:
         """What nobody granted: it comes with owning the thing, or the project that it is in."""
@@ -90,6 +71,27 @@ class Inspector(ABC):
         listed = [exp.Literal.string(v) for v in values]
         at = exp.column(name, table=table)
         return exp.In(this=at, expressions=listed) if len(listed) != 1 else exp.EQ(this=at, expression=listed[0])
+
+
+class Printing(Inspector):
+    """Of an engine that prints views and constraints anew: what ours would be, only the engine can tell, of a specimen."""
+
+    def specimen(self, create: exp.Create) -> exp.Create:
+        """A table, index or view of ours as a temporary one: for the engine to print, and to be rolled back."""
+        made = create.copy()
+        there = exp.Table(this=exp.to_identifier(SPECIMEN))
+        if isinstance(made.this, exp.Index):
+            made.this.set("table", there)
+            return made
+        made.set("replace", False)
+        made.set("exists", False)
+        made.set("properties", exp.Properties(expressions=[exp.TemporaryProperty()]))
+        (made.this if isinstance(made.this, exp.Table) else made.this.this).replace(there)
+        return made
+
+    @abstractmethod
+    def specimen_rows(self) -> exp.Query:
+        """The same columns of the specimen that was made last."""
 
 
 def _text(value: exp.Expr) -> exp.Expr:

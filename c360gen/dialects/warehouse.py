@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,11 +95,11 @@ class Warehouse(Dialect):
             values |= {"expected": None if step.expected is None else self.lower(step.expected, names), "what": step.what}
         return self.shell("write.sql.j2", values)
 
-    def count(self, step: Count, names: Names) -> Shell:
-        raise NotImplementedError
+    @abstractmethod
+    def count(self, step: Count, names: Names) -> Shell: ...
 
-    def guard(self, step: Guard, names: Names, label: str) -> Shell:
-        raise NotImplementedError
+    @abstractmethod
+    def guard(self, step: Guard, names: Names, label: str) -> Shell: ...
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         values = {

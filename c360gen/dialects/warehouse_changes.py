@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from sqlglot import exp
 
 from c360gen.dialects.changes import ROW, Changes, missing, next_name
@@ -49,8 +51,8 @@ class WarehouseChanges(Changes):
                     done.append(self.nullability(at, new.name, True))
         return done
 
-    def move_table(self, at: Address, target: Address) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def move_table(self, at: Address, target: Address) -> list[Piece]: ...
 
     def relax(self, at: Address, name: str) -> list[Piece]:
         """DROP NOT NULL, which may have been done already."""

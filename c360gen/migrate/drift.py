@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360gen.dialects.base import Dialect
+from c360gen.dialects.inspector import Printing
 from c360gen.dialects.names import Names
 from c360gen.emit.sql import print_sql
 from c360gen.migrate.catalog import Catalog, Granted, Part, Place
@@ -203,7 +204,7 @@ def _view(at: Place, wanted: Wanted, catalog: Catalog, dialect: Dialect, printed
             yield Drift(_label(at), f"view cannot be made of the released text any more: {printed.refused[at]}")
         elif printed.views[at] != is_:
             yield Drift(_label(at), "view has another text than the generated one")
-    elif is_ and not dialect.inspector.prints:  # it is kept as it was written: all of the statement, or the query alone
+    elif is_ and not isinstance(dialect.inspector, Printing):  # it is kept as it was written: all of the statement, or the query alone
         query = canonical(print_sql(wanted.views[at].expression, dialect))
         if not canonical(is_).rstrip("; ").endswith(query):
             yield Drift(_label(at), "view has another text than the generated one")

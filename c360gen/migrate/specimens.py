@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
+from c360gen.dialects.inspector import Printing
 from c360gen.emit.sql import print_sql
 from c360gen.migrate import catalog
 from c360gen.migrate.catalog import Part, Place
@@ -49,8 +50,14 @@ def smallest(dialect: Dialect) -> str:
 
 
 def query(dialect: Dialect) -> str:
-    return print_sql(dialect.inspector.specimen_rows(), dialect)
+    return print_sql(_inspector(dialect).specimen_rows(), dialect)
 
 
 def _said(create: exp.Create, dialect: Dialect) -> str:
-    return print_sql(dialect.inspector.specimen(create), dialect)
+    return print_sql(_inspector(dialect).specimen(create), dialect)
+
+
+def _inspector(dialect: Dialect) -> Printing:
+    found = dialect.inspector
+    assert isinstance(found, Printing), f"{dialect.name} keeps a text as it was written"
+    return found

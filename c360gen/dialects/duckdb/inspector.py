@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from c360gen.dialects.inspector import Inspector, union
+from c360gen.dialects.inspector import Printing, union
 from c360gen.dialects.names import Names
 
 COLUMN = """
@@ -34,9 +34,8 @@ WHERE :place AND NOT c.internal
 """
 
 
-class DuckDBInspector(Inspector):
+class DuckDBInspector(Printing):
     kinds = ("column", "constraint", "index", "view")
-    prints = True
 
     def rows(self, names: Names) -> Iterable[exp.Select]:
         yield self.arm("column", COLUMN, self.among("c.table_schema", names.schemas))

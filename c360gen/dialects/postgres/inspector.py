@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from c360gen.dialects.inspector import Inspector, union
+from c360gen.dialects.inspector import Printing, union
 from c360gen.dialects.names import Names
 
 COLUMN = """
@@ -88,9 +88,8 @@ WHERE :place
 """
 
 
-class PostgresInspector(Inspector):
+class PostgresInspector(Printing):
     kinds = ("column", "constraint", "index", "view", "routine", "grant")
-    prints = True
 
     def rows(self, names: Names) -> Iterable[exp.Select]:
         yield self.arm("column", COLUMN, self.among("c.table_schema", names.schemas))
