@@ -48,7 +48,7 @@ def compare(state: State, wanted: Wanted, catalog: Catalog, names: Names, dialec
         for at in wanted.views:
             found += _view(at, wanted, catalog, dialect, printed)
     if "routine" in catalog.asked:
-        found += _routines(state, wanted, catalog)
+        found += _routines(state, wanted, catalog, names)
     if "grant" in catalog.asked:
         found += _grants(wanted, catalog, names, dialect)
     return sorted(set(found))
@@ -210,15 +210,24 @@ def _view(at: Place, wanted: Wanted, catalog: Catalog, dialect: Dialect, printed
             yield Drift(_label(at), "view has another text than the generated one")
 
 
-def _routines(state: State, wanted: Wanted, catalog: Catalog) -> Iterable[Drift]:
+def _routines(state: State, wanted: Wanted, catalog: Catalog, names: Names) -> Iterable[Drift]:
+    """Those of nodes and jobs; and whatever else is in the control schema, which is ours alone."""
+
+    def generated(at: Place) -> bool:
+        return all(any(b.strip() in t for t in wanted.texts) for b in catalog.routines[at])
+
+    known = set()
     for routine in state.routines:
         plain = routine.path.replace('"', "")
         schema, _, name = plain.rpartition(".")
-        bodies = catalog.routines.get((schema, name))
-        if not bodies:
+        known.add((schema, name))
+        if (schema, name) not in catalog.routines:
             yield Drift(plain, f"{routine.kind.lower()} is missing")
-        elif not all(any(b.strip() in t for t in wanted.texts) for b in bodies):
+        elif not generated((schema, name)):
             yield Drift(plain, f"{routine.kind.lower()} has another text than the generated one")
+    for at in catalog.routines:
+        if at[0] == names.control and at not in known and not generated(at):
+            yield Drift(_label(at), "routine is not ours, or has another text than the generated one")
 
 
 # --- rights ----------------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ BY_HAND = {
          "snap.history_current: view has another text than the generated one"),
         ("CREATE OR REPLACE TABLE mart.people AS SELECT p.* FROM mart.people AS p",
          "mart.people: constraint PRIMARY KEY(id) is missing", "mart.people.id: may be NULL", "mart.people.updated_at: may be NULL"),
+        ("DROP MACRO TABLE snap.history_as_of", "snap.history_as_of: function is missing"),
         ("CREATE UNIQUE INDEX people_uq ON mart.people (email)",
          "mart.people: index people_uq, UNIQUE INDEX [email], is not ours"),
         ("DROP INDEX snap.history_city_ix; CREATE INDEX history_city_ix ON snap.history (email)",
@@ -61,6 +62,9 @@ BY_HAND = {
         ("CREATE OR REPLACE PROCEDURE c360_control.run_people(p_as_of TIMESTAMPTZ DEFAULT NULL, p_full_refresh BOOLEAN DEFAULT false) "
          "LANGUAGE plpgsql AS $$ BEGIN NULL; END; $$",
          "c360_control.run_people: procedure has another text than the generated one"),
+        ("CREATE OR REPLACE FUNCTION c360_control.run_is_alive(p_pid INTEGER, p_started_at TIMESTAMPTZ) RETURNS BOOLEAN LANGUAGE sql "
+         "STABLE AS 'SELECT false'",
+         "c360_control.run_is_alive: routine is not ours, or has another text than the generated one"),
         ("DROP FUNCTION snap.history_as_of", "snap.history_as_of: function is missing",
          "snap.history_as_of: EXECUTE is not granted to drift_reader"),
         ("REVOKE SELECT ON snap.history FROM drift_reader", "snap.history: SELECT is not granted to drift_reader"),

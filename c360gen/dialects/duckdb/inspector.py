@@ -32,15 +32,23 @@ SELECT c.schema_name AS table_schema, c.view_name AS table_name, SUBSTRING(c.sql
 FROM duckdb_views() AS c
 WHERE :place AND NOT c.internal
 """
+MACRO = """
+SELECT c.schema_name AS table_schema, c.function_name AS table_name, '' AS definition
+FROM duckdb_functions() AS c
+WHERE :place AND c.function_type = 'table_macro'
+"""
+"""Whether it is there: DuckDB keeps a macro as a tree."""
 
 
 class DuckDBInspector(Printing):
-    kinds = ("column", "constraint", "index", "view")
+    kinds = ("column", "constraint", "index", "view", "routine")
 
     def rows(self, names: Names) -> Iterable[exp.Select]:
         yield self.arm("column", COLUMN, self.among("c.table_schema", names.schemas))
         here = self.condition("c.database_name = current_database()")
-        yield from self._printed(exp.and_(here, self.among("c.schema_name", names.schemas)))
+        place = exp.and_(here, self.among("c.schema_name", names.schemas))
+        yield from self._printed(place)
+        yield self.arm("routine", MACRO, place)
 
     def specimen_rows(self) -> exp.Query:
         return union(self._printed(self.condition("c.database_name = 'temp'")))
