@@ -11,8 +11,6 @@ from c360gen.dialects.inspector import COLUMNS, Inspector
 
 Place = tuple[str, str]
 """(schema, name), in lower case where the engine folds names to upper case; the name is empty for the schema itself."""
-ALWAYS = ("view", "grant")
-"""Kinds of rows that every database with a project of ours has: where there is none, nobody asked."""
 
 
 class BadDump(Exception):
@@ -54,12 +52,10 @@ class Catalog:
 def of_rows(rows: Iterable[Mapping[str, object]], inspector: Inspector, kinds: Iterable[str]) -> Catalog:
     """Rows of an inspector's query → Catalog. A row without a kind is a column, as all rows once were."""
     found = Catalog(frozenset(kinds))
-    seen = set()
     for row in rows:
         said = {k.lower(): "" if v is None else str(v) for k, v in row.items() if k is not None}
         kind, part, definition = said.get("kind") or "column", said["column_name"], said.get("definition", "")
         at = (_name(said["table_schema"], inspector), _name(said["table_name"], inspector))
-        seen.add(kind)
         if kind == "column":
             found.columns.setdefault(at, {})[_name(part, inspector)] = said
         elif kind in ("constraint", "index"):
@@ -74,7 +70,6 @@ def of_rows(rows: Iterable[Mapping[str, object]], inspector: Inspector, kinds: I
             found.grants.append(Granted((at[0], _bare(at[1])), said["data_type"], part, said["is_nullable"].upper() == "YES", implied))
         else:
             raise BadDump(f"it has a row of the kind {kind}, which this c360gen does not know")
-    found.asked = frozenset(k for k in found.asked if k in seen or k not in ALWAYS)
     return found
 
 
@@ -85,7 +80,10 @@ def of_dump(text: str, inspector: Inspector) -> Catalog:
     wanted = COLUMNS[:5] if "kind" not in names else (*COLUMNS[:5], "definition")
     if missing := [n for n in wanted if n not in names]:
         raise BadDump(f"it has no column {', '.join(missing)}; its first line must name {', '.join(COLUMNS)}")
-    return of_rows(reader, inspector, inspector.kinds if "kind" in names else ("column",))
+    found = of_rows(reader, inspector, inspector.kinds if "kind" in names else ("column",))
+    empty = {k for k, rows in {"view": found.views, "grant": found.grants}.items() if not rows}
+    found.asked -= empty  # of a deployed target both have rows: where there is none, nobody asked
+    return found
 
 
 def _name(name: str, inspector: Inspector) -> str:

@@ -126,6 +126,15 @@ def test_everything_that_somebody_changed_is_named(engine: str, tmp_path: Path, 
     assert changed(shop, words) == sorted(expected)
 
 
+def test_a_database_in_which_nothing_is(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.write(source() + snapshot())
+    shop.cli("migrate", "--name", "baseline")
+    found = changed(shop, ["drift", "--target", "duckdb", "--database", ":memory:"])
+    assert found[0].startswith("c360_control: holds nothing of ours")
+    assert {"snap.history: table is missing", "snap.history_current: view is missing", "snap.history_as_of: function is missing"} < {*found}
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 @pytest.mark.parametrize("specs", [SHIPPED, *(CASES / c / "specs" for c in FRESH)], ids=lambda p: p.parent.name)
 def test_what_was_just_deployed_is_as_released(specs: Path, engine: str, request: pytest.FixtureRequest) -> None:
@@ -302,6 +311,8 @@ def test_an_older_dump_is_compared_as_far_as_it_goes(shop: Shop) -> None:
     assert "column is missing" in drifted(shop, old[:-1], HEADER[:8])
     assert "has no column table_schema" in drifted(shop, [["1", "2"]], ["a", "b"])
     assert "has no column definition" in drifted(shop, [], HEADER[:9])
+    no_rights = [r for r in dump(shop) if r[8] != "grant"]  # of a role that may not see them
+    assert "has no grants: they are not compared" in drifted(shop, no_rights, fails=0)
     assert "a row of the kind wish" in drifted(shop, [["", "", "", "", "", "", "", "", "wish", ""]])
 
 
