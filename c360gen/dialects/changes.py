@@ -256,6 +256,12 @@ def missing(name: str) -> exp.Expr:
     return exp.Is(this=column(name, ROW), expression=exp.null())
 
 
+def rekeyed(op: AlterTable) -> bool:
+    """Whether the primary key must be made anew: other columns, or one of them is copied into another."""
+    moved = {m.before.name: m.after.name for m in op.moves if m.before and m.after and m.how not in ("copy", "swap_back")}
+    return tuple(moved.get(k, "") for k in op.before.primary_key) != op.after.primary_key
+
+
 def next_name(name: str) -> str:
     return cut(f"{name}__next")
 
