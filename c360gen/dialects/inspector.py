@@ -43,6 +43,10 @@ class Inspector(ABC):
         """What nobody granted: it comes with owning the thing, or the project that it is in."""
         return False
 
+    def role(self, name: str) -> str:
+        """A role of a target as the catalog calls it: unquoted it is folded."""
+        return name
+
     def open_to_all(self, names: Names) -> set[tuple[str, str]]:
         """(schema, name) of routines that PUBLIC may call, since nothing takes that away."""
         return set()

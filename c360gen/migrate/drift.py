@@ -13,7 +13,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.inspector import Printing
 from c360gen.dialects.names import Names
 from c360gen.emit.sql import print_sql
-from c360gen.migrate.catalog import Catalog, Granted, Part, Place
+from c360gen.migrate.catalog import Catalog, Part, Place
 from c360gen.migrate.checksum import canonical
 from c360gen.migrate.specimens import Printed
 from c360gen.migrate.state import State, with_retired
@@ -235,15 +235,9 @@ def _routines(state: State, wanted: Wanted, catalog: Catalog, names: Names) -> I
 
 def _grants(wanted: Wanted, catalog: Catalog, names: Names, dialect: Dialect) -> Iterable[Drift]:
     """What is missing; and what somebody granted besides, on anything that is ours."""
-
-    def key(granted: Granted) -> tuple[Place, str, str]:
-        grantee = granted.grantee.upper() if dialect.inspector.folds else granted.grantee
-        return granted.at, granted.privilege, grantee
-
-    is_ = {key(g): g for g in catalog.grants}
-    ours = {key(g): g for g in wanted.grants}
-    routines = {at for at in catalog.routines if at[0] == names.control} | wanted.open_to_all
-    known = {*wanted.tables, *wanted.views, *(g.at for g in wanted.grants), *routines, *((s, "") for s in names.schemas)}
+    is_ = {(g.at, g.privilege, g.grantee): g for g in catalog.grants}
+    ours = {(g.at, g.privilege, dialect.inspector.role(g.grantee)): g for g in wanted.grants}
+    known = {*wanted.tables, *wanted.views, *wanted.open_to_all, *(g.at for g in wanted.grants), *((s, "") for s in names.schemas)}
     for one, granted in ours.items():
         if one not in is_:
             yield Drift(_label(granted.at), f"{granted.privilege} is not granted to {granted.grantee}")

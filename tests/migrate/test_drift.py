@@ -324,6 +324,25 @@ def test_the_query_of_a_dump_asks_information_schema(shop: Shop) -> None:
     assert shop.engine != "bigquery" or "`REGION-EU`.INFORMATION_SCHEMA.OBJECT_PRIVILEGES" in shown
 
 
+def test_a_role_with_capitals_is_created_once(database: str, tmp_path: Path) -> None:
+    shop = Evolving(tmp_path / "shop", "postgres", database, ", reader: Drift_Mixed")
+    shop.begin(source() + snapshot())
+    shop.execute((shop.root / "roles.sql").read_text(encoding="utf-8"))  # safe to run again
+    assert shop.rows("SELECT rolname FROM pg_roles WHERE rolname ILIKE 'drift_mixed'") == [("drift_mixed",)]
+    assert "as released" in shop.cli("drift", "--target", "postgres", "--database", database)
+    shop.close()
+
+
+def test_a_role_is_called_as_the_catalog_folds_it() -> None:
+    for engine, named in {
+        "postgres": {"reader": "reader", "Reader": "reader", "public": "PUBLIC", "the reader": "the reader"},
+        "snowflake": {"reader": "READER", "the reader": "the reader"},
+        "bigquery": {"group:a@b.com": "group:a@b.com"},
+    }.items():
+        inspector = dialects.get(engine).inspector
+        assert {name: inspector.role(name) for name in named} == named
+
+
 def test_drift_needs_a_release(evolving: Callable[[str], Evolving]) -> None:
     shop = evolving("duckdb")
     shop.write(source() + snapshot())

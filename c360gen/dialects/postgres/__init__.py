@@ -257,7 +257,7 @@ class Postgres(Dialect):
         sources = [names.symbol("source", s) for s in names.project.sources]
         return [
             self.shell("roles.sql.j2", {
-                "roles": [(self.string_escape(plain), quoted) for plain, quoted in found],
+                "roles": [(self.string_escape(self.inspector.role(name)), said) for name, said in found],
                 "owner": target.owner and self.environment_name(target.owner).sql("postgres"),
                 "source_schemas": sorted({self.quote(a.schema) for a in sources}), "sources": [self.path(a) for a in sources],
             })

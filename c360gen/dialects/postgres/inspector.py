@@ -103,6 +103,10 @@ class PostgresInspector(Printing):
         place = self.condition("n.oid = pg_catalog.pg_my_temp_schema()")
         return union(self.arm(kind, text, place) for kind, text in {"constraint": CONSTRAINT, "index": INDEX, "view": VIEW}.items())
 
+    def role(self, name: str) -> str:
+        plain = name if self.dialect.environment_name(name).quoted else name.lower()
+        return "PUBLIC" if plain == "public" else plain
+
     def open_to_all(self, names: Names) -> set[tuple[str, str]]:
         """Table functions, which read with their caller's rights, and what tells whether a run lives."""
         functions = self.dialect.functions(names, names.project.nodes.values())

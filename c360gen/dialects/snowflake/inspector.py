@@ -51,6 +51,9 @@ class SnowflakeInspector(Inspector):
     def implied(self, privilege: str, grantee: str) -> bool:
         return privilege == "OWNERSHIP"
 
+    def role(self, name: str) -> str:
+        return name if self.dialect.environment_name(name).quoted else name.upper()
+
     def _table(self, name: str, names: Names) -> exp.Table:
         database = self.dialect.environment_name(names.database) if names.database else None
         return exp.Table(this=exp.to_identifier(name), db=exp.to_identifier("information_schema"), catalog=database)
