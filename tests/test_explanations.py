@@ -25,7 +25,7 @@ SPEC_CODES = [c for c in explanations.codes() if c.startswith(("C", "L")) and c 
 TODAY = dt.date(2026, 11, 25)
 GUARD_CASES = (
     "guards", "microbatch", "microbatch_words", "unmoved", "sentinel", "maintenance", "changelog_policies", "policies", "freshness",
-    "keeps_rows", "constraints",
+    "keeps_rows", "constraints", "adoption",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -48,14 +49,15 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
         released = released_state(root)
         if released is not None and (altered := releases.altered(root, released)):
             raise SpecError(altered)
-        session = _again(retries, lambda: engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made)))
+        where = options.database_of(database, dialect, create=not dry_run)
+        session = _again(retries, lambda: engines.connect(dialect, where, options.control_schema(made)))
         try:
             _again(retries, session.lock)
             pending = _pending(session.ledger(), released) if released is not None else []
             if dry_run:
                 return _dry_run(session, root, pending)
             for migration in pending:
-                _again(retries, lambda m=migration: _apply(session, root, m))  # type: ignore[misc]
+                _again(retries, functools.partial(_apply, session, root, migration))
                 console.say(f"migration {migration.number:04} {migration.name} applied")
             _again(retries, lambda: session.deploy((root / "deploy.sql").read_text(encoding="utf-8")))
         finally:

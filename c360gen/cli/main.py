@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 COMMANDS = {
+    "adopt": "Begin a history with the one that dbt or SQLMesh has kept.",
     "build": "Generate the SQL of targets.",
     "check": "Compare the generated SQL on disk with the specs.",
     "completion": "Print the script that makes a shell complete c360gen.",

@@ -146,10 +146,13 @@ def _of_dialects(loaded: LoadedProject, dialects: Sequence[str]) -> list[str]:
     return found
 
 
-def database_of(database: str | None, dialect: str) -> str:
-    """The database to use; DuckDB needs one, Postgres finds its own in libpq's places."""
+def database_of(database: str | None, dialect: str, *, create: bool = False) -> str:
+    """The database to use; DuckDB needs one, which exists unless `create` is said, and Postgres finds its own in libpq's places."""
     if database is None and dialect == "duckdb":
         raise click.UsageError("name a DuckDB file with --database, or in C360GEN_DATABASE")
+    is_file = dialect == "duckdb" and not str(database).startswith((":memory:", "md:"))
+    if is_file and not create and not Path(str(database)).exists():
+        raise click.UsageError(f"there is no file {database}: `c360gen deploy` makes one")
     return database or os.environ.get("DATABASE_URL", "") if dialect == "postgres" else str(database)
 
 

@@ -12,7 +12,7 @@ from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.cli.report import Reporting
-from c360gen.diagnostics import Diagnostic, nearest_or_list
+from c360gen.diagnostics import Diagnostic, Severity, nearest_or_list
 from c360gen.engines import EngineError
 from c360gen.project.select import BadSelection, select, selectables
 
@@ -130,5 +130,5 @@ def _told(kind: str, result: Result) -> Result:
 
 
 def _diagnostic(kind: str, result: Result) -> Diagnostic:
-    severity = "warning" if result.status == "warn" else "error"
-    return Diagnostic(CODES[kind], f"{kind} {result.name}: {result.message}", result.span, None, severity, result.detail)  # type: ignore[arg-type]
+    severity: Severity = "warning" if result.status == "warn" else "error"
+    return Diagnostic(CODES[kind], f"{kind} {result.name}: {result.message}", result.span, None, severity, result.detail)

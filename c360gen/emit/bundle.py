@@ -10,7 +10,7 @@ from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.base import Dialect, Unsupported
 from c360gen.dialects.names import Names
-from c360gen.emit import freshness, identity, layout, manifest, tests
+from c360gen.emit import adoptions, freshness, identity, layout, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
@@ -118,6 +118,7 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
         out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
     try:
         out += tests.files(names, dialect)
+        out += adoptions.files(names, dialect, diagnostics)
     except Unsupported as error:
         diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
     out += _schedules(names, dialect, diagnostics)

@@ -81,6 +81,8 @@ GUARDS: dict[str, str] = {
     "ZC019": "a source is too old",
     "ZC020": "a full refresh is refused",
     "ZC021": "a constraint does not hold",
+    "ZC022": "the history has versions already",
+    "ZC023": "what was adopted is not what was there",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 
@@ -126,7 +128,7 @@ class Program:
 class Task:
     """A procedure of a node that a person calls, `<action>_<node>`: logged as a run is, and without effect in a dry run."""
 
-    action: Literal["check", "rewind", "erase"]
+    action: Literal["check", "rewind", "erase", "adopt"]
     node: str | None
     """None: it is a task of the project, which locks nothing."""
     summary: str

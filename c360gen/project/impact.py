@@ -144,6 +144,8 @@ def _settings(node: Node, touched: set[Place]) -> Iterator[Setting]:
     for setting, column in dict.fromkeys(named):
         if column and (node.id, column) in touched:
             yield Setting(node.name, setting, column)
+    if node.adopts is not None:
+        yield from (Setting(node.name, "adopt", c) for c in node.adopts.reads if (f"source:{node.adopts.source}", c) in touched)
     for each in node.point_in_time:
         theirs = {*(key for _, key in each.on), *(column for column, _ in each.columns)}
         for column in sorted(c for c in theirs if (f"ref:{each.snapshot}", c) in touched):

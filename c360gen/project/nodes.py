@@ -179,6 +179,30 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Adoption:
+    """A table in which another tool kept this history until now: how it is read, and whether its damage is mended."""
+
+    source: str
+    """The source's name."""
+    columns: Mapping[str, Column | None]
+    """By the name here: the column there; None: that table has none."""
+    valid_from: Column
+    valid_to: Column
+    is_deleted: Column | None
+    row_id: Column | None
+    row_time: Column | None
+    open_until: dt.datetime | None
+    """valid_to of its open versions besides NULL."""
+    repair: bool
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Every column of the source that it reads."""
+        own = (self.valid_from, self.valid_to, self.is_deleted, self.row_id, self.row_time)
+        return tuple(dict.fromkeys(c.name for c in (*self.columns.values(), *own) if c is not None))
+
+
+@dataclass(frozen=True)
 class Batches:
     """The windows of a microbatch: from `begin` on, a size each; `lookback` of them stay open behind the last."""
 
@@ -280,6 +304,8 @@ class Node:
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
     past: Past = Past()
+    adopts: Adoption | None = None
+    """How a history begins that another tool has begun. In no hash, as `past`."""
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project import constraints, environment, graph, models, past, point_in_time, seeds, snapshots, texts
+from c360gen.project import adoption, constraints, environment, graph, models, past, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
 from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
@@ -147,6 +147,8 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:
+            if isinstance(item.spec, spec.Snapshot):
+                node = adoption.adopting(cast("Located[spec.Snapshot]", item), node, known, diagnostics)
             if not isinstance(item.spec, spec.Seed):
                 node = past.past(cast("Located[spec.Snapshot]", item), node, specs, diagnostics)
             nodes[name] = node

@@ -57,8 +57,9 @@ def _erase(node: Node, dialect: str) -> Task:
             forget = exp.Update(this=events, expressions=cleared, where=exp.Where(this=_named(node, "t")))
         steps.append(Write("The events that the history is rebuilt from say the same.", forget, exp.Not(this=variable("dry_run"))))
     what = f"{', '.join(redact)} become NULL in every row of the person" if redact else "every row of the person is deleted"
+    there = (f"{node.adopts.source}, which was adopted, is not touched: erase the person there as well",) if node.adopts else ()
     rules = (
-        what, "no run brings it back: the source must not have it",
+        what, *there, "no run brings it back: the source must not have it",
         "the log keeps the counts, not who it was; messages of failed runs may name keys until prune_run_log takes them",
     )  # fmt: skip
     kind = node.column(by).type

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from c360gen.diagnostics import Span
+
+Status = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True)
@@ -12,8 +15,7 @@ class Result:
     """How one test ended; `detail` are the rows that tell why, as a table."""
 
     name: str
-    status: str
-    """ok, warn or fail."""
+    status: Status
     span: Span
     seconds: float = 0.0
     message: str = ""

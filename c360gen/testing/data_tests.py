@@ -11,7 +11,7 @@ from c360gen.emit import freshness, tests
 from c360gen.emit.sql import print_sql
 from c360gen.engines import EngineError, Session
 from c360gen.project.nodes import Node, Source
-from c360gen.testing import Result
+from c360gen.testing import Result, Status
 from c360gen.testing.tables import shown, table
 
 SAMPLE = 5
@@ -28,7 +28,8 @@ def run(names: Names, session: Session, chosen: Collection[str]) -> Iterator[Res
     for owner in owners:
         for test in owner.tests if owner.id in chosen else ():
             started = time.perf_counter()
-            status, message, detail = "ok", "", ""
+            status: Status = "ok"
+            message = detail = ""
             try:
                 columns, rows = session.query(tests.text(owner, test, names, dialect))
             except EngineError as error:
@@ -46,7 +47,8 @@ def run(names: Names, session: Session, chosen: Collection[str]) -> Iterator[Res
 def _fresh(source: Source, names: Names, session: Session) -> Result:
     """dbt's `source freshness`: error and warn as the specs say."""
     dialect, name, started = dialects.get(str(names.target.dialect)), f"freshness_{source.name.replace('.', '_')}", time.perf_counter()
-    status, message = "ok", ""
+    status: Status = "ok"
+    message = ""
     query = print_sql(dialect.lower(freshness.rows(source), names), dialect)
     try:
         _, [(_, loaded_at, found, warn_after, error_after)] = session.query(query)

@@ -18,7 +18,7 @@ from c360gen.spec.models.refused import NOT_CARRIED, VALUES_NOT_CARRIED
 from c360gen.spec.models.scenarios import Cell, Expected, Given, Row, Rows, Scenario, Step
 from c360gen.spec.models.schedules import Schedule, check_cron
 from c360gen.spec.models.seeds import Seed, SeedConfig
-from c360gen.spec.models.snapshots import AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
+from c360gen.spec.models.snapshots import Adopt, AllExcept, MetaColumns, Snapshot, SnapshotConfig, SourceDelta
 from c360gen.spec.models.sources import Age, Freshness, Source, SourceConfig, SourceTable
 from c360gen.spec.models.tests import (
     AcceptedValues,
@@ -32,8 +32,8 @@ from c360gen.spec.models.tests import (
 from c360gen.spec.models.words import DIALECTS, DialectName, Duration, Instant, Names, PlainName, Size, Spec, Values
 
 __all__ = [
-    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Age", "AllExcept", "Approval", "Backfill", "Cell", "Column",
-    "Constraint",
+    "DIALECTS", "NOT_CARRIED", "VALUES_NOT_CARRIED", "AcceptedValues", "Adopt", "Age", "AllExcept", "Approval", "Backfill", "Cell",
+    "Column", "Constraint",
     "Contract", "DataTest", "DialectName", "Duration", "Erasure", "Expected", "Exposure", "ExpressionIsTrue", "Freshness",
     "Given", "Grants", "Index", "Instant", "Lint", "LintPath", "MetaColumns", "Model", "ModelConfig", "Names", "NodeConfig",
     "Owner", "Partition", "PersistDocs", "PlainName", "PointInTime", "Project", "Relationships", "Row", "Rows", "Scenario", "Schedule",

@@ -137,6 +137,24 @@ class SnapshotConfig(NodeConfig):
         return value if value == "all" or isinstance(value, dict) else one_or_many(value)
 
 
+class Adopt(Spec):
+    """A table in which dbt or SQLMesh kept this history: adopt_<snapshot> copies its versions, once, and leaves it as it is."""
+
+    relation: str = Field(description="That table, declared as a source.", examples=["source('dbt', 'customer_snapshot')"])
+    made_by: Literal["dbt", "sqlmesh"] = Field("dbt", description="Whose names its columns have where nothing else is said.")
+    snapshot_meta_column_names: MetaColumns = Field(
+        MetaColumns(), description="How the columns of a history are called there.", examples=[{"dbt_valid_from": "from_ts"}]
+    )
+    dbt_valid_to_current: Instant | None = Field(
+        None, description="valid_to of its open versions where it is not NULL; NULL counts as well.", examples=["9999-12-31"]
+    )
+    columns: dict[str, str | None] = Field(
+        {}, description="Columns that are called otherwise there: ours: theirs, or ours: null where that table has no such column.",
+        examples=[{"phone": "phone_number", "city": None}],
+    )  # fmt: skip
+    repair: bool = Field(False, description="Mend what is damaged, as `c360gen adopt` lists it; otherwise damage stops the adoption.")
+
+
 class Snapshot(Spec):
     """History (SCD type 2) of one relation, or of what one SELECT gives."""
 
@@ -155,6 +173,10 @@ class Snapshot(Spec):
     sql_file: str | dict[DialectName, str] | None = Field(
         None, description="The name of a file beside this one that holds the SELECT.", examples=["customer_snapshot.sql"]
     )
+    adopt: Adopt | None = Field(
+        None, description="A table in which another tool has kept this history until now.",
+        examples=[{"relation": "source('dbt', 'customer_snapshot')"}],
+    )  # fmt: skip
     config: SnapshotConfig = Field(SnapshotConfig(), description="How it is kept.", examples=[{"strategy": "check", "check_cols": "all"}])
     columns: tuple[Column, ...] = Field(
         (), description="Descriptions, tests, on_change.", examples=[[{"name": "email", "on_change": "overwrite"}]]

@@ -11,7 +11,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
-from c360gen.strategies._history.versions import is_open, recorded_of, stored_type
+from c360gen.strategies._history.versions import is_open, never_null, recorded_of, stored_type
 from c360gen.strategies._sql import codes, is_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
@@ -77,13 +77,7 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 
 
 def table(node: Node, source: str) -> CreateTable:
-    must = {*node.key, node.valid_from, node.is_deleted, node.row_id, node.row_time} - set(node.nullable_key)
-    if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
-        must.add(node.updated_at)
-    if node.feed is not None:
-        must |= {node.updated_at, node.feed.cursor, *node.feed.sequence}
-    if node.open_until is not None:
-        must.add(node.valid_to)
+    must = never_null(node)
     opened, closed = OWN_COLUMNS
     return CreateTable(
         kind="ref",

@@ -13,6 +13,7 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 
 BEFORE, AFTER = "before", "after"
+PROBLEM, KEY = "c360_problem", "c360_key"
 
 
 def all_of(node: Node) -> tuple[SchemaOp, ...]:
@@ -146,17 +147,36 @@ def damage(node: Node) -> exp.Select:
         arms += [(exp.LT(this=ends.copy(), expression=following.copy()), literal("gap")), (last, literal("orphan"))]
     if (marker := is_marker(node, "v")) is not None:
         arms.append((every([marker, is_null(column("c360_previous", "v"))]), literal("orphan")))
-    judged = exp.select(named(case(*arms), "c360_problem"), named(_sql.key_text(node, "v"), "c360_key")).from_(versions.subquery("v"))
-    order = exp.Order(expressions=[exp.Ordered(this=column("c360_key", "j"), nulls_first=False)])
-    position = exp.Window(this=exp.RowNumber(), partition_by=[column("c360_problem", "j")], order=order)
-    ranked = exp.select(column("c360_problem", "j"), column("c360_key", "j"), named(position, "c360_position")).from_(judged.subquery("j"))
-    ranked = ranked.where(not_null(column("c360_problem", "j")))
-    shown = case((exp.LTE(this=column("c360_position", "p"), expression=exp.Literal.number(5)), column("c360_key", "p")))
-    order = exp.Order(this=shown, expressions=[exp.Ordered(this=column("c360_key", "p"), nulls_first=False)])
+    return by_problem(exp.select(named(case(*arms), PROBLEM), named(_sql.key_text(node, "v"), KEY)).from_(versions.subquery("v")))
+
+
+def by_problem(judged: exp.Query) -> exp.Select:
+    """Rows of c360_problem and c360_key → problem, how often it is found, and up to five keys; rows without a problem are left out."""
+    order = exp.Order(expressions=[exp.Ordered(this=column(KEY, "j"), nulls_first=False)])
+    position = exp.Window(this=exp.RowNumber(), partition_by=[column(PROBLEM, "j")], order=order)
+    ranked = exp.select(column(PROBLEM, "j"), column(KEY, "j"), named(position, "c360_position")).from_(judged.subquery("j"))
+    ranked = ranked.where(not_null(column(PROBLEM, "j")))
+    shown = case((exp.LTE(this=column("c360_position", "p"), expression=exp.Literal.number(5)), column(KEY, "p")))
+    order = exp.Order(this=shown, expressions=[exp.Ordered(this=column(KEY, "p"), nulls_first=False)])
     return (
         exp.select(
-            named(column("c360_problem", "p"), "problem"), _sql.star_count("found"),
+            named(column(PROBLEM, "p"), "problem"), _sql.star_count("found"),
             named(exp.GroupConcat(this=order, separator=literal("; ")), "example"),
         )
-        .from_(ranked.subquery("p")).group_by(column("c360_problem", "p"))
+        .from_(ranked.subquery("p")).group_by(column(PROBLEM, "p"))
     )  # fmt: skip
+
+
+def told(damage: exp.Query) -> exp.Select:
+    """Rows of problem, found and example → how many there are, and all of it as one text."""
+    line: exp.Expr = column("problem", "d")
+    for text, value in ((": ", "found"), (" (", "example")):
+        part = exp.cast(column(value, "d"), types.TEXT.copy()) if value == "found" else column(value, "d")
+        line = exp.DPipe(this=exp.DPipe(this=line, expression=literal(text), safe=True), expression=part, safe=True)
+    line = exp.DPipe(this=line, expression=literal(")"), safe=True)
+    lines = exp.select(named(column("found", "d"), "found"), named(line, "line")).from_(damage.subquery("d"))
+    order = exp.Order(this=column("line", "l"), expressions=[exp.Ordered(this=column("line", "l"), nulls_first=False)])
+    return exp.select(
+        named(exp.func("COALESCE", exp.Sum(this=column("found", "l")), _sql.zero()), "damaged_rows"),
+        named(exp.GroupConcat(this=order, separator=literal(", ")), "damage"),
+    ).from_(lines.subquery("l"))  # fmt: skip

@@ -8,7 +8,7 @@ from c360gen.ops.program import Count, Guard, Step, Task, Write
 from c360gen.project.nodes import Node
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
-from c360gen.strategies._history import helpers
+from c360gen.strategies._history import adoption, helpers
 from c360gen.strategies._history.versions import end_of_time
 from c360gen.strategies._sql import any_of, codes, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
@@ -18,24 +18,14 @@ OPENED, CLOSED = OWN_COLUMNS
 
 
 def all_of(node: Node) -> tuple[Task, ...]:
-    return (check(node), rewind(node))
+    return (check(node), rewind(node), *((adoption.adopt(node),) if node.adopts else ()))
 
 
 def check(node: Node) -> Task:
     """Fails with what is wrong; the view <node>_health shows the same."""
-    line: exp.Expr = column("problem", "d")
-    for text, value in ((": ", "found"), (" (", "example")):
-        part = exp.cast(column(value, "d"), types.TEXT.copy()) if value == "found" else column(value, "d")
-        line = exp.DPipe(this=exp.DPipe(this=line, expression=literal(text), safe=True), expression=part, safe=True)
-    line = exp.DPipe(this=line, expression=literal(")"), safe=True)
-    lines = exp.select(named(column("found", "d"), "found"), named(line, "line")).from_(helpers.damage(node).subquery("d"))
-    order = exp.Order(this=column("line", "l"), expressions=[exp.Ordered(this=column("line", "l"), nulls_first=False)])
-    query = exp.select(
-        named(exp.func("COALESCE", exp.Sum(this=column("found", "l")), _sql.zero()), "damaged_rows"),
-        named(exp.GroupConcat(this=order, separator=literal(", ")), "damage"),
-    ).from_(lines.subquery("l"))
     steps: tuple[Step, ...] = (
-        Count("Count the versions that break a rule, under the first one that each breaks.", ("damaged_rows", "damage"), query),
+        Count("Count the versions that break a rule, under the first one that each breaks.", ("damaged_rows", "damage"),
+              helpers.told(helpers.damage(node))),
         Guard("ZC016", "A sound history has none.", greater_than_zero("damaged_rows"),
               (variable("damaged_rows"), " versions are damaged: ", variable("damage")), None,
               f"See the view {node.identifier}_health. Rewind to a run before the damage, or mend it by hand."),

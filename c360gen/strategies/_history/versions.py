@@ -18,6 +18,18 @@ def recorded_of(node: Node) -> tuple[Column, ...]:
     return tuple(c for c in node.columns if c.name not in own)
 
 
+def never_null(node: Node) -> frozenset[str]:
+    """The columns that are NOT NULL in a history."""
+    must = {*node.key, node.valid_from, node.is_deleted, node.row_id, node.row_time} - set(node.nullable_key)
+    if node.strategy == "timestamp" and node.policies.on_null_updated_at != "as_of" and not (node.deleted_flag or node.deleted_at):
+        must.add(node.updated_at)
+    if node.feed is not None:
+        must |= {node.updated_at, node.feed.cursor, *node.feed.sequence}
+    if node.open_until is not None:
+        must.add(node.valid_to)
+    return frozenset(name for name in must if name)
+
+
 def stored_type(type_: exp.DataType | None) -> exp.DataType:
     assert type_ is not None, "resolve lets no persisted column through without a type"
     return type_
