@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 CODES: dict[str, str] = {
     # files and YAML
@@ -47,6 +47,15 @@ CODES: dict[str, str] = {
     "C604": "a change without a meaning for the rows that are there",
     "C605": "the shape moved without a migration",
     "C606": "what is released was changed",
+    # steps of a plan
+    "P000": "a change without a risk",
+    "P001": "a change that loses data",
+    "P002": "a change that breaks who reads or writes it",
+    "P003": "a change that makes versions",
+    "P004": "a change that writes values into old rows",
+    "P005": "a change that writes a whole table",
+    "P006": "a change that locks a table",
+    "P007": "a change that needs a full refresh",
     # output
     "C501": "generated output is not what the specs say",
     "C502": "generated SQL that a judge refuses",

@@ -21,6 +21,7 @@ from c360gen.migrate.diff import diff
 from c360gen.migrate.plan import Plan
 from c360gen.migrate.script import Written
 from c360gen.migrate.state import State
+from c360gen.migrate.wanted import Wanted, everything
 from c360gen.ops.change import Release
 from c360gen.project import environment
 from c360gen.project.nodes import Resolved
@@ -135,6 +136,11 @@ def plan(project: LoadedProject, made: Build, released: State) -> Plan:
 def state_of(project: LoadedProject, made: Build) -> State:
     """The state that a build leads to, as if nothing had ever been released."""
     return describe(names_of(project, made.target_name), made.bundle)
+
+
+def wanted(project: LoadedProject, made: Build) -> Wanted:
+    """What a database holds in which a build is deployed."""
+    return everything(names_of(project, made.target_name), made.bundle)
 
 
 def migration(project: LoadedProject, made: Build, planned: Plan, name: str, root: Path) -> Written:

@@ -19,6 +19,7 @@ NOTE = "<!-- Written by `make docs` from the code: do not edit. -->\n"
 KINDS = {
     "codes": ("C", "Codes", "What is said of specs and of generated files."),
     "rules": ("L", "Rules of the linter", "What `c360gen lint` says; `lint: rules:` decides how severe each is."),
+    "plans": ("P", "Steps of a plan", "What `c360gen plan --format github` and `sarif` say of a change, by its risk."),
     "guards": (
         "ZC", "Guards",
         "Failures that generated procedures raise themselves: the SQLSTATE on Postgres, the first word of the message elsewhere.",

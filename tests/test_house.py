@@ -90,6 +90,11 @@ def test_every_operation_is_said_by_every_dialect(name: str) -> None:
         assert getattr(type(dialect), method) is not getattr(Dialect, method) or method in shared, (name, method)
 
 
+def test_what_a_dialect_must_say_itself_is_abstract() -> None:
+    """So that one without it cannot be made, instead of failing when it is asked."""
+    assert [p for p in PACKAGE.rglob("*.py") if "NotImplementedError" in p.read_text(encoding="utf-8")] == []
+
+
 def test_every_strategy_is_a_word_of_the_specs() -> None:
     assert set(strategies.names()) == {
         "timestamp", "check", "changelog", "daily_copies", "merge", "append", "delete_insert", "insert_overwrite", "microbatch",

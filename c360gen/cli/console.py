@@ -18,6 +18,7 @@ from c360gen.diagnostics import Diagnostic, SpecError, render
 _STYLES = (
     (re.compile(r"^error\[\w+\]", re.M), {"fg": "red", "bold": True}),
     (re.compile(r"^warning\[\w+\]", re.M), {"fg": "yellow", "bold": True}),
+    (re.compile(r"^note\[\w+\]", re.M), {"fg": "blue", "bold": True}),
     (re.compile(r"^  help:", re.M), {"fg": "cyan"}),
 )
 

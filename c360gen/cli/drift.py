@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
+
+if TYPE_CHECKING:
+    from c360gen.dialects.base import Dialect
+    from c360gen.migrate.specimens import Printed
+    from c360gen.migrate.wanted import Wanted
 
 
 @click.command(
@@ -26,39 +32,45 @@ def command(
     catalog: Path | None, show_query: bool, style: str, target_name: str, database: str | None, specs: Path, out: Path
 ) -> None:  # fmt: skip
     from c360gen import dialects
+    from c360gen.emit.sql import print_sql
+    from c360gen.migrate import catalog as catalogs
     from c360gen.migrate import drift
-    from c360gen.pipeline import names_of
+    from c360gen.pipeline import names_of, wanted
 
     loaded = options.project(specs)
     if target_name not in loaded.resolved.targets:
         options.built(loaded, target_name)  # says so
     names = names_of(loaded, target_name)
     dialect = dialects.get(str(names.target.dialect))
+    inspector = dialect.inspector
+    query = print_sql(inspector.query(names), dialect)
     if show_query:
-        console.answer(drift.query(dialect, names))
+        console.answer(query)
         return
-    root = out / target_name
-    state = options.released(root)
+    state = options.released(out / target_name)
     if state is None:
         console.say(f"error[C606]: {target_name} has no released state to compare with\n  help: c360gen migrate --name baseline begins")
         raise click.exceptions.Exit(FINDINGS)
+    (made,) = options.builds(loaded, [target_name], [], out)
+    options.as_built(made, out)
+    ours = wanted(loaded, made)
+    printed, ledger = None, None
     try:
         if catalog is not None:
-            known = drift.of_dump(catalog.read_text(encoding="utf-8-sig"), dialect.name == "snowflake")
+            known = catalogs.of_dump(catalog.read_text(encoding="utf-8-sig"), inspector)
         else:
             session = engines.connect(dialect.name, options.database_of(database, dialect.name), names.control)
             try:
-                rows, indexes, routines = session.catalog(drift.query(dialect, names), names.schemas)
+                known = catalogs.of_rows(session.look([], query), inspector, inspector.kinds)
+                printed = _printed(session, ours, dialect)
                 ledger = session.ledger()
             finally:
                 session.close()
-            known = drift.Catalog(drift.of_rows(rows, False), indexes, routines)
-    except (engines.EngineError, drift.BadDump, UnicodeDecodeError) as error:
+    except (engines.EngineError, catalogs.BadDump, UnicodeDecodeError) as error:
         console.say(f"error: {error}")
         raise click.exceptions.Exit(FINDINGS) from None
-    texts = [p.read_text(encoding="utf-8") for p in sorted(root.rglob("*.sql")) if "migrations" not in p.parts]
-    found = drift.compare(state, known, names, dialect, texts)
-    if catalog is None and ledger.identity != state.identity:
+    found = drift.compare(state, ours, known, names, dialect, printed)
+    if ledger is not None and ledger.identity != state.identity:
         shown = "nothing of ours" if ledger.identity is None else f"the state {ledger.identity[:12]}"
         found.insert(0, drift.Drift(names.control, f"holds {shown}, not {state.identity[:12]}: c360gen deploy brings it there"))
     if style == "json":
@@ -66,6 +78,30 @@ def command(
     else:
         for one in found:
             console.answer(f"{one.object}: {one.what}")
+    if unasked := [f"{k}s" for k in inspector.kinds if k not in known.asked]:
+        console.say(f"{catalog} has no {', no '.join(unasked)}: they are not compared; the rows of --query have them")
+    if hidden := sum(at in known.views and not known.views[at] for at in ours.views):
+        console.say(f"the catalog hides the text of {console.counted(hidden, 'view')}: their owner sees it")
     console.say(f"{len(found)} {'difference' if len(found) == 1 else 'differences'} from the released state" if found else "as released")
     if found:
         raise click.exceptions.Exit(FINDINGS)
+
+
+def _printed(session: engines.Session, ours: Wanted, dialect: Dialect) -> Printed:
+    """Both sides of a comparison are printed by the engine: ours from temporary objects that are rolled back. Raise EngineError."""
+    from c360gen.migrate import specimens
+
+    query, done = specimens.query(dialect), specimens.Printed()
+    try:
+        session.look([specimens.smallest(dialect)], query)
+    except engines.EngineError as error:
+        told = "to compare views and constraints, drift makes temporary objects, which it rolls back"
+        raise engines.EngineError(f"{told}: {error}") from None
+    for at, statements in specimens.statements(ours, dialect).items():
+        try:
+            done.take(at, session.look(statements, query), dialect)
+        except engines.EngineBusy:
+            raise
+        except engines.EngineError as error:
+            done.refused[at] = str(error)
+    return done

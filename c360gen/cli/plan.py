@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c360gen import engines
+from c360gen import engines, renderers
 from c360gen.cli import console, options
 from c360gen.cli.main import CHANGES, FINDINGS
 from c360gen.diagnostics import SpecError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from c360gen.pipeline import LoadedProject
 
 FORMATS = ("text", "json", "github", "sarif", "markdown")
-"""As migrate/report.py has them, which --help must not import."""
+"""github and sarif are renderers of findings; the others migrate/report.py has, which --help must not import."""
 
 
 @click.command("plan", help="Show what changed since the released state, or since --against: objects, reasons, risks, how it is undone.")
@@ -39,6 +39,7 @@ def command(
     target_names: tuple[str, ...], specs: Path, out: Path,
 ) -> None:  # fmt: skip
     from c360gen.migrate import report
+    from c360gen.migrate.findings import findings
 
     loaded = options.project(specs)
     chosen = options.names(loaded, target_names, dialects)
@@ -48,7 +49,10 @@ def command(
     if problems := report.problems([p for one in plans for p in one.problems]):
         console.diagnostics(problems, loaded.texts)
         raise click.exceptions.Exit(FINDINGS)
-    console.answer(report.FORMATS[style](plans))
+    if style in report.FORMATS:
+        console.answer(report.FORMATS[style](plans))
+    else:
+        console.answer(renderers.render(renderers.Report("plan", findings(plans), loaded.texts), style))
     if database is not None:
         _pending(plans[0], loaded, chosen[0], database)
     kinds = {"destructive": ("destructive",), "breaking": ("destructive", "breaking")}.get(fail_on or "", ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sqlglot import exp
 from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
+from c360gen.dialects.rights import Grant, Kind, Rights
 from c360gen.ops.change import Release, Routine
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
@@ -21,6 +23,7 @@ from c360gen.terms import symbols, types
 
 if TYPE_CHECKING:
     from c360gen.dialects.changes import Changes
+    from c360gen.dialects.inspector import Inspector
 
 T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -33,7 +36,7 @@ class Unsupported(Exception):
     """This engine cannot say that; the message tells the user what."""
 
 
-class Dialect:
+class Dialect(ABC):
     """Facts of an engine, and one method per operation, found by the operation's name."""
 
     name: str
@@ -44,6 +47,8 @@ class Dialect:
     has_procedures: bool = True
     longest: int | None = None
     """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
+    calls = "EXECUTE"
+    """The privilege to call a routine."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
@@ -143,9 +148,9 @@ class Dialect:
     def stage_table_name(self, address: Address) -> exp.Table:
         return self.table(address)
 
+    @abstractmethod
     def catalog(self, address: Address) -> exp.Select:
         """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
-        raise NotImplementedError
 
     def catalog_query(self, text: str, address: Address, place: exp.Table | None = None) -> exp.Select:
         """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own."""
@@ -196,24 +201,24 @@ class Dialect:
         counted = exp.func("NULLIF", over(exp.Count(this=value.copy())), exp.Literal.number(0))
         return self.quotient(over(exp.Sum(this=value.copy())), counted)
 
+    @abstractmethod
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
         """An exact division with nine decimals, rounded half away from zero."""
-        raise NotImplementedError
 
     # --- operations ----------------------------------------------------------------------------------------------------
 
-    def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_table(self, op: CreateTable, names: Names) -> list[Piece]: ...
 
     def create_index(self, op: CreateIndex, names: Names) -> list[Piece]:
         """Nothing where the engine has no indexes."""
         return []
 
-    def create_view(self, op: CreateView, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_view(self, op: CreateView, names: Names) -> list[Piece]: ...
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]: ...
 
     def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
         """Objects that must exist before a run; nothing where the stage is made by the run itself."""
@@ -237,12 +242,12 @@ class Dialect:
         values = {"control": self.quote(names.control), "node": self.string_escape(self.label(names.node(program.node)))}
         return [self.shell("register.sql.j2", values)]
 
-    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]: ...
 
+    @abstractmethod
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
         """The procedure, or script, that a person calls."""
-        raise NotImplementedError
 
     def task_values(self, task: Task, names: Names) -> dict[str, Any]:
         """What the shells of all dialects need of a task."""
@@ -281,11 +286,11 @@ class Dialect:
             return f"'{self.instant('2026-01-31 02:00:00+00')}'"
         return "4711" if type_.this in types.NUMBERS else "'4711'"
 
-    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]: ...
 
-    def control(self, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def control(self, names: Names) -> list[Piece]: ...
 
     def prune(self, names: Names) -> list[Piece]:
         """What removes old rows of the run log; a person or a scheduler calls it."""
@@ -297,18 +302,23 @@ class Dialect:
         }  # fmt: skip
         return [self.shell("prune_script.sql.j2" if self.scripted(names) else "prune.sql.j2", values)]
 
+    @abstractmethod
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         """What opens deploy.sql: a guard that refuses a database in another released state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         """What closes deploy.sql: the released state, and the commit where there is one."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
+    def inspector(self) -> Inspector:
+        """How this engine's catalog is read."""
+
+    @property
+    @abstractmethod
     def changes(self) -> Changes:
         """How this engine says a migration."""
-        raise NotImplementedError
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         """Columns that cannot be renamed or retyped, because the engine stores the rows by them."""
@@ -345,17 +355,42 @@ class Dialect:
     def contained(self, names: Names, release: Release) -> list[Piece]:
         return self.changes.contained(names, release)
 
-    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+    def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
+        """What the target's runner and reader may do; nothing where the engine has no rights."""
         return []
 
-    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Piece]:
-        """A role may read single nodes: `grants:` of the specs; nothing where the engine has no rights."""
-        values = {
-            "role": self.role(role), "database": names.database and self.environment_name(names.database).sql(self.name),
-            "schemas": list(dict.fromkeys(self.path(names.node(n.name)).rpartition(".")[0] for n in nodes)),
-            "relations": self.relations(names, nodes), "functions": self.functions(names, nodes),
-        }  # fmt: skip
-        return [self.shell("reading.sql.j2", values)]
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
+        """A role may read single nodes: `grants:` of the specs."""
+        schemas = tuple(dict.fromkeys(names.node(n.name).place for n in nodes))
+        told = f"{self.role(role)} may read the nodes that name it under grants:."
+        return [Rights(told, (*self.usage(schemas, role), *self.selecting(nodes, names, role)))]
+
+    def usage(self, schemas: Sequence[Address], role: str) -> list[Grant]:
+        """The right to find anything in schemas."""
+        return [Grant("USAGE", "SCHEMA", tuple(schemas), role)] if schemas else []
+
+    def selecting(self, nodes: Iterable[Node], names: Names, role: str) -> list[Grant]:
+        """The right to read every table, view and table function of nodes."""
+        known = list(nodes)
+        found = [Grant("SELECT", kind, (address,), role) for kind, address in self.relations(names, known)]
+        return [*found, *(Grant(self.calls, "FUNCTION", (a,), role, arguments) for a, arguments in self.functions(names, known))]
+
+    def grants(self, rights: Rights) -> Piece:
+        """GRANT statements, under what they are for."""
+        values = {"said": rights.said, "grants": [(g.privilege, self.granted(g), self.role(g.to)) for g in rights.grants]}
+        return self.shell("grants.sql.j2", values)
+
+    def granted(self, grant: Grant) -> str:
+        """What a GRANT is on: TABLE a, FUNCTION b(TEXT), SCHEMA c, d."""
+        paths = [self.path(a) if a.name else self.schema_of(a) for a in grant.objects]
+        arguments = f"({grant.arguments})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
+        return f"{grant.kind} {', '.join(paths)}{arguments}"
+
+    def schema_of(self, address: Address) -> str:
+        """The schema of an address, quoted, with its database where the engine has several; a database alone has no schema."""
+        parts = [self.environment_name(address.database)] if address.database else []
+        parts += [self.identifier(address.schema)] if address.schema else []
+        return ".".join(p.sql(self.name) for p in parts)
 
     def role(self, name: str) -> str:
         """A role as statements name it."""
@@ -379,19 +414,17 @@ class Dialect:
         """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
         return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
 
-    def relations(self, names: Names, nodes: Iterable[Node]) -> list[tuple[str, str]]:
+    def relations(self, names: Names, nodes: Iterable[Node]) -> list[tuple[Kind, Address]]:
         """Every table and view of nodes."""
         return [
-            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", self.path(names.node(n.name, i)))
+            ("VIEW" if i in n.views or n.kind == "view" else "TABLE", names.node(n.name, i))
             for n in nodes if n.exists for i in (n.identifier, *n.views)
         ]  # fmt: skip
 
-    def functions(self, names: Names, nodes: Iterable[Node]) -> list[str]:
-        """Every table function of nodes, with the types of its arguments: schema.history_as_of(TIMESTAMPTZ)."""
+    def functions(self, names: Names, nodes: Iterable[Node]) -> list[tuple[Address, str]]:
+        """Every table function of nodes, with the types of its arguments: schema.history_as_of, TIMESTAMPTZ."""
         time = self.type(types.TIMESTAMPTZ)
-        return [
-            f"{self.path(names.node(n.name, name))}({', '.join([time] * count)})" for n in nodes for name, count in n.functions.items()
-        ]
+        return [(names.node(n.name, name), ", ".join([time] * count)) for n in nodes for name, count in n.functions.items()]
 
     def windows(self, program: Program) -> dict[str, object] | None:
         """What a shell needs to know of a program's windows; None where it has none."""

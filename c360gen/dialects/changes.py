@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.tables import column_definition
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, Migration, Move, Release, Routine, Stored
+from c360gen.ops.change import AlterTable, Migration, Move, Release, Replaced, Routine, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import types
@@ -22,7 +23,7 @@ Rung = Literal["same", "convert", "copy"]
 ROW = "h"
 
 
-class Changes:
+class Changes(ABC):
     """What engines have in common; `names` give the addresses of the state that is left or reached."""
 
     transactional = True
@@ -130,14 +131,14 @@ class Changes:
         found: list[Piece] = getattr(self, _word(type(op).__name__))(op, names)
         return found
 
-    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def alter_table(self, op: AlterTable, names: Names) -> list[Piece]: ...
 
-    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]: ...
 
-    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]: ...
 
     def drop_table(self, op: change.DropTable, names: Names) -> list[Piece]:
         return [self.drop("TABLE", self.place(op.schema, op.name, names))]
@@ -145,11 +146,11 @@ class Changes:
     def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
         return []
 
-    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]: ...
 
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
-        raise NotImplementedError
+    @abstractmethod
+    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]: ...
 
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         return [self.lower(op.statement, names)]
@@ -170,6 +171,14 @@ class Changes:
             "because": op.because, "query": self.lower(op.query, names), "message": self.dialect.string_escape(op.message),
         }  # fmt: skip
         return [self.dialect.shell("migration_check.sql.j2", values)]
+
+    def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        """Before anything is dropped: who may do what with it. Nothing where CREATE OR REPLACE keeps that."""
+        return []
+
+    def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        """When everything is there again."""
+        return []
 
     def drop_view(self, address: Address) -> list[Piece]:
         return [self.drop("VIEW", address)]
@@ -245,6 +254,12 @@ def returned(name: str, move: Move) -> exp.Expr:
 def missing(name: str) -> exp.Expr:
     """h.name IS NULL."""
     return exp.Is(this=column(name, ROW), expression=exp.null())
+
+
+def rekeyed(op: AlterTable) -> bool:
+    """Whether the primary key must be made anew: other columns, or one of them is copied into another."""
+    moved = {m.before.name: m.after.name for m in op.moves if m.before and m.after and m.how not in ("copy", "swap_back")}
+    return tuple(moved.get(k, "") for k in op.before.primary_key) != op.after.primary_key
 
 
 def next_name(name: str) -> str:

@@ -17,6 +17,11 @@ class Address:
     schema: str
     name: str
 
+    @property
+    def place(self) -> Address:
+        """The schema alone: an address without a name."""
+        return Address(self.database, self.schema, "")
+
 
 @dataclass(frozen=True)
 class Names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.names import Names
+from c360gen.dialects.names import Address, Names
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import StageTable
 from c360gen.ops.shell import Piece, Shell
@@ -94,11 +95,11 @@ class Warehouse(Dialect):
             values |= {"expected": None if step.expected is None else self.lower(step.expected, names), "what": step.what}
         return self.shell("write.sql.j2", values)
 
-    def count(self, step: Count, names: Names) -> Shell:
-        raise NotImplementedError
+    @abstractmethod
+    def count(self, step: Count, names: Names) -> Shell: ...
 
-    def guard(self, step: Guard, names: Names, label: str) -> Shell:
-        raise NotImplementedError
+    @abstractmethod
+    def guard(self, step: Guard, names: Names, label: str) -> Shell: ...
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         values = {
@@ -118,16 +119,11 @@ class Warehouse(Dialect):
         return [self.shell("control.sql.j2", values)]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
-        return [
-            self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": [self.schema_of(names, s) for s in names.schemas]})
-        ]
+        schemas = [self.schema_of(Address(names.database, s, "")) for s in names.schemas]
+        return [self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": schemas})]
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("postamble.sql.j2", self._release(names, shape))]
 
     def _release(self, names: Names, shape: str) -> dict[str, object]:
         return {"release": self.control_path(names, "release"), "shape": self.string_escape(shape)}
-
-    def schema_of(self, names: Names, schema: str) -> str:
-        made = self.identifier(schema).sql(self.name)
-        return f"{self.environment_name(names.database).sql(self.name)}.{made}" if names.database else made

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
+
 from sqlglot import exp
 
-from c360gen.dialects.changes import ROW, Changes, missing, next_name
+from c360gen.dialects.changes import ROW, Changes, missing, next_name, rekeyed
 from c360gen.dialects.names import Address, Names
 from c360gen.ops import change
 from c360gen.ops.change import AlterTable, Move
@@ -38,6 +41,9 @@ class WarehouseChanges(Changes):
         if at != target:
             done += self.move_table(at, target)
             at = target
+        another = rekeyed(op)
+        if another and op.before.primary_key:
+            done += self.drop_key(at)
         for move in op.moves:
             done += self._first(move, at)
         for move in op.moves:
@@ -47,10 +53,19 @@ class WarehouseChanges(Changes):
                 new, old = move.after, move.before
                 if new and new.not_null and (move.how in ("add", "copy", "restore", "swap_back") or (old and not old.not_null)):
                     done.append(self.nullability(at, new.name, True))
+        if another and op.after.primary_key:
+            done += self.add_key(at, op.after.primary_key)
         return done
 
-    def move_table(self, at: Address, target: Address) -> list[Piece]:
-        raise NotImplementedError
+    def drop_key(self, at: Address) -> list[Piece]:
+        """A key that is not enforced and that nobody relies on may stay."""
+        return []
+
+    def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
+        return []
+
+    @abstractmethod
+    def move_table(self, at: Address, target: Address) -> list[Piece]: ...
 
     def relax(self, at: Address, name: str) -> list[Piece]:
         """DROP NOT NULL, which may have been done already."""

@@ -95,11 +95,14 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
     runs.append(_Part(pruned, "retention of the run log", tuple(dialect.prune(names)), None))
     if not scripted:
         parts += runs
-    grants = dialect.grants(names, {} if scripted else programs, [] if scripted else jobs)
+    rights = dialect.rights(names, {} if scripted else programs, [] if scripted else jobs)
     for role, nodes in names.readers.items():
-        grants += _said(nodes[0], dialect, diagnostics, partial(dialect.reading, role, nodes, names))
-    if grants:
-        parts.append(_Part("grants.sql", "who may do what", tuple(grants), None))
+        try:
+            rights += dialect.reading(role, nodes, names)
+        except Unsupported as error:
+            diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", nodes[0].span)
+    if rights:
+        parts.append(_Part("grants.sql", "who may do what", tuple(dialect.grants(r) for r in rights), None))
     shape = identity.shape(project, names.target)
     release = release or Release(shape)
     texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]

@@ -57,10 +57,8 @@ class Session(Protocol):
 
     def ledger(self) -> Ledger: ...
 
-    def catalog(
-        self, query: str, schemas: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
-        """The rows of a query over the catalog, the names of indexes, and the bodies of routines by schema.name. Raise EngineError."""
+    def look(self, statements: Sequence[str], query: str) -> list[dict[str, Any]]:
+        """The rows of a query after some statements, all of which is rolled back. Raise EngineError."""
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         """Run one node of the manifest; `text` is its script where there are no procedures. Never raises for a failed run."""

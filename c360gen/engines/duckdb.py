@@ -57,15 +57,20 @@ class Session:
         rows = self.connection.execute(f"SELECT number, action, checksum FROM {self._control}.migration ORDER BY rowid").fetchall()
         return Ledger(identity, standing(rows))
 
-    def catalog(
-        self, query: str, schemas: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
-        """DuckDB has no procedures, and keeps its macros as trees."""
-        cursor = self.connection.execute(query)
-        names = [d[0] for d in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        indexes = self.connection.execute("SELECT index_name FROM duckdb_indexes() WHERE list_contains(?, schema_name)", [list(schemas)])
-        return rows, {name for (name,) in indexes.fetchall()}, None
+    def look(self, statements: Sequence[str], query: str) -> list[dict[str, Any]]:
+        import duckdb
+
+        self.connection.begin()
+        try:
+            for statement in statements:
+                self.connection.execute(statement)
+            cursor = self.connection.execute(query)
+            names = [d[0] for d in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+        finally:
+            self.connection.rollback()
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"

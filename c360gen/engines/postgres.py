@@ -92,25 +92,23 @@ class Session:
         rows = self.connection.execute(sql.SQL("SELECT number, action, checksum FROM {}.migration ORDER BY entry_id").format(control))
         return Ledger(row and row[0], standing(rows.fetchall()))
 
-    def catalog(
-        self, query: str, schemas: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], set[str], dict[str, list[str]] | None]:
+    def look(self, statements: Sequence[str], query: str) -> list[dict[str, Any]]:
+        """With the search path of a deploy: what is printed of a view depends on it."""
         import psycopg
 
         try:
+            self.connection.execute("BEGIN")
+            self.connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+            self.connection.execute("SET LOCAL lock_timeout = '5s'")
+            for statement in statements:
+                self.connection.execute(statement.encode(), prepare=False)
             cursor = self.connection.execute(query.encode(), prepare=False)
             names = [d.name for d in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            indexes = self.connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = ANY(%s)", [list(schemas)]).fetchall()
-            bodies: dict[str, list[str]] = {}
-            for schema, name, body in self.connection.execute(
-                "SELECT n.nspname, p.proname, p.prosrc FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
-                "WHERE n.nspname = ANY(%s) ORDER BY p.oid", [list(schemas)]
-            ).fetchall():  # fmt: skip
-                bodies.setdefault(f"{schema}.{name}", []).append(body)
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except psycopg.Error as error:
-            raise EngineError(_say(error)) from None
-        return rows, {name for (name,) in indexes}, bodies
+            raise (EngineBusy if error.sqlstate in BUSY else EngineError)(_say(error)) from None
+        finally:
+            self.connection.rollback()
 
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         import psycopg

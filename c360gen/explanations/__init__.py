@@ -26,7 +26,7 @@ class Page:
 
 @cache
 def codes() -> tuple[str, ...]:
-    """Every code that has a page: C… of specs, L… of the linter, ZC… of procedures."""
+    """Every code that has a page: C… of specs, L… of the linter, P… of plans, ZC… of procedures."""
     found = [e.name.removesuffix(".md") for e in files(__name__).iterdir() if e.name.endswith(".md")]
     return tuple(sorted(found, key=lambda code: (len(code), code)))
 

@@ -34,7 +34,7 @@ class _Around:
         views, functions = self._around(self.released.nodes, touched, left)
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines and f in {r.path for r in self.released.routines}]
-        return Drops(views, tuple(dict.fromkeys(routines)))
+        return Drops(views, tuple(dict.fromkeys(routines)), self._moved())
 
     def _undrops(self, come: Sequence[NodeState]) -> Drops:
         released = {(r.path, r.arguments) for r in self.released.routines}
@@ -44,7 +44,27 @@ class _Around:
         views, functions = self._around(self.wanted.nodes, touched, left)
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines]
-        return Drops(views, tuple(dict.fromkeys(routines)))
+        return Drops(views, tuple(dict.fromkeys(routines)), {new: old for old, new in self._moved().items()})
+
+    def _moved(self) -> dict[str, str]:
+        """What belongs to a node that has another name now: its views, its functions, the procedures of its runs."""
+        found: dict[str, str] = {}
+        for old, new in self.pairs:
+            if old.label != new.label:
+                for fact in ("views", "functions"):
+                    there = new.facts.get(fact, ())
+                    for name in old.facts.get(fact, ()):
+                        called = f"{new.identifier}{name.removeprefix(old.identifier)}"
+                        if name.startswith(old.identifier) and called in there:
+                            found[self._path(old.schema, name)] = self._path(new.schema, called)
+            if old.name != new.name:
+                ran, runs = ([p for p, _ in self.dialect.procedures_of(n.name)] for n in (old, new))
+                paths = ([self.dialect.path(self.names.own(p)) for p in some] for some in (ran, runs))
+                found |= dict(zip(*paths, strict=True))
+        return found
+
+    def _path(self, schema: str, name: str) -> str:
+        return self.dialect.path(self.dialect.changes.place(schema, cut(name), self.names))
 
     def _touched(self, old: NodeState, new: NodeState) -> bool:
         return new.name in self.plan.rewritten or list(old.columns.items()) != list(new.columns.items())

@@ -67,6 +67,11 @@ class Differ:
         self.unfills: dict[str, exp.Expr] = {}
         self._said: set[str] = set()
 
+    def there(self, name: str) -> bool:
+        """Whether the node's own table has a column, a retired one included."""
+        table = self.old.table("ref")
+        return table is not None and with_retired(self.released, table).has(name)
+
     def compare(self, before: Stored, after: Stored, approved: Mapping[str, object]) -> tuple[AlterTable, AlterTable]:
         """The way there and the way back; keep moves alone where nothing differs. `before` holds what is retired, too."""
         resting = {c.name: c for c in retired_of(self.released, before)}

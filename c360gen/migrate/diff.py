@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from sqlglot import exp
-
 from c360gen import dialects
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.dialects.names import Names
-from c360gen.migrate import around, history
+from c360gen.migrate import added, around, history, models
 from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Hazard, Measured, Plan, Step
 from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
@@ -18,16 +16,13 @@ from c360gen.ops.change import (
     ChangeOp,
     DropScratch,
     DropTable,
-    ForgetWindows,
-    MustBeZero,
     Relabel,
     RestoreTable,
     RetireTable,
     Stored,
 )
 from c360gen.project.nodes import Node
-from c360gen.terms import types
-from c360gen.terms.symbols import column, cut, relation
+from c360gen.terms.symbols import cut
 
 STORED = ("snapshot", "incremental", "table", "seed")
 
@@ -112,9 +107,9 @@ class _Diff:
         node = self.names.project.nodes[new.name]
         if (old.kind == "snapshot") != (new.kind == "snapshot"):
             help = "give the other one a name of its own"
-            self._problem("C604", f"{new.name} cannot change from {_a(old.kind)} to {_a(new.kind)}", node.span, help)
+            self._problem("C604", f"{new.name} cannot change from {models.a(old.kind)} to {models.a(new.kind)}", node.span, help)
             return
-        if new.kind in ("table", "seed") and old.kind in STORED and self._rebuilt(old, new, node):
+        if new.kind in ("table", "seed") and old.kind in STORED and models.rebuilt(old, new, node):
             self._gone(old, "it is filled again by its next run", labels=False)
             self._come(new, labels=False)
         elif old.kind in STORED and new.kind in STORED:
@@ -122,43 +117,10 @@ class _Diff:
         elif old.kind in STORED:
             self._gone(old, f"becomes a view: its table is retired as {self._retired_name(old.identifier)}")
         elif new.kind in STORED:
-            self._say("~", new.label, f"a view becomes {_a(new.kind)}", node.span)
+            self._say("~", new.label, f"a view becomes {models.a(new.kind)}", node.span)
             self._uncreate(new)
         else:
-            self._view(old, new, node)
-
-    def _rebuilt(self, old: NodeState, new: NodeState, node: Node) -> bool:
-        """Whether a table is rather made anew: its rows are those of its last run, and cannot have what is asked now."""
-        before, after = old.table("ref"), new.table("ref")
-        if before is None or after is None:
-            return False
-        there = {self._was(node, old, c.name): c for c in after.columns}
-        needs = any(c.not_null and not before.has(name) for name, c in there.items())
-        key = tuple(self._was(node, old, k) for k in after.primary_key)
-        retyped = any(
-            before.has(name) and not types.widens(before.column(name).type, c.type) and before.column(name).type != c.type
-            for name, c in there.items()
-        )
-        return needs or bool(key and key != before.primary_key) or retyped
-
-    def _view(self, old: NodeState, new: NodeState, node: Node) -> None:
-        if old.label != new.label:
-            self._say(">", new.label, f"view moved from {old.label}", node.span, Hazard("breaking", f"{old.label} is gone"))
-        if list(old.columns.items()) == list(new.columns.items()):
-            return
-        for name in old.columns:
-            if name not in new.columns:
-                self._say("-", f"{new.label}.{name}", "column of a view removed", node.span, Hazard("breaking", "its readers fail"),
-                          undo="the view is as it was")  # fmt: skip
-            elif old.columns[name] != new.columns[name]:
-                told = Hazard("breaking", f"{old.columns[name]} becomes {new.columns[name]} for whoever reads it")
-                self._say("~", f"{new.label}.{name}", f"type changed from {old.columns[name]} to {new.columns[name]}", node.span, told,
-                          undo="the view is as it was")  # fmt: skip
-        for name in new.columns:
-            if name not in old.columns:
-                self._say("+", f"{new.label}.{name}", f"column of a view: {new.columns[name]}", node.span, undo="the view is as it was")
-        if set(old.columns) == set(new.columns) and list(old.columns) != list(new.columns):
-            self._say("~", new.label, "columns in another order", node.span, undo="the view is as it was")
+            models.view(self.plan, old, new, node)
 
     def _stored(self, old: NodeState, new: NodeState, node: Node) -> None:
         plan = self.plan
@@ -168,12 +130,12 @@ class _Diff:
             plan.problems += history.refused(old, new, node, differ.found.renamed)
             history.facts(plan, old, new, node, differ)
         else:
-            self._model(old, new, node)
+            models.facts(self.plan, old, new, node, self._label(new))
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")
         for name, past in node.past.columns.items():
-            if past.value is not None and not _there(self.released, old, differ.found.renamed.get(name, name)):
+            if past.value is not None and not differ.there( differ.found.renamed.get(name, name)):
                 differ.fills[name] = past.value
         if old.label != new.label or old.name != new.name:
             self._say(">", new.label, f"moved from {old.label}" if old.label != new.label else f"node renamed from {old.name}", node.span,
@@ -193,7 +155,7 @@ class _Diff:
         for table in old.tables:
             if new.table(table.kind) is None:
                 self._retire(table, node.span, "the node does not need it any more")
-        self._added(differ, old, new, node)
+        added.say(plan, differ)
         plan.problems += differ.found.problems
         plan.steps += differ.found.steps
         self.columns += [c for c in differ.found.retired if c not in self.columns]
@@ -266,79 +228,6 @@ class _Diff:
                 for c in self.columns
             ]
 
-    def _model(self, old: NodeState, new: NodeState, node: Node) -> None:
-        at = new.label
-        if old.kind != new.kind:
-            self._say("~", at, f"{_a(old.kind)} becomes {_a(new.kind)}", node.span,
-                      Hazard("breaking", "its rows stay until its next run, which loads or replaces them by the new rule"))  # fmt: skip
-        elif old.strategy != new.strategy:
-            told = Hazard("breaking", "rows that are there stay; the next runs write by the new rule")
-            self._say("~", at, f"strategy changed from {old.strategy} to {new.strategy}", node.span, told)
-        if old.facts.get("key") != new.facts.get("key"):
-            told = Hazard("breaking", "fails, before anything is changed, where rows share the new key or have none")
-            one, two = (", ".join(s.facts.get("key", ())) or "nothing" for s in (old, new))
-            if list(old.facts.get("key", ())) != [self._was(node, old, k) for k in new.facts.get("key", ())]:
-                self._say("~", at, f"key changed from {one} to {two}", node.span, told)
-                self.plan.forward += unique_key(node)
-        if old.facts.get("cursor") != new.facts.get("cursor") and self._was(node, old, str(new.facts.get("cursor"))) != old.facts.get(
-            "cursor"
-        ):
-            told = Hazard("refreshes", "the watermark of the old cursor says nothing of the new one: run it with --full-refresh")
-            self._say("~", at, f"cursor changed from {old.facts.get('cursor')} to {new.facts.get('cursor')}", node.span, told)
-        if old.facts.get("windows") and new.facts.get("windows") and old.facts["windows"] != new.facts["windows"]:
-            self._say("~", at, "windows changed: every one is due again", node.span, Hazard("backfills", "the next run loads every window"))
-            self.forward.append(ForgetWindows(self._label(new)))
-            self.plan.lost.append(f"which windows of {at} were loaded: all of them are loaded again")
-
-    def _was(self, node: Node, old: NodeState, name: str) -> str:
-        past = node.past.columns.get(name)
-        return past.was if past and past.was and past.was in old.columns else name
-
-    # --- columns -----------------------------------------------------------------------------------------------------------
-
-    def _added(self, differ: Differ, old: NodeState, new: NodeState, node: Node) -> None:
-        table = new.table("ref")
-        assert table is not None
-        gone = [m for m in differ.found.retired if (m.schema, m.table) == (table.schema, table.name)]
-        for name in differ.found.added:
-            past = node.past.columns.get(name)
-            type_ = table.column(name).type
-            at = f"{new.label}.{name}"
-            alike = [c.was for c in gone if c.type == type_ and not c.copied and c.was in old.columns]
-            unsaid = past is None or (past.was is None and past.history is None)
-            if past and past.was and not _there(self.released, old, past.was) and past.was != name:
-                near = nearest_or_list(past.was, old.columns, "released columns")
-                self._problem("C603", f"was: {old.label} has no column {past.was}", past.span, near)
-            elif alike and unsaid and node.kind not in ("table", "seed") and name in new.columns:
-                help = f"say was: {alike[0]} in the columns: of {node.name}, which keeps its values; or was: false, if it is another thing"
-                self._problem(
-                    "C601", f"{old.label}.{alike[0]} is gone, and {name} of the same type is new", past.span if past else node.span, help
-                )
-                self.plan.problems = [p for p in self.plan.problems if not (p.code == "C602" and f"{at} " in p.message)]
-            self._say_added(at, name, node, new, table)
-
-    def _say_added(self, at: str, name: str, node: Node, new: NodeState, table: Stored) -> None:
-        past = node.past.columns.get(name)
-        if node.kind == "incremental" and node.on_schema_change == "fail" and (past is None or past.history is None):
-            help = f"say history: empty, full_refresh or {{backfill: …}} in the columns: of {node.name}, or append_new_columns"
-            self._problem("C604", f"{at} is new, and on_schema_change is fail: what do old rows have?", node.span, help)
-        said = {
-            "backfill": "old rows are computed", "full_refresh": "NULL until the rows are loaded anew", "empty": "NULL in old rows",
-            "new_version": "NULL in old rows",
-        }.get(past.history or "" if past else "", "NULL in old rows")  # fmt: skip
-        if name == node.is_deleted:
-            said = "false in old rows"
-        if node.kind in ("table", "seed"):
-            said = "filled by its next run" if node.kind == "table" else "filled by the deploy"
-        hazards = []
-        if past and past.history == "backfill":
-            hazards.append(Hazard("backfills", "every row"))
-        if past and past.history == "full_refresh":
-            hazards.append(Hazard("refreshes", "run it once with --full-refresh"))
-        what = f"column {types.text(table.column(name).type)}: {said}"
-        self._say("+", at, what, past.span if past else node.span, *hazards, undo="it is dropped, with what it holds")
-        self.plan.lost.append(f"what {at} holds")
-
     # --- what goes, what comes -----------------------------------------------------------------------------------------------
 
     def _come(self, new: NodeState, labels: bool = True) -> None:
@@ -357,7 +246,7 @@ class _Diff:
                 self.backward.insert(0, Relabel(self._label(new), f"{self._label(new)}__rolled_back_{self.plan.number}"))
 
     def _gone(self, old: NodeState, said: str | None = None, labels: bool = True) -> None:
-        span = self._file_of(old)
+        span = self._of_target()
         if old.kind not in STORED:
             self._say("-", old.label, "view dropped", span, Hazard("breaking", "its readers fail"), undo="it is created again")
             return
@@ -432,29 +321,7 @@ class _Diff:
     def _problem(self, code: str, message: str, span: Span | None, help: str | None) -> None:
         self.plan.problems.append(Diagnostic(code, message, span, help))
 
-    def _file_of(self, old: NodeState) -> Span | None:
-        """What is gone has no line of its own: the project's first file stands for the specs."""
-        for node in self.names.project.nodes.values():
-            if node.schema == old.schema:
-                return Span(node.span.path)
-        return None
-
-
-def unique_key(node: Node) -> list[ChangeOp]:
-    """Rows that share a new key would be taken for one."""
-    if not node.key or node.strategy != "merge":
-        return []
-    keys = [column(k, "t") for k in node.key]
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    twice = exp.select(*keys).from_(relation("ref", node.name, "t")).group_by(*(k.copy() for k in keys)).having(several)
-    query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(twice.subquery("d"))
-    return [MustBeZero("No two rows share the new key.", query, f"rows of {node.name} share {', '.join(node.key)}")]
-
-
-def _there(released: State, old: NodeState, name: str) -> bool:
-    table = old.table("ref")
-    return table is not None and with_retired(released, table).has(name)
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    def _of_target(self) -> Span:
+        """What is gone has no line of its own: the file that declares the target stands for the specs, or else the first one."""
+        located = self.names.project.targets_at.get(self.wanted.target)
+        return Span(located.path if located and located.path else min(n.span.path for n in self.names.project.nodes.values()))

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from c360gen.dialects.base import Dialect
+from c360gen.dialects.inspector import Printing
 from c360gen.dialects.names import Names
+from c360gen.emit.sql import print_sql
+from c360gen.migrate.catalog import Catalog, Part, Place
+from c360gen.migrate.checksum import canonical
+from c360gen.migrate.specimens import Printed
 from c360gen.migrate.state import State, with_retired
+from c360gen.migrate.wanted import Wanted
 from c360gen.ops.change import Stored
 from c360gen.ops.schema import ColumnDef
-
-COLUMNS = (
-    "table_schema", "table_name", "column_name", "data_type", "is_nullable",
-    "character_maximum_length", "numeric_precision", "numeric_scale",
-)  # fmt: skip
-"""What is asked of INFORMATION_SCHEMA.COLUMNS, and the header of a dumped file."""
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """What a database says of its tables; None: nobody asked, as with a dumped file."""
-
-    columns: Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]]
-    """(schema, table) → column → data_type and so on; names in lower case on Snowflake."""
-    indexes: Collection[str] | None = None
-    routines: Mapping[str, Collection[str]] | None = None
-    """schema.name → the bodies of all procedures and functions of that name."""
 
 
 @dataclass(frozen=True, order=True)
@@ -40,64 +28,33 @@ class Drift:
     what: str
 
 
-class BadDump(Exception):
-    """A dumped catalog that cannot be read; the message says why."""
-
-
-def of_rows(rows: Iterable[Mapping[str, object]], fold: bool) -> Mapping[tuple[str, str], Mapping[str, Mapping[str, str]]]:
-    """Rows of the catalog by table; Snowflake's names are in upper case unless they were quoted."""
-    found: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-    for row in rows:
-        said = {k.lower(): "" if v is None else str(v) for k, v in row.items() if k is not None}
-        names = [said[n] for n in COLUMNS[:3]]
-        schema, table, column = (n.lower() if fold and n.isupper() else n for n in names)
-        found.setdefault((schema, table), {})[column] = said
-    return found
-
-
-def of_dump(text: str, fold: bool) -> Catalog:
-    """A CSV file with the columns of COLUMNS → Catalog. Raise BadDump."""
-    reader = csv.DictReader(io.StringIO(text))
-    names = {n.lower() for n in reader.fieldnames or ()}
-    if missing := [n for n in COLUMNS[:5] if n not in names]:
-        raise BadDump(f"it has no column {', '.join(missing)}; its first line must name {', '.join(COLUMNS)}")
-    return Catalog(of_rows(reader, fold))
-
-
-def query(dialect: Dialect, names: Names) -> str:
-    """The SELECT whose rows are a dump."""
-    wanted = ", ".join(f"c.{n}" for n in COLUMNS if dialect.name != "bigquery" or n in COLUMNS[:5])
-    if dialect.name == "bigquery":
-        project = dialect.environment_name(str(names.database)).sql("bigquery")
-        arms = [f"SELECT {wanted} FROM {project}.{dialect.quote(s)}.INFORMATION_SCHEMA.COLUMNS AS c" for s in names.schemas]
-        return "\nUNION ALL ".join(arms)
-    listed = ", ".join(dialect.string_escape(s.upper() if dialect.name == "snowflake" else s) for s in names.schemas)
-    place = f"{dialect.environment_name(names.database).sql(dialect.name)}.information_schema" if names.database else "information_schema"
-    return f"SELECT {wanted} FROM {place}.columns AS c WHERE c.table_schema IN ({listed})"
-
-
-def compare(state: State, catalog: Catalog, names: Names, dialect: Dialect, texts: Collection[str]) -> list[Drift]:
-    """Everything that is not as released; `texts` are the generated files, in which the bodies of routines stand."""
+def compare(state: State, wanted: Wanted, catalog: Catalog, names: Names, dialect: Dialect, printed: Printed | None = None) -> list[Drift]:
+    """Everything that is not as released; `printed` is what the engine makes of ours, where it can be asked."""
     found: list[Drift] = []
     for node in state.nodes.values():
         for table in node.tables:
             found += _table(with_retired(state, table), catalog, names, dialect)
-            if catalog.indexes is not None:
-                for name, _ in table.indexes:
-                    if name not in catalog.indexes:
-                        found.append(Drift(f"{table.schema}.{table.name}", f"index {name} is missing"))
     for kept in state.retired_tables:
         if (names.schema(kept.schema), kept.name) not in catalog.columns:
             found.append(Drift(kept.path, "the retired table is missing"))
-    if catalog.routines is not None:
-        for routine in state.routines:
-            plain = routine.path.replace('"', "")
-            bodies = catalog.routines.get(plain)
-            if not bodies:
-                found.append(Drift(plain, f"{routine.kind.lower()} is missing"))
-            elif not all(any(b.strip() in t for t in texts) for b in bodies):
-                found.append(Drift(plain, f"{routine.kind.lower()} has another text than the generated one"))
+    there = [at for at in wanted.tables if at in catalog.columns]
+    if "constraint" in catalog.asked:
+        for at in there:
+            found += _constraints(at, wanted, catalog, dialect, printed)
+    if "index" in catalog.asked:
+        for at in there:
+            found += _indexes(at, wanted, catalog, printed)
+    if "view" in catalog.asked:
+        for at in wanted.views:
+            found += _view(at, wanted, catalog, dialect, printed)
+    if "routine" in catalog.asked:
+        found += _routines(state, wanted, catalog, names)
+    if "grant" in catalog.asked:
+        found += _grants(wanted, catalog, names, dialect)
     return sorted(set(found))
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------------
 
 
 def _table(table: Stored, catalog: Catalog, names: Names, dialect: Dialect) -> Iterable[Drift]:
@@ -153,3 +110,147 @@ def _canonical(kind: str, dialect: Dialect) -> str:
     if made.this is exp.DType.VARCHAR and (dialect.name != "postgres" or not made.expressions):
         made = exp.DataType(this=exp.DType.TEXT)
     return made.sql("postgres")
+
+
+def _constraints(at: Place, wanted: Wanted, catalog: Catalog, dialect: Dialect, printed: Printed | None) -> Iterable[Drift]:
+    """Word for word where the engine prints both; else by their kind and name, and of keys the columns, where the catalog tells them."""
+    is_ = catalog.constraints.get(at, {})
+    if printed is not None:
+        if at in printed.constraints:
+            yield from _parts(at, "constraint", printed.constraints[at], is_)
+        return
+    ours = {_identity(at, kind, name): (kind, columns) for name, kind, columns in _declared(wanted.tables[at][0])}
+    theirs = {_identity(at, part.kind, name): part for name, part in is_.items()}
+    for key, (kind, columns) in ours.items():
+        there = theirs.get(key)
+        if there is None:
+            yield Drift(_label(at), f"{key} ({columns}) is missing" if columns else f"{key} is missing")
+        elif kind != "CHECK" and there.definition and columns and _columns(there.definition) != columns:
+            yield Drift(_label(at), f"{key} is over {_columns(there.definition)}, not over {columns}")
+    for key in theirs:
+        if key not in ours:
+            yield Drift(_label(at), f"{key} is not ours")
+
+
+def _declared(create: exp.Create) -> Iterable[tuple[str, str, str]]:
+    """(name, kind, columns) of the constraints of a CREATE TABLE; a key may have no name."""
+    for part in create.this.expressions:
+        name = part.name if isinstance(part, exp.Constraint) else ""
+        for said in part.expressions if isinstance(part, exp.Constraint) else [part]:
+            if isinstance(said, exp.PrimaryKey):
+                yield name, "PRIMARY KEY", ", ".join(c.name for c in said.expressions)
+            elif isinstance(said, exp.UniqueColumnConstraint):
+                yield name, "UNIQUE", ", ".join(c.name for c in said.this.expressions)
+            elif isinstance(said, exp.ForeignKey):
+                yield name, "FOREIGN KEY", ", ".join(c.name for c in said.expressions)
+            elif isinstance(said, exp.CheckColumnConstraint):
+                yield name, "CHECK", ""
+
+
+def _identity(at: Place, kind: str, name: str) -> str:
+    """What a constraint is called here: there is one primary key, whatever its name; BigQuery puts the table's before the others."""
+    if kind == "PRIMARY KEY":
+        return "primary key"
+    return f"{'unique' if kind.startswith('UNIQUE') else kind.lower()} constraint {name.removeprefix(f'{at[1]}.')}"
+
+
+def _columns(definition: str) -> str:
+    """PRIMARY KEY (id, "order") → id, order"""
+    found = re.search(r"\(([^)]*)\)", definition)
+    return ", ".join(c.strip().strip('"') for c in (found[1] if found else definition).split(","))
+
+
+def _parts(at: Place, word: str, ours: Mapping[str, Part], theirs: Mapping[str, Part]) -> Iterable[Drift]:
+    for name, part in ours.items():
+        said = _worded(word, name, part)
+        if name not in theirs:
+            yield Drift(_label(at), f"{said} is missing")
+        elif theirs[name] != part:
+            yield Drift(_label(at), f"{word} {name} is {_shown(theirs[name], word)}, not {_shown(part, word)}")
+    for name, part in theirs.items():
+        if name not in ours and (word == "constraint" or part.kind == "UNIQUE INDEX"):  # one more index changes no result
+            yield Drift(_label(at), f"{_worded(word, name, part)} is not ours")
+
+
+def _worded(word: str, name: str, part: Part) -> str:
+    return f"{word} {name}" if name == part.definition else f"{word} {name}, {_shown(part, word)},"
+
+
+def _shown(part: Part, word: str) -> str:
+    return f"{part.kind} {part.definition}" if word == "index" else part.definition
+
+
+def _indexes(at: Place, wanted: Wanted, catalog: Catalog, printed: Printed | None) -> Iterable[Drift]:
+    is_ = catalog.indexes.get(at, {})
+    if printed is not None:
+        if at in printed.indexes:
+            yield from _parts(at, "index", printed.indexes[at], is_)
+        return
+    for create in wanted.tables[at][1:]:
+        if create.this.name not in is_:
+            yield Drift(_label(at), f"index {create.this.name} is missing")
+
+
+# --- views and routines ----------------------------------------------------------------------------------------------------
+
+
+def _view(at: Place, wanted: Wanted, catalog: Catalog, dialect: Dialect, printed: Printed | None) -> Iterable[Drift]:
+    if at not in catalog.views:
+        yield Drift(_label(at), "view is missing")
+        return
+    is_ = catalog.views[at]
+    if printed is not None:
+        if at in printed.refused:
+            yield Drift(_label(at), f"view cannot be made of the released text any more: {printed.refused[at]}")
+        elif printed.views[at] != is_:
+            yield Drift(_label(at), "view has another text than the generated one")
+    elif is_ and not isinstance(dialect.inspector, Printing):  # it is kept as it was written: all of the statement, or the query alone
+        query = canonical(print_sql(wanted.views[at].expression, dialect))
+        if not canonical(is_).rstrip("; ").endswith(query):
+            yield Drift(_label(at), "view has another text than the generated one")
+
+
+def _routines(state: State, wanted: Wanted, catalog: Catalog, names: Names) -> Iterable[Drift]:
+    """Those of nodes and jobs; and whatever else is in the control schema, which is ours alone."""
+
+    def generated(at: Place) -> bool:
+        return all(any(b.strip() in t for t in wanted.texts) for b in catalog.routines[at])
+
+    known = set()
+    for routine in state.routines:
+        plain = routine.path.replace('"', "")
+        schema, _, name = plain.rpartition(".")
+        known.add((schema, name))
+        if (schema, name) not in catalog.routines:
+            yield Drift(plain, f"{routine.kind.lower()} is missing")
+        elif not generated((schema, name)):
+            yield Drift(plain, f"{routine.kind.lower()} has another text than the generated one")
+    for at in catalog.routines:
+        if at[0] == names.control and at not in known and not generated(at):
+            yield Drift(_label(at), "routine is not ours, or has another text than the generated one")
+
+
+# --- rights ----------------------------------------------------------------------------------------------------------------
+
+
+def _grants(wanted: Wanted, catalog: Catalog, names: Names, dialect: Dialect) -> Iterable[Drift]:
+    """What is missing; and what somebody granted besides, on anything that is ours."""
+    is_ = {(g.at, g.privilege, g.grantee): g for g in catalog.grants}
+    ours = {(g.at, g.privilege, dialect.inspector.role(g.grantee)): g for g in wanted.grants}
+    known = {*wanted.tables, *wanted.views, *wanted.open_to_all, *(g.at for g in wanted.grants), *((s, "") for s in names.schemas)}
+    for one, granted in ours.items():
+        if one not in is_:
+            yield Drift(_label(granted.at), f"{granted.privilege} is not granted to {granted.grantee}")
+    for one, granted in is_.items():
+        if granted.implied or not (granted.at in known or granted.at[0] == names.control):
+            continue
+        if granted.grantee == "PUBLIC" and granted.privilege == "EXECUTE" and granted.at in wanted.open_to_all:
+            continue
+        if one not in ours:
+            yield Drift(_label(granted.at), f"{granted.privilege} is granted to {granted.grantee}, which no spec says")
+        elif granted.grantable:
+            yield Drift(_label(granted.at), f"{granted.privilege} is granted to {granted.grantee} with the right to grant it on")
+
+
+def _label(at: Place) -> str:
+    return f"{at[0]}.{at[1]}" if at[1] else f"schema {at[0]}"

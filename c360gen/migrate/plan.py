@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +65,8 @@ class Drops:
     views: tuple[tuple[str, str], ...] = ()
     routines: tuple[str, ...] = ()
     """Paths; the released state knows their arguments."""
+    becomes: Mapping[str, str] = field(default_factory=dict)
+    """Path → path of what comes back under another name, since its node has moved."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,14 @@
-"""A plan in words: for a terminal, for machines, for a code review, and for the one who signs."""
+"""A plan in words: for a terminal, as data, for a code review, and for the one who signs. What annotates a spec is in findings.py."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.changes import Changes
 from c360gen.migrate.plan import HAZARDS, Plan, Step
-
-RULES = {
-    "destructive": "P001", "breaking": "P002", "versions": "P003", "backfills": "P004", "rewrites": "P005", "locks": "P006",
-    "refreshes": "P007",
-}  # fmt: skip
-"""Stable ids of findings for code scanning."""
-BRIEF = ("destructive", "breaking", "versions", "refreshes")
-"""Hazards that are a warning; the others are notes."""
 
 
 def text(plans: Sequence[Plan]) -> str:
@@ -94,52 +86,19 @@ def _cell(said: str) -> str:
     return said.replace("|", "\\|").replace("\n", " ")
 
 
-def github(plans: Sequence[Plan]) -> str:
-    """Workflow commands: annotations at the lines of the specs."""
-    out = []
-    for step in _steps(plans):
-        level = "warning" if step.has(*BRIEF) else "notice"
-        told = "; ".join([step.what, *(f"{HAZARDS[h.kind]}: {h.text}" for h in step.hazards)])
-        at = f"file={_property(step.because.path)},line={step.because.line}," if step.because else ""
-        out.append(f"::{level} {at}title={_property(f'{step.symbol} {step.object}')}::{_message(told)}")
-    return "\n".join(out)
+FORMATS = {"text": text, "json": as_json, "markdown": markdown}
 
 
-def _message(said: str) -> str:
-    return said.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(said: str) -> str:
-    return _message(said).replace(":", "%3A").replace(",", "%2C")
-
-
-def sarif(plans: Sequence[Plan]) -> str:
-    rules = [{"id": RULES[kind], "name": kind, "shortDescription": {"text": said}} for kind, said in HAZARDS.items()]
-    results = []
-    for step in _steps(plans):
-        for hazard in step.hazards:
-            result: dict[str, Any] = {
-                "ruleId": RULES[hazard.kind], "level": "warning" if hazard.kind in BRIEF else "note",
-                "message": {"text": f"{step.object}: {step.what}. {HAZARDS[hazard.kind]}: {hazard.text}"},
-                "partialFingerprints": {"c360gen/v1": f"{hazard.kind} {step.symbol} {step.object} {step.what}"},
-            }  # fmt: skip
-            if step.because:
-                region = {"startLine": step.because.line}
-                place = {"artifactLocation": {"uri": step.because.path}, "region": region}
-                result["locations"] = [{"physicalLocation": place}]
-            results.append(result)
-    driver = {"name": "c360gen plan", "rules": rules}
-    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
-           "runs": [{"tool": {"driver": driver}, "results": results}]}  # fmt: skip
-    return json.dumps(log, indent=2, ensure_ascii=False)
-
-
-def _steps(plans: Sequence[Plan]) -> Iterable[Step]:
-    """Each once, however many targets have it."""
-    return dict.fromkeys(s for p in plans for s in p.steps)
-
-
-FORMATS = {"text": text, "json": as_json, "github": github, "sarif": sarif, "markdown": markdown}
+GRANTED = {
+    "postgres": "Views and routines that are dropped and created again keep it, there and back, under a new name as well; a grant on a "
+    "column that is gone is told as a warning. What others built on them is never dropped: it stops the migration, which names it.",
+    "duckdb": "DuckDB knows no grants.",
+    "snowflake": "Views and procedures are replaced with COPY GRANTS, and keep it. Those of a node that was renamed are new: what was "
+    "granted on them by hand must be granted again.",
+    "bigquery": "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
+    "get-iam-policy`): Google says that a table which is deleted and created again loses it, and does not say what CREATE OR REPLACE "
+    "does. Views of a node that was renamed are new.",
+}
 
 
 def review(plan: Plan, name: str, changes: Changes) -> str:
@@ -164,7 +123,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
         *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
-        "- On Postgres views are dropped and created again, there and back: what was granted on them by hand must be granted again.", "",
+        "", "## What was granted by hand", "", GRANTED[plan.wanted.dialect], "",
         "## Before, and after", "",
         *_around(plan), "",
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",

@@ -17,7 +17,7 @@ from c360gen.migrate.checksum import PLACEHOLDER, checksum
 from c360gen.migrate.plan import Drops, Plan
 from c360gen.migrate.state import FOLDER, State
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, ChangeOp, Migration, MustBeZero, Routine
+from c360gen.ops.change import AlterTable, ChangeOp, Migration, MustBeZero, Replaced
 from c360gen.ops.shell import Piece
 from c360gen.terms.symbols import cut
 
@@ -94,10 +94,12 @@ class _Writer:
         parts: list[str] = [self._summary(), self._join(changes.begin(self.names, self.migration, self.before, "applied", self._tasks()))]
         parts.append(self._schemas())
         parts.append(self._before(back=False))
-        parts.append(self._drops(plan.drops, plan.released, self.old_names))
+        replaced = self._replaced(plan.drops, plan.released, plan.wanted)
+        parts.append(self._drops(plan.drops, plan.released, self.old_names, replaced))
         parts += self._operations(plan.forward)
         parts.append(self._after(back=False))
         parts += self._sections(plan.sections, {s.path: s.text for s in self.bundle.sections if s.deployed})
+        parts.append(self._join(changes.grant_again(replaced)))
         if not commit:
             parts.append(self._join(self._counts()))
         parts.append(self._join(changes.end(self.names, self.migration, self.after, "applied", commit)))
@@ -107,12 +109,14 @@ class _Writer:
         plan, changes = self.plan, self.changes
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._before(back=True))
-        parts.append(self._drops(plan.undrops, plan.wanted, self.names))
+        replaced = self._replaced(plan.undrops, plan.wanted, plan.released)
+        parts.append(self._drops(plan.undrops, plan.wanted, self.names, replaced))
         parts += self._operations(plan.taken_out)
         parts += self._operations(plan.backward, self.old_names, len(plan.taken_out) + 1)
         parts.append(self._after(back=True))
         again = [p for p in plan.released.sections if p in self.old_sections and self._differs(p)]
         parts += self._sections(again, self.old_sections)
+        parts.append(self._join(changes.grant_again(replaced)))
         parts.append(self._join(changes.end(self.names, self.migration, self.before, "rolled back")))
         return "\n\n\n".join(p for p in parts if p)
 
@@ -175,17 +179,25 @@ class _Writer:
             pieces += self.changes.must_be_zero(check, names)
         return self._titled("After: nothing is lost", pieces)
 
-    def _drops(self, drops: Drops, state: State, names: Names) -> str:
-        pieces: list[Piece] = []
+    def _drops(self, drops: Drops, state: State, names: Names, replaced: Sequence[Replaced]) -> str:
+        pieces: list[Piece] = self.changes.keep_grants(replaced)
         for schema, view in drops.views:
             pieces += self.changes.drop_view(self.changes.place(schema, cut(view), names))
-        arguments: dict[str, list[Routine]] = {}
-        for routine in state.routines:
-            arguments.setdefault(routine.path, []).append(routine)
-        for path in drops.routines:
-            for routine in arguments.get(path, []):
-                pieces += self.changes.drop_routine(routine)
+        for routine in (r for path in drops.routines for r in state.routines if r.path == path):
+            pieces += self.changes.drop_routine(routine)
         return self._titled("Views and procedures that stand in the way, or are gone; what is wanted comes back below", pieces)
+
+    def _replaced(self, drops: Drops, state: State, after: State) -> list[Replaced]:
+        """What is dropped here, and what it is called when it comes back."""
+        found = []
+        for schema, view in drops.views:
+            path = self.dialect.path(self.changes.place(schema, cut(view), self.names))
+            found.append(Replaced("TABLE", path, drops.becomes.get(path, path)))
+        for routine in (r for path in drops.routines for r in state.routines if r.path == path):
+            path = drops.becomes.get(routine.path, routine.path)
+            arguments = next((r.arguments for r in after.routines if r.path == path), routine.arguments)
+            found.append(Replaced("ROUTINE", f"{routine.path}({routine.arguments})", f"{path}({arguments})"))
+        return found
 
     def _operations(self, ops: Sequence[ChangeOp], names: Names | None = None, first: int = 1) -> Iterable[str]:
         used = names or self.names

@@ -178,3 +178,12 @@ class Routine:
     kind: Literal["PROCEDURE", "FUNCTION"]
     path: str
     arguments: str
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A view or a routine that is dropped and made anew: as it is addressed before and after, a routine with its arguments."""
+
+    kind: Literal["TABLE", "ROUTINE"]
+    was: str
+    now: str

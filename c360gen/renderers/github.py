@@ -19,7 +19,8 @@ def _one(diagnostic: Diagnostic) -> str:
     properties["title"] = explanations.headline(diagnostic.code)
     shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
     text = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
-    return f"::{diagnostic.severity} {shown}::{_data(text)}"
+    level = "notice" if diagnostic.severity == "note" else diagnostic.severity
+    return f"::{level} {shown}::{_data(text)}"
 
 
 def _data(text: str) -> str:

@@ -14,7 +14,8 @@ VERSION = 1
 def render(report: Report) -> str:
     """{version, command, errors, warnings, diagnostics: [{code, severity, message, help, place: {path, line, column, end_column}}]}"""
     content = {
-        "version": VERSION, "command": report.command, "errors": report.errors, "warnings": len(report.found) - report.errors,
+        "version": VERSION, "command": report.command, "errors": report.errors,
+        "warnings": sum(d.severity == "warning" for d in report.found),
         "diagnostics": [_one(d) for d in report.found],
     }  # fmt: skip
     return json.dumps(content, indent=2, ensure_ascii=False)

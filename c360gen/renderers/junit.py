@@ -28,7 +28,7 @@ def render(report: Report) -> str:
 
 
 def _finding(diagnostic: Diagnostic, report: Report) -> ET.Element:
-    """A warning is a case that passes and says something."""
+    """A warning or a note is a case that passes and says something."""
     at = diagnostic.span
     place = f" {at.line}:{at.column}" if at else ""
     case = ET.Element("testcase", classname=_clean(at.path) if at else "c360gen", name=f"{diagnostic.code}{place}")
@@ -36,7 +36,7 @@ def _finding(diagnostic: Diagnostic, report: Report) -> ET.Element:
         case.set("file", _clean(at.path))
         case.set("line", str(at.line))
     text = _clean(as_text([diagnostic], report.texts))
-    if diagnostic.severity == "warning":
+    if diagnostic.severity != "error":
         ET.SubElement(case, "system-out").text = text
     else:
         message = f"{explanations.headline(diagnostic.code)}: {_clean(diagnostic.message)}"

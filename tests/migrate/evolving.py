@@ -20,12 +20,15 @@ PROJECT = "project: {name: shop, schema: mart}\ntargets: {%s: {dialect: %s}}\n"
 class Evolving:
     """One target of one engine, in a folder and a database of its own."""
 
-    def __init__(self, folder: Path, engine: str, database: str):
+    def __init__(self, folder: Path, engine: str, database: str, settings: str = ""):
         self.folder, self.engine, self.database = folder, engine, database
         self.specs, self.out = folder / "specs", folder / "generated"
         self.specs.mkdir(parents=True, exist_ok=True)
-        (self.specs / "project.yml").write_text(PROJECT % (engine, engine), encoding="utf-8")
-        self.session = engines.connect(engine, database, "c360_control")
+        (self.specs / "project.yml").write_text(PROJECT % (engine, engine + settings), encoding="utf-8")
+        self.open()
+
+    def open(self) -> None:
+        self.session = engines.connect(self.engine, self.database, "c360_control")
         self.connection = self.session.connection  # type: ignore[attr-defined]
         self.connection.execute("SET TimeZone = 'UTC'")
 
@@ -64,6 +67,8 @@ class Evolving:
         self.cli("migrate", "--name", "baseline")
         for statement in source_tables(self.manifest(), "TIMESTAMPTZ"):
             self.connection.execute(statement)
+        if (self.root / "roles.sql").exists():
+            self.execute((self.root / "roles.sql").read_text(encoding="utf-8"))
         self.deploy()
 
     def evolve(self, specs: str, name: str) -> None:

@@ -11,7 +11,7 @@ from c360gen.cli.main import cli
 from c360gen.judges import googlesql, sqlfluff
 from c360gen.migrate import state
 from c360gen.pipeline import build_below, load_project
-from tests.migrate.changes import CHANGES, Change
+from tests.migrate.changes import CHANGES, Change, model, source
 from tests.warehouse.machine import Failure, Killed
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import Interpreted
@@ -30,11 +30,12 @@ BEYOND = {("schema_moved", "snowflake")}
 class Shop:
     """One warehouse with its files."""
 
-    def __init__(self, folder: Path, engine: str):
+    def __init__(self, folder: Path, engine: str, settings: str = ""):
         self.specs, self.out, self.engine = folder / "specs", folder / "generated", engine
         self.specs.mkdir(parents=True)
         (self.specs / "project.yml").write_text(
-            f"project: {{name: shop, schema: mart}}\ntargets: {{{engine}: {{dialect: {engine}, database: c360}}}}\n", encoding="utf-8"
+            f"project: {{name: shop, schema: mart}}\ntargets: {{{engine}: {{dialect: {engine}, database: c360{settings}}}}}\n",
+            encoding="utf-8",
         )
 
     def migrate(self, specs: str, name: str, fails: int = 0) -> str:
@@ -63,7 +64,7 @@ FAST = ("column_empty", "column_renamed", "type_copied", "markers_off", "node_re
 CHOSEN = (
     *FAST, "column_backfill", "column_retired", "key_renamed", "markers_on", "several_at_once", "sentinel_on", "table_renamed",
     "table_moved", "schema_moved",
-    "model_renamed_column", "windows", "feed_renamed_column",
+    "model_renamed_column", "model_other_key", "windows", "feed_renamed_column",
 )  # fmt: skip
 """One of every operation. Parsing costs minutes where executing costs seconds: `make faults` plays those that are not FAST."""
 CASES = [pytest.param(c, id=c.name, marks=[] if c.name in FAST else pytest.mark.faults) for c in CHANGES if c.name in CHOSEN]
@@ -113,6 +114,21 @@ def test_change(change: Change, engine: str, tmp_path: Path) -> None:
     after = shop.world()
     after.warehouse = warehouse
     assert after.run(change.node_after or change.node, "2026-01-05 00:00:00") == ""
+
+
+def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:
+    """It believes in one that it does not enforce: the old one goes before rows of the new one may come, there and back."""
+    shop = Shop(tmp_path, "bigquery")
+    (change,) = [c for c in CHANGES if c.name == "model_other_key"]
+    shop.migrate(change.before, "baseline")
+    shop.migrate(change.after, "step")
+    for file, columns in {"apply.sql": "id, updated_at", "rollback.sql": "id"}.items():
+        text = own(shop.file(file))
+        drop = text.index("ALTER TABLE c360.mart.people DROP PRIMARY KEY IF EXISTS;")
+        assert drop < text.index(f"PRIMARY KEY ({columns}) NOT ENFORCED;")
+        assert findings("bigquery", text) == []
+    shop.migrate(source() + model(strategy=", incremental_strategy: append, cursor: updated_at"), "append")
+    assert "DROP PRIMARY KEY" in shop.file("apply.sql") and "ADD PRIMARY KEY" not in shop.file("apply.sql")
 
 
 def own(text: str, end: bool = True) -> str:

@@ -19,6 +19,7 @@ from tests.conftest import CASES
 
 NASTY = Diagnostic("C104", "a, b: 100%\nsecond line \x07 <&> ü", Span("specs/a, b:c.yml", 3, 5, 9), "say 'x' %")
 PLACELESS = Diagnostic("C107", "nothing", None, None)
+NOTE = Diagnostic("P000", "good to know", Span("specs/a.yml", 2, 1, 1), None, "note")
 WARNING = Diagnostic("C401", "careful", Span("specs/a.yml", 2, 1, 1), None, "warning")
 SPEC = "models:\n  - {name: a, slq: select 1 as x}\n  - name: b\n    schema: sales\n"
 
@@ -50,7 +51,7 @@ def github_of(text: str) -> list[tuple[str, str | None, int | None]]:
     found = []
     for line in text.splitlines():
         matched = re.fullmatch(
-            r"::(error|warning) (?:file=([^,:]+),line=(\d+),col=\d+,endColumn=\d+,)?title=([CLZ]+\d+)%3A [^,:]+::.+", line
+            r"::(error|warning|notice) (?:file=([^,:]+),line=(\d+),col=\d+,endColumn=\d+,)?title=([CLPZ]+\d+)%3A [^,:]+::.+", line
         )
         assert matched, line
         found.append((matched[4], matched[2] and unquote(matched[2]), matched[3] and int(matched[3])))
@@ -66,7 +67,7 @@ def sarif_of(text: str) -> list[tuple[str, str | None, int | None]]:
     assert made["columnKind"] == "unicodeCodePoints" and made["tool"]["driver"]["name"] == "c360gen"
     found = []
     for result in made["results"]:
-        assert set(result) <= {"ruleId", "ruleIndex", "level", "message", "locations"} and result["level"] in ("error", "warning")
+        assert set(result) <= {"ruleId", "ruleIndex", "level", "message", "locations"} and result["level"] in ("error", "warning", "note")
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"] and rules[result["ruleIndex"]]["help"]["text"]
         where = result.get("locations", [None])[0]
         if where:
@@ -110,7 +111,7 @@ def test_every_format_has_a_reader_here() -> None:
 
 @pytest.mark.parametrize("shape", READERS)
 def test_nothing_is_lost_and_nothing_breaks_the_document(shape: str) -> None:
-    found = [NASTY, PLACELESS, WARNING]
+    found = [NASTY, PLACELESS, WARNING, NOTE]
     text = renderers.render(renderers.Report("validate", found, {"specs/a.yml": "x\ny"}), shape)
     wanted = [(d.code, d.span and d.span.path, d.span and d.span.line) for d in found]
     assert READERS[shape](text) == wanted  # type: ignore[operator]

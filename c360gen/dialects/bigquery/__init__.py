@@ -10,13 +10,18 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Unsupported, nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
 from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
 from c360gen.ops.shell import Piece, Shell
+from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.types import T
+
+EDITS, VIEWS = "`roles/bigquery.dataEditor`", "`roles/bigquery.dataViewer`"
 
 
 class BigQuery(Warehouse):
@@ -192,6 +197,12 @@ class BigQuery(Warehouse):
         ]  # fmt: skip
 
     @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.bigquery.inspector import BigQueryInspector
+
+        return BigQueryInspector(self)
+
+    @property
     def changes(self) -> Changes:
         from c360gen.dialects.bigquery.changes import BigQueryChanges
 
@@ -235,26 +246,30 @@ class BigQuery(Warehouse):
         return f"CALL {self.path(procedure)}({arguments});"
 
     def role(self, name: str) -> str:
-        """A principal: its kind and its address."""
-        if not re.fullmatch(r"(user|group|serviceAccount|domain):\S+|(specialGroup:)?all(Authenticated)?Users", name):
-            raise Unsupported(f"grants: {name} is no principal such as group:analysts@example.com; roles: of the target says who it is")
         return self.string_escape(name)
 
-    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
+    def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         """Procedures run with their caller's rights here: the runner needs to write, and says so."""
-        target = names.target
-        if not (target.runner or target.reader):
-            return []
-        others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
-        sources = [names.symbol("source", s) for s in names.project.sources]
-        runner, reader = (r and self.string_escape(r) for r in (target.runner, target.reader))
-        return [
-            self.shell("grants.sql.j2", {
-                "control": self.schema_of(names, names.control), "schemas": others,
-                "sources": sorted({self.path(Address(a.database, a.schema, "x")).rpartition(".")[0] for a in sources}),
-                "runner": runner, "reader": reader,
-            })
-        ]  # fmt: skip
+        runner, reader = names.target.runner, names.target.reader
+        others = [Address(names.database, s, "") for s in names.schemas if s != names.control]
+        found = []
+        if runner:
+            sources = {names.symbol("source", s).place for s in names.project.sources}
+            written = [Address(names.database, names.control, ""), *others]
+            told = "reads the sources, and writes only through them by agreement."
+            found.append(Rights(f"Procedures run with the rights of their caller: {runner} {told}", (
+                *(Grant(EDITS, "SCHEMA", (s,), runner) for s in written),
+                *(Grant(VIEWS, "SCHEMA", (s,), runner) for s in sorted(sources, key=self.schema_of)),
+            )))  # fmt: skip
+        if reader:
+            found.append(Rights(f"{reader} may read.", tuple(Grant(VIEWS, "SCHEMA", (s,), reader) for s in others)))
+        return found
+
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
+        told = "may read the nodes that name it under grants:. What a view reads must be readable as well, or the view authorized."
+        if not re.fullmatch(r"(user|group|serviceAccount|domain):\S+|(specialGroup:)?all(Authenticated)?Users", role):
+            raise Unsupported(f"grants: {role} is no principal such as group:analysts@example.com; roles: of the target says who it is")
+        return [Rights(f"{role} {told}", tuple(Grant(VIEWS, kind, (a,), role) for kind, a in self.relations(names, nodes)))]
 
 
 DIALECT = BigQuery()

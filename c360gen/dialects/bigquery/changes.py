@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from c360gen.dialects.changes import Rung
@@ -39,6 +41,15 @@ class BigQueryChanges(WarehouseChanges):
         place.set("alias", exp.TableAlias(this=exp.to_identifier("c")))
         query = self.dialect.catalog_query(text.replace("$column", name.replace("'", "")), at, place)
         return self.when(f"{name} may be NULL.", query, self.nullability(at, name, False))
+
+    def drop_key(self, at: Address) -> list[Piece]:
+        """BigQuery plans joins by a key that it does not enforce: one that does not hold makes wrong results."""
+        return [self.utility(f"ALTER TABLE {self.dialect.path(at)} DROP PRIMARY KEY IF EXISTS")]
+
+    def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
+        """An interrupted attempt begins with the drop again."""
+        key = exp.PrimaryKey(expressions=[self.dialect.identifier(c) for c in columns], options=["NOT ENFORCED"])
+        return [self.alter(at, exp.AddConstraint(expressions=[key]))]
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         kind = "TABLE FUNCTION" if routine.kind == "FUNCTION" else "PROCEDURE"

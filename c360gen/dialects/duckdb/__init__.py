@@ -11,7 +11,9 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.rights import Rights
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
@@ -119,6 +121,12 @@ class DuckDB(Dialect):
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
 
     @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.duckdb.inspector import DuckDBInspector
+
+        return DuckDBInspector(self)
+
+    @property
     def changes(self) -> Changes:
         from c360gen.dialects.duckdb.changes import DuckDBChanges
 
@@ -193,7 +201,7 @@ class DuckDB(Dialect):
     def control(self, names: Names) -> list[Piece]:
         return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS, "seeds": names.seeds})]
 
-    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Piece]:
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
         return []  # whoever opens the file may read it
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:

@@ -9,13 +9,21 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect, nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
+
+LOGGING = {
+    "run_begin": "TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN", "run_failed": "BIGINT, TEXT, TEXT, TEXT",
+    "window_begin": "BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN",
+}  # fmt: skip
+"""What a runner logs with: functions of control.sql and the types of their arguments."""
 
 
 class Postgres(Dialect):
@@ -110,6 +118,12 @@ class Postgres(Dialect):
             ]),
         )  # fmt: skip
         return [create]
+
+    @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.postgres.inspector import PostgresInspector
+
+        return PostgresInspector(self)
 
     @property
     def changes(self) -> Changes:
@@ -207,22 +221,30 @@ class Postgres(Dialect):
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("postamble.sql.j2", {"control": self.quote(names.control), "shape": self.string_escape(shape)})]
 
-    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
-        if not (names.target.runner or names.target.reader):
-            return []
-        control = names.control
-        procedures = [f"{self.path(names.own(f'run_{n}'))}({self._arguments(p)})" for n, p in programs.items()]
-        workers = [f"{self.path(names.own(f'apply_{n}'))}(BIGINT, {self._arguments(p)})" for n, p in programs.items()]
-        return [
-            self.shell("grants.sql.j2", {
-                "control": self.quote(control), "watched": names.watched, "schemas": [self.quote(s) for s in names.schemas if s != control],
-                "runner": names.target.runner and self.environment_name(names.target.runner).sql("postgres"),
-                "reader": names.target.reader and self.environment_name(names.target.reader).sql("postgres"),
-                "procedures": [*procedures, *workers, *(f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs)],
-                "functions": self.functions(names, names.project.nodes.values()),
-                "relations": [path for _, path in self.relations(names, names.project.nodes.values())],
-            })
-        ]  # fmt: skip
+    def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
+        runner, reader = names.target.runner, names.target.reader
+        control, nodes = Address(None, names.control, ""), names.project.nodes.values()
+        found = []
+        if runner:
+            log = ["run_log", "state", "windows", "run_health", "node_status", *(["source_freshness"] if names.watched else [])]
+            called = [(f"run_{n}", self._arguments(p)) for n, p in programs.items()]
+            called += [(f"apply_{n}", f"BIGINT, {self._arguments(p)}") for n, p in programs.items()]
+            called += [(f"run_job_{j.schedule}", "") for j in jobs]
+            found.append(Rights(f"{self.role(runner)} may call the runs and read the log, and nothing else.", (
+                *self.usage([control], runner),
+                Grant("SELECT", "TABLE", tuple(names.own(n) for n in log), runner),
+                *(Grant("EXECUTE", "FUNCTION", (names.own(n),), runner, arguments) for n, arguments in LOGGING.items()),
+                *(Grant("EXECUTE", "PROCEDURE", (names.own(n),), runner, arguments) for n, arguments in called),
+            )))  # fmt: skip
+        if reader:
+            others = [Address(None, s, "") for s in names.schemas if s != names.control]
+            granted = (*self.usage(others, reader), *self.selecting(nodes, names, reader))
+            found.append(Rights(f"{self.role(reader)} may read.", granted))
+        return found
+
+    def granted(self, grant: Grant) -> str:
+        """Tables and views are one kind here, which needs no word."""
+        return super().granted(grant).removeprefix("TABLE ").removeprefix("VIEW ")
 
     def _arguments(self, program: Program) -> str:
         return ", ".join(t for _, t in self.signature(program))
@@ -235,7 +257,7 @@ class Postgres(Dialect):
         sources = [names.symbol("source", s) for s in names.project.sources]
         return [
             self.shell("roles.sql.j2", {
-                "roles": [(self.string_escape(plain), quoted) for plain, quoted in found],
+                "roles": [(self.string_escape(self.inspector.role(name)), said) for name, said in found],
                 "owner": target.owner and self.environment_name(target.owner).sql("postgres"),
                 "source_schemas": sorted({self.quote(a.schema) for a in sources}), "sources": [self.path(a) for a in sources],
             })

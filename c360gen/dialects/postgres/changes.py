@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from c360gen.dialects.changes import ROW, Changes, Rung, missing, next_name
+from c360gen.dialects.changes import ROW, Changes, Rung, missing, next_name, rekeyed
 from c360gen.dialects.names import Address, Names
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, Move, Stored
+from c360gen.ops.change import AlterTable, Move, Replaced, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
 from c360gen.terms import types
@@ -41,7 +41,7 @@ class PostgresChanges(Changes):
         done: list[Piece] = []
         at = self.address(op.before, names)
         target = self.address(op.after, names)
-        rekeyed = _rekeyed(op)
+        another = rekeyed(op)
         gone = self._indexes_that_go(op)
         done += [self.drop("INDEX", Address(None, at.schema, name)) for name in gone]
         if at.schema != target.schema:
@@ -51,7 +51,7 @@ class PostgresChanges(Changes):
             done.append(self.rename_table(at, target.name))
             done += self._rename_constraints(op.before, target)
             at = target
-        if op.before.primary_key and rekeyed:
+        if op.before.primary_key and another:
             done.append(self._drop_constraint(at, cut(f"{at.name}_pk")))
         kept = dict(op.after.constraints)
         done += [self._drop_constraint(at, name) for name, said in op.before.constraints if kept.get(name) != said]
@@ -61,7 +61,7 @@ class PostgresChanges(Changes):
             done += self._then(move, at, names)
         for move in op.moves:
             done += self._last(move, at)
-        if op.after.primary_key and rekeyed:
+        if op.after.primary_key and another:
             key = exp.PrimaryKey(expressions=[self.dialect.identifier(k) for k in op.after.primary_key])
             constraint = exp.Constraint(this=self.dialect.identifier(cut(f"{at.name}_pk")), expressions=[key])
             done.append(self.alter(at, exp.AddConstraint(expressions=[constraint])))
@@ -169,6 +169,13 @@ class PostgresChanges(Changes):
         again = [self.utility(f"ALTER TABLE {self.dialect.path(target)} ADD {said}") for _, said in op.after.constraints]
         return [self.rename_table(at, target.name), *self._rename_constraints(was, target), *again]
 
+    def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        rows = [(r.kind, r.was, r.now) for r in replaced]
+        return [self.dialect.shell("keep_grants.sql.j2", {"replaced": rows})] if rows else []
+
+    def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
+        return [self.dialect.shell("grant_again.sql.j2", {})] if replaced else []
+
     def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
         return [self.drop("TABLE", names.own(f"stage_{op.node}"))]
 
@@ -184,12 +191,6 @@ class PostgresChanges(Changes):
         row = exp.Anonymous(this="ROW", expressions=[column(n, table) for n in names])
         hashed = exp.Anonymous(this="hashtextextended", expressions=[exp.cast(row, types.TEXT.copy()), exp.Literal.number(0)])
         return exp.Sum(this=hashed)
-
-
-def _rekeyed(op: AlterTable) -> bool:
-    """Whether the primary key must be made anew: other columns, or one of them is copied into another."""
-    moved = {m.before.name: m.after.name for m in op.moves if m.before and m.after and m.how not in ("copy", "swap_back")}
-    return tuple(moved.get(k, "") for k in op.before.primary_key) != op.after.primary_key
 
 
 def _in_place(move: Move) -> bool:

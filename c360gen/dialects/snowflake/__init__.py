@@ -12,17 +12,21 @@ from sqlglot import exp
 from c360gen.dialects import tables
 from c360gen.dialects.base import nine, operand
 from c360gen.dialects.changes import Changes
+from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.ops.program import Count, Guard, Job, Program
 from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
+from c360gen.project.nodes import Node
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
 
 
 class Snowflake(Warehouse):
     name = "snowflake"
+    calls = "USAGE"
     traits = Traits(finer_times=True)
     text_type = "VARCHAR"
     count_type = "NUMBER(18, 0)"
@@ -143,6 +147,12 @@ class Snowflake(Warehouse):
         return super().load_seed(replace(op, inserts=tuple(inserts)), names)
 
     @property
+    def inspector(self) -> Inspector:
+        from c360gen.dialects.snowflake.inspector import SnowflakeInspector
+
+        return SnowflakeInspector(self)
+
+    @property
     def changes(self) -> Changes:
         from c360gen.dialects.snowflake.changes import SnowflakeChanges
 
@@ -182,28 +192,43 @@ class Snowflake(Warehouse):
     def call(self, procedure: Address, full_refresh: bool | None) -> str:
         return f"CALL {self.path(procedure)}();"
 
-    def grants(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Piece]:
-        target = names.target
-        if not (target.runner or target.reader):
-            return []
+    def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
+        runner, reader = names.target.runner, names.target.reader
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
-        others = [self.schema_of(names, s) for s in names.schemas if s != names.control]
-        watched = ["source_freshness"] if names.watched else []
-        nodes = [(n, f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
+        control, found = Address(names.database, names.control, ""), []
+        if runner:
+            views = ["windows", "run_status", "node_status", *(["source_freshness"] if names.watched else [])]
+            called = [(f"run_{n}", f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
+            called += [(f"run_job_{j.schedule}", "") for j in jobs]
+            found.append(Rights(f"{self._plain(runner)} may call procedures, which run with their owner's rights, and read the log.", (
+                *self.usage([control], runner),
+                Grant("SELECT", "TABLE", (names.own("run_log"),), runner),
+                *(Grant("SELECT", "VIEW", (names.own(n),), runner) for n in views),
+                *(Grant("USAGE", "PROCEDURE", (names.own(n),), runner, arguments) for n, arguments in called),
+            )))  # fmt: skip
+        if reader:
+            others = [Address(names.database, s, "") for s in names.schemas if s != names.control]
+            granted = (*self.usage(others, reader), *self.selecting(names.project.nodes.values(), names, reader))
+            found.append(Rights(f"{self._plain(reader)} may read.", granted))
+        return found
+
+    def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
+        (found,) = super().reading(role, nodes, names)
+        return [replace(found, said=f"{self._plain(role)} may read the nodes that name it under grants:.")]
+
+    def usage(self, schemas: Sequence[Address], role: str) -> list[Grant]:
+        """Also of the database that the schemas are in."""
+        databases = dict.fromkeys(Address(s.database, "", "") for s in schemas if s.database)
         return [
-            self.shell("grants.sql.j2", {
-                "database": names.database and self.environment_name(names.database).sql("snowflake"),
-                "control": self.schema_of(names, names.control), "schemas": others,
-                "runner": target.runner and self.environment_name(target.runner).sql("snowflake"),
-                "reader": target.reader and self.environment_name(target.reader).sql("snowflake"),
-                "log": [("TABLE", self.control_path(names, "run_log"))]
-                + [("VIEW", self.control_path(names, n)) for n in ("windows", "run_status", "node_status", *watched)],
-                "procedures": [f"{self.path(names.own(f'run_{n}'))}({a})" for n, a in nodes]
-                + [f"{self.path(names.own(f'run_job_{j.schedule}'))}()" for j in jobs],
-                "relations": self.relations(names, names.project.nodes.values()),
-                "functions": self.functions(names, names.project.nodes.values()),
-            })
+            *(Grant("USAGE", "DATABASE", (d,), role) for d in databases),
+            *(Grant("USAGE", "SCHEMA", (s,), role) for s in schemas),
         ]  # fmt: skip
+
+    def _plain(self, role: str) -> str:
+        return self.environment_name(role).sql("snowflake")
+
+    def role(self, name: str) -> str:
+        return f"ROLE {self._plain(name)}"
 
 
 DIALECT = Snowflake()
