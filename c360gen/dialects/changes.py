@@ -220,6 +220,10 @@ class Changes(ABC):
         """Locks, and the guard: this database is in the state that the migration starts from."""
         return [self.dialect.shell("migration_begin.sql.j2", {**self._of(names, migration, before, action), "tasks": list(tasks)})]
 
+    def wait(self, nodes: Sequence[str], names: Names) -> list[Piece]:
+        """Lets runs of nodes end that are under way; nothing where `begin` has excluded them."""
+        return []
+
     def end(self, names: Names, migration: Migration, after: str, action: str, commit: bool = True) -> list[Piece]:
         """The row of the ledger, the released state, the commit."""
         return [self.dialect.shell("migration_end.sql.j2", {**self._of(names, migration, after, action), "commit": commit})]

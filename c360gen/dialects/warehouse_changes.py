@@ -35,6 +35,18 @@ class WarehouseChanges(Changes):
             counted = exp.Sub(this=found, expression=exp.Count(this=exp.Case(ifs=[exp.If(this=_is(absent), true=exp.Literal.number(1))])))
         return exp.select(counted).from_(self.dialect.catalog(address).subquery("c"))
 
+    def wait(self, nodes: Sequence[str], names: Names) -> list[Piece]:
+        """Takes the row of each node's lock table, which a run holds until it commits, and lets it go: the first DDL would anyway."""
+        found: list[Piece] = []
+        for node in nodes:
+            at = names.own(f"lock_{node}")
+            same = exp.EQ(this=column("locked_at"), expression=column("locked_at"))
+            is_there = exp.Is(this=column("node"), expression=exp.Not(this=exp.null()))
+            take = exp.Update(this=self.dialect.table(at), expressions=[same], where=exp.Where(this=is_there))
+            because = f"A run of {node} that is under way holds this row until it has ended: here it is waited for."
+            found += self.when(because, self.columns(at, "node"), self.dialect.lower(take, names))
+        return found
+
     def alter_table(self, op: AlterTable, names: Names) -> list[Piece]:
         done: list[Piece] = []
         at, target = self.address(op.before, names), self.address(op.after, names)

@@ -149,9 +149,11 @@ def _around(plan: Plan) -> list[str]:
                      "- Nothing needs to be suspended: a job that is due meanwhile waits, or fails on its lock timeout, and runs again."],
         "duckdb": ["- `dry_run.sql` does everything, counts, and rolls back.", "- No other process may have the file open."],
         "snowflake": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
-                      "- `apply.sql` suspends the root task of every schedule first. Wake them when `verify.sql` has passed."],
+                      "- `apply.sql` suspends the root task of every schedule first, and waits for runs that are under way.",
+                      "- Wake the tasks when `verify.sql` has passed."],
         "bigquery": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
-                     "- Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed."],
+                     "- Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed. "
+                     "`apply.sql` waits for runs that are under way."],
     }  # fmt: skip
     return [*tasks[plan.wanted.dialect], "- `verify.sql` fails loudly where the result is not what was planned."]
 

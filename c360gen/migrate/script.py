@@ -92,6 +92,7 @@ class _Writer:
     def _script(self, commit: bool) -> str:
         plan, changes = self.plan, self.changes
         parts: list[str] = [self._summary(), self._join(changes.begin(self.names, self.migration, self.before, "applied", self._tasks()))]
+        parts.append(self._join(changes.wait(_altered(plan.forward), self.names)))
         parts.append(self._schemas())
         parts.append(self._before(back=False))
         replaced = self._replaced(plan.drops, plan.released, plan.wanted)
@@ -108,6 +109,7 @@ class _Writer:
     def rollback(self) -> str:
         plan, changes = self.plan, self.changes
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
+        parts.append(self._join(changes.wait(_altered(plan.backward), self.names)))
         parts.append(self._before(back=True))
         replaced = self._replaced(plan.undrops, plan.wanted, plan.released)
         parts.append(self._drops(plan.undrops, plan.wanted, self.names, replaced))
@@ -228,6 +230,11 @@ class _Writer:
 
     def _join(self, pieces: Sequence[Piece]) -> str:
         return "\n\n".join(text_of(p, self.dialect) for p in pieces)
+
+
+def _altered(ops: Iterable[ChangeOp]) -> list[str]:
+    """The nodes whose tables are there before, and not as they were afterwards."""
+    return sorted({op.before.node for op in ops if isinstance(op, AlterTable | change.RetireTable)})
 
 
 def _said(op: ChangeOp) -> str:

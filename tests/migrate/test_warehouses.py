@@ -12,7 +12,7 @@ from c360gen.judges import googlesql, sqlfluff
 from c360gen.migrate import state
 from c360gen.pipeline import build_below, load_project
 from tests.migrate.changes import CHANGES, Change, model, source
-from tests.warehouse.machine import Failure, Killed
+from tests.warehouse.machine import Failure, Killed, Waits
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import Interpreted
 
@@ -129,6 +129,39 @@ def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:
         assert findings("bigquery", text) == []
     shop.migrate(source() + model(strategy=", incremental_strategy: append, cursor: updated_at"), "append")
     assert "DROP PRIMARY KEY" in shop.file("apply.sql") and "ADD PRIMARY KEY" not in shop.file("apply.sql")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> None:
+    """The migration stands at the run's lock, and changes nothing before the run has committed."""
+    (change,) = (c for c in CHANGES if c.name == "column_empty")
+    shop = Shop(tmp_path, engine)
+    shop.migrate(change.before, "baseline")
+    world = shop.world()
+    world.deploy()
+    for statement in change.rows:
+        world.sql(statement)
+    for statement in change.source:
+        world.sql(statement)
+    shop.migrate(change.after, "step")
+    waited = []
+
+    def migrate() -> None:
+        other = world.warehouse.session()
+        try:
+            other.migrate(own(shop.file("apply.sql")))
+        except Waits as at:
+            waited.append(str(at))
+        other.connection.close()
+
+    arguments = world.arguments(change.node, "2026-01-02 00:00:00", False)
+    world.warehouse.call(f"c360_control.run_{change.node}", *arguments)
+    last = world.warehouse.statements
+    world.warehouse.machine.pauses = {last - 1: migrate}
+    world.warehouse.call(f"c360_control.run_{change.node}", *world.arguments(change.node, "2026-01-03 00:00:00", False))
+    world.warehouse.machine.pauses = {}
+    assert len(waited) == 1 and "lock_" in waited[0], waited
+    world.warehouse.migrate(own(shop.file("apply.sql")))
 
 
 def own(text: str, end: bool = True) -> str:
