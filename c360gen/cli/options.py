@@ -185,7 +185,7 @@ def as_built(made: Build, out: Path) -> None:
     root = out / made.target_name
     if compare(root, made.files):
         console.fail(
-            "C501", f"{root.as_posix()} is not what the specs say, and what is run should be what was reviewed",
+            "C501", f"{root.as_posix()} is not what the specs say, and only what was reviewed is used",
             f"c360gen check --target {made.target_name} shows the difference, c360gen build --target {made.target_name} mends it",
         )  # fmt: skip
 
