@@ -181,7 +181,7 @@ RUNGS: dict[str, tuple[str, ...]] = {
                "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process", *FEEDS,
                "test_streams"),
     "snowflake": ("test_scenario", "test_every_line_is_reached", "test_every_statement_of_a_warehouse", "test_a_count_that_is_not_exact",
-                  "test_a_second_run_before_every_statement", "test_every_case_is_accepted", "test_streams"),
+                  "test_a_second_run_before_every_statement", "test_every_case_is_accepted", *FEEDS, "test_streams"),
     "postgres": ("test_scenario", "test_a_history_refuses", "test_a_table_with_a_key_refuses", "test_rows_that_a_dead_run_left",
                  "test_not_deployed", "test_wrong_isolation_level", "test_a_lock_that_is_held", "test_somebody_else_writes",
                  "test_somebody_else_writes_during_a_full_refresh", "test_the_worker_runs_in_a_transaction_of_the_caller",
@@ -190,8 +190,7 @@ RUNGS: dict[str, tuple[str, ...]] = {
                  "test_a_second_run_before_every_statement", "test_runs_at_the_same_time_of_the_same_time",
                  "test_a_run_that_waited_is_not_older", "test_a_live_run_is_shown_as_running", "test_no_node_waits_for_another",
                  "test_the_source_changes_during_rounds", "test_every_definer_pins_its_path", "test_roles",
-                 "test_a_runner_who_plants_objects", "test_only_workers_have_the_owners_rights",
-                 "test_streams"),
+                 "test_a_runner_who_plants_objects", "test_only_workers_have_the_owners_rights", *FEEDS, "test_streams"),
 }  # fmt: skip
 RUNGS["bigquery"] = RUNGS["snowflake"]
 FIRST: dict[str, tuple[str, ...]] = {
