@@ -65,7 +65,7 @@ def test_a_second_run_before_every_statement(case: str, engine: str, world: Call
         other.connection.close()
     assert waited == list(range(waited[0], statements + 1)), "from the lock on, everything waits until the commit"
     assert waited[0] < 8
-    # BigQuery's run time is that of its BEGIN: who is overtaken between it and the lock is the older one, fails cleanly and is called again.
+    # BigQuery's run time is that of its BEGIN: who is overtaken between it and the lock is older, fails cleanly, and is called again.
     assert overtaken == ([waited[0] - 1] if engine == "bigquery" else [])
 
 
