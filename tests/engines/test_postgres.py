@@ -185,7 +185,7 @@ def test_a_killed_backend_is_seen_as_abandoned(history: Embedded, server: str) -
 
 
 def test_whose_lock_is_held_lives(history: Embedded, server: str) -> None:
-    """A run of any age lives while it holds its row of the log, and nobody waits to find that out; an earlier one of this session is dead."""
+    """A run of any age lives while it holds its row of the log, and nobody waits to see that; an earlier one of this session is dead."""
     history.sql(ROW)
     row = "INSERT INTO c360_control.run_log (node, action, status, spec_hash, started_at) VALUES ('snap.history', 'run', 'running', '', {})"
     with psycopg.connect(uri(history, server)) as other:
