@@ -184,6 +184,23 @@ def test_a_killed_backend_is_seen_as_abandoned(history: Embedded, server: str) -
     assert history.rows("SELECT status FROM c360_control.run_log ORDER BY run_id") == [("abandoned",), ("succeeded",)]
 
 
+def test_whose_lock_is_held_lives(history: Embedded, server: str) -> None:
+    """A run of any age lives while it holds its row of the log, and nobody waits to see that; an earlier one of this session is dead."""
+    history.sql(ROW)
+    row = "INSERT INTO c360_control.run_log (node, action, status, spec_hash, started_at) VALUES ('snap.history', 'run', 'running', '', {})"
+    with psycopg.connect(uri(history, server)) as other:
+        other.execute(row.format("clock_timestamp() - INTERVAL '1 hour'"))
+        other.commit()
+        other.execute("SELECT 1 FROM c360_control.run_log FOR UPDATE")
+        history.sql(row.format("clock_timestamp()"))
+        history.sql("SET lock_timeout = '3s'")
+        assert history.run("history", "2026-01-02 00:00:00") == ""
+        statuses = "SELECT status FROM c360_control.run_log ORDER BY run_id"
+        assert history.rows(statuses) == [("running",), ("abandoned",), ("succeeded",)]
+    assert history.run("history", "2026-01-02 00:00:00") == ""
+    assert history.rows(statuses) == [("abandoned",), ("abandoned",), ("succeeded",), ("succeeded",)]
+
+
 def test_a_timeout_is_logged(history: Embedded) -> None:
     """`WHEN OTHERS` alone would not see a statement_timeout."""
     history.sql(ROW)

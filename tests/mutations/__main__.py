@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from tests.mutations.table import DIALECTS, Row, enough, reason, show
 
 STREAMS = {"duckdb": ("--streams", "48")}
 """Its 200 of the fast suite would be most of the time that a survivor takes."""
+FEED_STREAMS = {"snowflake": "6", "bigquery": "6"}
+"""Per test of feeds; 20 where the engine is a real one."""
 
 
 def main() -> int:
@@ -38,7 +41,8 @@ def main() -> int:
 
         def one(dialect: str) -> list[Row]:
             path = Path(folder) / dialect
-            ended = subprocess.run([*command, "--dialect", dialect, "--rows", str(path)], stdout=sys.stderr)
+            streams = {"C360_ENGINE": dialect, "C360_STREAMS": FEED_STREAMS.get(dialect, "20")}  # tests.strategies.test_feeds
+            ended = subprocess.run([*command, "--dialect", dialect, "--rows", str(path)], stdout=sys.stderr, env=os.environ | streams)
             failed[dialect] = ended.returncode != 0
             return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
 

@@ -82,10 +82,10 @@ class Unit:
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Each as a whole word, and not as the alias before a dot: a column may be called "b"."""
     longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(
-        "|".join(rf"{re.escape(w)}\b" if w.startswith("_") else rf"(?<!c360_control\.)\b{re.escape(w)}\b" for w in longest_first) or r"(?!)"
-    )
+    patterns = (rf"{re.escape(w)}\b" if w.startswith("_") else rf"(?<!c360_control\.)\b{re.escape(w)}\b(?!\.)" for w in longest_first)
+    return re.compile("|".join(patterns) or r"(?!)")
 
 
 @functools.cache

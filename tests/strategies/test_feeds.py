@@ -1,6 +1,6 @@
 """Feeds against the oracle: random streams of events, in a random order of arrival and batches of random size.
 
-C360_STREAMS=1000 C360_ENGINE=postgres: more of them, on another engine.
+C360_STREAMS=1000 C360_ENGINE=postgres: more of them, on another engine; snowflake and bigquery in the interpreter.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES
+from tests.conftest import CASES, new_database
 from tests.strategies.feed_oracle import Event, Version, from_copies, history, kept
-from tests.worlds import Embedded, plain
+from tests.worlds import Embedded, Interpreted, World, plain
 
 BASE = dt.datetime(2026, 1, 1)
 DAY = 24 * 60
 ENGINE = os.environ.get("C360_ENGINE", "duckdb")
+_numbers = itertools.count(1)
 streams = settings(
     max_examples=int(os.environ.get("C360_STREAMS", "20")), deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -37,7 +38,7 @@ def moment(minutes: int) -> str:
 class Feed:
     """One deployed project for many streams: emptied before each."""
 
-    def __init__(self, world: Embedded):
+    def __init__(self, world: World):
         self.world, self.batch = world, 0
 
     def empty(self, node: str) -> None:
@@ -46,7 +47,10 @@ class Feed:
             if name in existing:
                 self.world.sql(f"DELETE FROM snap.{name}")
         self.world.sql("DELETE FROM raw.changes; DELETE FROM raw.copies")
-        self.world.sql(f"UPDATE c360_control.state SET watermark = NULL, last_as_of = NULL WHERE node = 'snap.{node}'")
+        if isinstance(self.world, Interpreted):
+            self.world.sql("DELETE FROM c360_control.watermark")
+        else:
+            self.world.sql(f"UPDATE c360_control.state SET watermark = NULL, last_as_of = NULL WHERE node = 'snap.{node}'")
         self.batch = 0
 
     def run(self, node: str) -> str:
@@ -71,8 +75,13 @@ def minutes(at: dt.datetime) -> int:
 
 @pytest.fixture(scope="module")
 def feed(request: pytest.FixtureRequest, project: Callable[[Path], LoadedProject]) -> Iterator[Feed]:
-    database = ":memory:" if ENGINE == "duckdb" else request.getfixturevalue("server")
-    world = Embedded(build(project(CASES / "feeds" / "specs"), ENGINE), database)
+    made = build(project(CASES / "feeds" / "specs"), ENGINE)
+    world: World
+    if ENGINE in ("duckdb", "postgres"):
+        own = ":memory:" if ENGINE == "duckdb" else new_database(request.getfixturevalue("server"), f"feeds_{next(_numbers)}")
+        world = Embedded(made, own)
+    else:
+        world = Interpreted(made)
     world.deploy()
     yield Feed(world)
     world.close()

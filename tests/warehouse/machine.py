@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -33,6 +34,7 @@ from tests.warehouse.program import (
     Return,
     Sql,
     Transaction,
+    Unread,
     Unsupported,
 )
 
@@ -104,6 +106,11 @@ LOSSY = (exp.TryCast, exp.JSONExtract, exp.Bracket, exp.Command, exp.IgnoreNulls
 WRONG_TEXT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.NotImplementedException)
 
 
+LITERAL = re.compile(r"NULL|TRUE|FALSE|\d+|'[^'\\]*'")
+LITERALS: dict[tuple[str, str, str], str | None] = {}
+"""What they are worth, by dialect, text and type: half of what a procedure evaluates are the defaults of its variables."""
+
+
 class Failure(Exception):
     pass
 
@@ -156,8 +163,8 @@ class Machine:
     catch_all: str
     decimal: str
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, procedures: list[Procedure], database: str, steps: int = 1_000):
-        self.connection, self.scratch = connection, duckdb.connect()
+    def __init__(self, connection: duckdb.DuckDBPyConnection, procedures: Sequence[Procedure | Unread], database: str, steps: int = 1_000):
+        self.connection, self.scratch = connection, duckdb.connect(config={"threads": 1})
         (zone,) = connection.execute("SELECT current_setting('TimeZone')").fetchone()
         self.scratch.execute(f"SET TimeZone = '{zone}'")
         self.procedures = {self.path(p.name): p for p in procedures}
@@ -204,7 +211,7 @@ class Machine:
             self.open = None
 
     def enter(self, name: str, arguments: list[Value]) -> tuple[str | None, Frame]:
-        procedure = self.procedures.get(self.path(name)) or self.no_procedure(name)
+        procedure = self.procedure(name)
         missing = procedure.parameters[len(arguments) :]
         if len(arguments) > len(procedure.parameters) or any(p.default is None for p in missing):
             raise Broken(f"{name} takes {len(procedure.parameters)} arguments, not {len(arguments)}")
@@ -234,8 +241,11 @@ class Machine:
         """schema.name, whatever the quoting and whether the database stands before it."""
         return ".".join(name.replace('"', "").replace("`", "").lower().split(".")[-2:])
 
-    def no_procedure(self, name: str):
-        raise Broken(f"no procedure {name}")
+    def procedure(self, name: str) -> Procedure:
+        found = self.procedures.get(self.path(name))
+        if found is None:
+            raise Broken(f"no procedure {name}")
+        return found.read() if isinstance(found, Unread) else found
 
     # --- statements -------------------------------------------------------------------------------------------------
 
@@ -384,6 +394,13 @@ class Machine:
     # --- expressions ------------------------------------------------------------------------------------------------
 
     def evaluate(self, text: str, type_: str) -> str | None:
+        if not LITERAL.fullmatch(text):
+            return self.value(text, type_)
+        if (known := (self.dialect, text, type_)) not in LITERALS:
+            LITERALS[known] = self.value(text, type_)
+        return LITERALS[known]
+
+    def value(self, text: str, type_: str) -> str | None:
         return self.fetch(self.bind(self.parse(f"SELECT {text}"), script=True), (type_,))[0]
 
     def struct(self, text: str) -> exp.Expression:
@@ -600,7 +617,7 @@ class BigQuery(Machine):
         return query
 
     def run_call(self, node: Call, frame: Frame) -> None:
-        procedure = self.procedures.get(self.path(node.name)) or self.no_procedure(node.name)
+        procedure = self.procedure(node.name)
         outs = {}
         values = []
         for parameter, argument in zip(procedure.parameters, node.arguments):
@@ -662,7 +679,7 @@ class Snowflake(Machine):
     def run_call(self, node: Call, frame: Frame) -> None:
         if self.open:
             raise Unsupported("CALL inside a transaction: scoped transactions")
-        procedure = self.procedures.get(self.path(node.name)) or self.no_procedure(node.name)
+        procedure = self.procedure(node.name)
         values = [Value(self.type(p.type), self.evaluate(a, self.type(p.type))) for p, a in zip(procedure.parameters, node.arguments)]
         text, _ = self.enter(node.name, values)
         for name in node.into:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,26 @@ class Procedure:
     name: str
     parameters: tuple[Parameter, ...]
     body: Block
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A procedure of which the name is known: like a warehouse, the machine reads its body when it is called."""
+
+    name: str
+    read: Callable[[], Procedure]
+
+
+def shifted(program: Any, by: int) -> Any:
+    """The same program some lines further down a file."""
+    if isinstance(program, tuple):
+        return tuple(shifted(p, by) for p in program)
+    if isinstance(program, Procedure):
+        return replace(program, body=shifted(program.body, by))
+    if isinstance(program, Node):
+        values = {f.name: shifted(getattr(program, f.name), by) for f in fields(program)}
+        return replace(program, **{**values, "line": program.line + by})
+    return program
 
 
 class Unsupported(Exception):

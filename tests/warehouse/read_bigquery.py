@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 
 from c360gen.judges import googlesql
 from tests.warehouse.program import (
@@ -20,7 +21,9 @@ from tests.warehouse.program import (
     Return,
     Sql,
     Transaction,
+    Unread,
     Unsupported,
+    shifted,
 )
 
 GOOGLE = googlesql.library()
@@ -41,9 +44,29 @@ SQL = {
 TRANSACTION = {"ASTBeginStatement": "begin", "ASTCommitStatement": "commit", "ASTRollbackStatement": "rollback"}
 
 
-@functools.cache
-def read(text: str) -> list[Procedure]:
-    return Reader(text).procedures()
+PROCEDURE = re.compile(r"^CREATE OR REPLACE PROCEDURE ([^\s(]+).*?^END;$", re.M | re.S)
+
+
+def read(text: str) -> list[Unread]:
+    found = PROCEDURE.finditer(text)
+    return [Unread(m[1].replace("`", "").lower(), functools.partial(procedure, m[0], text.count("\n", 0, m.start()))) for m in found]
+
+
+def procedure(text: str, above: int) -> Procedure:
+    """A procedure with so many lines above it; what stands there may change, and it is not read again."""
+    return shifted(procedure_of(text), above)
+
+
+@functools.lru_cache(maxsize=1000)
+def procedure_of(text: str) -> Procedure:
+    (found,) = Reader(text).procedures()
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def others(text: str) -> Reader:
+    """What a file says beside its procedures."""
+    return Reader(PROCEDURE.sub(lambda m: "\n" * m[0].count("\n"), text))
 
 
 class Reader:

@@ -24,7 +24,9 @@ from tests.warehouse.program import (
     Return,
     Sql,
     Transaction,
+    Unread,
     Unsupported,
+    shifted,
 )
 
 LINTER = Linter(config=FluffConfig(overrides={"dialect": "snowflake", "templater": "raw"}))
@@ -49,28 +51,12 @@ BLANK = re.compile(r"(?:\s+|--[^\n]*)*+")
 """Blanks and comments before a statement."""
 
 
-class Unread(Procedure):
-    """A procedure that is parsed when it is called first: most of a deploy are not, and parsing takes longer than all else."""
-
-    def __init__(self, name: str, text: str, line: int):
-        for key, value in (("name", name), ("text", text), ("line", line)):
-            object.__setattr__(self, key, value)
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        return procedure(self.text, self.line).parameters
-
-    @property
-    def body(self) -> Block:
-        return procedure(self.text, self.line).body
+NAME = re.compile(r"CREATE OR REPLACE PROCEDURE ([^\s(]+)")
 
 
-HEAD = re.compile(r"CREATE OR REPLACE PROCEDURE ([^(]+)\(")
-
-
-@functools.cache
-def read(text: str) -> list[Procedure]:
-    return [Unread(head[1].lower(), piece, line) for piece, line in pieces(text) if (head := HEAD.match(piece))]
+def read(text: str) -> list[Unread]:
+    found = [(NAME.match(piece), piece, line) for piece, line in pieces(text)]
+    return [Unread(name[1].lower(), functools.partial(procedure, piece, line)) for name, piece, line in found if name]
 
 
 def pieces(text: str) -> list[tuple[str, int]]:
@@ -83,13 +69,18 @@ def pieces(text: str) -> list[tuple[str, int]]:
     return found
 
 
-@functools.cache
 def procedure(text: str, line: int) -> Procedure:
+    """A procedure that begins on a line of its file; what stands above it may change, and it is not read again."""
+    return shifted(procedure_of(text), line - 1)
+
+
+@functools.lru_cache(maxsize=1000)
+def procedure_of(text: str) -> Procedure:
     (node,) = parse(text).recursive_crawl("create_procedure_statement")
     name = next(node.recursive_crawl("function_name")).raw.lower()
     header, _, rest = node.raw.partition("$$")
     body = rest.rpartition("$$")[0]
-    return Procedure(name, tuple(parameters_of(node)), block_of(parse(body), line + header.count("\n") - 1))
+    return Procedure(name, tuple(parameters_of(node)), block_of(parse(body), header.count("\n")))
 
 
 @functools.cache
