@@ -20,7 +20,7 @@ from c360gen.terms.symbols import column
 class WarehouseChanges(Changes):
     transactional = False
 
-    def when(self, because: str, condition: exp.Select, *statements: exp.Expr) -> list[Piece]:
+    def when(self, because: str, condition: exp.Select, *statements: Piece) -> list[Piece]:
         """Statements that are executed while a count is above zero."""
         return [self.dialect.shell("migration_when.sql.j2", {"because": because, "count": condition, "statements": list(statements)})]
 

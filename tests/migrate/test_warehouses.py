@@ -131,6 +131,24 @@ def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:
     assert "DROP PRIMARY KEY" in shop.file("apply.sql") and "ADD PRIMARY KEY" not in shop.file("apply.sql")
 
 
+def test_snowflake_declares_the_key_that_holds_now(tmp_path: Path) -> None:
+    """It enforces none, but tools read it: there, back, and a session that dies in between."""
+    shop = Shop(tmp_path, "snowflake")
+    (change,) = [c for c in CHANGES if c.name == "model_other_key"]
+    shop.migrate(change.before, "baseline")
+    world = shop.world()
+    world.deploy()
+    shop.migrate(change.after, "step")
+    keys = "SELECT table_name FROM catalog_.keys WHERE table_name = 'people'"
+    for file, columns in {"apply.sql": "id, updated_at", "rollback.sql": "id"}.items():
+        text = own(shop.file(file))
+        assert text.index("DROP PRIMARY KEY") < text.index(f"ADD CONSTRAINT people_pk PRIMARY KEY ({columns}) NOT ENFORCED")
+        assert findings("snowflake", text) == []
+        interrupted(world.warehouse, own(shop.file(file), end=False))
+        world.warehouse.migrate(text)
+        assert world.rows(keys) == [("people",)]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> None:
     """The migration stands at the run's lock, and changes nothing before the run has committed."""

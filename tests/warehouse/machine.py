@@ -480,8 +480,10 @@ class Machine:
         return self.decimal if tree.this == exp.DataType.Type.DECIMAL and not tree.expressions else tree.sql("duckdb")
 
     def execute(self, connection, tree: exp.Expression) -> list[tuple]:
-        if isinstance(tree, exp.Alter) and all(map(declares_key, tree.args["actions"])):
-            return []  # neither engine enforces it
+        if isinstance(tree, exp.Alter):
+            self.keep_key(connection, tree)
+            if all(map(declares_key, tree.args["actions"])):
+                return []  # neither engine enforces it
         tree = self.place(self.altered(tree.copy()) if isinstance(tree, exp.Alter) else tree.copy())
         sql = tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
         try:
@@ -494,6 +496,25 @@ class Machine:
             raise Broken(f"{error}\n{sql}") from error
         except duckdb.Error as error:
             raise Failure(str(error).splitlines()[0]) from error
+
+    def keep_key(self, connection, tree: exp.Alter) -> None:
+        """Which tables declare a primary key: an engine refuses a second one, and Snowflake to drop one that is not there."""
+        place = [p.name.lower() for p in tree.this.parts[-2:]]
+        (declared,) = connection.execute("SELECT COUNT(*) FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2", place).fetchone()
+        for action in tree.args["actions"]:
+            if isinstance(action, exp.AlterRename):
+                new = [*(p.name.lower() for p in action.this.parts[-2:])]
+                moved = [*([place[0], *new][-2:]), *place]
+                renamed = "UPDATE catalog_.keys SET table_schema = $1, table_name = $2 WHERE table_schema = $3 AND table_name = $4"
+                connection.execute(renamed, moved)
+            elif isinstance(action, exp.AddConstraint):
+                if declared:
+                    raise Failure(f"{'.'.join(place)} has a primary key already")
+                connection.execute("INSERT INTO catalog_.keys VALUES ($1, $2, 'PRIMARY KEY')", place)
+            elif declares_key(action):
+                if not declared and "IF EXISTS" not in str(action.expression):
+                    raise Failure(f"{'.'.join(place)} has no primary key")
+                connection.execute("DELETE FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2", place)
 
     def altered(self, tree: exp.Alter) -> exp.Alter:
         """ALTER TABLE in DuckDB's words: its types, a new name without its schema; another schema is beyond it."""
@@ -519,6 +540,8 @@ class Machine:
         for table in list(tree.find_all(exp.Table)):
             if key(table).endswith("information_schema.columns"):
                 table.replace(self.columns_of(table))
+            elif key(table).endswith("information_schema.table_constraints"):
+                table.replace(exp.Table(this=exp.to_identifier("keys"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
             elif isinstance(table.this, exp.Identifier) and key(table) in self.temporary:
                 table.set("this", exp.to_identifier(self.temporary[key(table)]))
                 table.set("db", exp.to_identifier("main"))

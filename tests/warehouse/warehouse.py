@@ -43,6 +43,8 @@ class Warehouse:
         self.connection = duckdb.connect(config={"threads": 1})  # tables of ten rows: threads would only wait for each other
         self.connection.execute(f"""ATTACH ':memory:' AS "{self.database}"; USE "{self.database}"; SET TimeZone = '{session_time_zone}'""")
         self.connection.execute(EXACT_QUOTIENT)
+        self.connection.execute("CREATE SCHEMA catalog_")
+        self.connection.execute("CREATE TABLE catalog_.keys (table_schema TEXT, table_name TEXT, constraint_type TEXT)")
         kind = BigQuery if dialect == "bigquery" else Snowflake
         self.machine: Machine = kind(self.connection, [], self.database, steps=10**9)
         self.procedures: list[Unread] = []
@@ -173,6 +175,7 @@ class Warehouse:
         """CREATE TABLE or VIEW without what DuckDB does not have: options, comments, partitions, keys that are not enforced."""
         tree = sqlglot.parse_one(statement, read=self.dialect)
         tree.set("properties", None)
+        has_key = tree.find(exp.PrimaryKey) is not None
         if isinstance(tree.this, exp.Schema):
             kept = [c for c in tree.this.expressions if isinstance(c, exp.ColumnDef)]
             for column in kept:
@@ -182,6 +185,10 @@ class Warehouse:
             tree.this.set("expressions", kept)
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
+        if has_key:
+            place = [p.name.lower() for p in tree.find(exp.Table).parts[-2:]]
+            known = "SELECT 1 FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
+            self.connection.execute(f"INSERT INTO catalog_.keys SELECT $1, $2, 'PRIMARY KEY' WHERE NOT EXISTS ({known})", place)
 
     def _function(self, statement: str) -> None:
         """CREATE … FUNCTION of one query → a macro; arguments are typed by whoever calls it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from c360gen.dialects.changes import Rung
@@ -10,6 +12,7 @@ from c360gen.dialects.warehouse_changes import WarehouseChanges
 from c360gen.ops.change import AlterTable
 from c360gen.ops.shell import Piece
 from c360gen.terms import types
+from c360gen.terms.symbols import cut
 from c360gen.terms.types import T
 
 
@@ -28,3 +31,21 @@ class SnowflakeChanges(WarehouseChanges):
     def move_table(self, at: Address, target: Address) -> list[Piece]:
         renamed = self.alter(at, exp.AlterRename(this=self.dialect.table(target)))
         return self.when(f"Once: {at.schema}.{at.name} becomes {target.schema}.{target.name}.", self.exists(at, target), renamed)
+
+    def drop_key(self, at: Address) -> list[Piece]:
+        """Snowflake does not enforce a key, and knows no IF EXISTS for it; tools that read the catalog believe it."""
+        text = "SELECT COUNT(*) FROM x AS c WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')"
+        place = exp.Table(
+            this=exp.to_identifier("TABLE_CONSTRAINTS"), db=exp.to_identifier("INFORMATION_SCHEMA"),
+            catalog=self.dialect.environment_name(at.database) if at.database else None,
+            alias=exp.TableAlias(this=exp.to_identifier("c")),
+        )  # fmt: skip
+        declared = self.dialect.catalog_query(f"{text} AND c.constraint_type = 'PRIMARY KEY'", at, place)
+        drop = self.dialect.shell("drop_key.sql.j2", {"table": self.dialect.path(at)})
+        return self.when("The key that is declared does not hold any more.", declared, drop)
+
+    def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
+        """An interrupted attempt begins with the drop again."""
+        key = exp.PrimaryKey(expressions=[self.dialect.identifier(c) for c in columns], options=["NOT ENFORCED"])
+        named = exp.Constraint(this=self.dialect.identifier(cut(f"{at.name}_pk")), expressions=[key])
+        return [self.alter(at, exp.AddConstraint(expressions=[named]))]
