@@ -23,6 +23,7 @@ SLOW = (
     r"test_scenario_as_scripts\[(?!timestamp_invalidate|merge).*-(snowflake|bigquery)\]",
     r"test_scenario\[(changelog_nulls|changelog_policies|daily_copies_policies|late_revivals|menu)-snowflake\]",
     r"test_every_statement_of_a_warehouse\[feed_kinds",
+    r"test_task_faults\.py::test_in_a_warehouse\[.*kill_at",
     r"test_matrix\.py::test_change\[(?!column_|type_copied|key_copied|markers_|sentinel_on|model_backfill|table_rebuilt|windows).*-postgres\]",
     r"test_warehouses\.py::test_change\[(?!column_empty|markers_off)",
     r"test_five_thousand_nodes",

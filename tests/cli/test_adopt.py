@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from c360gen.cli.main import cli
 from c360gen.pipeline import build, load_project
 from tests.conftest import CASES
+from tests.test_adoption import SPECS
 from tests.worlds import manifest_of, source_tables
 
 CASE = CASES / "adoption"
@@ -103,9 +104,11 @@ def test_a_table_with_hostile_names_and_types(shop: Shop) -> None:
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    for command in (["status"], ["drift"], ["run"], ["history", "check", "mended"], ["adopt", "mended"], ["adopt", "--table", "a.b"]):
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/p.yml").write_text(SPECS, encoding="utf-8")
+    for command in (["status"], ["drift"], ["run"], ["history", "check", "h"], ["adopt", "h"], ["adopt", "--table", "a.b"]):
         where = ["--target", "duckdb", "--database", str(tmp_path / "mistyped"), "--out", str(tmp_path / "o")]
-        result = CliRunner().invoke(cli, [*command, *where, "--specs", str(CASE / "specs")])
+        result = CliRunner().invoke(cli, [*command, *where, "--specs", str(tmp_path / "specs")])
         assert result.exit_code != 0, command
         assert not (tmp_path / "mistyped").exists(), command
 
