@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c360gen import engines, renderers
+from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import CHANGES, FINDINGS
+from c360gen.cli.report import Answering, begin
 from c360gen.diagnostics import SpecError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ FORMATS = ("text", "json", "github", "sarif", "markdown")
 """github and sarif are renderers of findings; the others migrate/report.py has, which --help must not import."""
 
 
-@click.command("plan", help="Show what changed since the released state, or since --against: objects, reasons, risks, how it is undone.")
+@click.command(
+    "plan", cls=Answering, help="Show what changed since the released state, or since --against: objects, reasons, risks, how it is undone."
+)
 @click.option("--against", default=None, metavar="REF_OR_DIR", help="Compare with the specs of a git commit, or of another folder.")
 @click.option("--fail-on", type=click.Choice(["destructive", "breaking"]), default=None, help="Exit 1 when a change is that dangerous.")
 @click.option("--exit-code", is_flag=True, help="Exit 3 when anything changes.")
@@ -41,6 +44,7 @@ def command(
     from c360gen.migrate import report
     from c360gen.migrate.findings import findings
 
+    gathered = begin(style) if style not in report.FORMATS else None
     loaded = options.project(specs)
     chosen = options.names(loaded, target_names, dialects)
     if database is not None and len(chosen) != 1:
@@ -49,10 +53,11 @@ def command(
     if problems := report.problems([p for one in plans for p in one.problems]):
         console.diagnostics(problems, loaded.texts)
         raise click.exceptions.Exit(FINDINGS)
-    if style in report.FORMATS:
+    if gathered is None:
         console.answer(report.FORMATS[style](plans))
     else:
-        console.answer(renderers.render(renderers.Report("plan", findings(plans), loaded.texts), style))
+        gathered.found += findings(plans)
+        gathered.texts.update(loaded.texts)
     if database is not None:
         _pending(plans[0], loaded, chosen[0], database)
     kinds = {"destructive": ("destructive",), "breaking": ("destructive", "breaking")}.get(fail_on or "", ())

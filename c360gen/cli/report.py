@@ -29,15 +29,8 @@ def gathered() -> Gathered | None:
     return context.meta.get(_KEY) if context else None
 
 
-class Reporting(click.Command):
-    """A command with --format: the document comes with findings and without, but not after a wrong call or a bug of ours."""
-
-    def __init__(self, *arguments: Any, **settings: Any):
-        super().__init__(*arguments, **settings)
-        help = "How findings are told: text on stderr, the others as one document on stdout."
-        option = click.Option(["--format", "shape"], type=click.Choice(renderers.FORMATS), default="text", help=help, callback=_begin)
-        option.expose_value = False  # what it says is in the context, where findings look for it
-        self.params.append(option)
+class Answering(click.Command):
+    """A command that answers with one document where `begin` was called, but not after a wrong call or a bug of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -57,6 +50,23 @@ class Reporting(click.Command):
             click.echo(text)
 
 
-def _begin(ctx: click.Context, param: click.Parameter, shape: str) -> None:
+class Reporting(Answering):
+    """A command whose --format says how findings are told."""
+
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
+        help = "How findings are told: text on stderr, the others as one document on stdout."
+        option = click.Option(["--format", "shape"], type=click.Choice(renderers.FORMATS), default="text", help=help, callback=_format)
+        option.expose_value = False  # what it says is in the context, where findings look for it
+        self.params.append(option)
+
+
+def begin(shape: str) -> Gathered:
+    """From here on findings are gathered, in the shape of a renderer."""
+    found: Gathered = click.get_current_context().meta.setdefault(_KEY, Gathered(shape))
+    return found
+
+
+def _format(ctx: click.Context, param: click.Parameter, shape: str) -> None:
     if shape != "text":
         ctx.meta[_KEY] = Gathered(shape)

@@ -96,3 +96,15 @@ def test_formats(shape: str, tmp_path: Path) -> None:
         assert [r["ruleId"] for r in run["results"]] == [d.code for d in found]
         assert {r["level"] for r in run["results"]} == {"warning", "note"}
         assert all(rule["help"]["text"].startswith(f"# {rule['id']}: ") for rule in run["tool"]["driver"]["rules"])
+
+
+@pytest.mark.parametrize("shape", ["github", "sarif"])
+def test_what_is_refused_is_told_in_the_same_shape(shape: str, tmp_path: Path) -> None:
+    """A gate that reads the document must not find it empty because the specs are wrong."""
+    shop, _ = planned(tmp_path, STEPS["P002"])
+    (shop.specs / "nodes.yml").write_text(source(phone="text") + snapshot(), encoding="utf-8")
+    words = ["plan", "--target", "postgres", "--format", shape, "--specs", str(shop.specs), "--out", str(shop.out)]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == 1 and result.stderr == ""
+    found = result.stdout if shape == "github" else json.loads(result.stdout)["runs"][0]["results"][0]["ruleId"]
+    assert "C602" in found
