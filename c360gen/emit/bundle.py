@@ -8,8 +8,9 @@ from functools import partial
 
 from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
-from c360gen.dialects.base import Dialect, Unsupported
+from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
+from c360gen.dialects.words import Unsupported
 from c360gen.emit import adoptions, freshness, identity, layout, manifest, tests
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.shell import text_of

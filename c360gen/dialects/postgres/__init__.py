@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.base import Dialect, nine, operand
+from c360gen.dialects.base import Dialect
 from c360gen.dialects.changes import Changes
 from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
+from c360gen.dialects.words import nine, operand
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits

@@ -10,12 +10,12 @@ from functools import reduce
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.base import nine, operand
 from c360gen.dialects.changes import Changes
 from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
+from c360gen.dialects.words import nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
 from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell

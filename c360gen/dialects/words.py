@@ -1,0 +1,205 @@
+"""The words of an engine: names, types, and trees said as it says them. What it does with tables and runs is in base.py."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+import sqlglot
+from sqlglot import exp
+
+from c360gen.dialects.inline import inline
+from c360gen.dialects.names import Address, Names
+from c360gen.dialects.reserved import RESERVED
+from c360gen.terms import symbols, types
+
+T = exp.DataType.Type
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+Forbidden = tuple[type[exp.Expr], str]
+
+
+class Unsupported(Exception):
+    """This engine cannot say that; the message tells the user what."""
+
+
+class Words(ABC):
+    """How an engine names, types, quotes and computes."""
+
+    name: str
+    types: Mapping[exp.DType, str]
+    forbids: Sequence[Forbidden] = ()
+    """Nodes that sqlglot would print and the engine would refuse or misread."""
+    families: Mapping[str, str] = {}
+    """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
+    string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
+
+    # --- names ---------------------------------------------------------------------------------------------------------
+
+    def identifier(self, name: str) -> exp.Identifier:
+        """Quoted only where it must be: reserved words and anything but a plain lower-case word."""
+        return exp.Identifier(this=name, quoted=not _PLAIN.fullmatch(name) or name.upper() in RESERVED)
+
+    def quote(self, name: str) -> str:
+        return self.identifier(name).sql(self.name)
+
+    def table(self, address: Address, alias: str | None = None) -> exp.Table:
+        made = exp.Table(
+            this=self.identifier(address.name), db=self.identifier(address.schema),
+            catalog=self.environment_name(address.database) if address.database else None,
+        )  # fmt: skip
+        if alias:
+            made.set("alias", exp.TableAlias(this=self.identifier(alias)))
+        return made
+
+    def environment_name(self, name: str) -> exp.Identifier:
+        """A database, role or warehouse: it exists already, under the spelling that the target gives."""
+        return exp.Identifier(this=name, quoted=not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name))
+
+    def path(self, address: Address) -> str:
+        return self.table(address).sql(self.name)
+
+    # --- types ---------------------------------------------------------------------------------------------------------
+
+    def type(self, type_: exp.DataType) -> str:
+        """The type of a column: numeric(12,2) → NUMERIC(12, 2)."""
+        word = self.types[type_.this]
+        sizes = types.sizes(type_)
+        return f"{word}({', '.join(map(str, sizes))})" if sizes else word
+
+    def variable_type(self, name: str) -> str:
+        """The type of a program's variable; counts have a type of their own on some engines."""
+        return self.type(types.parse(symbols.VARIABLES[name]) or types.RUN_ID)
+
+    def data_type(self, text: str) -> exp.DataType:
+        """A type's text as a tree that prints as that text."""
+        return exp.DataType.build(text, dialect=self.name, udt=True)
+
+    def cast_type(self, type_: exp.DataType) -> str:
+        """The type in a CAST, where an engine wants it otherwise."""
+        return self.type(type_)
+
+    # --- trees ---------------------------------------------------------------------------------------------------------
+
+    def lower(self, tree: exp.Expr, names: Names, variables: bool = True) -> exp.Expr:
+        """A neutral tree in this engine's words: addresses, quoting, types, variables, and the few constructs that differ."""
+        root = exp.Paren(this=tree.copy())  # so that the top node, too, can be replaced
+        inline(root, names.project.nodes, self.name)
+        for node in reversed(list(root.walk(bfs=False))):  # children first
+            if isinstance(node, exp.Placeholder):
+                cast = node.parent
+                needless = isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ
+                (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
+            elif isinstance(node, exp.Literal) and node.meta.get("family"):
+                node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
+            elif isinstance(node, exp.Literal) and node.meta.get("instant"):
+                node.replace(exp.Literal.string(self.instant(node.name)))
+            elif isinstance(node, exp.Ordered) and node.meta.get("never_null"):
+                node.set("nulls_first", self._nulls_come_first(bool(node.args.get("desc"))))
+            elif node is not root and node.parent is not None and (said := self.expression(node)) is not node:
+                node.replace(said)
+        for table in list(root.find_all(exp.Table)):
+            symbol = symbols.symbol(table)
+            if symbol and symbol[0] == "columns":
+                table.replace(self.catalog(names.symbol("source", symbol[1])).subquery(table.alias))
+            elif symbol:
+                self._place(table, symbol[0], names.symbol(*symbol))
+        for node in list(root.find_all(exp.DataType, exp.Identifier)):
+            if isinstance(node, exp.Identifier):
+                if not node.meta.get("ours"):
+                    node.replace(self.identifier(node.name))
+            elif isinstance(node, exp.DataType) and isinstance(node.parent, exp.Cast) and node.this in self.types:
+                node.replace(self.data_type(self.cast_type(node)))
+        lowered: exp.Expr = root.this
+        lowered.pop()
+        return lowered
+
+    def _nulls_come_first(self, descending: bool) -> bool:
+        """Where this engine puts NULLs when nothing is said: what never is NULL needs no words about it."""
+        ordering = sqlglot.Dialect.get_or_raise(self.name).NULL_ORDERING
+        return ordering == ("nulls_are_large" if descending else "nulls_are_small")
+
+    def _place(self, node: exp.Table, kind: str, address: Address) -> None:
+        made = self.stage_table_name(address) if kind == "stage" else self.table(address)
+        for part in ("this", "db", "catalog"):
+            if (given := made.args.get(part)) is not None:
+                given.meta["ours"] = True
+            node.set(part, given)
+
+    def stage_table_name(self, address: Address) -> exp.Table:
+        return self.table(address)
+
+    @abstractmethod
+    def catalog(self, address: Address) -> exp.Select:
+        """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
+
+    def catalog_query(self, text: str, address: Address, place: exp.Table | None = None) -> exp.Select:
+        """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own."""
+        query = sqlglot.parse_one(text, read=self.name)
+        assert isinstance(query, exp.Select)
+        for node in list(query.find_all(exp.Literal)):
+            if node.name in ("$schema", "$table", "$database"):
+                node.replace(
+                    exp.Literal.string({"$schema": address.schema, "$table": address.name, "$database": address.database}[node.name])
+                )
+        if place is not None:
+            query.find(exp.Table).replace(place)  # type: ignore[union-attr]
+        for name in query.find_all(exp.Identifier):
+            name.meta["ours"] = True  # the catalog's own spelling
+        return query
+
+    def variable(self, name: str) -> exp.Expr:
+        """A variable of a running procedure, typed, so that it is printed rightly beside other values."""
+        made = exp.column(f"v_{name}" if name in symbols.VARIABLES else f"p_{name}")
+        made.this.meta["ours"] = True
+        return made
+
+    def _typed_variable(self, name: str) -> exp.Expr:
+        made = self.variable(name)
+        made.type = types.parse(symbols.VARIABLES.get(name, "timestamptz")) or types.RUN_ID
+        return made
+
+    def expression(self, node: exp.Expr) -> exp.Expr:
+        """One node of a user's or our own tree as this engine says it; children are done already."""
+        return node
+
+    def exact(self, node: exp.Expr) -> exp.Expr | None:
+        """AVG and `/` of exact numbers, also as a window function; None for anything else."""
+        if isinstance(node, exp.Window) and isinstance(node.this, exp.Avg) and node.this.meta.get("exact"):
+            return self.average(node.this.this, lambda function: _over(node, function))
+        if isinstance(node, exp.Avg) and node.meta.get("exact") and not isinstance(node.parent, exp.Window):
+            return self.average(node.this, lambda function: function)
+        if isinstance(node, exp.Div) and node.meta.get("exact"):
+            return self.quotient(node.this, node.expression)
+        return None
+
+    def instant(self, text: str) -> str:
+        """A constant such as 9999-12-31 00:00:00+00, as a timestamptz is written here."""
+        return text
+
+    def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+        """The average of exact numbers with nine decimals; `over` makes a window function of an aggregate where it is one."""
+        counted = exp.func("NULLIF", over(exp.Count(this=value.copy())), exp.Literal.number(0))
+        return self.quotient(over(exp.Sum(this=value.copy())), counted)
+
+    @abstractmethod
+    def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
+        """An exact division with nine decimals, rounded half away from zero."""
+
+
+def _over(window: exp.Window, function: exp.Expr) -> exp.Window:
+    made = window.copy()
+    made.set("this", function)
+    return made
+
+
+def nine(value: exp.Expr) -> exp.Expr:
+    """ROUND(value, 9); not sqlglot's Round, which it decorates with casts."""
+    return exp.Anonymous(this="ROUND", expressions=[value, exp.Literal.number(9)])
+
+
+def operand(value: exp.Expr) -> exp.Expr:
+    """A copy that can stand beside `/`."""
+    return exp.Paren(this=value.copy()) if isinstance(value, exp.Binary) else value.copy()
