@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c21ca00814df54efaee0909145ee9ecb11f4668ccaa56412fa7b2a8bc62deae3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6182e436f98f78674a6a2cc982e1b0b93c83fe4dad98f256c8365930e301f462
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -4908,7 +4908,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -4916,7 +4916,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -4930,7 +4930,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -4950,7 +4950,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN
@@ -5249,7 +5249,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -5257,7 +5257,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -5271,7 +5271,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -5291,7 +5291,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN
@@ -5590,7 +5590,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -5598,7 +5598,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -5612,7 +5612,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -5632,7 +5632,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN

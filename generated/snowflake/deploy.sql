@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28f7853251ebeb3d044becc594b008086da9cd8c0d142e6e6945219766b05a6e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f6145f5a224efa8a355ff4b2b0df6afa38830ea69b766383e05fb52fb4d4189
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -4403,7 +4403,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -4411,7 +4411,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -4425,7 +4425,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -4443,7 +4443,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN
@@ -4757,7 +4757,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -4765,7 +4765,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -4779,7 +4779,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -4797,7 +4797,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN
@@ -5111,7 +5111,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -5119,7 +5119,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -5133,7 +5133,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -5151,7 +5151,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN

@@ -98,10 +98,10 @@ def _by_later(name: str, table: str) -> exp.Expr:
 
 
 def _later() -> exp.Select:
-    """The runs after the instant."""
+    """The runs after the instant; not an adoption, which the clock dates, and before which no run of this history was."""
     later = exp.select(column("run_id", "r")).from_(relation("control", "run_log", "r"))
     return later.where(
-        equal(column("status", "r"), literal("succeeded")), exp.GT(this=column("as_of", "r"), expression=variable("rewind_to"))
+        equal(column("action", "r"), literal("run")), equal(column("status", "r"), literal("succeeded")), exp.GT(this=column("as_of", "r"), expression=variable("rewind_to"))
     )
 
 

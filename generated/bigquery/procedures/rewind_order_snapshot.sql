@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ffa539f5d81790654b75b775d446fc8eadd8c425b32e962dfe3f0cff43ce418f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4423f1921205129b30f06397a1bb0c95e3c1f6ea6f29f0062feb4c7648fb0448
 
 -- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -101,7 +101,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -109,7 +109,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -123,7 +123,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -139,7 +139,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.order_snapshot', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d5dab246c7aca5f28474b5935e54b3eb5687b44e18b7022915e5591d6cc0fc2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d28732edc83b7e3484919e0fa0232e085db6c6f6841817d4acc2ff646d7ea0a2
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -95,7 +95,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -103,7 +103,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS c
       ON c.run_id = h.closed_run_id
 );
@@ -118,7 +118,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('removed_rows') > 0
   AND NOT GETVARIABLE('dry_run');
@@ -131,7 +131,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('reopened_rows') > 0
   AND NOT GETVARIABLE('dry_run');

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d032d6976ecdb430c2c4d67a0f911831f5af368656b7ef5b557329392d77355
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d40bf0a7dc1520901d8d39843c867dbed75b902f6ad6fedd117eaa716a01956
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -95,7 +95,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -103,7 +103,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS c
       ON c.run_id = h.closed_run_id
 );
@@ -118,7 +118,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('removed_rows') > 0
   AND NOT GETVARIABLE('dry_run');
@@ -131,7 +131,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('reopened_rows') > 0
   AND NOT GETVARIABLE('dry_run');

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 631b17d0c47b70b92d12ad57a34e69354dda4bd00cf121295b1335a275f5c305
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 65d544dc26fd9d10f806ebf749f4776aad0c6b0b2cdc192a799644b21a84cf4c
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -95,7 +95,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -103,7 +103,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS c
       ON c.run_id = h.closed_run_id
 );
@@ -118,7 +118,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('removed_rows') > 0
   AND NOT GETVARIABLE('dry_run');
@@ -131,7 +131,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('reopened_rows') > 0
   AND NOT GETVARIABLE('dry_run');

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9251503f78bc821b2c8600cd7ac88cc2f17588688044fe8f3a2f55f360da14d2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1a65aa88f7c132d2a3e0daeda9a2b2ffadd0a1ae06044a6b23d85b3e05de2e7e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_customer_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -128,7 +128,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -136,7 +136,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -150,7 +150,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -168,7 +168,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN

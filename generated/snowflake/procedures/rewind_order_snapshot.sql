@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 008ec6ab49da89d6eb8ddbc5e5813271459f01d24356fcb11173b099e3b9f372
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46a5e6bc5d88a335ebb139bfe68ca80bdbcc6bfefd222b67b08250354ebc3f0f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -128,7 +128,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -136,7 +136,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -150,7 +150,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -168,7 +168,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c33ce788386ae02d77e2b99e0736ceed8cbfe724135cfb3c5f8361a0288b82d6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e52d8b2461eb35a47f5f37e7147b13d285f52313e6834a89e85bfed8cbed711e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_payment_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -128,7 +128,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -136,7 +136,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -150,7 +150,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -168,7 +168,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN

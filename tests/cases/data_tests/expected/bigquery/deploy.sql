@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7697c06111e2d45da6390c83a500aa172b3c9f919f706a4df7a8a35702f3423f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0bc42555454a7872a8525d76602c9ad30791bfddf929277d881c522663b3bd3f
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -1094,7 +1094,7 @@ BEGIN
           r.run_id
         FROM acme.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -1102,7 +1102,7 @@ BEGIN
           r.run_id
         FROM acme.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -1116,7 +1116,7 @@ BEGIN
             r.run_id
           FROM acme.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.history', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -1132,7 +1132,7 @@ BEGIN
             r.run_id
           FROM acme.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.history', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d166322b094f7a5bbcaf84851c87ca116f901e17f8d7cc0115b7b0bc9cca607a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe0173cf4a2dc2382f626e0892936fea96b476de25aa3d0e826ed3d1aadecfbf
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1372,7 +1372,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -1380,7 +1380,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -1394,7 +1394,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -1414,7 +1414,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b34d5f20ef98c8bae1ba3069dd595a57271327089a660cc9e16463e5cdce57df
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 00ec1ab5cf8feb9899fce874ce4c4f2a4fa56c250fefb5c592cbd5342af45941
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1508,7 +1508,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -1516,7 +1516,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -1530,7 +1530,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -1546,7 +1546,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3687d4f88919bff866edb036cc0340ed4b95008933dc573d1eb110df68450cf5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d6a9b618f7c194e40ba085b480d5f645d28f8a60e238241e399535bd79aab9f6
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1997,7 +1997,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -2005,7 +2005,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -2019,7 +2019,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.spending', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -2035,7 +2035,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.spending', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

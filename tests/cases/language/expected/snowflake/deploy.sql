@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b421ca37171ca890cbb1108de599198103ed368b9fdc1935a9fc8056c2accced
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 40ff4246b1d06e966c39a883ef23dce00624e5845903f9723800683d8437058f
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -2175,7 +2175,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -2183,7 +2183,7 @@ BEGIN
         r.run_id
       FROM C360.c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > :v_rewind_to
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
     ) AS c
       ON c.run_id = h.closed_run_id
   ) AS q;
@@ -2197,7 +2197,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_removed_rows) THEN
@@ -2215,7 +2215,7 @@ BEGIN
           r.run_id
         FROM C360.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > :v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > :v_rewind_to
       );
     v_written := SQLROWCOUNT;
     IF (v_written <> v_reopened_rows) THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 461b22958bfceebd05a86ca9895fa1d4985c4cc856a78aa24a83a1adedce97c9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60bbeeb07c4924d2fa9bc08efb42988c3a6ce7e904c08ad05bdb9426fdc8841c
 
 -- CALL acme.c360_control.rewind_history(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -101,7 +101,7 @@ BEGIN
           r.run_id
         FROM acme.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -109,7 +109,7 @@ BEGIN
           r.run_id
         FROM acme.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -123,7 +123,7 @@ BEGIN
             r.run_id
           FROM acme.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.history', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -139,7 +139,7 @@ BEGIN
             r.run_id
           FROM acme.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snapshots.history', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ae7ced907fdd41171307bf2b2a6878c581dd7c349881aeb929f1f29a976af17
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4743e6c9b4592675d366dd9c23c05ca8cb190bd8b61c2ca5c7024212de51c8a0
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -95,7 +95,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -103,7 +103,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS c
       ON c.run_id = h.closed_run_id
 );
@@ -118,7 +118,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('removed_rows') > 0
   AND NOT GETVARIABLE('dry_run');
@@ -131,7 +131,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('reopened_rows') > 0
   AND NOT GETVARIABLE('dry_run');

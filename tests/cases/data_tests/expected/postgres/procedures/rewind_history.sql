@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 017e2c1c58520ad5ce90e4c2ee9cec9a58f605c0b79b4ea9320361df9ebe6464
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28a00664c977f505cbb0426805f7f70f051a9ee8a6f6e5e8ea41f69fc0ba11c5
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -108,7 +108,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -116,7 +116,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -130,7 +130,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -150,7 +150,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f1199313976d53f589de199229bbd9da915a220bf9091b1574c112faf076e11
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96dc64d6de72e31ee8c16cd7cd8e244e38722260f8d717bf31457a2a0a90627b
 
 -- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -101,7 +101,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS o
         ON o.run_id = h.opened_run_id
       LEFT JOIN (
@@ -109,7 +109,7 @@ BEGIN
           r.run_id
         FROM `acme-analytics`.c360_control.run_log AS r
         WHERE
-          r.status = 'succeeded' AND r.as_of > v_rewind_to
+          r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
       ) AS c
         ON c.run_id = h.closed_run_id
     );
@@ -123,7 +123,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_removed_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_removed_rows AS STRING), ' versions to remove, another number was found. Nothing was written.');
@@ -139,7 +139,7 @@ BEGIN
             r.run_id
           FROM `acme-analytics`.c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         );
       IF @@row_count <> v_reopened_rows THEN
         RAISE USING MESSAGE = CONCAT('ZC006 ', 'snap.user', ': ', CAST(v_reopened_rows AS STRING), ' versions to open again, another number was found. Nothing was written.');

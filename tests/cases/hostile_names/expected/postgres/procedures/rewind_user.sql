@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 33a102312d0299ab47ece7d6e3387f981dfa41dcd7bc347a754416dd85f90118
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71066e995672bbca7fa854e70609c47eb60e488cd17be663e5723844e8dc50b0
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -108,7 +108,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -116,7 +116,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -130,7 +130,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -150,7 +150,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de512129e98b66b3dac03c7d86be1a142a522106e3947f1ff62bd25140af162e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3353a3c7360b80915ec88a5a9b8966ff63320a1d6c6a66eb13cac4f2b46c67e
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -95,7 +95,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS o
       ON o.run_id = h.opened_run_id
     LEFT JOIN (
@@ -103,7 +103,7 @@ SET VARIABLE counted = (
         r.run_id
       FROM c360_control.run_log AS r
       WHERE
-        r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
     ) AS c
       ON c.run_id = h.closed_run_id
 );
@@ -118,7 +118,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('removed_rows') > 0
   AND NOT GETVARIABLE('dry_run');
@@ -131,7 +131,7 @@ WHERE
       r.run_id
     FROM c360_control.run_log AS r
     WHERE
-      r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+      r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
   )
   AND GETVARIABLE('reopened_rows') > 0
   AND NOT GETVARIABLE('dry_run');

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2e32045a087abccd29261f158baecd368af8c416bb5d4dc6c49a90c8dcb53b4a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b3be8c1b61e7e3daeb15ddff42d26f0b088238621cc7e7e4391d79ef8cbbf75
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -108,7 +108,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS o
           ON o.run_id = h.opened_run_id
         LEFT JOIN (
@@ -116,7 +116,7 @@ BEGIN
             r.run_id
           FROM c360_control.run_log AS r
           WHERE
-            r.status = 'succeeded' AND r.as_of > v_rewind_to
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
         ) AS c
           ON c.run_id = h.closed_run_id
         INTO v_removed_rows, v_reopened_rows;
@@ -130,7 +130,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_removed_rows THEN
@@ -150,7 +150,7 @@ BEGIN
                   r.run_id
                 FROM c360_control.run_log AS r
                 WHERE
-                  r.status = 'succeeded' AND r.as_of > v_rewind_to
+                  r.action = 'run' AND r.status = 'succeeded' AND r.as_of > v_rewind_to
               );
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows <> v_reopened_rows THEN
