@@ -62,6 +62,16 @@ def adopt(node: Node) -> Task:
                   (variable("damaged_rows"), f" versions of {adopts.source} are damaged: ", variable("damage")), None,
                   "Nothing was written. Mend them there, or say repair: true and look at a dry run."),
         ]  # fmt: skip
+    if node.hard_deletes != "invalidate":
+        rule = "none ever ends for good" if node.hard_deletes == "ignore" else "a marker says so"
+        steps += [
+            Count(f"Where a key is gone, hard_deletes: {node.hard_deletes} has no version that ended without a next one: {rule}.",
+                  ("absent_rows",), _gaps(node, now)),
+            Guard("ZC016", "That history was kept by another rule.", greater_than_zero("absent_rows"),
+                  (variable("absent_rows"), f" versions of {adopts.source} ended where no other begins, which hard_deletes: "
+                   f"{node.hard_deletes} does not know"), None,
+                  "Nothing was written. Adopt with hard_deletes: invalidate; a migration changes it afterwards."),
+        ]  # fmt: skip
     steps += [
         Count("Count the versions, and those whose interval is mended.", ("starting_rows", "moved_rows"), counted),
         Write("Copy them.", _insert(node, versions), every([greater_than_zero("starting_rows"), for_real.copy()]),
@@ -216,6 +226,13 @@ def _versions(node: Node, now: exp.Expr) -> exp.Query:
     return _with_steps(node, now, query.where(some))
 
 
+def _gaps(node: Node, now: exp.Expr) -> exp.Select:
+    """Versions, markers among them, that ended where the next one of their key does not begin, or that have none."""
+    gone = any_of([is_null(column(NEXT, "e")), exp.GT(this=column(NEXT, "e"), expression=column(ENDS, "e"))])
+    query = exp.select(column(ENDS, "e")).from_(exp.to_table("c360_ended").as_("e")).where(not_null(column(ENDS, "e")), gone)
+    return exp.select(_sql.star_count("absent_rows")).from_(_with_steps(node, now, query).subquery("g"))
+
+
 def _left_out(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
     """What can be no version, over columns of `p`."""
     keys = [is_null(column(k, "p")) for k in node.key if k not in node.nullable_key]
@@ -272,10 +289,9 @@ def _only_in(name: str, these: exp.Query, those: exp.Query) -> exp.Select:
 
 
 def _unsound(node: Node) -> exp.Select:
-    """Versions that break a rule that every history keeps, gaps aside."""
+    """Versions that break a rule: what check_ would find."""
     found = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
-    broken = exp.In(this=column("problem", "d"), expressions=[literal(p) for p in ("two_open", "inverted", "overlap")])
-    return exp.select(named(found, "violating_rows")).from_(helpers.damage(node).subquery("d")).where(broken)
+    return exp.select(named(found, "violating_rows")).from_(helpers.damage(node).subquery("d"))
 
 
 def _unproven() -> exp.Expr:

@@ -101,8 +101,9 @@ def _later() -> exp.Select:
     """The runs after the instant; not an adoption, which the clock dates, and before which no run of this history was."""
     later = exp.select(column("run_id", "r")).from_(relation("control", "run_log", "r"))
     return later.where(
-        equal(column("action", "r"), literal("run")), equal(column("status", "r"), literal("succeeded")), exp.GT(this=column("as_of", "r"), expression=variable("rewind_to"))
-    )
+        equal(column("action", "r"), literal("run")), equal(column("status", "r"), literal("succeeded")),
+        exp.GT(this=column("as_of", "r"), expression=variable("rewind_to")),
+    )  # fmt: skip
 
 
 def _unknown(node: Node) -> exp.Select:
