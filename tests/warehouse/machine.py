@@ -347,15 +347,12 @@ class Machine:
                 raise Broken("BEGIN TRANSACTION inside a transaction")
             self.open, self.opened_at = frame, self.clock
         else:
-            if self.open is None:
-                return self.nothing_open(node)
+            if self.open is None:  # BigQuery fails; Snowflake does when the caller has one open, which "has started at a different scope"
+                raise Broken(f"{node.verb} without a transaction")
             if self.open is not frame:
                 raise Unsupported(f"{node.verb} of another procedure's transaction")
             self.open = None
         self.connection.execute({"begin": "BEGIN TRANSACTION", "commit": "COMMIT", "rollback": "ROLLBACK"}[node.verb])
-
-    def nothing_open(self, node: Transaction) -> None:
-        raise Broken(f"{node.verb} without a transaction")
 
     def run_sql(self, node: Sql, frame: Frame) -> None:
         self.count += 1
@@ -728,10 +725,6 @@ class Snowflake(Machine):
         if self.unfinished:
             raise Broken(f"{self.unfinished} left its transaction open")
         return out
-
-    def nothing_open(self, node: Transaction) -> None:
-        if node.verb == "commit":
-            super().nothing_open(node)
 
     def ddl_in_transaction(self, tree: exp.Expression) -> None:
         raise Broken("DDL commits the open transaction")
