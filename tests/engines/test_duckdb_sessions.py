@@ -98,7 +98,7 @@ def test_a_second_session_at_every_statement(case: str, prepared: Callable[[str]
 VERSIONS = [(1, "a", False), (1, "a2", True), (2, "b", False), (3, "c", True)]
 ROWS = [(1, "a2"), (2, "b"), (3, "c")]
 AFTERWARDS: dict[str, list[tuple[Any, ...]]] = {
-    "timestamp_invalidate": VERSIONS, "kinds/checked": VERSIONS,
+    "timestamp_invalidate": VERSIONS, "kinds/checked": [*VERSIONS, (2, "b", True)],  # with its marker
     "feed_kinds/remembered": [(1, "a", False), (1, "a2", True), (2, "b", True), (3, "c", True)],  # no event says that 2 is gone
     "feed_kinds/copied": [(1, "a", False), (1, "a2", False), (2, "b", False), (3, "c", True)],  # the copy of 11:00 holds only 3
     "append": [(1, "a"), *ROWS], "merge": ROWS, "kinds/lines": ROWS, "kinds/days": ROWS,
