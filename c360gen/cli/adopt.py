@@ -31,8 +31,7 @@ def command(
         raise click.UsageError("name a snapshot, or a table with --table")
     loaded = options.project(specs)
     if table is not None:
-        target = loaded.resolved.targets.get(target_name)
-        if target is None:
+        if target_name not in loaded.resolved.targets:
             options.built(loaded, target_name)  # says so
         dialect = str(loaded.resolved.targets[target_name].dialect)
         console.answer(_described(table, dialect, options.database_of(database, dialect)))

@@ -66,6 +66,7 @@ class Warehouse(Dialect):
             "run_log": self.control_path(names, "run_log"), "watermark": self.control_path(names, "watermark"),
             "lock": self.control_path(names, f"lock_{task.node}") if task.node else None, "time": self.type(types.TIMESTAMPTZ),
             "variables": [(f"v_{v}", self.variable_type(v)) for v in task.variables],
+            "checks": [self.step(s, names, label) for s in task.checks],
             "steps": [self.step(s, names, label) for s in task.steps],
             "counters": counters, "counted": [self.lower(task.counters[n], names) for n in counters],
         }  # fmt: skip

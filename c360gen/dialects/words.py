@@ -90,8 +90,8 @@ class Words(ABC):
         for node in reversed(list(root.walk(bfs=False))):  # children first
             if isinstance(node, exp.Placeholder):
                 cast = node.parent
-                needless = isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ
-                (cast if needless else node).replace(self._typed_variable(node.name))  # type: ignore[union-attr]
+                whole = cast if isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ else node  # a variable is typed already
+                whole.replace(self._typed_variable(node.name))
             elif isinstance(node, exp.Literal) and node.meta.get("family"):
                 node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
             elif isinstance(node, exp.Literal) and node.meta.get("instant"):
@@ -145,7 +145,9 @@ class Words(ABC):
                     exp.Literal.string({"$schema": address.schema, "$table": address.name, "$database": address.database}[node.name])
                 )
         if place is not None:
-            query.find(exp.Table).replace(place)  # type: ignore[union-attr]
+            first = query.find(exp.Table)
+            assert first is not None, "a query over a catalog reads one"
+            first.replace(place)
         for name in query.find_all(exp.Identifier):
             name.meta["ours"] = True  # the catalog's own spelling
         return query

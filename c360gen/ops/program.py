@@ -141,6 +141,8 @@ class Task:
     guards: tuple[str, ...] = ()
     subject: str = ""
     """What it is about, where that is no node."""
+    checks: tuple[Step, ...] = ()
+    """Steps before the transaction, as a Program has them."""
 
     @property
     def name(self) -> str:

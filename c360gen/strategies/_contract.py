@@ -16,17 +16,19 @@ NAME, FAMILY = "c360_name", "c360_family"
 
 def checks(node: Node, project: Resolved) -> tuple[Step, ...]:
     """Count and guard for every source that the node reads, itself or through views."""
-    found: list[Step] = []
-    for source in _sources(node, project):
-        found += [
-            Count(f"The columns of {source.name} must be there, of the kind that is declared.",
-                  ("drifted_columns", "drifted_names"), _drifted(source)),
-            Guard("ZC011", "What is missing or retyped would be lost or bent in silence.", _sql.greater_than_zero("drifted_columns"),
-                  (variable("drifted_columns"), f" columns of {source.name} are missing or of another kind than declared: ",
-                   variable("drifted_names")), None,
-                  "Nothing was written. Declare the columns as they are; what that changes in tables is a migration."),
-        ]  # fmt: skip
-    return tuple(found)
+    return tuple(step for source in _sources(node, project) for step in as_declared(source))
+
+
+def as_declared(source: Source) -> tuple[Step, ...]:
+    """Count and guard for one source."""
+    return (
+        Count(f"The columns of {source.name} must be there, of the kind that is declared.",
+              ("drifted_columns", "drifted_names"), _drifted(source)),
+        Guard("ZC011", "What is missing or retyped would be lost or bent in silence.", _sql.greater_than_zero("drifted_columns"),
+              (variable("drifted_columns"), f" columns of {source.name} are missing or of another kind than declared: ",
+               variable("drifted_names")), None,
+              "Nothing was written. Declare the columns as they are; what that changes in tables is a migration."),
+    )  # fmt: skip
 
 
 def _sources(node: Node, project: Resolved) -> list[Source]:

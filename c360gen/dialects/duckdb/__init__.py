@@ -187,7 +187,7 @@ class DuckDB(Dialect):
         label = self.task_label(task, names)
         values = {
             **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
-            "steps": [self._step(s, names, label) for s in task.steps],
+            "steps": [self._step(s, names, label) for s in (*task.checks, *task.steps)],
             "counters": [(n, self.lower(task.counters[n], names)) for n in COUNTERS if n in task.counters],
         }  # fmt: skip
         return [self.shell("task_script.sql.j2", values)]

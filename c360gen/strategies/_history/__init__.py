@@ -9,7 +9,7 @@ from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Tr
 from c360gen.project.nodes import Node, Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._history import helpers, stage, tasks
+from c360gen.strategies._history import adoption, helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
 from c360gen.strategies._history.versions import is_open, never_null, recorded_of, stored_type
 from c360gen.strategies._sql import codes, is_null
@@ -38,7 +38,7 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
             lookback=node.lookback if node.source_delta else None,
             tolerance=node.policies.future_tolerance,
         ),
-        tasks=tasks.all_of(node),
+        tasks=(*tasks.all_of(node), *adoption.tasks(node, project)),
     )
 
 

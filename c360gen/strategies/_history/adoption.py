@@ -13,9 +13,9 @@ import datetime as dt
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Adoption, Column, Node
+from c360gen.project.nodes import Adoption, Column, Node, Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
-from c360gen.strategies import _sql
+from c360gen.strategies import _contract, _sql
 from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time, mark, never_null, recorded_of, row_id, stored_type
 from c360gen.strategies._sql import any_of, case, codes, differs, equal, every, greater_than_zero, is_null, literal, named, not_null
@@ -38,7 +38,11 @@ REPAIRS = (
 )
 
 
-def adopt(node: Node) -> Task:
+def tasks(node: Node, project: Resolved) -> tuple[Task, ...]:
+    return (_adopt(node, _contract.as_declared(project.sources[node.adopts.source])),) if node.adopts else ()
+
+
+def _adopt(node: Node, checks: tuple[Step, ...]) -> Task:
     """Copies the versions of the other table, once, into a history that is still empty; what was there stays as it is."""
     adopts = _adoption(node)
     now = variable("latest")
@@ -88,12 +92,12 @@ def adopt(node: Node) -> Task:
     ]  # fmt: skip
     return Task(
         "adopt", node.name, f"Begins the history {node.name} with the versions of {adopts.source}", _rules(node, adopts),
-        _sql.variables(steps), tuple(steps),
+        _sql.variables((*checks, *steps)), tuple(steps),
         {
             "source_rows": variable("source_rows"), "inserted_rows": variable("starting_rows"), "updated_rows": variable("moved_rows"),
             "unchanged_rows": exp.Sub(this=variable("starting_rows"), expression=variable("moved_rows")),
         },
-        guards=codes(steps),
+        guards=codes([*checks, *steps]), checks=checks,
     )  # fmt: skip
 
 

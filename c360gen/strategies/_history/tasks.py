@@ -8,7 +8,7 @@ from c360gen.ops.program import Count, Guard, Step, Task, Write
 from c360gen.project.nodes import Node
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
-from c360gen.strategies._history import adoption, helpers
+from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time
 from c360gen.strategies._sql import any_of, codes, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
@@ -18,7 +18,7 @@ OPENED, CLOSED = OWN_COLUMNS
 
 
 def all_of(node: Node) -> tuple[Task, ...]:
-    return (check(node), rewind(node), *((adoption.adopt(node),) if node.adopts else ()))
+    return (check(node), rewind(node))
 
 
 def check(node: Node) -> Task:
