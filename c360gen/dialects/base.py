@@ -13,7 +13,7 @@ from c360gen.dialects.rights import Grant, Kind, Rights
 from c360gen.dialects.words import T, Words
 from c360gen.ops.change import Release, Routine
 from c360gen.ops.program import GUARDS, Guard, Job, Program, Task, Write
-from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
+from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import types
@@ -47,10 +47,6 @@ class Dialect(Words):
 
     @abstractmethod
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]: ...
-
-    def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
-        """Objects that must exist before a run; nothing where the stage is made by the run itself."""
-        return []
 
     def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
         """The rows of a seed, where they are not what was loaded last."""

@@ -143,7 +143,7 @@ class Changes(ABC):
     def drop_table(self, op: change.DropTable, names: Names) -> list[Piece]:
         return [self.drop("TABLE", self.place(op.schema, op.name, names))]
 
-    def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
+    def drop_lock(self, op: change.DropLock, names: Names) -> list[Piece]:
         return []
 
     @abstractmethod

@@ -196,8 +196,8 @@ class WarehouseChanges(Changes):
         there = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(kept[0]).subquery("c"))
         return self.when("Once: the table goes afterwards.", there, statement)
 
-    def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
-        return [self.drop("TABLE", names.own(f"lock_{op.node}"))] if op.gone else []
+    def drop_lock(self, op: change.DropLock, names: Names) -> list[Piece]:
+        return [self.drop("TABLE", names.own(f"lock_{op.node}"))]
 
     def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
         values = {

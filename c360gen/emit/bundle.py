@@ -17,7 +17,7 @@ from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
 from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp, StageTable
+from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts
@@ -177,8 +177,6 @@ def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:
             return dialect.create_view(op, names)
         case CreateTableFunction():
             return dialect.create_table_function(op, names)
-        case StageTable():
-            return dialect.stage_table(op, names)
         case LoadSeed():
             return dialect.load_seed(op, names)
     raise AssertionError(f"{type(op).__name__} is not an operation on objects")

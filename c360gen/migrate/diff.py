@@ -14,7 +14,7 @@ from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
-    DropScratch,
+    DropLock,
     DropTable,
     Relabel,
     RestoreTable,
@@ -143,8 +143,8 @@ class _Diff:
             self.forward.append(Relabel(self._label(old), self._label(new)))
             self.backward.insert(0, Relabel(self._label(new), self._label(old)))
             # a lock table holds the label of its node, and is made again with the new one
-            self.forward.append(DropScratch(old.name))
-            self.backward.insert(0, DropScratch(new.name))
+            self.forward.append(DropLock(old.name))
+            self.backward.insert(0, DropLock(new.name))
         for table in new.tables:
             before = old.table(table.kind)
             if before is not None:
@@ -184,9 +184,6 @@ class _Diff:
             self._problem("C604", f"{self.dialect.name} cannot move {before.schema}.{before.name} to another schema", node.span, help)
         self.forward.append(forth)
         self.backward.insert(0, back)
-        if before.kind == "ref":
-            self.forward.append(DropScratch(node.name, False))
-            self.backward.insert(0, DropScratch(before.node, False))
         columns = tuple(
             (m.before.name, m.retired or (m.after.name if m.after else "")) for m in forth.moves
             if m.before and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
@@ -241,7 +238,7 @@ class _Diff:
         for table in new.tables:
             self.backward.insert(0, RetireTable(table, self._undone_name(table.name)))
         if new.tables:
-            self.backward.insert(0, DropScratch(new.name))
+            self.backward.insert(0, DropLock(new.name))
             if labels:
                 self.backward.insert(0, Relabel(self._label(new), f"{self._label(new)}__rolled_back_{self.plan.number}"))
 
@@ -253,7 +250,7 @@ class _Diff:
         for table in old.tables:
             self._retire(table, span, said or "no run fills it any more")
         label = f"{self._label(old)}__retired_{self.plan.number}"
-        self.forward.append(DropScratch(old.name))
+        self.forward.append(DropLock(old.name))
         if labels:
             self.forward.append(Relabel(self._label(old), label))
             self.backward.insert(0, Relabel(label, self._label(old)))

@@ -248,8 +248,8 @@ def _said(op: ChangeOp) -> str:
             return f"{a.schema}.{name} is {a.name} again"
         case change.DropTable(schema=schema, name=name):
             return f"{schema}.{name} goes for good"
-        case change.DropScratch(node=node):
-            return f"scratch tables of {node}"
+        case change.DropLock(node=node):
+            return f"the lock of {node}"
         case change.Relabel(before=b, after=a):
             return f"the log and the state of {b} are those of {a}"
         case change.ForgetWindows(label=label):

@@ -107,11 +107,10 @@ class DropTable:
 
 
 @dataclass(frozen=True)
-class DropScratch:
-    """The stage of a node, where it lasts, and its lock table, where it is gone: nothing is in them between runs."""
+class DropLock:
+    """The lock table of a node, where it has one."""
 
     node: str
-    gone: bool = True
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ class KeepRows:
     query: exp.Select
 
 
-ChangeOp = AlterTable | RetireTable | RestoreTable | DropTable | DropScratch | Relabel | ForgetWindows | ChangeRows | MustBeZero | KeepRows
+ChangeOp = AlterTable | RetireTable | RestoreTable | DropTable | DropLock | Relabel | ForgetWindows | ChangeRows | MustBeZero | KeepRows
 
 
 def place(schema: str, name: str, alias: str | None = None) -> exp.Table:

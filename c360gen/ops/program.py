@@ -20,6 +20,8 @@ class Stage:
     because: str
     insert: exp.Insert
     when: exp.Expr | None = None
+    begins: bool = False
+    """Whether nothing is staged before it; of several that begin, `when` lets one run."""
     from_stage: bool = False
     """Whether it reads what was staged before: an engine that plans by statistics takes them first."""
 

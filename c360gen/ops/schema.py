@@ -87,14 +87,18 @@ class CreateTableFunction:
     parameters: tuple[str, ...] = ("at",)
 
 
+ROW_ADDRESS = "c360_row"
+"""The column of a stage with the physical address of a target row."""
+
+
 @dataclass(frozen=True)
 class StageTable:
-    """The scratch table of one run of one node: emptied by the run that fills it, read by nobody else."""
+    """The scratch table of one run of one node: made by the run that fills it, read by nobody else."""
 
     node: str
     columns: tuple[ColumnDef, ...]
     row_address: bool = False
-    """Whether it carries the physical address of a target row (c360_row), where the engine has one."""
+    """Whether it carries the physical address of a target row, where the engine has one."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class LoadSeed:
     inserts: tuple[exp.Insert, ...]
 
 
-SchemaOp = CreateTable | CreateIndex | CreateView | CreateTableFunction | StageTable | LoadSeed
+SchemaOp = CreateTable | CreateIndex | CreateView | CreateTableFunction | LoadSeed
 
 
 @dataclass(frozen=True)

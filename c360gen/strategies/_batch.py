@@ -160,13 +160,12 @@ def span(seconds: int) -> str:
 
 
 def artefacts(node: Node, made: CreateTable, index: tuple[CreateIndex, ...], run: Program) -> Artefacts:
-    assert run.stage is not None
-    return Artefacts(objects=(made, *index, run.stage), program=run)
+    return Artefacts(objects=(made, *index), program=run)
 
 
 def stage(node: Node, dialect: str, because: str, names: Sequence[str], build) -> list[Stage]:  # type: ignore[no-untyped-def]
     """One Stage per rendering of the model; `build` makes its SELECT from the model's query."""
     return [
-        Stage(because, _sql.insert(relation("stage", node.name), names, build(query)), when)
+        Stage(because, _sql.insert(relation("stage", node.name), names, build(query)), when, begins=True)
         for query, when in renderings(node.query(dialect))
     ]

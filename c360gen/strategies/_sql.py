@@ -8,12 +8,12 @@ from typing import cast
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard
-from c360gen.ops.schema import ColumnDef, Traits
+from c360gen.ops.schema import ROW_ADDRESS, ColumnDef, Traits
 from c360gen.project.nodes import Column, Node
 from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, variable
 
-ACTION, ROW, PARTITION = "c360_action", "c360_row", "c360_partition"
+ACTION, ROW, PARTITION = "c360_action", ROW_ADDRESS, "c360_partition"
 
 
 def reading(node: Node, alias: str) -> exp.Table:

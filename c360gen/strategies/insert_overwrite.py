@@ -72,9 +72,9 @@ def _read(node: Node, dialect: str, traits: Traits) -> list[Stage]:
     into = relation("stage", node.name)
     return [
         Stage("The first run, or a full refresh, reads everything.",
-              _sql.insert(into, names, _staged(node, query, traits)), exp.Not(this=variable("incremental"))),
+              _sql.insert(into, names, _staged(node, query, traits)), exp.Not(this=variable("incremental")), begins=True),
         Stage("Find the partitions in which a row moved, and read them whole: never is one replaced by half of itself.",
-              _sql.insert(into.copy(), names, again), variable("incremental")),
+              _sql.insert(into.copy(), names, again), variable("incremental"), begins=True),
     ]  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 70d3b3e53294701385cc5c5a9dc9f9c6bc9401ecdadb51813ee44ee696547298
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 15df78d844ec18aa91253a83d860562be79beaba7c093b216bccef9e22a3d251
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1202,14 +1202,31 @@ BEGIN
       NULL AS phone,
       NULL AS created_at,
       NULL AS updated_at
-    FROM `acme-analytics`.raw_data.customers AS r;
+    FROM `acme-analytics`.raw_data.customers AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM `acme-analytics`.snapshots.customer_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
          v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1218,18 +1235,12 @@ BEGIN
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snapshots.customer_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)
@@ -1761,13 +1772,29 @@ BEGIN
       NULL AS status,
       NULL AS total_amount,
       NULL AS updated_at
-    FROM `acme-analytics`.raw_data.orders AS r;
+    FROM `acme-analytics`.raw_data.orders AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM `acme-analytics`.snapshots.order_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_null_keys, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1776,14 +1803,8 @@ BEGIN
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snapshots.order_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)
@@ -2241,13 +2262,29 @@ BEGIN
       NULL AS amount,
       NULL AS status,
       NULL AS updated_at
-    FROM `acme-analytics`.raw_data.payments AS r;
+    FROM `acme-analytics`.raw_data.payments AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -2258,14 +2295,8 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)

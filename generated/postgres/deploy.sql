@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6182e436f98f78674a6a2cc982e1b0b93c83fe4dad98f256c8365930e301f462
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a80195c635d7631962733128c2ab8297b5068698739aed49aaee5562ca99add0
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -354,25 +354,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS customer_snapshot_open_uq ON snapshots.custome
 WHERE
   valid_to IS NULL;
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_customer_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  customer_id BIGINT,
-  first_name TEXT,
-  last_name TEXT,
-  email TEXT,
-  phone TEXT,
-  created_at TIMESTAMPTZ,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('snapshots.customer_snapshot') ON CONFLICT (node) DO NOTHING;
 
 
@@ -585,24 +566,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS order_snapshot_open_uq ON snapshots.order_snap
 WHERE
   valid_to IS NULL;
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  order_id BIGINT,
-  customer_id BIGINT,
-  order_date DATE,
-  status TEXT,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('snapshots.order_snapshot') ON CONFLICT (node) DO NOTHING;
 
 
@@ -805,24 +768,6 @@ COMMENT ON COLUMN snapshots.payment_snapshot.closed_run_id IS 'Run that closed t
 CREATE UNIQUE INDEX IF NOT EXISTS payment_snapshot_open_uq ON snapshots.payment_snapshot(payment_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_payment_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  payment_id BIGINT,
-  order_id BIGINT,
-  payment_method TEXT,
-  amount DECIMAL(12, 2),
-  status TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snapshots.payment_snapshot') ON CONFLICT (node) DO NOTHING;
 
@@ -1064,22 +1009,6 @@ COMMENT ON TABLE intermediate.int_customer_orders IS 'Orders, the latest state o
 
 CREATE INDEX IF NOT EXISTS int_customer_orders_customer_id_ix ON intermediate.int_customer_orders(customer_id);
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_customer_orders (
-  c360_action TEXT,
-  c360_row tid,
-  c360_copies BIGINT,
-  c360_position BIGINT,
-  order_id BIGINT,
-  customer_id BIGINT,
-  order_date DATE,
-  status TEXT,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('intermediate.int_customer_orders') ON CONFLICT (node) DO NOTHING;
 
 
@@ -1094,18 +1023,6 @@ CREATE TABLE IF NOT EXISTS intermediate.int_interactions (
 );
 
 COMMENT ON TABLE intermediate.int_interactions IS 'Every contact with a customer, appended as it comes.';
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_interactions (
-  c360_action TEXT,
-  interaction_id BIGINT,
-  customer_id BIGINT,
-  channel TEXT,
-  subject TEXT,
-  occurred_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('intermediate.int_interactions') ON CONFLICT (node) DO NOTHING;
 
@@ -1124,19 +1041,6 @@ CREATE TABLE IF NOT EXISTS intermediate.int_payments (
 COMMENT ON TABLE intermediate.int_payments IS 'Payments, the latest state of each.';
 
 CREATE INDEX IF NOT EXISTS int_payments_key_ix ON intermediate.int_payments(payment_id);
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_int_payments (
-  c360_action TEXT,
-  payment_id BIGINT,
-  order_id BIGINT,
-  payment_method TEXT,
-  amount DECIMAL(12, 2),
-  status TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('intermediate.int_payments') ON CONFLICT (node) DO NOTHING;
 
@@ -1221,11 +1125,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
     c_spec_hash CONSTANT TEXT := 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -1353,31 +1259,12 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_customer_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_customer_snapshot;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_customer_snapshot (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      customer_id,
-      first_name,
-      last_name,
-      email,
-      phone,
-      created_at,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_customer_snapshot AS
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -1540,11 +1427,29 @@ BEGIN
       NULL AS phone,
       NULL AS created_at,
       NULL AS updated_at
-    FROM raw_data.customers AS r;
+    FROM raw_data.customers AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS first_name,
+      NULL AS last_name,
+      NULL AS email,
+      NULL AS phone,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM snapshots.customer_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1553,18 +1458,12 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snapshots.customer_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -1713,6 +1612,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_customer_snapshot AS s
         WHERE
@@ -1728,6 +1628,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -1768,9 +1669,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_customer_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_customer_snapshot;
-    END IF;
+    DROP TABLE c360_control.stage_customer_snapshot;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -1880,11 +1779,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
     c_spec_hash CONSTANT TEXT := '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -2006,30 +1907,12 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_order_snapshot;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_order_snapshot (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      order_id,
-      customer_id,
-      order_date,
-      status,
-      total_amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_order_snapshot AS
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -2187,11 +2070,28 @@ BEGIN
       NULL AS status,
       NULL AS total_amount,
       NULL AS updated_at
-    FROM raw_data.orders AS r;
+    FROM raw_data.orders AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM snapshots.order_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -2200,14 +2100,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -2281,6 +2175,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_order_snapshot AS s
         WHERE
@@ -2296,6 +2191,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -2334,9 +2230,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_order_snapshot;
-    END IF;
+    DROP TABLE c360_control.stage_order_snapshot;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -2448,11 +2342,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
     c_spec_hash CONSTANT TEXT := 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -2576,30 +2472,12 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_payment_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_payment_snapshot;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_payment_snapshot (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      payment_id,
-      order_id,
-      payment_method,
-      amount,
-      status,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_payment_snapshot AS
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -2762,11 +2640,28 @@ BEGIN
       NULL AS amount,
       NULL AS status,
       NULL AS updated_at
-    FROM raw_data.payments AS r;
+    FROM raw_data.payments AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM snapshots.payment_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -2777,14 +2672,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snapshots.payment_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -2906,6 +2795,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_payment_snapshot AS s
         WHERE
@@ -2921,6 +2811,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -2959,9 +2850,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_payment_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_payment_snapshot;
-    END IF;
+    DROP TABLE c360_control.stage_payment_snapshot;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -3073,12 +2962,14 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
     c_spec_hash CONSTANT TEXT := '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -3202,24 +3093,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
-        TRUNCATE TABLE c360_control.stage_int_customer_orders;
-    END IF;
-
     -- Read the batch once and look its keys up in the target.
-    INSERT INTO c360_control.stage_int_customer_orders (
-      c360_action,
-      c360_row,
-      c360_copies,
-      c360_position,
-      order_id,
-      customer_id,
-      order_date,
-      status,
-      total_amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_customer_orders AS
     SELECT
       CASE
         WHEN b.order_id IS NULL
@@ -3388,6 +3263,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
         FROM c360_control.stage_int_customer_orders AS s
         WHERE
@@ -3399,6 +3275,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -3433,9 +3310,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
-        TRUNCATE TABLE c360_control.stage_int_customer_orders;
-    END IF;
+    DROP TABLE c360_control.stage_int_customer_orders;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -3549,6 +3424,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
@@ -3672,20 +3548,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
-        TRUNCATE TABLE c360_control.stage_int_interactions;
-    END IF;
-
     -- Read the rows beyond the watermark.
-    INSERT INTO c360_control.stage_int_interactions (
-      c360_action,
-      interaction_id,
-      customer_id,
-      channel,
-      subject,
-      occurred_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_interactions AS
     SELECT
       CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
       b.interaction_id,
@@ -3785,9 +3649,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
-        TRUNCATE TABLE c360_control.stage_int_interactions;
-    END IF;
+    DROP TABLE c360_control.stage_int_interactions;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -3901,6 +3763,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
@@ -4028,21 +3891,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
-        TRUNCATE TABLE c360_control.stage_int_payments;
-    END IF;
-
     -- Read the batch once.
-    INSERT INTO c360_control.stage_int_payments (
-      c360_action,
-      payment_id,
-      order_id,
-      payment_method,
-      amount,
-      status,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_payments AS
     SELECT
       CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
       b.payment_id,
@@ -4261,9 +4111,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
-        TRUNCATE TABLE c360_control.stage_int_payments;
-    END IF;
+    DROP TABLE c360_control.stage_int_payments;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -4370,6 +4218,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

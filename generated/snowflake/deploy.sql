@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f6145f5a224efa8a355ff4b2b0df6afa38830ea69b766383e05fb52fb4d4189
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 19b50989445c0d32ca6a4d23adbb9886767ae98fd72a763875a498e6a83314f2
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -1237,7 +1237,24 @@ BEGIN
     NULL AS phone,
     NULL AS created_at,
     NULL AS updated_at
-  FROM C360.raw_data.customers AS r;
+  FROM C360.raw_data.customers AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS customer_id,
+    NULL AS first_name,
+    NULL AS last_name,
+    NULL AS email,
+    NULL AS phone,
+    NULL AS created_at,
+    NULL AS updated_at
+  FROM C360.snapshots.customer_snapshot AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -1276,7 +1293,7 @@ BEGIN
     :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1285,18 +1302,12 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snapshots.customer_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -1839,7 +1850,23 @@ BEGIN
     NULL AS status,
     NULL AS total_amount,
     NULL AS updated_at
-  FROM C360.raw_data.orders AS r;
+  FROM C360.raw_data.orders AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS order_id,
+    NULL AS customer_id,
+    NULL AS order_date,
+    NULL AS status,
+    NULL AS total_amount,
+    NULL AS updated_at
+  FROM C360.snapshots.order_snapshot AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -1870,7 +1897,7 @@ BEGIN
     :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1879,14 +1906,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -2357,7 +2378,23 @@ BEGIN
     NULL AS amount,
     NULL AS status,
     NULL AS updated_at
-  FROM C360.raw_data.payments AS r;
+  FROM C360.raw_data.payments AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS payment_id,
+    NULL AS order_id,
+    NULL AS payment_method,
+    NULL AS amount,
+    NULL AS status,
+    NULL AS updated_at
+  FROM C360.snapshots.payment_snapshot AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -2392,7 +2429,7 @@ BEGIN
     :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -2403,14 +2440,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snapshots.payment_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)

@@ -121,7 +121,7 @@ LOCKS = {
     "snowflake": r"UPDATE \S*lock_",
     "bigquery": r"UPDATE \S*lock_",
 }
-DECIDE = r"INSERT INTO \S*stage_"
+DECIDE = r"(INSERT INTO|CREATE UNLOGGED TABLE) \S*stage_"
 WAREHOUSES = ("snowflake", "bigquery")
 SUCCEEDED = r"(UPDATE|INSERT INTO) \S*run_log .*'succeeded'"
 COMMIT = r"COMMIT\b"
@@ -333,7 +333,7 @@ RULES: dict[str, Rule] = {
     "success behind the commit": moved(succeeded, behind_commit),
     "watermark not written": lambda u: ([(s.start, s.end, "")] for s in (marked(u) if u.kind == "run" else [])),
     "watermark behind the commit": moved(marked, behind_commit),
-    "stage not emptied": removed(r"IF EXISTS ?\(SELECT 1 FROM \S*stage_"),
+    "stage not dropped": removed(r"DROP TABLE \S*stage_"),
     "settings and rights": settings,
     "constraint dropped": constraints,
     "dead runs": dead_runs,

@@ -16,7 +16,7 @@ from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Rights
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
+from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import symbols
@@ -151,7 +151,7 @@ class DuckDB(Dialect):
     def _stage(self, op: StageTable, names: Names) -> exp.Create:
         columns = [tables.column_definition(self, c) for c in op.columns]
         if op.row_address:
-            columns.insert(1, exp.ColumnDef(this=self.identifier("c360_row"), kind=exp.DataType.build("BIGINT")))
+            columns.insert(1, exp.ColumnDef(this=self.identifier(ROW_ADDRESS), kind=exp.DataType.build("BIGINT")))
         return exp.Create(
             this=exp.Schema(this=self.stage_table_name(names.own(f"stage_{op.node}")), expressions=list(columns)), kind="TABLE",
             replace=True, properties=exp.Properties(expressions=[exp.TemporaryProperty()]),

@@ -15,7 +15,7 @@ from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.words import nine, operand
 from c360gen.dialects.zoned import in_utc
 from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
-from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
@@ -105,21 +105,6 @@ class Postgres(Dialect):
             })
         ]  # fmt: skip
 
-    def stage_table(self, op: StageTable, names: Names) -> list[Piece]:
-        address = names.own(f"stage_{op.node}")
-        columns = [tables.column_definition(self, c) for c in op.columns]
-        if op.row_address:
-            kind = exp.DataType.build("tid", dialect="postgres", udt=True)
-            columns.insert(1, exp.ColumnDef(this=self.identifier("c360_row"), kind=kind))
-        create = exp.Create(
-            this=exp.Schema(this=self.table(address), expressions=list(columns)), kind="TABLE", exists=True,
-            properties=exp.Properties(expressions=[
-                exp.UnloggedProperty(),
-                exp.Property(this=exp.Var(this="autovacuum_enabled"), value=exp.false()),
-            ]),
-        )  # fmt: skip
-        return [create]
-
     @property
     def inspector(self) -> Inspector:
         from c360gen.dialects.postgres.inspector import PostgresInspector
@@ -147,8 +132,9 @@ class Postgres(Dialect):
             "spec_hash": self.string_escape(spec_hash),
             "stage": self.path(names.own(f"stage_{program.node}")) if program.stage else None,
             "variables": [(f"v_{v}", self.variable_type(v)) for v in used],
-            "steps": [self._step(s, names, label) for s in program.steps],
+            "steps": [self._step(s, names, label, program.stage) for s in program.steps],
             "checks": [self._step(s, names, label) for s in program.checks],
+            "addresses": any(_addressed(s) for s in program.steps),
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
@@ -164,13 +150,16 @@ class Postgres(Dialect):
         label = self.label(names.node(program.node))
         return {"control": self.quote(names.control), "node": self.string_escape(label), "label": label}
 
-    def _step(self, step: Step, names: Names, node: str) -> Shell:
+    def _step(self, step: Step, names: Names, node: str, stage: StageTable | None = None) -> Shell:
         because = step.because
         if isinstance(step, Stage):
+            assert stage is not None, "who stages has a stage"
             when = None if step.when is None else self.lower(step.when, names)
-            statement = self.lower(step.insert, names)
-            stage = statement.this.this.copy() if step.from_stage else None
-            return self.shell("stage.sql.j2", {"because": because, "when": when, "statement": statement, "from_stage": stage})
+            statement = _made(step.insert, stage) if step.begins else step.insert
+            filled = self.table(names.own(f"stage_{stage.node}")) if step.from_stage else None
+            return self.shell("stage.sql.j2", {
+                "because": because, "when": when, "statement": self.lower(statement, names), "from_stage": filled,
+            })  # fmt: skip
         if isinstance(step, Count):
             into = [f"v_{n}" for n in step.names]
             when = None if step.when is None else self.lower(step.when, names)
@@ -184,7 +173,7 @@ class Postgres(Dialect):
                 "message": self.string_escape("%s: " + text), "arguments": arguments, "hint": self.string_escape(step.hint),
             })  # fmt: skip
         return self.shell("write.sql.j2", {
-            "because": because, "statement": self.lower(step.statement, names), "what": step.what, "node": node,
+            "because": because, "statement": self.lower(step.statement, names), "what": step.what, "addressed": _addressed(step),
             "when": None if step.when is None else self.lower(step.when, names),
             "expected": None if step.expected is None else self.lower(step.expected, names),
         })  # fmt: skip
@@ -263,6 +252,43 @@ class Postgres(Dialect):
                 "source_schemas": sorted({self.quote(a.schema) for a in sources}), "sources": [self.path(a) for a in sources],
             })
         ]  # fmt: skip
+
+
+def _made(insert: exp.Insert, stage: StageTable) -> exp.Create:
+    """The first INSERT into a stage as CREATE TABLE … AS, which several workers can share; no INSERT can.
+
+    Its columns have the types of the query, so a NULL needs one, and a column that comes later has to be there.
+    """
+    query, kinds = insert.expression.copy(), {c.name: c.type for c in stage.columns}
+    if stage.row_address:
+        kinds[ROW_ADDRESS] = exp.DataType.build("tid", dialect="postgres", udt=True)
+    given = [c.name for c in insert.this.expressions]
+    first, *others = _branches(query)
+    for name, projection in zip(given, list(first.selects), strict=True):
+        if isinstance(projection.unalias(), exp.Null):
+            projection.replace(_no(kinds[name], name))
+    for name in (n for n in kinds if n not in given):
+        for branch in (first, *others):
+            branch.select(_no(kinds[name], name), copy=False)
+    properties = exp.Properties(expressions=[exp.UnloggedProperty()])
+    return exp.Create(this=insert.this.this.copy(), kind="TABLE", expression=query, properties=properties)
+
+
+def _no(kind: exp.DataType, name: str) -> exp.Alias:
+    """CAST(NULL AS kind) AS name."""
+    return exp.Alias(this=exp.cast(exp.null(), kind.copy()), alias=exp.to_identifier(name, quoted=True))
+
+
+def _branches(query: exp.Query) -> list[exp.Select]:
+    if isinstance(query, exp.SetOperation):
+        return [*_branches(query.left), *_branches(query.right)]
+    assert isinstance(query, exp.Select)
+    return [query]
+
+
+def _addressed(step: Step) -> bool:
+    """Whether it finds the rows of the target by their physical addresses."""
+    return isinstance(step, Write) and any(c.name == ROW_ADDRESS for c in step.statement.find_all(exp.Column))
 
 
 DIALECT = Postgres()

@@ -176,9 +176,6 @@ class PostgresChanges(Changes):
     def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
         return [self.dialect.shell("grant_again.sql.j2", {})] if replaced else []
 
-    def drop_scratch(self, op: change.DropScratch, names: Names) -> list[Piece]:
-        return [self.drop("TABLE", names.own(f"stage_{op.node}"))]
-
     def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
         values = {**self.values(names), **{k: self.dialect.string_escape(v) for k, v in (("before", op.before), ("after", op.after))}}
         return [self.dialect.shell("relabel.sql.j2", values)]

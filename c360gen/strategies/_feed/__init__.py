@@ -25,7 +25,7 @@ def plan(node: Node, project: Resolved, traits: Traits, concerned: exp.Query | N
     if feed_of(node).rebuilds:
         kept = (*kept, *_observations(node, source, traits))
     return Artefacts(
-        objects=(_history.table(node, source), *_history.indexes(node, traits), *kept, staged),
+        objects=(_history.table(node, source), *_history.indexes(node, traits), *kept),
         helpers=helpers.all_of(node),
         program=Program(
             node=node.name,

@@ -47,7 +47,7 @@ from c360gen.terms.symbols import column, relation, variable
 def steps(node: Node, traits: Traits, concerned: exp.Query | None, events: Parts) -> tuple[Step, ...]:
     done: list[Step] = [
         Stage("Read the rows beyond the watermark, once: everything below rests on this reading. Rows that must not be applied are "
-              "staged under the name of their problem.", read(node, traits)),
+              "staged under the name of their problem.", read(node, traits), begins=True),
         _read_counts(node),
         *_read_guards(node),
         Stage(_explain(node), decide(node, traits, concerned, events), greater_than_zero("event_rows"), from_stage=True),

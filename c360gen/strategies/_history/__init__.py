@@ -23,7 +23,7 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
     source = node.reading
     kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
-        objects=(table(node, source), *indexes(node, traits), *kept, staged),
+        objects=(table(node, source), *indexes(node, traits), *kept),
         helpers=helpers.all_of(node),
         program=Program(
             node=node.name,

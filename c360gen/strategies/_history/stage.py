@@ -1,7 +1,7 @@
 """The one statement of a snapshot that decides everything: every source row beside its open version, and what has to be done.
 
 Guards and writes rest on this one reading of the source. Unchanged rows are not staged; rows that must not be written are staged under
-the name of their problem; one more row, `source`, holds how many rows were read.
+the name of their problem; one more row, `source`, holds how many rows were read, and another, `open`, how many versions are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from c360gen.strategies._history.versions import (
     as_instant,
     infinitely_early,
     is_closed,
+    is_live,
     is_marker,
     is_open,
     not_marker,
@@ -27,6 +28,7 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
 NULL_KEY, DUPLICATE, NULL_TIME, FUTURE_TIME, UNMOVED = "null_key", "duplicate_key", "null_time", "future_time", "unmoved"
+SOURCE, OPEN = "source", "open"
 STARTS, ENDS, OPEN_FROM, ROWS = "c360_starts_at", "c360_ends_at", "c360_open_from", "c360_rows"
 BOUNDARY, COPIES, PRESENT, LIVE = "c360_boundary", "c360_copies", "c360_present", "c360_live"
 POSITION, TIES, EQUALS = "c360_position", "c360_ties", "c360_equals"
@@ -88,6 +90,7 @@ def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
     dated = _dated(node, traits, _compared(node, traits))
     query: exp.Query = exp.select(*(values.get(n, column(n, "d")) for n in names)).from_(dated.subquery("d"))
     query = exp.union(query, _read(node, names), distinct=False, copy=False)
+    query = exp.union(query, _known(node, names), distinct=False, copy=False)
     if deletes(node) and node.source_delta == "anti_join":
         query = exp.union(query, _absent(node, traits, names), distinct=False, copy=False)
     return _sql.insert(relation("stage", node.name), names, query)
@@ -106,11 +109,18 @@ def _deletion(node: Node) -> exp.Expr:
 
 def _read(node: Node, names: list[str]) -> exp.Select:
     """How many rows were read and, where only moved ones are, the newest time among them."""
-    values = {ACTION: literal("source"), ROWS: exp.Count(this=exp.Star())}
+    values = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star())}
     if node.source_delta:
         values[STARTS] = exp.Max(this=as_instant(node, str(node.updated_at), "r"))
     query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r"))
     return query.where(_moved(node)) if node.source_delta else query
+
+
+def _known(node: Node, names: list[str]) -> exp.Select:
+    """How many versions are open, of keys that are not gone."""
+    values = {ACTION: literal(OPEN), ROWS: exp.Count(this=exp.Star())}
+    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(relation("ref", node.name, "h"))
+    return query.where(is_live(node, "h"))
 
 
 def _moved(node: Node) -> exp.Expr:

@@ -14,7 +14,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import stage
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, STARTS
-from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_live, is_open, mark, recorded_of, row_id
+from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_open, mark, recorded_of, row_id
 from c360gen.strategies._sql import (
     ACTION,
     ROW,
@@ -25,7 +25,6 @@ from c360gen.strategies._sql import (
     every,
     greater_than_zero,
     is_null,
-    literal,
     named,
     not_null,
     star_count,
@@ -42,6 +41,7 @@ def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
             "Decide everything in one statement, so that guards and writes rest on one reading of the source. "
             "Unchanged rows are not staged; rows that must not be written are staged under the name of their problem.",
             stage.insert(node, traits, dating),
+            begins=True,
         ),
         _counts(node),
         *_duplicates(node),
@@ -99,7 +99,7 @@ def _counts(node: Node) -> Count:
         if node.deleted_at:
             absent = every([absent, is_null(column(node.deleted_at, "s"))])
     counted: dict[str, exp.Expr] = {
-        "staged_rows": exp.NEQ(this=column(ACTION, "s"), expression=literal("source")),
+        "staged_rows": exp.Not(this=action_is(stage.SOURCE, stage.OPEN, table="s")),
         "absent_rows": absent,
         "starting_rows": writes,
         "closing_rows": not_null(column(ENDS, "s")),
@@ -118,12 +118,12 @@ def _counts(node: Node) -> Count:
     counted |= {names[p]: action_is(p, table="s") for p, policy in wrong.items() if p in names and policy == "fail"}
     if kept := [p for p, policy in wrong.items() if policy == "quarantine"]:
         counted["quarantined_rows"] = action_is(*kept, table="s")
-    others: dict[str, exp.Expr] = {"source_rows": exp.Max(this=column(ROWS, "s"))}
+    others: dict[str, exp.Expr] = {
+        name: exp.Max(this=_sql.case((action_is(row, table="s"), column(ROWS, "s"))))
+        for name, row in (("source_rows", stage.SOURCE), ("open_rows", stage.OPEN))
+    }
     if node.source_delta:
-        others["newest"] = exp.Max(this=_sql.case((action_is("source", table="s"), column(STARTS, "s"))))
-    others["open_rows"] = (
-        exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "h")).where(is_live(node, "h")).subquery()
-    )
+        others["newest"] = exp.Max(this=_sql.case((action_is(stage.SOURCE, table="s"), column(STARTS, "s"))))
     if stage.counts_tell(node):
         others["new_keys"] = distinct_keys(node, action_is("new", "revive", table="k"))
     elif wrong.get(stage.DUPLICATE) == "fail":

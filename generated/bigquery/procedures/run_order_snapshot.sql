@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f910ba39eb12b4ef8058612f9bc6b5e9c4c16f3453076f8a4f1e5e1eff79c31a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2b33652efa2a65e064994e966fa57d3e215b5b99d1b8f755e13dff39f0fbd19f
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -284,13 +284,29 @@ BEGIN
       NULL AS status,
       NULL AS total_amount,
       NULL AS updated_at
-    FROM `acme-analytics`.raw_data.orders AS r;
+    FROM `acme-analytics`.raw_data.orders AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM `acme-analytics`.snapshots.order_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_null_keys, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -299,14 +315,8 @@ BEGIN
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snapshots.order_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)

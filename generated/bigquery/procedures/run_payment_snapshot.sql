@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7724a263081be93e14cb35d15bc1f1e7afc2139820d9ca7c09210c41f4a7274
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f59f42e6158bcd11c2a6a2d5db91b5bb2923844a8f18721811aba14f0495c22b
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -297,13 +297,29 @@ BEGIN
       NULL AS amount,
       NULL AS status,
       NULL AS updated_at
-    FROM `acme-analytics`.raw_data.payments AS r;
+    FROM `acme-analytics`.raw_data.payments AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS payment_id,
+      NULL AS order_id,
+      NULL AS payment_method,
+      NULL AS amount,
+      NULL AS status,
+      NULL AS updated_at
+    FROM `acme-analytics`.snapshots.payment_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_null_keys, v_null_times, v_future_times, v_source_rows, v_open_rows, v_duplicate_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -314,14 +330,8 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snapshots.payment_snapshot AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 10103c6e276516a39afcae8639b0af8705328becb4cb49425bf4b88f5ec00977
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 34fa15c25d0cec4b76eb3664b74d73cd350283b24cd2ed758f57650a4d41a8f5
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -291,18 +291,30 @@ SELECT
   NULL AS phone,
   NULL AS created_at,
   NULL AS updated_at
-FROM raw_data.customers AS r;
+FROM raw_data.customers AS r
+UNION ALL
+SELECT
+  'open' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS customer_id,
+  NULL AS first_name,
+  NULL AS last_name,
+  NULL AS email,
+  NULL AS phone,
+  NULL AS created_at,
+  NULL AS updated_at
+FROM snapshots.customer_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
-        SELECT
-          COUNT(*)
-        FROM snapshots.customer_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ), 'new_keys': (
+      {'staged_rows': COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END), 'open_rows': MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END), 'new_keys': (
         SELECT
           COUNT(*)
         FROM (

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d10167e059651f71513c5b9f1566bcd05f48530406ed09cd9737133ce51941a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3b663e5366ece75882e6d2fc2d88ff53c529e3838647c7823f5780c4fa6926f1
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -279,18 +279,29 @@ SELECT
   NULL AS status,
   NULL AS total_amount,
   NULL AS updated_at
-FROM raw_data.orders AS r;
+FROM raw_data.orders AS r
+UNION ALL
+SELECT
+  'open' AS c360_action,
+  COUNT(*) AS c360_rows,
+  NULL AS c360_row,
+  NULL AS c360_open_from,
+  NULL AS c360_starts_at,
+  NULL AS c360_ends_at,
+  NULL AS order_id,
+  NULL AS customer_id,
+  NULL AS order_date,
+  NULL AS status,
+  NULL AS total_amount,
+  NULL AS updated_at
+FROM snapshots.order_snapshot AS h
+WHERE
+  h.valid_to IS NULL;
 
 -- Count what was decided.
 SET VARIABLE counted = (
     SELECT
-      {'staged_rows': COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END), 'absent_rows': COUNT(CASE WHEN FALSE THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'source_rows': MAX(s.c360_rows), 'open_rows': (
-        SELECT
-          COUNT(*)
-        FROM snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ), 'duplicate_keys': (
+      {'staged_rows': COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END), 'absent_rows': COUNT(CASE WHEN FALSE THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'source_rows': MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END), 'open_rows': MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END), 'duplicate_keys': (
         SELECT
           COUNT(*)
         FROM (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1af3ba4278fd526ba5f0d6f0d47ca3ad30b2c93ae32adbf63bb425acbef81acf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb0dec472b1a7b7c924a5f4499a48a57861373076c101d851a39c91e3bc5b631
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -39,12 +39,14 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
     c_spec_hash CONSTANT TEXT := '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -168,24 +170,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
-        TRUNCATE TABLE c360_control.stage_int_customer_orders;
-    END IF;
-
     -- Read the batch once and look its keys up in the target.
-    INSERT INTO c360_control.stage_int_customer_orders (
-      c360_action,
-      c360_row,
-      c360_copies,
-      c360_position,
-      order_id,
-      customer_id,
-      order_date,
-      status,
-      total_amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_customer_orders AS
     SELECT
       CASE
         WHEN b.order_id IS NULL
@@ -354,6 +340,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
         FROM c360_control.stage_int_customer_orders AS s
         WHERE
@@ -365,6 +352,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -399,9 +387,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_customer_orders) THEN
-        TRUNCATE TABLE c360_control.stage_int_customer_orders;
-    END IF;
+    DROP TABLE c360_control.stage_int_customer_orders;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: af1cb98ee722314610310eb96c391676b437b53eecf1f436a535765df57dcbed
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea533dc4a89cacf87986f194747ab6a72190a8489248fb408a9b16f2aeb8108b
 
 -- Brings int_interactions up to date with its query.
 --
@@ -36,6 +36,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
@@ -159,20 +160,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
-        TRUNCATE TABLE c360_control.stage_int_interactions;
-    END IF;
-
     -- Read the rows beyond the watermark.
-    INSERT INTO c360_control.stage_int_interactions (
-      c360_action,
-      interaction_id,
-      customer_id,
-      channel,
-      subject,
-      occurred_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_interactions AS
     SELECT
       CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
       b.interaction_id,
@@ -272,9 +261,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_interactions) THEN
-        TRUNCATE TABLE c360_control.stage_int_interactions;
-    END IF;
+    DROP TABLE c360_control.stage_int_interactions;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(

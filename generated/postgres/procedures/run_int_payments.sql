@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 93c5fcd689896109706a7c1092fd725748bcd3cff4a8498d8fa5a7bf09202bd1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8d6b71259f1e0fba3d2206b5712945e06360bb498cf46b49de296a3330a5ed11
 
 -- Brings int_payments up to date with its query.
 --
@@ -37,6 +37,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
@@ -164,21 +165,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
-        TRUNCATE TABLE c360_control.stage_int_payments;
-    END IF;
-
     -- Read the batch once.
-    INSERT INTO c360_control.stage_int_payments (
-      c360_action,
-      payment_id,
-      order_id,
-      payment_method,
-      amount,
-      status,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_int_payments AS
     SELECT
       CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
       b.payment_id,
@@ -397,9 +385,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_int_payments) THEN
-        TRUNCATE TABLE c360_control.stage_int_payments;
-    END IF;
+    DROP TABLE c360_control.stage_int_payments;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(

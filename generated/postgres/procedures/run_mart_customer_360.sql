@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5ff884907e0ccf9fc724077e3675af4ba9ea9529c3b1a974066bf5b1c8fa547
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 30d508ff6884741562ebbc32c25903dc9820a2ed4fa02f8f344e7ea0761f8cf7
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -30,6 +30,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

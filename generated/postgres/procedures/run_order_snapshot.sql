@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d2576e35d8196c0fe36471a53314e45157166ab1021b8ace29dd35070ab2665
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8293f65e2e9fa805aa8f4b8c74eb660236c915cc8e24dff3f6874c8ee1eff02e
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -37,11 +37,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
     c_spec_hash CONSTANT TEXT := '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -163,30 +165,12 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_order_snapshot;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_order_snapshot (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      order_id,
-      customer_id,
-      order_date,
-      status,
-      total_amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_order_snapshot AS
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -344,11 +328,28 @@ BEGIN
       NULL AS status,
       NULL AS total_amount,
       NULL AS updated_at
-    FROM raw_data.orders AS r;
+    FROM raw_data.orders AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS order_id,
+      NULL AS customer_id,
+      NULL AS order_date,
+      NULL AS status,
+      NULL AS total_amount,
+      NULL AS updated_at
+    FROM snapshots.order_snapshot AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -357,14 +358,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -438,6 +433,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_order_snapshot AS s
         WHERE
@@ -453,6 +449,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -491,9 +488,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_snapshot) THEN
-        TRUNCATE TABLE c360_control.stage_order_snapshot;
-    END IF;
+    DROP TABLE c360_control.stage_order_snapshot;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4892bfbc15c42c0ae0efa435b60ca80975a5851a12fdb042600198b476685267
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0151758731c0937f149357e255336d8c58d8dc07a0287419dc5a751e61c679fe
 
 CREATE TABLE IF NOT EXISTS snapshots.customer_snapshot (
   customer_id BIGINT NOT NULL,
@@ -34,24 +34,5 @@ COMMENT ON COLUMN snapshots.customer_snapshot.closed_run_id IS 'Run that closed 
 CREATE UNIQUE INDEX IF NOT EXISTS customer_snapshot_open_uq ON snapshots.customer_snapshot(customer_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_customer_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  customer_id BIGINT,
-  first_name TEXT,
-  last_name TEXT,
-  email TEXT,
-  phone TEXT,
-  created_at TIMESTAMPTZ,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snapshots.customer_snapshot') ON CONFLICT (node) DO NOTHING;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7cd991e27fe2c99df41422a816a420f4472192cb823894052aa0635f1b5dd6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9834f24e8d437eacabc004c7042c31a426b15429fe290a693de4c73c8465cdea
 
 CREATE TABLE IF NOT EXISTS snapshots.order_snapshot (
   order_id BIGINT NOT NULL,
@@ -29,23 +29,5 @@ COMMENT ON COLUMN snapshots.order_snapshot.closed_run_id IS 'Run that closed thi
 CREATE UNIQUE INDEX IF NOT EXISTS order_snapshot_open_uq ON snapshots.order_snapshot(order_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  order_id BIGINT,
-  customer_id BIGINT,
-  order_date DATE,
-  status TEXT,
-  total_amount DECIMAL(12, 2),
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snapshots.order_snapshot') ON CONFLICT (node) DO NOTHING;

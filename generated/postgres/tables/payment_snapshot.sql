@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b03350175bc02c051de2509d292f103d5f1a231fe67bf599b0dd448d14a91633
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a67597d1c6b86733015acfcd018a292c76b2e636d69b410e0b0ac3a57f042ec4
 
 CREATE TABLE IF NOT EXISTS snapshots.payment_snapshot (
   payment_id BIGINT NOT NULL,
@@ -29,23 +29,5 @@ COMMENT ON COLUMN snapshots.payment_snapshot.closed_run_id IS 'Run that closed t
 CREATE UNIQUE INDEX IF NOT EXISTS payment_snapshot_open_uq ON snapshots.payment_snapshot(payment_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_payment_snapshot (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  payment_id BIGINT,
-  order_id BIGINT,
-  payment_method TEXT,
-  amount DECIMAL(12, 2),
-  status TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snapshots.payment_snapshot') ON CONFLICT (node) DO NOTHING;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b9f63ad365b5debce7b3a3030db5e3cd1cca41ccb32ebd695176e58d1f05e4b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6668eaec8fd6be70e440842df67e032eeb8ab337e94d5dc48c9c2c3e72a4daf3
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -295,7 +295,23 @@ BEGIN
     NULL AS status,
     NULL AS total_amount,
     NULL AS updated_at
-  FROM C360.raw_data.orders AS r;
+  FROM C360.raw_data.orders AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS order_id,
+    NULL AS customer_id,
+    NULL AS order_date,
+    NULL AS status,
+    NULL AS total_amount,
+    NULL AS updated_at
+  FROM C360.snapshots.order_snapshot AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -326,7 +342,7 @@ BEGIN
     :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -335,14 +351,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snapshots.order_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)

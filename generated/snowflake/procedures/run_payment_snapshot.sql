@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f45230b7a7b407b75bdf29b0146c0eb3cd4b966993500a15f222f477192387f0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e4ff4c60984671703d9f3bf79dc2f473e7816bf50b28a5242d5c036a660f0ff4
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -308,7 +308,23 @@ BEGIN
     NULL AS amount,
     NULL AS status,
     NULL AS updated_at
-  FROM C360.raw_data.payments AS r;
+  FROM C360.raw_data.payments AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS payment_id,
+    NULL AS order_id,
+    NULL AS payment_method,
+    NULL AS amount,
+    NULL AS status,
+    NULL AS updated_at
+  FROM C360.snapshots.payment_snapshot AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -343,7 +359,7 @@ BEGIN
     :v_duplicate_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -354,14 +370,8 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snapshots.payment_snapshot AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6284b08d06742391a03226e655f14077292142c0ef0e45c95b3315eba79781a1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11ab12176113b44b28e463cf341a04e061c4cd2500806d8145670edee0777243
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -323,19 +323,6 @@ CREATE TABLE IF NOT EXISTS int.latest (
   CONSTRAINT latest_pk PRIMARY KEY (id)
 );
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_latest (
-  c360_action TEXT,
-  c360_row tid,
-  c360_copies BIGINT,
-  c360_position BIGINT,
-  id BIGINT,
-  email TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('int.latest') ON CONFLICT (node) DO NOTHING;
 
 
@@ -377,11 +364,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
     c_spec_hash CONSTANT TEXT := 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -500,22 +489,9 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
-        TRUNCATE TABLE c360_control.stage_latest;
-    END IF;
-
     -- Read the batch once and look its keys up in the target.
     IF NOT v_incremental THEN
-        INSERT INTO c360_control.stage_latest (
-          c360_action,
-          c360_row,
-          c360_copies,
-          c360_position,
-          id,
-          email,
-          updated_at
-        )
+        CREATE UNLOGGED TABLE c360_control.stage_latest AS
         SELECT
           CASE
             WHEN b.id IS NULL
@@ -553,15 +529,7 @@ BEGIN
 
     -- Read the batch once and look its keys up in the target.
     IF v_incremental THEN
-        INSERT INTO c360_control.stage_latest (
-          c360_action,
-          c360_row,
-          c360_copies,
-          c360_position,
-          id,
-          email,
-          updated_at
-        )
+        CREATE UNLOGGED TABLE c360_control.stage_latest AS
         SELECT
           CASE
             WHEN b.id IS NULL
@@ -692,6 +660,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE int.latest AS t SET email = s.email, updated_at = s.updated_at
         FROM c360_control.stage_latest AS s
         WHERE
@@ -703,6 +672,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -731,9 +701,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
-        TRUNCATE TABLE c360_control.stage_latest;
-    END IF;
+    DROP TABLE c360_control.stage_latest;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

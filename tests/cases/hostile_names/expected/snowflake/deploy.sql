@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17ab29304fb3f216659227e06f931c7fa7dd1d34c5ca49d41b4f4cd6b9643b24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5f5be13090bc140396b1106062779471c3bfd97c9606160a3caf568820afbce
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1076,7 +1076,22 @@ BEGIN
     NULL AS "Größe",
     NULL AS "two words",
     NULL AS updated_at
-  FROM C360.raw."ORDER" AS r;
+  FROM C360.raw."ORDER" AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS "GROUP",
+    NULL AS "SELECT",
+    NULL AS "Größe",
+    NULL AS "two words",
+    NULL AS updated_at
+  FROM C360.snap."USER" AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -1115,7 +1130,7 @@ BEGIN
     :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1124,18 +1139,12 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snap."USER" AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)

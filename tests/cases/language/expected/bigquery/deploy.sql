@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d6a9b618f7c194e40ba085b480d5f645d28f8a60e238241e399535bd79aab9f6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a6ce6c38bad16b22694156bb553211cb9eccd43b877511a9fb7363ee5a572443
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -959,13 +959,25 @@ BEGIN
       NULL AS c360_ends_at,
       NULL AS customer_id,
       NULL AS total
-    FROM c360_spending AS r;
+    FROM c360_spending AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS total
+    FROM `acme-analytics`.snap.spending AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_source_rows, v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -974,16 +986,10 @@ BEGIN
         COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM `acme-analytics`.snap.spending AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)

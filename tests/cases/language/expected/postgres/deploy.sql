@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of language to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 90321f515197371ee877d16605feb1427f07820a094bc158b79c28a9db78aeb4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 44d842c25a93a4ca1dcf19a13c112f3bcf64188684c5ed512d514a3b91eb8653
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -400,20 +400,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS spending_open_uq ON snap.spending(customer_id)
 WHERE
   valid_to IS NULL;
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_spending (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  customer_id BIGINT,
-  total DECIMAL(38, 2)
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('snap.spending') ON CONFLICT (node) DO NOTHING;
 
 
@@ -559,20 +545,6 @@ CREATE TABLE IF NOT EXISTS analytics.order_lines (
 
 COMMENT ON TABLE analytics.order_lines IS 'One row per large order.';
 
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_order_lines (
-  c360_action TEXT,
-  c360_row tid,
-  c360_copies BIGINT,
-  c360_position BIGINT,
-  id BIGINT,
-  customer_id BIGINT,
-  amount DECIMAL(12, 2),
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
-
 INSERT INTO c360_control.state (node) VALUES ('analytics.order_lines') ON CONFLICT (node) DO NOTHING;
 
 
@@ -661,6 +633,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.customers';
@@ -926,11 +899,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.spending';
     c_spec_hash CONSTANT TEXT := 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -1054,23 +1029,9 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
-        TRUNCATE TABLE c360_control.stage_spending;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_spending (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      customer_id,
-      total
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_spending AS
     WITH c360_large_orders AS (
       SELECT
         orders.id AS id,
@@ -1090,7 +1051,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN v_as_of END AS c360_starts_at,
@@ -1186,11 +1147,24 @@ BEGIN
       NULL AS c360_ends_at,
       NULL AS customer_id,
       NULL AS total
-    FROM c360_spending AS r;
+    FROM c360_spending AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS total
+    FROM snap.spending AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -1199,16 +1173,10 @@ BEGIN
       COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snap.spending AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -1342,6 +1310,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_spending AS s
         WHERE
@@ -1357,6 +1326,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -1431,9 +1401,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
-        TRUNCATE TABLE c360_control.stage_spending;
-    END IF;
+    DROP TABLE c360_control.stage_spending;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -1549,12 +1517,14 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.order_lines';
     c_spec_hash CONSTANT TEXT := 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -1677,11 +1647,6 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
-        TRUNCATE TABLE c360_control.stage_order_lines;
-    END IF;
-
     -- A full refresh would lose what the source has lost.
     IF v_full_refresh THEN
         RAISE EXCEPTION USING
@@ -1691,16 +1656,7 @@ BEGIN
     END IF;
 
     -- Read the batch once and look its keys up in the target.
-    INSERT INTO c360_control.stage_order_lines (
-      c360_action,
-      c360_row,
-      c360_copies,
-      c360_position,
-      id,
-      customer_id,
-      amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_order_lines AS
     WITH c360_large_orders AS (
       SELECT
         orders.id AS id,
@@ -1869,6 +1825,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
         FROM c360_control.stage_order_lines AS s
         WHERE
@@ -1880,6 +1837,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -1964,9 +1922,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
-        TRUNCATE TABLE c360_control.stage_order_lines;
-    END IF;
+    DROP TABLE c360_control.stage_order_lines;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c10d9c4ee477a23f99b84f2dab499ffbfa14c14fccc596cb03be336dc302126a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3459da079a2061cd9966104aff56418457b7fbc89ca32696a9958a69b25ae11e
 
 -- CALL acme.c360_control.run_history(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -279,14 +279,28 @@ BEGIN
       NULL AS email,
       NULL AS created_at,
       NULL AS updated_at
-    FROM acme.shop.customers AS r;
+    FROM acme.shop.customers AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS email,
+      NULL AS created_at,
+      NULL AS updated_at
+    FROM acme.snapshots.history AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SET (v_staged_rows, v_absent_rows, v_starting_rows, v_closing_rows, v_deleted_rows, v_revived_rows, v_dated_by_run,
          v_blocked_rows, v_new_rows, v_unmatched_rows, v_null_keys, v_null_times, v_future_times, v_source_rows,
          v_open_rows, v_new_keys) = (
       SELECT AS STRUCT
-        COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+        COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
         COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
         COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -295,18 +309,12 @@ BEGIN
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
         COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-        COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+        COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-        MAX(s.c360_rows) AS source_rows,
-        (
-          SELECT
-            COUNT(*)
-          FROM acme.snapshots.history AS h
-          WHERE
-            h.valid_to IS NULL
-        ) AS open_rows,
+        MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+        MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
         (
           SELECT
             COUNT(*)

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73cf2b1f942a57e3c967d62a4faeeb8d481fc103431419a26e2e4813d1efa178
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8072c0c02d98dcb63eb43c409718fea5fa323f2645e10e82477a63fbf3fdf8a8
 
 CREATE TABLE IF NOT EXISTS snapshots.history (
   customer_id BIGINT NOT NULL,
@@ -27,21 +27,5 @@ COMMENT ON COLUMN snapshots.history.closed_run_id IS 'Run that closed this versi
 CREATE UNIQUE INDEX IF NOT EXISTS history_open_uq ON snapshots.history(customer_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_history (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  customer_id BIGINT,
-  email TEXT,
-  created_at TIMESTAMPTZ,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snapshots.history') ON CONFLICT (node) DO NOTHING;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 090b0cbbd18a9794ec80463ddbeaefe746e869f2034f859ef3a1674bd5898c24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92aeb2d70dccb73e6775266f0ab5eff3700cdc003801ba200ee62572c47dc23a
 
 -- Brings latest up to date with its query.
 --
@@ -37,11 +37,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
     c_spec_hash CONSTANT TEXT := 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -160,22 +162,9 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
-        TRUNCATE TABLE c360_control.stage_latest;
-    END IF;
-
     -- Read the batch once and look its keys up in the target.
     IF NOT v_incremental THEN
-        INSERT INTO c360_control.stage_latest (
-          c360_action,
-          c360_row,
-          c360_copies,
-          c360_position,
-          id,
-          email,
-          updated_at
-        )
+        CREATE UNLOGGED TABLE c360_control.stage_latest AS
         SELECT
           CASE
             WHEN b.id IS NULL
@@ -213,15 +202,7 @@ BEGIN
 
     -- Read the batch once and look its keys up in the target.
     IF v_incremental THEN
-        INSERT INTO c360_control.stage_latest (
-          c360_action,
-          c360_row,
-          c360_copies,
-          c360_position,
-          id,
-          email,
-          updated_at
-        )
+        CREATE UNLOGGED TABLE c360_control.stage_latest AS
         SELECT
           CASE
             WHEN b.id IS NULL
@@ -352,6 +333,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE int.latest AS t SET email = s.email, updated_at = s.updated_at
         FROM c360_control.stage_latest AS s
         WHERE
@@ -363,6 +345,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -391,9 +374,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_latest) THEN
-        TRUNCATE TABLE c360_control.stage_latest;
-    END IF;
+    DROP TABLE c360_control.stage_latest;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

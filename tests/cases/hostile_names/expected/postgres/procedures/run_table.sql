@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 391a0346c516b9a32788ed9e8d668767c1d1fa5601fba3e98988ac5b0fad49d8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 053e0bcebc26d5d3a2ce0329b71fd47cba0801ed10d7ad94aa53e1ac69d51756
 
 -- Brings table up to date with its query.
 --
@@ -37,11 +37,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.limit';
     c_spec_hash CONSTANT TEXT := 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -161,24 +163,8 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN
-        TRUNCATE TABLE c360_control.stage_table;
-    END IF;
-
     -- Read the batch once and look its keys up in the target.
-    INSERT INTO c360_control.stage_table (
-      c360_action,
-      c360_row,
-      c360_copies,
-      c360_position,
-      "group",
-      "select",
-      "Größe",
-      "two words",
-      remark,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_table AS
     SELECT
       CASE
         WHEN b."group" IS NULL
@@ -318,6 +304,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE int."limit" AS t SET "select" = s."select", "Größe" = s."Größe", "two words" = s."two words", remark = s.remark, updated_at = s.updated_at
         FROM c360_control.stage_table AS s
         WHERE
@@ -329,6 +316,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -363,9 +351,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_table) THEN
-        TRUNCATE TABLE c360_control.stage_table;
-    END IF;
+    DROP TABLE c360_control.stage_table;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

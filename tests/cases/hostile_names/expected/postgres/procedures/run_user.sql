@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 086f38707f7199892cf221c8d07f4ac43de2f42b9039c2a55077a4791c06f6f8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c64054545bbef9d2a730910cd7f167ae5766840cfa336086f906f12802742b2c
 
 -- Brings the history user up to date with raw.order.
 --
@@ -40,11 +40,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';
     c_spec_hash CONSTANT TEXT := '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -170,29 +172,12 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
-        TRUNCATE TABLE c360_control.stage_user;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_user (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      "group",
-      "select",
-      "Größe",
-      "two words",
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_user AS
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE
@@ -337,11 +322,27 @@ BEGIN
       NULL AS "Größe",
       NULL AS "two words",
       NULL AS updated_at
-    FROM raw."order" AS r;
+    FROM raw."order" AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS "group",
+      NULL AS "select",
+      NULL AS "Größe",
+      NULL AS "two words",
+      NULL AS updated_at
+    FROM snap."user" AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -350,18 +351,12 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snap."user" AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -510,6 +505,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snap."user" AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_user AS s
         WHERE
@@ -525,6 +521,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -561,9 +558,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_user) THEN
-        TRUNCATE TABLE c360_control.stage_user;
-    END IF;
+    DROP TABLE c360_control.stage_user;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

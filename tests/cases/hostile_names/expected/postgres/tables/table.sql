@@ -1,5 +1,5 @@
 -- c360gen | postgres | incremental int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 313acb565faed57c671d39c6a663944a695072d52529f607fd0feca954790f88
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9e4a863262b0b8af774d24ed66fbc2d3739c67c6c32f3eb40e724742511e97cd
 
 CREATE TABLE IF NOT EXISTS int."limit" (
   "group" BIGINT NOT NULL,
@@ -9,22 +9,6 @@ CREATE TABLE IF NOT EXISTS int."limit" (
   remark TEXT,
   updated_at TIMESTAMPTZ,
   CONSTRAINT limit_pk PRIMARY KEY ("group")
-);
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_table (
-  c360_action TEXT,
-  c360_row tid,
-  c360_copies BIGINT,
-  c360_position BIGINT,
-  "group" BIGINT,
-  "select" TEXT,
-  "Größe" TEXT,
-  "two words" TEXT,
-  remark TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
 );
 
 INSERT INTO c360_control.state (node) VALUES ('int.limit') ON CONFLICT (node) DO NOTHING;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ca9aef8f90b377631cef5e109fcb44c99038da70ad17386262efedd90126df7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e77f3695490bae91b6f0f7a36ce117c6e7aae1e619d3894770f06a372bc05b05
 
 CREATE TABLE IF NOT EXISTS snap."user" (
   "group" BIGINT NOT NULL,
@@ -28,22 +28,5 @@ COMMENT ON COLUMN snap."user".closed_run_id IS 'Run that closed this version.';
 CREATE UNIQUE INDEX IF NOT EXISTS user_open_uq ON snap."user"("group")
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_user (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  "group" BIGINT,
-  "select" TEXT,
-  "Größe" TEXT,
-  "two words" TEXT,
-  updated_at TIMESTAMPTZ
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snap.user') ON CONFLICT (node) DO NOTHING;

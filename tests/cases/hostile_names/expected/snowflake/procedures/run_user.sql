@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bad8f54eda1f0d8c418100e6033463fe20eb92663ff35482dd9922f868ee79e8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ea8c662108ed77c249fea217718ebab3ed1ddfb8ec0f9e0cfad892fba27ec76
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -302,7 +302,22 @@ BEGIN
     NULL AS "Größe",
     NULL AS "two words",
     NULL AS updated_at
-  FROM C360.raw."ORDER" AS r;
+  FROM C360.raw."ORDER" AS r
+  UNION ALL
+  SELECT
+    'open' AS c360_action,
+    COUNT(*) AS c360_rows,
+    NULL AS c360_open_from,
+    NULL AS c360_starts_at,
+    NULL AS c360_ends_at,
+    NULL AS "GROUP",
+    NULL AS "SELECT",
+    NULL AS "Größe",
+    NULL AS "two words",
+    NULL AS updated_at
+  FROM C360.snap."USER" AS h
+  WHERE
+    h.valid_to IS NULL;
 
   -- Count what was decided.
   SELECT
@@ -341,7 +356,7 @@ BEGIN
     :v_new_keys
   FROM (
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -350,18 +365,12 @@ BEGIN
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM C360.snap."USER" AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)

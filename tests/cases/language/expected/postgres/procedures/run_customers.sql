@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 942cb2517248462488095ad4ceca88796e6343b6d9794d68acf526f2b8f52aa0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f2cd3fa6aec8b5a8a8a19107a645718f8e7ff5be712ae9b96f5eca1837570252
 
 -- Replaces the contents of customers by its query.
 --
@@ -31,6 +31,7 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.customers';

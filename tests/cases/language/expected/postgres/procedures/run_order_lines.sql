@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 95d889696c97999a5d0fbc8cd98c1abdc0b4240e33bdbdf01f016ae5527f5bd4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 420f39cd04feca6b5f844680721df45018c75bb9cff10b8c9b22db8df67f2f44
 
 -- Brings order_lines up to date with its query.
 --
@@ -43,12 +43,14 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.order_lines';
     c_spec_hash CONSTANT TEXT := 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
     c_lookback CONSTANT INTERVAL := INTERVAL '259200 seconds';  -- not days: days would follow daylight saving
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -171,11 +173,6 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
-        TRUNCATE TABLE c360_control.stage_order_lines;
-    END IF;
-
     -- A full refresh would lose what the source has lost.
     IF v_full_refresh THEN
         RAISE EXCEPTION USING
@@ -185,16 +182,7 @@ BEGIN
     END IF;
 
     -- Read the batch once and look its keys up in the target.
-    INSERT INTO c360_control.stage_order_lines (
-      c360_action,
-      c360_row,
-      c360_copies,
-      c360_position,
-      id,
-      customer_id,
-      amount,
-      updated_at
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_order_lines AS
     WITH c360_large_orders AS (
       SELECT
         orders.id AS id,
@@ -363,6 +351,7 @@ BEGIN
 
     -- Update the rows that differ; the count must be exact.
     IF v_updated_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
         FROM c360_control.stage_order_lines AS s
         WHERE
@@ -374,6 +363,7 @@ BEGIN
                 MESSAGE = format('%s: %s rows to update, %s found', c_node, v_updated_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the rows that are new.
@@ -458,9 +448,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_order_lines) THEN
-        TRUNCATE TABLE c360_control.stage_order_lines;
-    END IF;
+    DROP TABLE c360_control.stage_order_lines;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(

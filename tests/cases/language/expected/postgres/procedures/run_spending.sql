@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ae60d1e1672426d59b9ab2083429c7edb72feaf7acce914e6f3861507397efd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6c8761ab2ec9f9cd0a78124f2c4d93cac8dbfe14268ef9d96860099551b71fc4
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -40,11 +40,13 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'
 SET jit = 'off'
 SET work_mem = '64MB'
+SET parallel_tuple_cost = '0'
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.spending';
     c_spec_hash CONSTANT TEXT := 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
     c_tolerance CONSTANT INTERVAL := INTERVAL '300 seconds';  -- how far a clock may run ahead of this one
+    c_page_cost CONSTANT TEXT := current_setting('random_page_cost');
     v_run_id BIGINT;
     v_as_of TIMESTAMPTZ;
     v_latest TIMESTAMPTZ;
@@ -168,23 +170,9 @@ BEGIN
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
     END IF;
 
-    -- 3. Empty the stage; only a run that died leaves rows in it.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
-        TRUNCATE TABLE c360_control.stage_spending;
-    END IF;
-
     -- Decide everything in one statement, so that guards and writes rest on one reading of the source. Unchanged rows
     -- are not staged; rows that must not be written are staged under the name of their problem.
-    INSERT INTO c360_control.stage_spending (
-      c360_action,
-      c360_rows,
-      c360_row,
-      c360_open_from,
-      c360_starts_at,
-      c360_ends_at,
-      customer_id,
-      total
-    )
+    CREATE UNLOGGED TABLE c360_control.stage_spending AS
     WITH c360_large_orders AS (
       SELECT
         orders.id AS id,
@@ -204,7 +192,7 @@ BEGIN
     )
     SELECT
       d.c360_action,
-      NULL AS c360_rows,
+      CAST(NULL AS BIGINT) AS c360_rows,
       d.c360_row,
       d.c360_open_from,
       CASE WHEN d.c360_action IN ('new', 'change', 'revive') THEN v_as_of END AS c360_starts_at,
@@ -300,11 +288,24 @@ BEGIN
       NULL AS c360_ends_at,
       NULL AS customer_id,
       NULL AS total
-    FROM c360_spending AS r;
+    FROM c360_spending AS r
+    UNION ALL
+    SELECT
+      'open' AS c360_action,
+      COUNT(*) AS c360_rows,
+      NULL AS c360_row,
+      NULL AS c360_open_from,
+      NULL AS c360_starts_at,
+      NULL AS c360_ends_at,
+      NULL AS customer_id,
+      NULL AS total
+    FROM snap.spending AS h
+    WHERE
+      h.valid_to IS NULL;
 
     -- Count what was decided.
     SELECT
-      COUNT(CASE WHEN s.c360_action <> 'source' THEN 1 END) AS staged_rows,
+      COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
       COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
       COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
@@ -313,16 +314,10 @@ BEGIN
       COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
       COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
-      COUNT(CASE WHEN s.c360_open_from IS NULL AND s.c360_action <> 'source' THEN 1 END) AS unmatched_rows,
+      COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
-      MAX(s.c360_rows) AS source_rows,
-      (
-        SELECT
-          COUNT(*)
-        FROM snap.spending AS h
-        WHERE
-          h.valid_to IS NULL
-      ) AS open_rows,
+      MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+      MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
       (
         SELECT
           COUNT(*)
@@ -456,6 +451,7 @@ BEGIN
 
     -- Close the versions that ended. Key and start name the exact row, and the count must be exact.
     IF v_closing_rows > 0 THEN
+        PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snap.spending AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
         FROM c360_control.stage_spending AS s
         WHERE
@@ -471,6 +467,7 @@ BEGIN
                 MESSAGE = format('%s: %s versions to close, %s found', c_node, v_closing_rows, v_rows),
                 HINT = 'Nothing was written. Somebody else writes to the table; call again.';
         END IF;
+        PERFORM set_config('random_page_cost', c_page_cost, TRUE);
     END IF;
 
     -- Insert the versions that began.
@@ -545,9 +542,7 @@ BEGIN
     END IF;
 
     -- Book-keeping, in the transaction of the data.
-    IF EXISTS (SELECT 1 FROM c360_control.stage_spending) THEN
-        TRUNCATE TABLE c360_control.stage_spending;
-    END IF;
+    DROP TABLE c360_control.stage_spending;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id

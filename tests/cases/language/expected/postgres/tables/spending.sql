@@ -1,5 +1,5 @@
 -- c360gen | postgres | snapshot snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fbfd89d2d654375655264107aed421ec3f0abdf600123b372372aa5fe5ee062
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb9f7b06cbde250d98424499605a08b5359f34689a5a9f879bb7914d650bb6dd
 
 CREATE TABLE IF NOT EXISTS snap.spending (
   customer_id BIGINT NOT NULL,
@@ -25,19 +25,5 @@ COMMENT ON COLUMN snap.spending.closed_run_id IS 'Run that closed this version.'
 CREATE UNIQUE INDEX IF NOT EXISTS spending_open_uq ON snap.spending(customer_id)
 WHERE
   valid_to IS NULL;
-
-CREATE UNLOGGED TABLE IF NOT EXISTS c360_control.stage_spending (
-  c360_action TEXT,
-  c360_row tid,
-  c360_rows BIGINT,
-  c360_open_from TIMESTAMPTZ,
-  c360_starts_at TIMESTAMPTZ,
-  c360_ends_at TIMESTAMPTZ,
-  customer_id BIGINT,
-  total DECIMAL(38, 2)
-)
-WITH (
-  autovacuum_enabled=FALSE
-);
 
 INSERT INTO c360_control.state (node) VALUES ('snap.spending') ON CONFLICT (node) DO NOTHING;
