@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a80195c635d7631962733128c2ab8297b5068698739aed49aaee5562ca99add0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf6558abdc54f45ca4f7ed00555afe7208d5d91c0b2e4b6d0963bdde964e7da1
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1122,10 +1122,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
@@ -1776,10 +1776,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
@@ -2339,10 +2339,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
@@ -2959,10 +2959,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
@@ -3421,10 +3421,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
@@ -3760,10 +3760,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
@@ -4215,10 +4215,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

@@ -159,16 +159,8 @@ class DuckDB(Dialect):
 
     def _step(self, step: Step, names: Names, label: str) -> Shell:
         if isinstance(step, Count):
-            structure = exp.Struct(
-                expressions=[
-                    exp.PropertyEQ(this=exp.to_identifier(n), expression=s.unalias().copy())
-                    for n, s in zip(step.names, step.query.selects, strict=True)
-                ]
-            )
-            counted = step.query.copy()
-            counted.set("expressions", [structure])
-            if step.when is not None:
-                counted = counted.where(step.when, copy=False)
+            assert step.query.named_selects == list(step.names), "the row is read by these names"
+            counted = step.query if step.when is None else step.query.where(step.when)
             return self.shell("count.sql.j2", {"because": step.because, "query": self.lower(counted, names), "names": step.names})
         if isinstance(step, Guard):
             sample = None if step.sample is None else self.lower(step.sample, names)

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d28732edc83b7e3484919e0fa0232e085db6c6f6841817d4acc2ff646d7ea0a2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 74f670d1920fa900a59763a76986bd1299ecdd32021d8c9bb8f4bb0d2614645a
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -48,28 +48,31 @@ WHERE GETVARIABLE('kept_as_of') IS NULL;
 
 -- What a run did that is not in the log any more cannot be taken back.
 SET VARIABLE counted = (
-    SELECT
-      {'unknown_rows': COUNT(*)}
-    FROM snapshots.customer_snapshot AS h
-    WHERE
-      (
-        h.valid_from > GETVARIABLE('rewind_to')
-        AND h.opened_run_id IS NOT NULL
-        AND NOT h.opened_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
-      OR (
-        h.valid_to > GETVARIABLE('rewind_to')
-        AND h.closed_run_id IS NOT NULL
-        AND NOT h.closed_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.customer_snapshot AS h
+        WHERE
+          (
+            h.valid_from > GETVARIABLE('rewind_to')
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > GETVARIABLE('rewind_to')
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+    ) AS q
 );
 SET VARIABLE unknown_rows = getvariable('counted').unknown_rows;
 
@@ -87,25 +90,29 @@ WHERE GETVARIABLE('unknown_rows') > 0;
 
 -- Count what the runs after that instant have done.
 SET VARIABLE counted = (
-    SELECT
-      {'removed_rows': COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END), 'reopened_rows': COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END)}
-    FROM snapshots.customer_snapshot AS h
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS o
-      ON o.run_id = h.opened_run_id
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS c
-      ON c.run_id = h.closed_run_id
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
+        FROM snapshots.customer_snapshot AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS c
+          ON c.run_id = h.closed_run_id
+    ) AS q
 );
 SET VARIABLE removed_rows = getvariable('counted').removed_rows;
 SET VARIABLE reopened_rows = getvariable('counted').reopened_rows;

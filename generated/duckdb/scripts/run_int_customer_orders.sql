@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c6cb5fa67859b5da8c28aa280b565be21b5758df3054a43d3ed6c626e86d505b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d3ff178d397857163dab84224542f946ca127bbe2f31cf05b5a9e2a4e7ecae4
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -52,46 +52,50 @@ SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariabl
 
 -- The columns of raw_data.orders must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('order_id', 'integer'),
-      ('customer_id', 'integer'),
-      ('order_date', 'date'),
-      ('status', 'text'),
-      ('total_amount', 'number'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw_data')
-        AND LOWER(c.table_name) = LOWER('orders')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('order_id', 'integer'),
+          ('customer_id', 'integer'),
+          ('order_date', 'date'),
+          ('status', 'text'),
+          ('total_amount', 'number'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw_data')
+            AND LOWER(c.table_name) = LOWER('orders')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -189,9 +193,18 @@ LEFT JOIN intermediate.int_customer_orders AS t
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*), 'newest': MAX(s.updated_at)}
-    FROM stage_int_customer_orders AS s
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+          COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          COUNT(*) AS source_rows,
+          MAX(s.updated_at) AS newest
+        FROM stage_int_customer_orders AS s
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 SET VARIABLE updated_rows = getvariable('counted').updated_rows;
@@ -240,28 +253,31 @@ WHERE GETVARIABLE('null_times') > 0;
 
 -- Rows that share a key must be equal in every column.
 SET VARIABLE counted = (
-    SELECT
-      {'duplicate_keys': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        d.order_id
-      FROM (
-        SELECT DISTINCT
-          s.order_id,
-          s.customer_id,
-          s.order_date,
-          s.status,
-          s.total_amount,
-          s.updated_at
-        FROM stage_int_customer_orders AS s
-        WHERE
-          s.c360_copies > 1 AND s.c360_action <> 'superseded'
-      ) AS d
-      GROUP BY
-        d.order_id
-      HAVING
-        COUNT(*) > 1
-    ) AS r
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            d.order_id
+          FROM (
+            SELECT DISTINCT
+              s.order_id,
+              s.customer_id,
+              s.order_date,
+              s.status,
+              s.total_amount,
+              s.updated_at
+            FROM stage_int_customer_orders AS s
+            WHERE
+              s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ) AS d
+          GROUP BY
+            d.order_id
+          HAVING
+            COUNT(*) > 1
+        ) AS r
+    ) AS q
 );
 SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
@@ -294,11 +310,14 @@ WHERE GETVARIABLE('duplicate_keys') > 0;
 
 -- A full refresh replaces every row.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM intermediate.int_customer_orders AS t
-    WHERE
-      GETVARIABLE('full_refresh')
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_customer_orders AS t
+        WHERE
+          GETVARIABLE('full_refresh')
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

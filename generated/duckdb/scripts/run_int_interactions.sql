@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cdd2e585124ec727408161a96a443b116e9efed18b61264f0ecc444f628f15c3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d37575bbff8be7b9d24a5cd5bca47e74c23b8af6d315356cea8642737245335b
 
 -- Brings int_interactions up to date with its query.
 --
@@ -49,45 +49,49 @@ SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariabl
 
 -- The columns of raw_data.interactions must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('interaction_id', 'integer'),
-      ('customer_id', 'integer'),
-      ('channel', 'text'),
-      ('subject', 'text'),
-      ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw_data')
-        AND LOWER(c.table_name) = LOWER('interactions')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('interaction_id', 'integer'),
+          ('customer_id', 'integer'),
+          ('channel', 'text'),
+          ('subject', 'text'),
+          ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw_data')
+            AND LOWER(c.table_name) = LOWER('interactions')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -157,9 +161,15 @@ FROM (
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*), 'newest': MAX(s.occurred_at)}
-    FROM stage_int_interactions AS s
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN s.c360_action = 'insert' THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          COUNT(*) AS source_rows,
+          MAX(s.occurred_at) AS newest
+        FROM stage_int_interactions AS s
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 SET VARIABLE null_times = getvariable('counted').null_times;
@@ -178,11 +188,14 @@ WHERE GETVARIABLE('null_times') > 0;
 
 -- A full refresh replaces every row.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM intermediate.int_interactions AS t
-    WHERE
-      GETVARIABLE('full_refresh')
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_interactions AS t
+        WHERE
+          GETVARIABLE('full_refresh')
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f7ebd6d3202745e79c02ff3b64cdf4390972df5144eb39fff52719fc5752b6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef89ba8cac973b39c31e55ff4c5297bd625799b061dcabff36dad043c7ab9831
 
 -- Brings int_payments up to date with its query.
 --
@@ -50,46 +50,50 @@ SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariabl
 
 -- The columns of raw_data.payments must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('payment_id', 'integer'),
-      ('order_id', 'integer'),
-      ('payment_method', 'text'),
-      ('amount', 'number'),
-      ('status', 'text'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw_data')
-        AND LOWER(c.table_name) = LOWER('payments')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('payment_id', 'integer'),
+          ('order_id', 'integer'),
+          ('payment_method', 'text'),
+          ('amount', 'number'),
+          ('status', 'text'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw_data')
+            AND LOWER(c.table_name) = LOWER('payments')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -160,9 +164,15 @@ FROM (
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'source_rows': COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'newest': MAX(s.updated_at)}
-    FROM stage_int_payments AS s
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN s.c360_action IN ('batch', 'null_key', 'null_time') THEN 1 END) AS source_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          MAX(s.updated_at) AS newest
+        FROM stage_int_payments AS s
+    ) AS q
 );
 SET VARIABLE source_rows = getvariable('counted').source_rows;
 SET VARIABLE null_keys = getvariable('counted').null_keys;
@@ -208,11 +218,14 @@ WHERE GETVARIABLE('null_times') > 0;
 
 -- A full refresh replaces every row.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM intermediate.int_payments AS t
-    WHERE
-      GETVARIABLE('full_refresh')
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM intermediate.int_payments AS t
+        WHERE
+          GETVARIABLE('full_refresh')
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 
@@ -276,22 +289,26 @@ FROM (
 
 -- Count what will be replaced.
 SET VARIABLE counted = (
-    SELECT
-      {'deleted_rows': (
+    SELECT q
+    FROM (
         SELECT
-          COUNT(*)
-        FROM intermediate.int_payments AS t
-        INNER JOIN stage_int_payments AS r
-          ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
-      ), 'new_rows': (
-        SELECT
-          COUNT(*)
-        FROM stage_int_payments AS s
-        INNER JOIN stage_int_payments AS r
-          ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
-        WHERE
-          s.c360_action = 'batch'
-      )}
+          (
+            SELECT
+              COUNT(*)
+            FROM intermediate.int_payments AS t
+            INNER JOIN stage_int_payments AS r
+              ON r.payment_id = t.payment_id AND r.c360_action = 'replace'
+          ) AS deleted_rows,
+          (
+            SELECT
+              COUNT(*)
+            FROM stage_int_payments AS s
+            INNER JOIN stage_int_payments AS r
+              ON r.payment_id = s.payment_id AND r.c360_action = 'replace'
+            WHERE
+              s.c360_action = 'batch'
+          ) AS new_rows
+    ) AS q
 );
 SET VARIABLE deleted_rows = getvariable('counted').deleted_rows;
 SET VARIABLE new_rows = getvariable('counted').new_rows;

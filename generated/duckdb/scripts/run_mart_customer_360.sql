@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4c4281ffd98ee396782df45b3166e106c77f2b0e68359ced94a00c12dc52f211
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d10c92ea96a8e7fe7e9d117820ff79857b8a2c8ebae10a0389be51bfb9b6db7d
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -43,9 +43,12 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 
 -- Count the rows that go.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM marts.mart_customer_360 AS t
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM marts.mart_customer_360 AS t
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 
@@ -207,9 +210,12 @@ FROM (
 
 -- Count the rows that came.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(*)}
-    FROM marts.mart_customer_360 AS t
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS new_rows
+        FROM marts.mart_customer_360 AS t
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 

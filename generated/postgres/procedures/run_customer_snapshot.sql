@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a4f8b818b0564120c41db200e81d40501397a21d8984e036c4896bd14d4e465
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8fd67f2ea048705d80380c32280fef46fbca89be8b08d6ae76d625c615110a6b
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -37,10 +37,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';

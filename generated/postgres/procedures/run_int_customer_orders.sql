@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb0dec472b1a7b7c924a5f4499a48a57861373076c101d851a39c91e3bc5b631
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fad779eb2191fc9e3a72fb819ceba525eaadc43f6a5e04e4f59d4861ae950ea
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -36,10 +36,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';

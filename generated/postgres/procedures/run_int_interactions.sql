@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea533dc4a89cacf87986f194747ab6a72190a8489248fb408a9b16f2aeb8108b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 39c42c11aae81e209f9f3d8713835b7dcfebecd576a7b6d630e84a362fdf0225
 
 -- Brings int_interactions up to date with its query.
 --
@@ -33,10 +33,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8d6b71259f1e0fba3d2206b5712945e06360bb498cf46b49de296a3330a5ed11
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9c713d422f314f5a8f2e5661773a1e534d33e9a0461d18763208542cfacc853
 
 -- Brings int_payments up to date with its query.
 --
@@ -34,10 +34,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 30d508ff6884741562ebbc32c25903dc9820a2ed4fa02f8f344e7ea0761f8cf7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 062cd417f88864402c2dbfc389880035a02c4039efb7fbfe8f927cfe1f805fa2
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -27,10 +27,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';

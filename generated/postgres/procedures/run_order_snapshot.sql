@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8293f65e2e9fa805aa8f4b8c74eb660236c915cc8e24dff3f6874c8ee1eff02e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b264be24a767fa8c233d3d22452ea54bff8fd5483494dc815107aec07fabdd04
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -34,10 +34,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';

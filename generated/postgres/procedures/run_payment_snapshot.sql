@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 004f4171b72b4fe4952c125c2c0a708ef1e4409375069b27fb99e2a53b0eb469
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 889676760b38b6a5471dbb68643f10edf3428903a68fe5ec39f7c2ad1270f5ea
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -36,10 +36,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';

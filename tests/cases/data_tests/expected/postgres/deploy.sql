@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dbe416410ba35e8dae46d3c06fa6ed6c56131e279978799930c4466573d46385
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5dbf52c8cf2e69bbb66ec265ad13c2dad7e8094daec71131f7c6a432a7b3ef24
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -531,10 +531,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.history';

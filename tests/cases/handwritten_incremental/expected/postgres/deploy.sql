@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11ab12176113b44b28e463cf341a04e061c4cd2500806d8145670edee0777243
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7debecb7379ec73b657df3d68867cfb5f39a07e68f7a4ee760debae79caf4ba8
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -361,10 +361,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';

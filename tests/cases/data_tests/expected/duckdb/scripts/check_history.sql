@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a46f0610f0cc51199fc751d7b979a03bdd2606b7dad69c53b356284240bca2d4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 67e8d0e2a68c130108b6c5cf9af5b241429cfb106843e8be93169d628f67071b
 
 -- Fails when the history history is not sound.
 --
@@ -25,56 +25,60 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- Count the versions that break a rule, under the first one that each breaks.
 SET VARIABLE counted = (
-    SELECT
-      {'damaged_rows': COALESCE(SUM(l.found), 0), 'damage': LISTAGG(l.line, ', '
-      ORDER BY
-        l.line)}
+    SELECT q
     FROM (
-      SELECT
-        d.found AS found,
-        d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
-      FROM (
         SELECT
-          p.c360_problem AS problem,
-          COUNT(*) AS found,
-          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          LISTAGG(l.line, ', '
           ORDER BY
-            p.c360_key) AS example
+            l.line) AS damage
         FROM (
           SELECT
-            j.c360_problem,
-            j.c360_key,
-            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
           FROM (
             SELECT
-              CASE
-                WHEN v.c360_open > 1
-                THEN 'two_open'
-                WHEN v.valid_to <= v.valid_from
-                THEN 'inverted'
-                WHEN v.c360_next IS NOT NULL AND (
-                  v.valid_to IS NULL OR v.valid_to > v.c360_next
-                )
-                THEN 'overlap'
-              END AS c360_problem,
-              COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
             FROM (
               SELECT
-                h.customer_id,
-                h.valid_from,
-                h.valid_to,
-                LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
-                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
-              FROM snapshots.history AS h
-            ) AS v
-          ) AS j
-          WHERE
-            j.c360_problem IS NOT NULL
-        ) AS p
-        GROUP BY
-          p.c360_problem
-      ) AS d
-    ) AS l
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v.customer_id AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h.customer_id,
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h.customer_id ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h.customer_id) AS c360_open
+                  FROM snapshots.history AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+    ) AS q
 );
 SET VARIABLE damaged_rows = getvariable('counted').damaged_rows;
 SET VARIABLE damage = getvariable('counted').damage;

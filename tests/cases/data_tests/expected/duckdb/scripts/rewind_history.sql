@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4743e6c9b4592675d366dd9c23c05ca8cb190bd8b61c2ca5c7024212de51c8a0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a797187cb19df2f11d53b4a461d64328856809d6a42afe13973decda3044788
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -48,28 +48,31 @@ WHERE GETVARIABLE('kept_as_of') IS NULL;
 
 -- What a run did that is not in the log any more cannot be taken back.
 SET VARIABLE counted = (
-    SELECT
-      {'unknown_rows': COUNT(*)}
-    FROM snapshots.history AS h
-    WHERE
-      (
-        h.valid_from > GETVARIABLE('rewind_to')
-        AND h.opened_run_id IS NOT NULL
-        AND NOT h.opened_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
-      OR (
-        h.valid_to > GETVARIABLE('rewind_to')
-        AND h.closed_run_id IS NOT NULL
-        AND NOT h.closed_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snapshots.history AS h
+        WHERE
+          (
+            h.valid_from > GETVARIABLE('rewind_to')
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > GETVARIABLE('rewind_to')
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+    ) AS q
 );
 SET VARIABLE unknown_rows = getvariable('counted').unknown_rows;
 
@@ -87,25 +90,29 @@ WHERE GETVARIABLE('unknown_rows') > 0;
 
 -- Count what the runs after that instant have done.
 SET VARIABLE counted = (
-    SELECT
-      {'removed_rows': COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END), 'reopened_rows': COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END)}
-    FROM snapshots.history AS h
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS o
-      ON o.run_id = h.opened_run_id
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS c
-      ON c.run_id = h.closed_run_id
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
+        FROM snapshots.history AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS c
+          ON c.run_id = h.closed_run_id
+    ) AS q
 );
 SET VARIABLE removed_rows = getvariable('counted').removed_rows;
 SET VARIABLE reopened_rows = getvariable('counted').reopened_rows;

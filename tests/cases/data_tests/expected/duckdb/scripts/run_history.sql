@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d3c01d243c3316a6ddfc8b28e5e540e92718428b88b82bd59920856a4a59323e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c3ea66f208fccf046bc11ae6c34b1d3db8105bad5546cb2decea1cb9a906443f
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -53,44 +53,48 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 
 -- The columns of shop.customers must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('customer_id', 'integer'),
-      ('email', 'text'),
-      ('created_at', 'timestamptz'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('shop')
-        AND LOWER(c.table_name) = LOWER('customers')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('customer_id', 'integer'),
+          ('email', 'text'),
+          ('created_at', 'timestamptz'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('shop')
+            AND LOWER(c.table_name) = LOWER('customers')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -276,19 +280,37 @@ WHERE
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'staged_rows': COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'future_times': COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END), 'source_rows': MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END), 'open_rows': MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END), 'new_keys': (
+    SELECT q
+    FROM (
         SELECT
-          COUNT(*)
-        FROM (
-          SELECT DISTINCT
-            k.customer_id
-          FROM stage_history AS k
-          WHERE
-            k.c360_action IN ('new', 'revive')
-        ) AS u
-      )}
-    FROM stage_history AS s
+          COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
+          COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+          COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+          COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
+          COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+          COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+          COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
+          MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+          MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
+          (
+            SELECT
+              COUNT(*)
+            FROM (
+              SELECT DISTINCT
+                k.customer_id
+              FROM stage_history AS k
+              WHERE
+                k.c360_action IN ('new', 'revive')
+            ) AS u
+          ) AS new_keys
+        FROM stage_history AS s
+    ) AS q
 );
 SET VARIABLE staged_rows = getvariable('counted').staged_rows;
 SET VARIABLE absent_rows = getvariable('counted').absent_rows;
@@ -309,20 +331,23 @@ SET VARIABLE new_keys = getvariable('counted').new_keys;
 
 -- Only where the numbers do not add up, look for the keys that occur twice.
 SET VARIABLE counted = (
-    SELECT
-      {'duplicate_keys': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        r.customer_id
-      FROM shop.customers AS r
-      GROUP BY
-        r.customer_id
-      HAVING
-        COUNT(*) > 1
-    ) AS d
-    WHERE
-      GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
-      OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM shop.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        WHERE
+          GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
+          OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+    ) AS q
 );
 SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 

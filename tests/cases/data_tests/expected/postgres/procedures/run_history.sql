@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c98d53c752c703490b64218ebf3ab90ddaf5d8c5dc7bc0b6c6dfdd49f8010ba9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: de5ff0c570417da95f7acc0a8ab7d34d83eb56ff0a09f86c8d7095e19ddd5af8
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -37,10 +37,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.history';

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92aeb2d70dccb73e6775266f0ab5eff3700cdc003801ba200ee62572c47dc23a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1471b674399cade20bf51c82dc33f2add85b55715c95b5332c82a00f88ab5edf
 
 -- Brings latest up to date with its query.
 --
@@ -34,10 +34,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8390f1f16f3c4bf57990ad23f29533dcb91ba46f18ee41236586552b0c9918c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5783be898054944596336672127534cde648f37223d19d068df2dcf0cc1b2d1f
 
 -- Fails when the history user is not sound.
 --
@@ -25,56 +25,60 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- Count the versions that break a rule, under the first one that each breaks.
 SET VARIABLE counted = (
-    SELECT
-      {'damaged_rows': COALESCE(SUM(l.found), 0), 'damage': LISTAGG(l.line, ', '
-      ORDER BY
-        l.line)}
+    SELECT q
     FROM (
-      SELECT
-        d.found AS found,
-        d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
-      FROM (
         SELECT
-          p.c360_problem AS problem,
-          COUNT(*) AS found,
-          LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+          COALESCE(SUM(l.found), 0) AS damaged_rows,
+          LISTAGG(l.line, ', '
           ORDER BY
-            p.c360_key) AS example
+            l.line) AS damage
         FROM (
           SELECT
-            j.c360_problem,
-            j.c360_key,
-            ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+            d.found AS found,
+            d.problem || ': ' || CAST(d.found AS TEXT) || ' (' || d.example || ')' AS line
           FROM (
             SELECT
-              CASE
-                WHEN v.c360_open > 1
-                THEN 'two_open'
-                WHEN v.valid_to <= v.valid_from
-                THEN 'inverted'
-                WHEN v.c360_next IS NOT NULL AND (
-                  v.valid_to IS NULL OR v.valid_to > v.c360_next
-                )
-                THEN 'overlap'
-              END AS c360_problem,
-              COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+              p.c360_problem AS problem,
+              COUNT(*) AS found,
+              LISTAGG(CASE WHEN p.c360_position <= 5 THEN p.c360_key END, '; '
+              ORDER BY
+                p.c360_key) AS example
             FROM (
               SELECT
-                h."group",
-                h.valid_from,
-                h.valid_to,
-                LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
-                COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
-              FROM snap."user" AS h
-            ) AS v
-          ) AS j
-          WHERE
-            j.c360_problem IS NOT NULL
-        ) AS p
-        GROUP BY
-          p.c360_problem
-      ) AS d
-    ) AS l
+                j.c360_problem,
+                j.c360_key,
+                ROW_NUMBER() OVER (PARTITION BY j.c360_problem ORDER BY j.c360_key) AS c360_position
+              FROM (
+                SELECT
+                  CASE
+                    WHEN v.c360_open > 1
+                    THEN 'two_open'
+                    WHEN v.valid_to <= v.valid_from
+                    THEN 'inverted'
+                    WHEN v.c360_next IS NOT NULL AND (
+                      v.valid_to IS NULL OR v.valid_to > v.c360_next
+                    )
+                    THEN 'overlap'
+                  END AS c360_problem,
+                  COALESCE(CAST(v."group" AS TEXT), 'NULL') AS c360_key
+                FROM (
+                  SELECT
+                    h."group",
+                    h.valid_from,
+                    h.valid_to,
+                    LEAD(h.valid_from) OVER (PARTITION BY h."group" ORDER BY h.valid_from) AS c360_next,
+                    COUNT(CASE WHEN h.valid_to IS NULL THEN 1 END) OVER (PARTITION BY h."group") AS c360_open
+                  FROM snap."user" AS h
+                ) AS v
+              ) AS j
+              WHERE
+                j.c360_problem IS NOT NULL
+            ) AS p
+            GROUP BY
+              p.c360_problem
+          ) AS d
+        ) AS l
+    ) AS q
 );
 SET VARIABLE damaged_rows = getvariable('counted').damaged_rows;
 SET VARIABLE damage = getvariable('counted').damage;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eec699b0622cbd16aba7f495f680ef3a47b0a7d743966fd9a3eaf64f35ec96d3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ff56e9fae2541597cc2592c7c83cf1619d162f669442796321ca03b910c529ff
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -48,28 +48,31 @@ WHERE GETVARIABLE('kept_as_of') IS NULL;
 
 -- What a run did that is not in the log any more cannot be taken back.
 SET VARIABLE counted = (
-    SELECT
-      {'unknown_rows': COUNT(*)}
-    FROM snap."user" AS h
-    WHERE
-      (
-        h.valid_from > GETVARIABLE('rewind_to')
-        AND h.opened_run_id IS NOT NULL
-        AND NOT h.opened_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
-      OR (
-        h.valid_to > GETVARIABLE('rewind_to')
-        AND h.closed_run_id IS NOT NULL
-        AND NOT h.closed_run_id IN (
-          SELECT
-            r.run_id
-          FROM c360_control.run_log AS r
-        )
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS unknown_rows
+        FROM snap."user" AS h
+        WHERE
+          (
+            h.valid_from > GETVARIABLE('rewind_to')
+            AND h.opened_run_id IS NOT NULL
+            AND NOT h.opened_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+          OR (
+            h.valid_to > GETVARIABLE('rewind_to')
+            AND h.closed_run_id IS NOT NULL
+            AND NOT h.closed_run_id IN (
+              SELECT
+                r.run_id
+              FROM c360_control.run_log AS r
+            )
+          )
+    ) AS q
 );
 SET VARIABLE unknown_rows = getvariable('counted').unknown_rows;
 
@@ -87,25 +90,29 @@ WHERE GETVARIABLE('unknown_rows') > 0;
 
 -- Count what the runs after that instant have done.
 SET VARIABLE counted = (
-    SELECT
-      {'removed_rows': COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END), 'reopened_rows': COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END)}
-    FROM snap."user" AS h
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS o
-      ON o.run_id = h.opened_run_id
-    LEFT JOIN (
-      SELECT
-        r.run_id
-      FROM c360_control.run_log AS r
-      WHERE
-        r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
-    ) AS c
-      ON c.run_id = h.closed_run_id
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN o.run_id IS NOT NULL THEN 1 END) AS removed_rows,
+          COUNT(CASE WHEN c.run_id IS NOT NULL AND o.run_id IS NULL THEN 1 END) AS reopened_rows
+        FROM snap."user" AS h
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS o
+          ON o.run_id = h.opened_run_id
+        LEFT JOIN (
+          SELECT
+            r.run_id
+          FROM c360_control.run_log AS r
+          WHERE
+            r.action = 'run' AND r.status = 'succeeded' AND r.as_of > GETVARIABLE('rewind_to')
+        ) AS c
+          ON c.run_id = h.closed_run_id
+    ) AS q
 );
 SET VARIABLE removed_rows = getvariable('counted').removed_rows;
 SET VARIABLE reopened_rows = getvariable('counted').reopened_rows;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 36e3b6dba97ef4d5d0e792035c79ea0e6a304faf46d7c0aada25dca7953fec34
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92071309119396ce2ffc30b805dd08504b491c6b8e9a7c105209f47f11f587b3
 
 -- Brings table up to date with its query.
 --
@@ -49,45 +49,49 @@ SET VARIABLE incremental = getvariable('last_as_of') IS NOT NULL AND NOT getvari
 
 -- The columns of raw.order must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('group', 'integer'),
-      ('select', 'text'),
-      ('größe', 'text'),
-      ('two words', 'text'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw')
-        AND LOWER(c.table_name) = LOWER('order')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('group', 'integer'),
+          ('select', 'text'),
+          ('größe', 'text'),
+          ('two words', 'text'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw')
+            AND LOWER(c.table_name) = LOWER('order')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -179,9 +183,17 @@ LEFT JOIN int."limit" AS t
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*)}
-    FROM stage_table AS s
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+          COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          COUNT(*) AS source_rows
+        FROM stage_table AS s
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 SET VARIABLE updated_rows = getvariable('counted').updated_rows;
@@ -202,28 +214,31 @@ WHERE GETVARIABLE('null_keys') > 0;
 
 -- Rows that share a key must be equal in every column.
 SET VARIABLE counted = (
-    SELECT
-      {'duplicate_keys': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        d."group"
-      FROM (
-        SELECT DISTINCT
-          s."group",
-          s."select",
-          s."Größe",
-          s."two words",
-          s.remark,
-          s.updated_at
-        FROM stage_table AS s
-        WHERE
-          s.c360_copies > 1 AND s.c360_action <> 'superseded'
-      ) AS d
-      GROUP BY
-        d."group"
-      HAVING
-        COUNT(*) > 1
-    ) AS r
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            d."group"
+          FROM (
+            SELECT DISTINCT
+              s."group",
+              s."select",
+              s."Größe",
+              s."two words",
+              s.remark,
+              s.updated_at
+            FROM stage_table AS s
+            WHERE
+              s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ) AS d
+          GROUP BY
+            d."group"
+          HAVING
+            COUNT(*) > 1
+        ) AS r
+    ) AS q
 );
 SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
@@ -256,11 +271,14 @@ WHERE GETVARIABLE('duplicate_keys') > 0;
 
 -- A full refresh replaces every row.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM int."limit" AS t
-    WHERE
-      GETVARIABLE('full_refresh')
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM int."limit" AS t
+        WHERE
+          GETVARIABLE('full_refresh')
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 

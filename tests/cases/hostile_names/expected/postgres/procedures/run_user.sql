@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c64054545bbef9d2a730910cd7f167ae5766840cfa336086f906f12802742b2c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c401256f7f33fdda785bd94127bf90d5252148d090c792121ed23667347b4c3
 
 -- Brings the history user up to date with raw.order.
 --
@@ -37,10 +37,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.user';

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | check of the sources' freshness | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 259a4260dc4b68073729c304de81fc0316663ebf9bbf893f92dd4404268a31b6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7081e4f107cfe0210ef964a4f5ac436c0a0aaa633fd5f8ac55e00dad3f98ec4
 
 -- Fails when a source is older than its error_after.
 --
@@ -23,22 +23,26 @@ BEGIN TRANSACTION;
 
 -- Look at every source that says how fresh it should be.
 SET VARIABLE counted = (
-    SELECT
-      {'stale_sources': COUNT(*), 'stale_names': LISTAGG(s.line, '; '
-      ORDER BY
-        s.line)}
+    SELECT q
     FROM (
-      SELECT
-        l.source || ' (' || l.loaded || ')' AS line
-      FROM (
         SELECT
-          f.source AS source,
-          COALESCE(CAST(f.loaded_at AS TEXT), 'no row') AS loaded
-        FROM c360_control.source_freshness AS f
-        WHERE
-          f.status = 'error'
-      ) AS l
-    ) AS s
+          COUNT(*) AS stale_sources,
+          LISTAGG(s.line, '; '
+          ORDER BY
+            s.line) AS stale_names
+        FROM (
+          SELECT
+            l.source || ' (' || l.loaded || ')' AS line
+          FROM (
+            SELECT
+              f.source AS source,
+              COALESCE(CAST(f.loaded_at AS TEXT), 'no row') AS loaded
+            FROM c360_control.source_freshness AS f
+            WHERE
+              f.status = 'error'
+          ) AS l
+        ) AS s
+    ) AS q
 );
 SET VARIABLE stale_sources = getvariable('counted').stale_sources;
 SET VARIABLE stale_names = getvariable('counted').stale_names;

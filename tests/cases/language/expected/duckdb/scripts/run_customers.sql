@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1868a1d1fb904e77ab122249bf55525fff9cdf25609e56a7337dddbdc7d9ff0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ccf94d6db26945f15af7ced8ac9ba66ed4965a95ed4ae77d325897a050d02fe7
 
 -- Replaces the contents of customers by its query.
 --
@@ -46,44 +46,48 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 
 -- The columns of shop.customers must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('id', 'integer'),
-      ('email', 'text'),
-      ('country', 'text'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw')
-        AND LOWER(c.table_name) = LOWER('customers')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('id', 'integer'),
+          ('email', 'text'),
+          ('country', 'text'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw')
+            AND LOWER(c.table_name) = LOWER('customers')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -101,9 +105,12 @@ WHERE GETVARIABLE('drifted_columns') > 0;
 
 -- Count the rows that go.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM analytics.customers AS t
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM analytics.customers AS t
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 
@@ -134,27 +141,33 @@ FROM (
 
 -- Count the rows that came.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(*)}
-    FROM analytics.customers AS t
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS new_rows
+        FROM analytics.customers AS t
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 
 -- Constraint customers_email_uq: email is unique.
 SET VARIABLE counted = (
-    SELECT
-      {'violating_rows': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        COALESCE(CAST(t.email AS TEXT), 'NULL') AS c360_key_1
-      FROM analytics.customers AS t
-      WHERE
-        t.email IS NOT NULL
-      GROUP BY
-        t.email
-      HAVING
-        COUNT(*) > 1
-    ) AS b
+        SELECT
+          COUNT(*) AS violating_rows
+        FROM (
+          SELECT
+            COALESCE(CAST(t.email AS TEXT), 'NULL') AS c360_key_1
+          FROM analytics.customers AS t
+          WHERE
+            t.email IS NOT NULL
+          GROUP BY
+            t.email
+          HAVING
+            COUNT(*) > 1
+        ) AS b
+    ) AS q
 );
 SET VARIABLE violating_rows = getvariable('counted').violating_rows;
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b24199f0687f5b00595d20d6811b9ac435ac6cfa9a861bea46b4bf4bcf168100
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ce0d110e67c0aa0aa5ca46616f47f49ad801367c8a753d4c542e29a8b2f28c12
 
 -- Brings order_lines up to date with its query.
 --
@@ -56,44 +56,48 @@ SET VARIABLE window_start = CASE WHEN getvariable('incremental') THEN getvariabl
 
 -- The columns of shop.orders must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('id', 'integer'),
-      ('customer_id', 'integer'),
-      ('amount', 'number'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw')
-        AND LOWER(c.table_name) = LOWER('orders_v2')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('id', 'integer'),
+          ('customer_id', 'integer'),
+          ('amount', 'number'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw')
+            AND LOWER(c.table_name) = LOWER('orders_v2')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -198,9 +202,18 @@ LEFT JOIN analytics.order_lines AS t
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'new_rows': COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END), 'updated_rows': COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END), 'older_rows': COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'null_times': COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END), 'source_rows': COUNT(*), 'newest': MAX(s.updated_at)}
-    FROM stage_order_lines AS s
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(CASE WHEN s.c360_action = 'insert' AND s.c360_position = 1 THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_action = 'update' AND s.c360_position = 1 THEN 1 END) AS updated_rows,
+          COUNT(CASE WHEN s.c360_action IN ('older', 'superseded') THEN 1 END) AS older_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
+          COUNT(*) AS source_rows,
+          MAX(s.updated_at) AS newest
+        FROM stage_order_lines AS s
+    ) AS q
 );
 SET VARIABLE new_rows = getvariable('counted').new_rows;
 SET VARIABLE updated_rows = getvariable('counted').updated_rows;
@@ -249,26 +262,29 @@ WHERE GETVARIABLE('null_times') > 0;
 
 -- Rows that share a key must be equal in every column.
 SET VARIABLE counted = (
-    SELECT
-      {'duplicate_keys': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        d.id
-      FROM (
-        SELECT DISTINCT
-          s.id,
-          s.customer_id,
-          s.amount,
-          s.updated_at
-        FROM stage_order_lines AS s
-        WHERE
-          s.c360_copies > 1 AND s.c360_action <> 'superseded'
-      ) AS d
-      GROUP BY
-        d.id
-      HAVING
-        COUNT(*) > 1
-    ) AS r
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            d.id
+          FROM (
+            SELECT DISTINCT
+              s.id,
+              s.customer_id,
+              s.amount,
+              s.updated_at
+            FROM stage_order_lines AS s
+            WHERE
+              s.c360_copies > 1 AND s.c360_action <> 'superseded'
+          ) AS d
+          GROUP BY
+            d.id
+          HAVING
+            COUNT(*) > 1
+        ) AS r
+    ) AS q
 );
 SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
@@ -301,11 +317,14 @@ WHERE GETVARIABLE('duplicate_keys') > 0;
 
 -- A full refresh replaces every row.
 SET VARIABLE counted = (
-    SELECT
-      {'target_rows': COUNT(*)}
-    FROM analytics.order_lines AS t
-    WHERE
-      GETVARIABLE('full_refresh')
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS target_rows
+        FROM analytics.order_lines AS t
+        WHERE
+          GETVARIABLE('full_refresh')
+    ) AS q
 );
 SET VARIABLE target_rows = getvariable('counted').target_rows;
 
@@ -351,22 +370,25 @@ WHERE
 
 -- Constraint order_lines_customer_id_fk: customer_id is in customers.
 SET VARIABLE counted = (
-    SELECT
-      {'violating_rows': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
-      FROM analytics.order_lines AS t
-      WHERE
-        t.customer_id IS NOT NULL
-        AND NOT EXISTS(
+        SELECT
+          COUNT(*) AS violating_rows
+        FROM (
           SELECT
-            1
-          FROM analytics.customers AS p
+            COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+          FROM analytics.order_lines AS t
           WHERE
-            p.id = t.customer_id
-        )
-    ) AS b
+            t.customer_id IS NOT NULL
+            AND NOT EXISTS(
+              SELECT
+                1
+              FROM analytics.customers AS p
+              WHERE
+                p.id = t.customer_id
+            )
+        ) AS b
+    ) AS q
 );
 SET VARIABLE violating_rows = getvariable('counted').violating_rows;
 
@@ -410,17 +432,20 @@ WHERE GETVARIABLE('violating_rows') > 0;
 
 -- Constraint no_negative_amount: amount >= 0.
 SET VARIABLE counted = (
-    SELECT
-      {'violating_rows': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
-      FROM analytics.order_lines AS t
-      WHERE
-        NOT (
-          t.amount >= 0
-        )
-    ) AS b
+        SELECT
+          COUNT(*) AS violating_rows
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS TEXT), 'NULL') AS c360_key_1
+          FROM analytics.order_lines AS t
+          WHERE
+            NOT (
+              t.amount >= 0
+            )
+        ) AS b
+    ) AS q
 );
 SET VARIABLE violating_rows = getvariable('counted').violating_rows;
 

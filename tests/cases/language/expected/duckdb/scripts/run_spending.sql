@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3a100fabcd374a621e885ef08c4838a5302d7b8d7ffcb3118b9e1dc20db568d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09a4ab6786d92ca8614828b48863dc6b621e422b92ba350467a441df6fa4f964
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -53,44 +53,48 @@ WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') >
 
 -- The columns of shop.orders must be there, of the kind that is declared.
 SET VARIABLE counted = (
-    SELECT
-      {'drifted_columns': COUNT(*), 'drifted_names': LISTAGG(w.c360_name, '; '
-      ORDER BY
-        w.c360_name)}
-    FROM (VALUES
-      ('id', 'integer'),
-      ('customer_id', 'integer'),
-      ('amount', 'number'),
-      ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
-    LEFT JOIN (
-      SELECT
-        LOWER(c.column_name) AS c360_name,
-        CASE
-          WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
-          THEN 'integer'
-          WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
-          THEN 'number'
-          WHEN c.data_type = 'VARCHAR'
-          THEN 'text'
-          WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
-          THEN 'timestamptz'
-          WHEN c.data_type LIKE 'TIMESTAMP%'
-          THEN 'timestamp'
-          ELSE LOWER(c.data_type)
-        END AS c360_family
-      FROM DUCKDB_COLUMNS() AS c
-      WHERE
-        LOWER(c.schema_name) = LOWER('raw')
-        AND LOWER(c.table_name) = LOWER('orders_v2')
-        AND c.database_name = CURRENT_DATABASE()
-    ) AS a
-      ON a.c360_name = w.c360_name
-    WHERE
-      a.c360_family IS NULL
-      OR a.c360_family <> w.c360_family
-      AND NOT (
-        a.c360_family = 'integer' AND w.c360_family = 'number'
-      )
+    SELECT q
+    FROM (
+        SELECT
+          COUNT(*) AS drifted_columns,
+          LISTAGG(w.c360_name, '; '
+          ORDER BY
+            w.c360_name) AS drifted_names
+        FROM (VALUES
+          ('id', 'integer'),
+          ('customer_id', 'integer'),
+          ('amount', 'number'),
+          ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
+        LEFT JOIN (
+          SELECT
+            LOWER(c.column_name) AS c360_name,
+            CASE
+              WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)'
+              THEN 'integer'
+              WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT')
+              THEN 'number'
+              WHEN c.data_type = 'VARCHAR'
+              THEN 'text'
+              WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
+              THEN 'timestamptz'
+              WHEN c.data_type LIKE 'TIMESTAMP%'
+              THEN 'timestamp'
+              ELSE LOWER(c.data_type)
+            END AS c360_family
+          FROM DUCKDB_COLUMNS() AS c
+          WHERE
+            LOWER(c.schema_name) = LOWER('raw')
+            AND LOWER(c.table_name) = LOWER('orders_v2')
+            AND c.database_name = CURRENT_DATABASE()
+        ) AS a
+          ON a.c360_name = w.c360_name
+        WHERE
+          a.c360_family IS NULL
+          OR a.c360_family <> w.c360_family
+          AND NOT (
+            a.c360_family = 'integer' AND w.c360_family = 'number'
+          )
+    ) AS q
 );
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
@@ -253,19 +257,35 @@ WHERE
 
 -- Count what was decided.
 SET VARIABLE counted = (
-    SELECT
-      {'staged_rows': COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END), 'absent_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'starting_rows': COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END), 'closing_rows': COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END), 'deleted_rows': COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END), 'revived_rows': COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END), 'dated_by_run': COUNT(CASE WHEN FALSE THEN 1 END), 'blocked_rows': COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END), 'new_rows': COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END), 'unmatched_rows': COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END), 'null_keys': COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END), 'source_rows': MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END), 'open_rows': MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END), 'new_keys': (
+    SELECT q
+    FROM (
         SELECT
-          COUNT(*)
-        FROM (
-          SELECT DISTINCT
-            k.customer_id
-          FROM stage_spending AS k
-          WHERE
-            k.c360_action IN ('new', 'revive')
-        ) AS u
-      )}
-    FROM stage_spending AS s
+          COUNT(CASE WHEN NOT s.c360_action IN ('source', 'open') THEN 1 END) AS staged_rows,
+          COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS absent_rows,
+          COUNT(CASE WHEN s.c360_action IN ('new', 'change', 'revive') THEN 1 END) AS starting_rows,
+          COUNT(CASE WHEN s.c360_ends_at IS NOT NULL THEN 1 END) AS closing_rows,
+          COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
+          COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
+          COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
+          COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
+          COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
+          MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
+          MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
+          (
+            SELECT
+              COUNT(*)
+            FROM (
+              SELECT DISTINCT
+                k.customer_id
+              FROM stage_spending AS k
+              WHERE
+                k.c360_action IN ('new', 'revive')
+            ) AS u
+          ) AS new_keys
+        FROM stage_spending AS s
+    ) AS q
 );
 SET VARIABLE staged_rows = getvariable('counted').staged_rows;
 SET VARIABLE absent_rows = getvariable('counted').absent_rows;
@@ -284,37 +304,40 @@ SET VARIABLE new_keys = getvariable('counted').new_keys;
 
 -- Only where the numbers do not add up, look for the keys that occur twice.
 SET VARIABLE counted = (
-    WITH c360_large_orders AS (
-      SELECT
-        orders.id AS id,
-        orders.customer_id AS customer_id,
-        orders.amount AS amount,
-        orders.updated_at AS updated_at
-      FROM raw.orders_v2 AS orders
-      WHERE
-        orders.amount >= 10
-    ), c360_spending AS (
-      SELECT
-        large_orders.customer_id AS customer_id,
-        CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
-      FROM c360_large_orders AS large_orders
-      GROUP BY
-        large_orders.customer_id
-    )
-    SELECT
-      {'duplicate_keys': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        r.customer_id
-      FROM c360_spending AS r
-      GROUP BY
-        r.customer_id
-      HAVING
-        COUNT(*) > 1
-    ) AS d
-    WHERE
-      GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
-      OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+        WITH c360_large_orders AS (
+          SELECT
+            orders.id AS id,
+            orders.customer_id AS customer_id,
+            orders.amount AS amount,
+            orders.updated_at AS updated_at
+          FROM raw.orders_v2 AS orders
+          WHERE
+            orders.amount >= 10
+        ), c360_spending AS (
+          SELECT
+            large_orders.customer_id AS customer_id,
+            CAST(SUM(large_orders.amount) AS DECIMAL(38, 2)) AS total
+          FROM c360_large_orders AS large_orders
+          GROUP BY
+            large_orders.customer_id
+        )
+        SELECT
+          COUNT(*) AS duplicate_keys
+        FROM (
+          SELECT
+            r.customer_id
+          FROM c360_spending AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS d
+        WHERE
+          GETVARIABLE('source_rows') - GETVARIABLE('unmatched_rows') <> GETVARIABLE('open_rows') - GETVARIABLE('absent_rows')
+          OR GETVARIABLE('new_keys') <> GETVARIABLE('new_rows') + GETVARIABLE('revived_rows')
+    ) AS q
 );
 SET VARIABLE duplicate_keys = getvariable('counted').duplicate_keys;
 
@@ -452,17 +475,20 @@ WHERE
 
 -- Constraint spending_1_ck: total >= 10.
 SET VARIABLE counted = (
-    SELECT
-      {'violating_rows': COUNT(*)}
+    SELECT q
     FROM (
-      SELECT
-        COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
-      FROM snap.spending AS t
-      WHERE
-        t.valid_to IS NULL AND NOT (
-          t.total >= 10
-        )
-    ) AS b
+        SELECT
+          COUNT(*) AS violating_rows
+        FROM (
+          SELECT
+            COALESCE(CAST(t.customer_id AS TEXT), 'NULL') AS c360_key_1
+          FROM snap.spending AS t
+          WHERE
+            t.valid_to IS NULL AND NOT (
+              t.total >= 10
+            )
+        ) AS b
+    ) AS q
 );
 SET VARIABLE violating_rows = getvariable('counted').violating_rows;
 

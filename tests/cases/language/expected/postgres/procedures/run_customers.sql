@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f2cd3fa6aec8b5a8a8a19107a645718f8e7ff5be712ae9b96f5eca1837570252
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a19bcbe3b322892a81047707824d324b707633106c8252a0433ab9ffb9a3a89a
 
 -- Replaces the contents of customers by its query.
 --
@@ -28,10 +28,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.customers';

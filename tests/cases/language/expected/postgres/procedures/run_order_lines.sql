@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 420f39cd04feca6b5f844680721df45018c75bb9cff10b8c9b22db8df67f2f44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83d759f9c266402e240b294578c1549c3e19a24da06a2c32a0b703347701fddd
 
 -- Brings order_lines up to date with its query.
 --
@@ -40,10 +40,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.order_lines';

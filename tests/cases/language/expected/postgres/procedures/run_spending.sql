@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6c8761ab2ec9f9cd0a78124f2c4d93cac8dbfe14268ef9d96860099551b71fc4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 21cf9cb4327a9127c9482da867f59110e6d83c7cc6d5304e3ebbd18db59ab5f9
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -37,10 +37,10 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET lock_timeout = '10s'
-SET plan_cache_mode = 'force_custom_plan'
-SET jit = 'off'
+SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
+SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'
+SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snap.spending';
