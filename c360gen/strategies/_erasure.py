@@ -9,6 +9,7 @@ from c360gen.project.nodes import Node
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
+from c360gen.terms.types import T
 
 
 def tasks(node: Node, dialect: str) -> tuple[Task, ...]:
@@ -99,7 +100,20 @@ def _remaining(node: Node, dialect: str) -> exp.Select:
     if node.relation is not None:
         read = _sql.reading(node, "s")
     else:
-        read = node.query(dialect).first.copy().subquery("s")
+        read = _of_every_window(node, node.query(dialect).first).subquery("s")
     query = exp.select(named(exp.Count(this=exp.Star()), "remaining_rows")).from_(read)
     return query.where(_of(node, "s"))
 
+
+def _of_every_window(node: Node, query: exp.Query) -> exp.Query:
+    """The rows that any run would load: a model that asks for the window of a run gets all time."""
+    found = query.copy()
+    ends = {"window_end": "9000-01-01 00:00:00"}
+    if node.batches is not None:
+        ends["window_start"] = f"{node.batches.begin:%Y-%m-%d %H:%M:%S}"
+    for placeholder in list(found.find_all(exp.Placeholder)):
+        if placeholder.name in ends:
+            cast = placeholder.parent
+            whole = cast if isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ else placeholder
+            whole.replace(_sql.instant(ends[placeholder.name]))
+    return found

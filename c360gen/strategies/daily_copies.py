@@ -8,14 +8,13 @@ from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts, _feed, _sql
 from c360gen.strategies._feed.words import (
-    AGAIN,
     AT,
     DUPLICATE,
     EVENT,
     GONE,
     NEXT,
+    PRIOR,
     Parts,
-    by_key,
     derives_deletes,
     feed_of,
     from_observations,
@@ -29,9 +28,9 @@ from c360gen.strategies._feed.words import (
     union,
 )
 from c360gen.strategies._history.versions import stored_type
-from c360gen.strategies._sql import any_of, equal, is_null, named, not_null
+from c360gen.strategies._sql import any_of, equal, every, is_null, named, not_null
 from c360gen.terms import types
-from c360gen.terms.symbols import column, relation, variable
+from c360gen.terms.symbols import column, relation
 
 
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
@@ -47,14 +46,17 @@ def _keys(node: Node) -> exp.Query | None:
 
 
 def _events(node: Node) -> Parts:
-    """Rows as they are and, where a copy follows that does not hold the key of a row, its deletion at the date of that copy."""
+    """Rows as they are, and a deletion at the date of a copy that does not hold a key which is due in it."""
     arms: list[exp.Query] = [from_stage(node)]
     if feed_of(node).rebuilds:
         known = from_observations(node)
         arms.append(known if derives_deletes(node) else known.join(step("keys", "k"), on=_sql.same_key(node, "o", "k"), join_type="inner"))
     if not derives_deletes(node):
         return [("events", union(*arms))]
-    return [("copies", _copies(node)), ("seen", _seen(node)), ("missing", _missing(node)), ("events", union(*arms, _deletions(node)))]
+    return [
+        ("copies", _copies(node)), ("seen", _seen(node)), ("due", _due(node)), ("missing", _missing(node)),
+        ("events", union(*arms, _deletions(node))),
+    ]  # fmt: skip
 
 
 def _rows(node: Node, *names: str) -> list[exp.Select]:
@@ -69,29 +71,42 @@ def _rows(node: Node, *names: str) -> list[exp.Select]:
 
 
 def _copies(node: Node) -> exp.Select:
-    """The dates of the copies, each with the next."""
+    """The dates of the copies, each with the one before and the next."""
     dates = union(*_rows(node), distinct=True) if len(_rows(node)) > 1 else _rows(node)[0].distinct()
+    before = _sql.window(exp.Lag(this=column(AT, "d")), [], _sql.order(column(AT, "d")))
     following = _sql.window(exp.Lead(this=column(AT, "d")), [], _sql.order(column(AT, "d")))
-    return exp.select(column(AT, "d"), named(following, NEXT)).from_(dates.subquery("d"))
+    return exp.select(column(AT, "d"), named(before, PRIOR), named(following, NEXT)).from_(dates.subquery("d"))
 
 
 def _seen(node: Node) -> exp.Query:
-    """Where each key was seen, and which copy came next; what was known before is followed by the oldest copy of this run."""
-    rows = union(*_rows(node, *node.key)).subquery("r")
-    seen = exp.select(*keys(node, "r"), column(AT, "r"), column(NEXT, "c")).from_(rows)
-    seen = seen.join(step("copies", "c"), on=equal(column(AT, "c"), column(AT, "r")), join_type="inner")
-    before = exp.select(*keys(node, "k"), named(column(node.valid_from, "k"), AT), named(variable("oldest"), NEXT))
-    before = before.from_(step("known", "k")).where(exp.LT(this=column(node.valid_from, "k"), expression=variable("oldest")))
-    return union(seen, before)
+    """Where each key was seen."""
+    return union(*_rows(node, *node.key))
+
+
+def _due(node: Node) -> exp.Query:
+    """Where each key has to be seen: in the copy after one that holds it, and in the copies around the beginning of each version.
+
+    A rebuild remembers every row, so that of the versions only those before the oldest copy tell it anything.
+    """
+    held = exp.select(*keys(node, "s"), named(column(NEXT, "c"), AT)).from_(step("seen", "s"))
+    held = held.join(step("copies", "c"), on=equal(column(AT, "c"), column(AT, "s")), join_type="inner").where(not_null(column(NEXT, "c")))
+    begun, oldest = column(node.valid_from, "k"), is_null(column(PRIOR, "c"))
+    if feed_of(node).rebuilds:
+        near = [exp.LT(this=begun, expression=column(AT, "c")), oldest]
+    else:
+        near = [
+            exp.LTE(this=begun, expression=column(AT, "c")),
+            any_of([oldest, exp.LTE(this=column(PRIOR, "c"), expression=begun.copy())]),
+        ]
+    known = exp.select(*keys(node, "k"), column(AT, "c")).from_(step("known", "k"))
+    return union(held, known.join(step("copies", "c"), on=every(near), join_type="inner"))
 
 
 def _missing(node: Node) -> exp.Select:
-    """Keys that were seen, but not in the copy that came next."""
-    again = _sql.window(exp.Lead(this=column(AT, "s")), by_key(node, "s"), _sql.order(column(AT, "s")))
-    seen = exp.select(*keys(node, "s"), column(NEXT, "s"), named(again, AGAIN)).from_(step("seen", "s"))
-    absent = any_of([is_null(column(AGAIN, "m")), exp.GT(this=column(AGAIN, "m"), expression=column(NEXT, "m"))])
-    query = exp.select(*keys(node, "m"), named(column(NEXT, "m"), AT)).from_(seen.subquery("m"))
-    return query.where(not_null(column(NEXT, "m")), absent)
+    """Where a key is not seen though it is due."""
+    here = every([_sql.same_key(node, "s", "d"), equal(column(AT, "s"), column(AT, "d"))])
+    query = exp.select(*keys(node, "d"), column(AT, "d")).from_(step("due", "d")).join(step("seen", "s"), on=here, join_type="left")
+    return query.where(is_null(column(AT, "s"))).distinct()
 
 
 def _deletions(node: Node) -> exp.Select:

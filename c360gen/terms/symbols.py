@@ -65,7 +65,7 @@ _LOCALS = (
 RESERVED = frozenset(
     {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}
     | {"p_as_of", "p_full_refresh", "p_run_id", "p_at", "p_from", "p_to", "p_key", "p_dry_run"}
-    | {"c_node", "c_spec_hash", "c_tolerance", "c_lookback", "c_begin", "c_size"}
+    | {"c_node", "c_spec_hash", "c_tolerance", "c_lookback", "c_begin", "c_size", "c_page_cost"}
 )
 """What procedures call their variables: where a column has such a name, BigQuery would take the column in silence."""
 

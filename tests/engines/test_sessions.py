@@ -387,7 +387,7 @@ def test_a_live_run_is_shown_as_running(database: str, gates: Callable[[str], tu
     runner, watcher = (login(found, server, user) for user in users)
     health = "SELECT status FROM c360_control.run_health"
     with psycopg.connect(watcher, autocommit=True) as other:
-        for word, wanted in (("apply_history: CREATE UNLOGGED TABLE c360_control.stage", "running"), ("run_history: SET TRANSACTION", "abandoned")):
+        for word, wanted in (("apply_history: CREATE UNLOGGED TABLE", "running"), ("run_history: SET TRANSACTION", "abandoned")):
             number = [n for n, what in text.gates.items() if what.startswith(word)][-1]
             keeper.shut(number)
             call = Call(runner, "CALL c360_control.run_history()").start()

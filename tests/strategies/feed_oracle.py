@@ -62,6 +62,12 @@ def from_copies(copies: dict[int, dict[int, Values]]) -> list[Event]:
     return found + [Event(at, 1, key, values) for at, rows in copies.items() for key, values in rows.items()]
 
 
+def from_copies_read(copies: dict[int, dict[int, Values]], known: set[Version]) -> list[Event]:
+    """Without a log: what copies say of each key, by its row, or by having none."""
+    held = {k for rows in copies.values() for k in rows} | {v[0] for v in known}
+    return [Event(at, 0, key, rows.get(key)) for at, rows in copies.items() for key in held]
+
+
 def verdict(event: Event, batch: list[Event], mine: list[Version], places: Places, ignored: tuple[int, ...]) -> str:
     """Without a log: whether an event of a key, with the versions `mine`, `applies`, is `known` already, or `late`."""
     if event.at > max((v[2] if v[3] is None else v[3] for v in mine), default=-1):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from c360gen.pipeline import LoadedProject, build
 from tests.conftest import CASES, new_database
-from tests.strategies.feed_oracle import Event, Version, from_copies, history, kept
+from tests.strategies.feed_oracle import Event, Version, from_copies, from_copies_read, history, kept
 from tests.worlds import Embedded, Interpreted, World, plain
 
 BASE = dt.datetime(2026, 1, 1)
@@ -171,6 +171,7 @@ def rows_of(late: set[tuple[int, Event]]) -> list[tuple[object, ...]]:
     return found
 
 
+Copy = dict[int, tuple[object, ...]]
 copies = st.dictionaries(st.integers(1, 7), st.dictionaries(keys, st.tuples(st.sampled_from([None, "x", "y"])), min_size=1), min_size=1)
 
 
@@ -204,3 +205,41 @@ def test_copies_in_order_some_of_them_read_again(feed: Feed, copies: dict[int, d
         seen = {day * DAY: held for day, held in copies.items() if day <= upper}
         assert feed.versions("read_again", "a") == history(from_copies(seen))
         assert feed.world.rows("SELECT * FROM snap.read_again_quarantine") == []
+
+
+LOOKBACK = 4 * DAY
+"""Of the feed read_again."""
+
+
+@given(copies=copies, mended=copies, cuts=st.sets(st.integers(1, 7), min_size=1, max_size=3), data=st.data())
+@streams
+def test_copies_that_are_mended_between_two_reads(
+    feed: Feed, copies: dict[int, Copy], mended: dict[int, Copy], cuts: set[int], data: st.DataObject
+) -> None:
+    """A copy that is read again may hold other rows than it did: what is later than a key's boundary is applied, the rest kept back."""
+    feed.empty("read_again")
+    expected: set[Version] = set()
+    late: set[tuple[int, Event]] = set()
+    watermark = -LOOKBACK
+    for upper in [*sorted(cuts), 8]:
+        held = {day: mended[day] if day in mended and data.draw(st.booleans()) else rows for day, rows in copies.items() if day <= upper}
+        feed.world.sql("DELETE FROM raw.copies")
+        feed.arrive("copies", [copy_row(day, k, v) for day, rows in held.items() for k, v in rows.items()])
+        read = {day * DAY: rows for day, rows in held.items() if day * DAY > watermark - LOOKBACK}
+        watermark = max([watermark, *read])
+        before = expected
+        expected, found = kept(before, from_copies_read(read, before), {(v[0], v[2]): 0 for v in before})
+        late |= {(key, e) for key, e in found if e.values or is_first(e, read, before)}
+        assert feed.run("read_again") == ""
+        assert feed.versions("read_again", "a") == expected
+        rows = feed.world.rows("SELECT id, copied_at, a FROM snap.read_again_quarantine")
+        kept_back = {(k, (at - BASE.date()).days * DAY, (a,)) for k, at, a in rows}
+        assert kept_back == {(key, e.at, e.values or (None,)) for key, e in late}
+
+
+def is_first(absence: Event, read: dict[int, Copy], known: set[Version]) -> bool:
+    """Of copies in a row that do not hold a key, only the first is told, and those around the beginning of a version."""
+    prior = max((at for at in read if at < absence.at), default=None)
+    if prior is None or absence.key in read[prior]:
+        return True
+    return any(v[0] == absence.key and prior <= v[2] <= absence.at for v in known)

@@ -13,8 +13,11 @@ from c360gen.strategies._sql import equal, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
-AT, GONE, OWN, TURN, BEGINS, NEXT, AGAIN = "c360_at", "c360_gone", "c360_own", "c360_turn", "c360_begins", "c360_next", "c360_again"
+AT, GONE, OWN, TURN, BEGINS = "c360_at", "c360_gone", "c360_own", "c360_turn", "c360_begins"
 """When; whether it deletes; whether its row names the key; 1 for the last event of an instant; whether it changes anything."""
+
+PRIOR, NEXT = "c360_prior", "c360_next"
+"""The copy before, the copy after."""
 
 SOURCE, EVENT, TRUNCATE = "source", "event", "truncate"
 NULL_KEY, DUPLICATE, NULL_TIME, FUTURE_TIME, FROZEN, LATE = "null_key", "duplicate_key", "null_time", "future_time", "frozen", "late"
