@@ -139,10 +139,10 @@ def window(function: exp.Expr, by: Iterable[exp.Expr], ordered: exp.Order | None
     return exp.Window(this=function, partition_by=list(by), order=ordered, spec=frame)
 
 
-def groupable(node: Node, name: str, table: str) -> exp.Expr:
-    """A column in PARTITION BY: BigQuery takes no FLOAT64 there."""
-    at = column(name, table)
-    return exp.cast(at, types.TEXT.copy()) if known(node.column(name).type).this is types.T.DOUBLE else at
+def groupable(column_: Column, value: exp.Expr) -> exp.Expr:
+    """The value of a column in PARTITION BY: BigQuery takes no FLOAT64 there."""
+    value = value.unalias().copy()
+    return exp.cast(value, types.TEXT.copy()) if known(column_.type).this is types.T.DOUBLE else value
 
 
 def beyond_watermark(cursor: Column, table: str) -> exp.Expr:

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 15df78d844ec18aa91253a83d860562be79beaba7c093b216bccef9e22a3d251
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5e3d0fc9dfa85ec532a40da1dada05296cbdda8ee0cfc29590135bea815b16f3
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1292,11 +1292,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
-          FROM `acme-analytics`.raw_data.customers AS s
-          GROUP BY
-            s.customer_id
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.customer_id
+            FROM `acme-analytics`.raw_data.customers AS r
+            GROUP BY
+              r.customer_id
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5

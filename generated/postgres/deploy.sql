@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf6558abdc54f45ca4f7ed00555afe7208d5d91c0b2e4b6d0963bdde964e7da1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c58612ed1fa3bb7e2e49e25d91a6dd6182a0dd18974c006cab1d4e0ba979a2cd
 
 SET lock_timeout = '10s';
 BEGIN;
@@ -1289,13 +1289,13 @@ BEGIN
         WHEN d.c360_action = 'delete'
         THEN v_as_of
       END AS c360_ends_at,
-      d.customer_id,
-      d.first_name,
-      d.last_name,
-      d.email,
-      d.phone,
-      d.created_at,
-      d.updated_at
+      CAST(d.customer_id AS BIGINT) AS customer_id,
+      CAST(d.first_name AS TEXT) AS first_name,
+      CAST(d.last_name AS TEXT) AS last_name,
+      CAST(d.email AS TEXT) AS email,
+      CAST(d.phone AS TEXT) AS phone,
+      CAST(d.created_at AS TIMESTAMPTZ) AS created_at,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
@@ -1513,11 +1513,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-          FROM raw_data.customers AS s
-          GROUP BY
-            s.customer_id
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.customer_id
+            FROM raw_data.customers AS r
+            GROUP BY
+              r.customer_id
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key
           LIMIT 5
@@ -1939,12 +1943,12 @@ BEGIN
           ELSE v_as_of
         END
       END AS c360_ends_at,
-      d.order_id,
-      d.customer_id,
-      d.order_date,
-      d.status,
-      d.total_amount,
-      d.updated_at
+      CAST(d.order_id AS BIGINT) AS order_id,
+      CAST(d.customer_id AS BIGINT) AS customer_id,
+      CAST(d.order_date AS DATE) AS order_date,
+      CAST(d.status AS TEXT) AS status,
+      CAST(d.total_amount AS DECIMAL(12, 2)) AS total_amount,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
@@ -2500,12 +2504,12 @@ BEGIN
           ELSE v_as_of
         END
       END AS c360_ends_at,
-      d.payment_id,
-      d.order_id,
-      d.payment_method,
-      d.amount,
-      d.status,
-      d.updated_at
+      CAST(d.payment_id AS BIGINT) AS payment_id,
+      CAST(d.order_id AS BIGINT) AS order_id,
+      CAST(d.payment_method AS TEXT) AS payment_method,
+      CAST(d.amount AS DECIMAL(12, 2)) AS amount,
+      CAST(d.status AS TEXT) AS status,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
@@ -3114,12 +3118,12 @@ BEGIN
       t.ctid AS c360_row,
       b.c360_copies,
       b.c360_position,
-      b.order_id,
-      b.customer_id,
-      b.order_date,
-      b.status,
-      b.total_amount,
-      b.updated_at
+      CAST(b.order_id AS BIGINT) AS order_id,
+      CAST(b.customer_id AS BIGINT) AS customer_id,
+      CAST(b.order_date AS DATE) AS order_date,
+      CAST(b.status AS TEXT) AS status,
+      CAST(b.total_amount AS DECIMAL(12, 2)) AS total_amount,
+      CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         m.order_id,
@@ -3552,11 +3556,11 @@ BEGIN
     CREATE UNLOGGED TABLE c360_control.stage_int_interactions AS
     SELECT
       CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
-      b.interaction_id,
-      b.customer_id,
-      b.channel,
-      b.subject,
-      b.occurred_at
+      CAST(b.interaction_id AS BIGINT) AS interaction_id,
+      CAST(b.customer_id AS BIGINT) AS customer_id,
+      CAST(b.channel AS TEXT) AS channel,
+      CAST(b.subject AS TEXT) AS subject,
+      CAST(b.occurred_at AS TIMESTAMPTZ) AS occurred_at
     FROM (
       SELECT
         m.interaction_id,
@@ -3895,12 +3899,12 @@ BEGIN
     CREATE UNLOGGED TABLE c360_control.stage_int_payments AS
     SELECT
       CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
-      b.payment_id,
-      b.order_id,
-      b.payment_method,
-      b.amount,
-      b.status,
-      b.updated_at
+      CAST(b.payment_id AS BIGINT) AS payment_id,
+      CAST(b.order_id AS BIGINT) AS order_id,
+      CAST(b.payment_method AS TEXT) AS payment_method,
+      CAST(b.amount AS DECIMAL(12, 2)) AS amount,
+      CAST(b.status AS TEXT) AS status,
+      CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         m.payment_id,

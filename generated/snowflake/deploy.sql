@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 19b50989445c0d32ca6a4d23adbb9886767ae98fd72a763875a498e6a83314f2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a1ea7859e82b5cc7b1ba9b92b94c1c9ac45e5ba2b4c11fdd13de7564abbd369a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -1359,11 +1359,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.raw_data.customers AS s
-        GROUP BY
-          s.customer_id
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r.customer_id
+          FROM C360.raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5

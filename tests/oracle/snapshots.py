@@ -207,9 +207,9 @@ def _usable(time: dt.datetime | None, boundary: dt.datetime | None, as_of: dt.da
 
 
 def _has_moved(s: Snapshot, row: Row, current: Version) -> bool:
-    """Whether a row's time is later than its version's start; one without a time cannot stand still."""
-    time = s.time(row)
-    return time is None or time > current.valid_from
+    """Whether a row's time is later than the one that its version was written with; without a time nothing stands still."""
+    time, then = s.time(row), s.time(current.row)
+    return time is None or then is None or time > then
 
 
 # --- guards and writes ---------------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def _written(s: Snapshot, state: State, done: Decided, opened: Mapping[Key, Vers
         versions=tuple(after),
         quarantine=tuple(quarantine),
         last_as_of=as_of,
-        watermark=next_watermark(state.watermark, map(s.time, read), as_of) if s.source_delta else None,
+        watermark=_read_up_to(s, state, done, read, as_of) if s.source_delta else None,
         counted={
             "source_rows": len(read),
             "inserted_rows": len(after) - len(state.versions),
@@ -271,3 +271,13 @@ def _written(s: Snapshot, state: State, done: Decided, opened: Mapping[Key, Vers
             "quarantined_rows": len(done.kept_back),
         },
     )
+
+
+def _read_up_to(s: Snapshot, state: State, done: Decided, read: Sequence[Row], as_of: dt.datetime) -> dt.datetime | None:
+    """The watermark: not moved by what waits for its time, and not beyond a row that is kept back, for it may be mended as it is."""
+    horizon = as_of + s.future_tolerance if s.on_future_updated_at == "quarantine" and s.strategy == "timestamp" else LATEST
+    times = [t for t in map(s.time, read) if t and t <= horizon]
+    waiting = [t for reason, row in done.kept_back if reason != "null_time" and (t := s.time(row))]
+    if times and waiting and min(waiting) < max(times):
+        times = [min(waiting)]
+    return next_watermark(state.watermark, times, as_of)

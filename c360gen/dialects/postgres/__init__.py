@@ -257,26 +257,28 @@ class Postgres(Dialect):
 def _made(insert: exp.Insert, stage: StageTable) -> exp.Create:
     """The first INSERT into a stage as CREATE TABLE … AS, which several workers can share; no INSERT can.
 
-    Its columns have the types of the query, so a NULL needs one, and a column that comes later has to be there.
+    Its columns would have the types of the query, so the first branch says the declared ones: a source may be narrower, or a domain. Texts
+    are cut to their length when they are written, where one that is too long is refused; a cast would cut it in silence.
     """
-    query, kinds = insert.expression.copy(), {c.name: c.type for c in stage.columns}
+    query, kinds = insert.expression.copy(), {c.name: types.TEXT if c.type.this is T.VARCHAR else c.type for c in stage.columns}
     if stage.row_address:
         kinds[ROW_ADDRESS] = exp.DataType.build("tid", dialect="postgres", udt=True)
     given = [c.name for c in insert.this.expressions]
     first, *others = _branches(query)
     for name, projection in zip(given, list(first.selects), strict=True):
-        if isinstance(projection.unalias(), exp.Null):
-            projection.replace(_no(kinds[name], name))
+        value, ours = projection.unalias(), name.startswith(symbols.OWN_PREFIX)
+        if isinstance(value, exp.Null) or not (ours or isinstance(value, exp.Cast)):
+            projection.replace(_as(value.copy(), kinds[name], name))
     for name in (n for n in kinds if n not in given):
         for branch in (first, *others):
-            branch.select(_no(kinds[name], name), copy=False)
+            branch.select(_as(exp.null(), kinds[name], name), copy=False)
     properties = exp.Properties(expressions=[exp.UnloggedProperty()])
     return exp.Create(this=insert.this.this.copy(), kind="TABLE", expression=query, properties=properties)
 
 
-def _no(kind: exp.DataType, name: str) -> exp.Alias:
-    """CAST(NULL AS kind) AS name."""
-    return exp.Alias(this=exp.cast(exp.null(), kind.copy()), alias=exp.to_identifier(name, quoted=True))
+def _as(value: exp.Expr, kind: exp.DataType, name: str) -> exp.Alias:
+    """CAST(value AS kind) AS name."""
+    return exp.Alias(this=exp.cast(value, kind.copy()), alias=exp.to_identifier(name, quoted=True))
 
 
 def _branches(query: exp.Query) -> list[exp.Select]:

@@ -103,7 +103,7 @@ def _arms(node: Node, traits: Traits) -> Arms:
             other = any_of(differs(column(n, "o"), column(n, "b")) for n in said)
             found.append((every([*(n.copy() for n in names_key), seen, other]), literal(DUPLICATE)))
         found.append((seen.copy(), exp.null()))
-    ties = [_sql.groupable(node, n, "b") for n in (*node.key, *place(node))]
+    ties = [_sql.groupable(node.column(n), column(n, "b")) for n in (*node.key, *place(node))]
     if feed.truncate_when:
         ties.append(_sql.case((is_truncate(node, "b"), exp.true()), otherwise=exp.false()))
     conflict = exp.GT(this=_sql.window(exp.Count(this=exp.Star()), ties), expression=exp.Literal.number(1))

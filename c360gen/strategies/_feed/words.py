@@ -128,7 +128,7 @@ def keys(node: Node, table: str) -> list[exp.Expr]:
 
 def by_key(node: Node, table: str) -> list[exp.Expr]:
     """The key in PARTITION BY."""
-    return [_sql.groupable(node, k, table) for k in node.key]
+    return [_sql.groupable(node.column(k), column(k, table)) for k in node.key]
 
 
 def event_columns(node: Node, table: str) -> list[exp.Expr]:

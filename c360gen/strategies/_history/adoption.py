@@ -187,7 +187,8 @@ def _read(node: Node, *values: exp.Expr) -> exp.Select:
 
 
 def _placed(node: Node, now: exp.Expr) -> exp.Select:
-    equal_rows = [*_keys(node, "o"), column(FROM, "o"), column(TO, "o"), *(_sql.groupable(node, n, "o") for n in _values(node))]
+    values = [_sql.groupable(node.column(n), column(n, "o")) for n in _values(node)]
+    equal_rows = [*_keys(node, "o"), column(FROM, "o"), column(TO, "o"), *values]
     number = exp.Window(this=exp.RowNumber(), partition_by=equal_rows, order=_sql.order(column(FROM, "o")))
     starts = case((any_of([is_null(column(FROM, "o")), _later(FROM, now, "o")]), now.copy()), otherwise=column(FROM, "o"))
     ends = case((_later(TO, now, "o"), now.copy()), otherwise=column(TO, "o"))

@@ -111,9 +111,22 @@ def _read(node: Node, names: list[str]) -> exp.Select:
     """How many rows were read and, where only moved ones are, the newest time among them."""
     values = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star())}
     if node.source_delta:
-        values[STARTS] = exp.Max(this=as_instant(node, str(node.updated_at), "r"))
+        at: exp.Expr = as_instant(node, str(node.updated_at), "r")
+        if problems(node).get(FUTURE_TIME) == "quarantine":
+            at = case((exp.LTE(this=at, expression=variable("latest")), at.copy()))
+        values[STARTS] = exp.Max(this=at)
     query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r"))
     return query.where(_moved(node)) if node.source_delta else query
+
+
+def newest(node: Node) -> exp.Expr:
+    """How far was read, over the stage `s`: not beyond a row that is kept back, since nothing tells when it is mended."""
+    found: exp.Expr = exp.Max(this=case((action_is(SOURCE, table="s"), column(STARTS, "s"))))
+    kept = [p for p, policy in problems(node).items() if policy == "quarantine" and p != NULL_TIME]
+    if not kept:
+        return found
+    oldest = exp.Min(this=case((action_is(*kept, table="s"), as_instant(node, str(node.updated_at), "s"))))
+    return case((exp.LT(this=oldest, expression=found), oldest.copy()), otherwise=found.copy())
 
 
 def _known(node: Node, names: list[str]) -> exp.Select:
@@ -165,11 +178,9 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
     on = _sql.same_key(node, "o", "s")
     query = query.join(_open_versions(node, traits).subquery("o"), on=on, join_type="full" if outer(node) else "left")
     if _grouped(node, traits):
-        keys = [column(k, "r") for k in node.key]
-        grouped = exp.select(*keys, star_count(COPIES)).from_(_sql.reading(node, "r")).group_by(*(k.copy() for k in keys))
+        grouped = repeated(node, traits, star_count(COPIES))
         if node.source_delta:
             grouped = grouped.where(_moved(node))
-        grouped = grouped.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
         query = query.join(grouped.subquery("c"), on=_sql.same_key(node, "c", "s"), join_type="left")
     wanted = exp.select(*(column(p.alias_or_name, "w") for p in projections)).from_(query.subquery("w"))
     return wanted.where(not_null(column(ACTION, "w")))
@@ -214,12 +225,12 @@ def _arms(node: Node, traits: Traits) -> Arms:
     if node.detects == "time":
         changed = exp.GT(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
     elif node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version":
-        unmoved = exp.LTE(this=as_instant(node, str(node.updated_at), "s"), expression=column(node.valid_from, "o"))
+        now, then = column(str(node.updated_at), "s"), column(str(node.updated_at), "o")
         if UNMOVED in wrong:
-            found.append((every([unmoved, exp.Paren(this=changed.copy())]), literal(UNMOVED)))
+            found.append((every([exp.LTE(this=now, expression=then), exp.Paren(this=changed.copy())]), literal(UNMOVED)))
         else:
-            moved = exp.GT(this=unmoved.this.copy(), expression=unmoved.expression.copy())
-            changed = every([exp.Paren(this=any_of([moved, is_null(unmoved.this.copy())])), exp.Paren(this=changed)])
+            moved = any_of([exp.GT(this=now, expression=then), is_null(now.copy()), is_null(then.copy())])
+            changed = every([exp.Paren(this=moved), exp.Paren(this=changed)])
     if node.tracked or node.detects == "time":
         found.append((changed, literal("change")))
     if node.overwritten:
@@ -232,9 +243,17 @@ def _grouped(node: Node, traits: Traits) -> bool:
     return traits.cheap_groups and node.policies.on_duplicate_key != "latest" and not counts_tell(node)
 
 
+def repeated(node: Node, traits: Traits, *counted: exp.Expr) -> exp.Select:
+    """The keys that the source has more than once: as they will be stored, for two may become one."""
+    keys = [_sql.as_stored(node.column(k), "r", traits) for k in node.key]
+    query = exp.select(*keys, *counted).from_(_sql.reading(node, "r")).group_by(*(k.unalias().copy() for k in keys))
+    return query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+
+
 def _source_rows(node: Node, traits: Traits) -> exp.Select:
     recorded = recorded_of(node)
-    projections: list[exp.Expr] = [_sql.as_stored(c, "r", traits) for c in recorded]
+    stored = {c.name: _sql.as_stored(c, "r", traits) for c in recorded}
+    projections: list[exp.Expr] = list(stored.values())
     projections.append(named(exp.true(), PRESENT))
     if node.deleted_flag or node.deleted_at:
         alive: list[exp.Expr] = []
@@ -243,7 +262,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         if node.deleted_at:
             alive.append(is_null(column(node.deleted_at, "r")))
         projections.append(named(case((every(alive), exp.true())), LIVE))
-    keys = [column(k, "r") for k in node.key]
+    keys = [stored[k].unalias().copy() for k in node.key]
     latest = node.policies.on_duplicate_key == "latest"
     if latest:
         version = node.version_column or str(node.updated_at)
@@ -251,7 +270,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         windows = {
             POSITION: exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=order),
             TIES: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[*(k.copy() for k in keys), column(version, "r")]),
-            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_sql.groupable(node, c.name, "r") for c in recorded]),
+            EQUALS: exp.Window(this=exp.Count(this=exp.Star()), partition_by=[_sql.groupable(c, stored[c.name]) for c in recorded]),
         }
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
@@ -274,7 +293,9 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
 
 
 def _open_versions(node: Node, traits: Traits) -> exp.Select:
-    names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, node.valid_from, *([node.is_deleted] if node.is_deleted else [])))
+    marks = [node.is_deleted] if node.is_deleted else []
+    dated = [str(node.updated_at)] if node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version" else []
+    names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, *dated, node.valid_from, *marks))
     projections: list[exp.Expr] = [column(n, "h") for n in names]
     if traits.row_address:
         projections.append(named(address(traits, "h"), ROW))

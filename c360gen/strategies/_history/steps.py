@@ -44,8 +44,8 @@ def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
             begins=True,
         ),
         _counts(node),
-        *_duplicates(node),
-        *_guards(node),
+        *_duplicates(node, traits),
+        *_guards(node, traits),
     ]
     if node.quarantines:
         found.append(quarantine(node, [p for p, policy in stage.problems(node).items() if policy == "quarantine"]))
@@ -123,7 +123,7 @@ def _counts(node: Node) -> Count:
         for name, row in (("source_rows", stage.SOURCE), ("open_rows", stage.OPEN))
     }
     if node.source_delta:
-        others["newest"] = exp.Max(this=_sql.case((action_is(stage.SOURCE, table="s"), column(STARTS, "s"))))
+        others["newest"] = stage.newest(node)
     if stage.counts_tell(node):
         others["new_keys"] = distinct_keys(node, action_is("new", "revive", table="k"))
     elif wrong.get(stage.DUPLICATE) == "fail":
@@ -148,18 +148,14 @@ def _surplus(node: Node) -> exp.Expr:
     return exp.or_(exp.NEQ(this=matched, expression=left), fresh, wrap=False)
 
 
-def _duplicates(node: Node) -> list[Step]:
+def _duplicates(node: Node, traits: Traits) -> list[Step]:
     if not stage.counts_tell(node):
         return []
-    keys = [column(k, "r") for k in node.key]
-    repeated = exp.select(*keys).from_(_sql.reading(node, "r"))
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    repeated = repeated.group_by(*(k.copy() for k in keys)).having(several)
-    query = exp.select(star_count("duplicate_keys")).from_(repeated.subquery("d"))
+    query = exp.select(star_count("duplicate_keys")).from_(stage.repeated(node, traits).subquery("d"))
     return [Count("Only where the numbers do not add up, look for the keys that occur twice.", ("duplicate_keys",), query, _surplus(node))]
 
 
-def _guards(node: Node) -> list[Guard]:
+def _guards(node: Node, traits: Traits) -> list[Guard]:
     source = node.reading
     key, must = ", ".join(node.key), " or ".join(k for k in node.key if k not in node.nullable_key)
     wrong = {p for p, policy in stage.problems(node).items() if policy == "fail"}
@@ -179,9 +175,8 @@ def _guards(node: Node) -> list[Guard]:
         when, shown = greater_than_zero("duplicate_keys"), sample(stage.DUPLICATE)
         if stage.counts_tell(node):
             when = _surplus(node)
-            rows = exp.select(named(_sql.key_text(node, "s"), "c360_key")).from_(_sql.reading(node, "s"))
-            keys = [column(k, "s") for k in node.key]
-            shown = _sql.sample(rows.group_by(*keys).having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))))
+            twice_there = stage.repeated(node, traits).subquery("s")
+            shown = _sql.sample(exp.select(named(_sql.key_text(node, "s"), "c360_key")).from_(twice_there))
         found.append(
             Guard("ZC001", "Each key must occur once.", when, (variable("duplicate_keys"), f" values of {key} {twice}"), shown,
                   "Nothing was written. Mend the rows in the source.")

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1073a4553918e1e897aac4a2302deb11df7613b32d5505a52ff7e39e92b2e1f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5e0927980ae883cd476823bb0e7c53335859390bae98681cb2c9a2f4c98e0aea
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -403,11 +403,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
-          FROM `acme-analytics`.raw_data.customers AS s
-          GROUP BY
-            s.customer_id
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.customer_id
+            FROM `acme-analytics`.raw_data.customers AS r
+            GROUP BY
+              r.customer_id
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ccf01daaa576ba6d71eeccbae57c18369ebf8fcee2cff24ad1cbccbe3f3973b5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ace7be415e24c7500e0d554ca0eb25a0722bf15526b7b7a31e46f6b8ac1ac07
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -413,11 +413,15 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-              FROM raw_data.customers AS s
-              GROUP BY
-                s.customer_id
-              HAVING
-                COUNT(*) > 1
+              FROM (
+                SELECT
+                  r.customer_id
+                FROM raw_data.customers AS r
+                GROUP BY
+                  r.customer_id
+                HAVING
+                  COUNT(*) > 1
+              ) AS s
               ORDER BY
                 c360_key
               LIMIT 5

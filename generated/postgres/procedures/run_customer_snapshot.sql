@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8fd67f2ea048705d80380c32280fef46fbca89be8b08d6ae76d625c615110a6b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a4a6388d2b8178ee22f73e6ee32ca53a433f7a99a4947fc7bf7d94fd036eab59
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -204,13 +204,13 @@ BEGIN
         WHEN d.c360_action = 'delete'
         THEN v_as_of
       END AS c360_ends_at,
-      d.customer_id,
-      d.first_name,
-      d.last_name,
-      d.email,
-      d.phone,
-      d.created_at,
-      d.updated_at
+      CAST(d.customer_id AS BIGINT) AS customer_id,
+      CAST(d.first_name AS TEXT) AS first_name,
+      CAST(d.last_name AS TEXT) AS last_name,
+      CAST(d.email AS TEXT) AS email,
+      CAST(d.phone AS TEXT) AS phone,
+      CAST(d.created_at AS TIMESTAMPTZ) AS created_at,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
@@ -428,11 +428,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-          FROM raw_data.customers AS s
-          GROUP BY
-            s.customer_id
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.customer_id
+            FROM raw_data.customers AS r
+            GROUP BY
+              r.customer_id
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key
           LIMIT 5

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fad779eb2191fc9e3a72fb819ceba525eaadc43f6a5e04e4f59d4861ae950ea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c376964482735262749c773a17588be4a18dd10e663e61280a152c83c03a9a1a
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -191,12 +191,12 @@ BEGIN
       t.ctid AS c360_row,
       b.c360_copies,
       b.c360_position,
-      b.order_id,
-      b.customer_id,
-      b.order_date,
-      b.status,
-      b.total_amount,
-      b.updated_at
+      CAST(b.order_id AS BIGINT) AS order_id,
+      CAST(b.customer_id AS BIGINT) AS customer_id,
+      CAST(b.order_date AS DATE) AS order_date,
+      CAST(b.status AS TEXT) AS status,
+      CAST(b.total_amount AS DECIMAL(12, 2)) AS total_amount,
+      CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         m.order_id,

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 39c42c11aae81e209f9f3d8713835b7dcfebecd576a7b6d630e84a362fdf0225
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 79152c9858c757cc4c5e55925b2c7e82a225bd28fd087a7025150748566164d5
 
 -- Brings int_interactions up to date with its query.
 --
@@ -164,11 +164,11 @@ BEGIN
     CREATE UNLOGGED TABLE c360_control.stage_int_interactions AS
     SELECT
       CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
-      b.interaction_id,
-      b.customer_id,
-      b.channel,
-      b.subject,
-      b.occurred_at
+      CAST(b.interaction_id AS BIGINT) AS interaction_id,
+      CAST(b.customer_id AS BIGINT) AS customer_id,
+      CAST(b.channel AS TEXT) AS channel,
+      CAST(b.subject AS TEXT) AS subject,
+      CAST(b.occurred_at AS TIMESTAMPTZ) AS occurred_at
     FROM (
       SELECT
         m.interaction_id,

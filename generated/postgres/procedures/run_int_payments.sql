@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9c713d422f314f5a8f2e5661773a1e534d33e9a0461d18763208542cfacc853
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 736025998afce7d3194c3d5260b47bc1642ec8bda7e1f3469541e5c1fb1538a9
 
 -- Brings int_payments up to date with its query.
 --
@@ -169,12 +169,12 @@ BEGIN
     CREATE UNLOGGED TABLE c360_control.stage_int_payments AS
     SELECT
       CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
-      b.payment_id,
-      b.order_id,
-      b.payment_method,
-      b.amount,
-      b.status,
-      b.updated_at
+      CAST(b.payment_id AS BIGINT) AS payment_id,
+      CAST(b.order_id AS BIGINT) AS order_id,
+      CAST(b.payment_method AS TEXT) AS payment_method,
+      CAST(b.amount AS DECIMAL(12, 2)) AS amount,
+      CAST(b.status AS TEXT) AS status,
+      CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         m.payment_id,

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b264be24a767fa8c233d3d22452ea54bff8fd5483494dc815107aec07fabdd04
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6add0cd5fb85ae9f61fda25e2dfda5fe13d2ef6baba6682833a6bf6208118d49
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -197,12 +197,12 @@ BEGIN
           ELSE v_as_of
         END
       END AS c360_ends_at,
-      d.order_id,
-      d.customer_id,
-      d.order_date,
-      d.status,
-      d.total_amount,
-      d.updated_at
+      CAST(d.order_id AS BIGINT) AS order_id,
+      CAST(d.customer_id AS BIGINT) AS customer_id,
+      CAST(d.order_date AS DATE) AS order_date,
+      CAST(d.status AS TEXT) AS status,
+      CAST(d.total_amount AS DECIMAL(12, 2)) AS total_amount,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,

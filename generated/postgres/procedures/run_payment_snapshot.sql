@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 889676760b38b6a5471dbb68643f10edf3428903a68fe5ec39f7c2ad1270f5ea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dce7ac61d249daf4d0b9a2788beb001591eed4a477b18da97b937b0340ef173a
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -197,12 +197,12 @@ BEGIN
           ELSE v_as_of
         END
       END AS c360_ends_at,
-      d.payment_id,
-      d.order_id,
-      d.payment_method,
-      d.amount,
-      d.status,
-      d.updated_at
+      CAST(d.payment_id AS BIGINT) AS payment_id,
+      CAST(d.order_id AS BIGINT) AS order_id,
+      CAST(d.payment_method AS TEXT) AS payment_method,
+      CAST(d.amount AS DECIMAL(12, 2)) AS amount,
+      CAST(d.status AS TEXT) AS status,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2864a4972fe1ec1260a7d8770a4d9cb4690a4112ce15e315a29a5382f3cfae79
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55c6854117925bf80e100a96dfbd98b6a40242199d1ded10ef75cfa8f7f2468f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -446,11 +446,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.raw_data.customers AS s
-        GROUP BY
-          s.customer_id
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r.customer_id
+          FROM C360.raw_data.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5
