@@ -38,6 +38,7 @@ def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     told = Scenarios(sources, nodes, items, diagnostics)
     scenarios = tuple(s for located in specs.scenarios if blame and (s := told.resolve(located)))
     _collisions(nodes, schedules, diagnostics)
+    _control(nodes, specs, diagnostics)
     past.of_sources(specs, diagnostics)
     approvals = past.approvals(specs, diagnostics)
     diagnostics.raise_if_failed()
@@ -202,6 +203,15 @@ def _schedule(
         diagnostics.error("C206", f"schedule {located.spec.name} selects nothing that runs", located.span("select"), help)
     at = {key: located.span(key) for key in ("cron", "timezone")}
     return ResolvedSchedule(located.spec, names, located.span("name"), at)
+
+
+def _control(nodes: Mapping[str, Node], specs: Specs, diagnostics: Diagnostics) -> None:
+    """A node called state, run_log or lock_… would be written over what runs are kept right by."""
+    control = specs.project.spec.control_schema
+    for node in nodes.values():
+        if node.exists and node.schema == control:
+            help = "give it a schema: of its own, or the project another control_schema:"
+            diagnostics.error("C207", f"{node.name} is in the schema {control}, where the control tables are", node.span, help)
 
 
 def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ...], diagnostics: Diagnostics) -> None:

@@ -235,6 +235,9 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
     elif config.on_unmoved_timestamp != "ignore" and config.compat is None:
         help = "say on_unmoved_timestamp: ignore as well, which accepts that, or leave source_delta away"
         wrong("source_delta", "source_delta cannot see a row that changes without its updated_at", help)
+    if config.source_delta and config.version_column not in (None, config.updated_at):
+        help = "leave source_delta away, or tell the latest row by updated_at"
+        wrong("version_column", "with source_delta the row with the latest version may not be among those that are read", help)
     if config.source_delta and config.source_delta.deletes == "none" and config.hard_deletes != "ignore" and not (
         config.deleted_flag or config.deleted_at
     ):  # fmt: skip

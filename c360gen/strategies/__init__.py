@@ -30,6 +30,8 @@ def names() -> list[str]:
 def artefacts(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     """The operations for a node; `dialect` only chooses between texts that the user wrote."""
     module = importlib.import_module(f"{__name__}.{node.strategy}")
+    if any(c.name.lower() == traits.row_address for c in node.columns):  # DuckDB lets a column hide rowid
+        traits = replace(traits, row_address=None)
     plan: Artefacts = module.plan(node, project, dialect, traits)
     from c360gen.strategies import _constraints, _docs, _erasure, _point_in_time
 

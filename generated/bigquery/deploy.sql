@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5e3d0fc9dfa85ec532a40da1dada05296cbdda8ee0cfc29590135bea815b16f3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a970d7d23c8c735d88b2cb46f85a79176afa9d7eb5f99045efaa669a0606caa7
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1097,7 +1097,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.customer_id,
@@ -1233,7 +1239,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
         COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1381,7 +1387,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -1393,7 +1399,7 @@ BEGIN
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
           FROM stage_customer_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -1402,9 +1408,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snapshots.customer_snapshot: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );
@@ -1686,7 +1692,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.order_id,
@@ -1805,7 +1817,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
         MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -1860,7 +1872,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -1872,7 +1884,7 @@ BEGIN
             COALESCE(CAST(s.order_id AS STRING), 'NULL') AS c360_key
           FROM stage_order_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -1881,9 +1893,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snapshots.order_snapshot: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );
@@ -2167,7 +2179,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.payment_id,
@@ -2295,7 +2313,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -2407,7 +2425,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -2419,7 +2437,7 @@ BEGIN
             COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
           FROM stage_payment_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -2428,9 +2446,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snapshots.payment_snapshot: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );
@@ -3824,7 +3842,10 @@ BEGIN
           DATE_DIFF(clock.today, o.first_order_date, DAY)
         ), 30) AS INT64) AS months_as_customer,
         CAST(COALESCE(p.payment_count, 0) AS INT64) AS payment_count,
-        ROUND(CAST(ROUND(CAST(p.refund_count AS NUMERIC) / NULLIF(p.payment_count, 0), 9) AS NUMERIC), 4) AS refund_rate,
+        ROUND(
+          CAST(ROUND(CAST(ROUND(CAST(p.refund_count AS NUMERIC), 4) AS BIGNUMERIC) / NULLIF(p.payment_count, 0), 9) AS NUMERIC),
+          4
+        ) AS refund_rate,
         ROUND(CAST(COALESCE(p.paid_amount, 0) AS BIGNUMERIC), 2) AS paid_amount,
         f.payment_method AS favourite_payment_method,
         CAST(COALESCE(k.interaction_count, 0) AS INT64) AS interaction_count,

@@ -1,8 +1,8 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c58612ed1fa3bb7e2e49e25d91a6dd6182a0dd18974c006cab1d4e0ba979a2cd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9a7ae6354a087bc19082fd1a15828f085526f9e47a35077b26ad2ac34a95dcd
 
-SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
@@ -177,6 +177,20 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- A run makes its stage and drops it; versions of c360gen before 0.1 left theirs, which would be in its way.
+DO $$
+DECLARE
+    v_left REGCLASS;
+BEGIN
+    FOR v_left IN
+        SELECT c.oid FROM pg_class AS c
+         WHERE c.relnamespace = to_regnamespace('c360_control') AND c.relkind = 'r' AND c.relpersistence = 'u' AND c.relname LIKE 'stage\_%'
+    LOOP
+        EXECUTE format('DROP TABLE %s', v_left);
+    END LOOP;
+END;
+$$;
 
 -- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
@@ -1125,7 +1139,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.customer_snapshot';
@@ -1190,6 +1205,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -1298,7 +1314,13 @@ BEGIN
       CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND e.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
@@ -1456,7 +1478,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1590,7 +1612,7 @@ BEGIN
             HINT = 'Nothing was written. Load the source first.';
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -1601,7 +1623,7 @@ BEGIN
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
           FROM c360_control.stage_customer_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key
           LIMIT 5
@@ -1609,7 +1631,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC010',
-            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            MESSAGE = format('%s: %s keys have versions that begin at or end after the run time %s and cannot be closed or followed at it', c_node, v_blocked_rows, v_as_of),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Run again once that time has passed.';
     END IF;
@@ -1618,7 +1640,16 @@ BEGIN
     IF v_closing_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.customer_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
-        FROM c360_control.stage_customer_snapshot AS s
+        FROM (
+          SELECT
+            s.c360_ends_at,
+            s.c360_open_from,
+            s.c360_row,
+            s.customer_id
+          FROM c360_control.stage_customer_snapshot AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row
           AND t.customer_id = s.customer_id
@@ -1674,6 +1705,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_customer_snapshot;
+    IF v_last_as_of IS NULL THEN
+        ANALYZE snapshots.customer_snapshot;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -1708,6 +1742,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customer_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1723,15 +1758,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -1783,7 +1824,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
@@ -1843,6 +1885,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -1951,7 +1994,13 @@ BEGIN
       CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND e.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
@@ -2102,7 +2151,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
       MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -2153,7 +2202,7 @@ BEGIN
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -2164,7 +2213,7 @@ BEGIN
             COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
           FROM c360_control.stage_order_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key
           LIMIT 5
@@ -2172,7 +2221,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC010',
-            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            MESSAGE = format('%s: %s keys have versions that begin at or end after the run time %s and cannot be closed or followed at it', c_node, v_blocked_rows, v_as_of),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Run again once that time has passed.';
     END IF;
@@ -2181,7 +2230,16 @@ BEGIN
     IF v_closing_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
-        FROM c360_control.stage_order_snapshot AS s
+        FROM (
+          SELECT
+            s.c360_ends_at,
+            s.c360_open_from,
+            s.c360_row,
+            s.order_id
+          FROM c360_control.stage_order_snapshot AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row
           AND t.order_id = s.order_id
@@ -2235,6 +2293,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_order_snapshot;
+    IF v_last_as_of IS NULL THEN
+        ANALYZE snapshots.order_snapshot;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -2269,6 +2330,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2284,15 +2346,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -2346,7 +2414,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.payment_snapshot';
@@ -2408,6 +2477,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -2512,7 +2582,13 @@ BEGIN
       CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND e.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
@@ -2672,7 +2748,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -2773,7 +2849,7 @@ BEGIN
             HINT = 'Nothing was written. Compare the clocks.';
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -2784,7 +2860,7 @@ BEGIN
             COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
           FROM c360_control.stage_payment_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key
           LIMIT 5
@@ -2792,7 +2868,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC010',
-            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            MESSAGE = format('%s: %s keys have versions that begin at or end after the run time %s and cannot be closed or followed at it', c_node, v_blocked_rows, v_as_of),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Run again once that time has passed.';
     END IF;
@@ -2801,7 +2877,16 @@ BEGIN
     IF v_closing_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.payment_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
-        FROM c360_control.stage_payment_snapshot AS s
+        FROM (
+          SELECT
+            s.c360_ends_at,
+            s.c360_open_from,
+            s.c360_row,
+            s.payment_id
+          FROM c360_control.stage_payment_snapshot AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row
           AND t.payment_id = s.payment_id
@@ -2855,6 +2940,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_payment_snapshot;
+    IF v_last_as_of IS NULL THEN
+        ANALYZE snapshots.payment_snapshot;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -2889,6 +2977,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_payment_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -2904,15 +2993,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -2966,7 +3061,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
@@ -3027,6 +3123,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -3269,7 +3366,21 @@ BEGIN
     IF v_updated_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
-        FROM c360_control.stage_int_customer_orders AS s
+        FROM (
+          SELECT
+            s.c360_action,
+            s.c360_position,
+            s.c360_row,
+            s.customer_id,
+            s.order_date,
+            s.order_id,
+            s.status,
+            s.total_amount,
+            s.updated_at
+          FROM c360_control.stage_int_customer_orders AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row AND t.order_id = s.order_id AND s.c360_action = 'update' AND s.c360_position = 1;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
@@ -3315,6 +3426,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_int_customer_orders;
+    IF NOT v_incremental THEN
+        ANALYZE intermediate.int_customer_orders;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -3354,6 +3468,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3369,15 +3484,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -3428,7 +3549,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_interactions';
@@ -3483,6 +3605,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -3654,6 +3777,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_int_interactions;
+    IF NOT v_incremental THEN
+        ANALYZE intermediate.int_interactions;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -3692,6 +3818,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_interactions()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -3707,15 +3834,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -3767,7 +3900,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_payments';
@@ -3825,6 +3959,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -4116,6 +4251,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_int_payments;
+    IF NOT v_incremental THEN
+        ANALYZE intermediate.int_payments;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -4154,6 +4292,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_payments()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -4169,15 +4308,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -4222,7 +4367,6 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'marts.mart_customer_360';
@@ -4268,6 +4412,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -4454,6 +4599,9 @@ BEGIN
     INTO v_new_rows;
 
     -- Book-keeping, in the transaction of the data.
+    IF v_last_as_of IS NULL THEN
+        ANALYZE marts.mart_customer_360;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -4483,6 +4631,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_mart_customer_360()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -4498,15 +4647,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -5586,7 +5741,8 @@ AS $$
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
        AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
-       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
+       AND (l.status <> 'succeeded' OR l.action <> 'run' OR EXISTS (
+            SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of));
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a1ea7859e82b5cc7b1ba9b92b94c1c9ac45e5ba2b4c11fdd13de7564abbd369a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 617a78ed3ce2a3c8c608c315f51c42a2b0f35f16ff473120e7b56fc499c1c597
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -1132,7 +1132,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.customer_id,
@@ -1300,7 +1306,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1444,7 +1450,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -1456,7 +1462,7 @@ BEGIN
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_customer_snapshot AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -1464,9 +1470,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.customer_snapshot: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;
@@ -1764,7 +1770,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.order_id,
@@ -1908,7 +1920,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
       MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -1961,7 +1973,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -1973,7 +1985,7 @@ BEGIN
           COALESCE(CAST(s.order_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_order_snapshot AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -1981,9 +1993,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.order_snapshot: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;
@@ -2283,7 +2295,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.payment_id,
@@ -2440,7 +2458,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -2548,7 +2566,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -2560,7 +2578,7 @@ BEGIN
           COALESCE(CAST(s.payment_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_payment_snapshot AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -2568,9 +2586,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.payment_snapshot: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

@@ -36,10 +36,18 @@ snapshots:
       {schema: kept, unique_key: id, strategy: changelog, updated_at: happened_at, sequence_by: happened_at, cursor: loaded_at,
        ignore_null_updates: true}
 models:
-  - {name: merged, config: {schema: kept, materialized: incremental, unique_key: id}, sql: &all "select id, note, day from {{ source('raw', 'items') }}"}
-  - {name: replaced, config: {schema: kept, materialized: incremental, incremental_strategy: delete+insert, unique_key: id}, sql: *all}
-  - {name: overwritten, config: {schema: kept, materialized: incremental, incremental_strategy: insert_overwrite, partition_by: day}, sql: *all}
-  - {name: whole, config: {schema: kept, materialized: table}, sql: *all}
+  - name: whole
+    config: {schema: kept, materialized: table}
+    sql: &all select id, note, day from {{ source('raw', 'items') }}
+  - name: merged
+    config: {schema: kept, materialized: incremental, unique_key: id}
+    sql: *all
+  - name: replaced
+    config: {schema: kept, materialized: incremental, incremental_strategy: delete+insert, unique_key: id}
+    sql: *all
+  - name: overwritten
+    config: {schema: kept, materialized: incremental, incremental_strategy: insert_overwrite, partition_by: day}
+    sql: *all
 """
 
 

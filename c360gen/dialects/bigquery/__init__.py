@@ -85,9 +85,10 @@ class BigQuery(Warehouse):
             word = "DATE_ADD" if isinstance(node, exp.Add) else "DATE_SUB"
             interval = exp.Interval(this=node.expression.copy(), unit=exp.Var(this="DAY"))
             return exp.Anonymous(this=word, expressions=[node.this.copy(), interval])
-        if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL and isinstance(node.parent, exp.Alias):
-            scale = types.sizes(node.to)[1:] or (9,)
-            return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale[0])])
+        if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL:  # no CAST takes a scale here; NUMERIC has nine decimals of its own
+            scale = (types.sizes(node.to)[1:] or (9,))[0]
+            if scale < 9 or isinstance(node.parent, exp.Alias):
+                return exp.Anonymous(this="ROUND", expressions=[node.copy(), exp.Literal.number(scale)])
         return self.exact(node) or self._in_utc(node)
 
     @staticmethod

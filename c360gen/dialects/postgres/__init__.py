@@ -129,7 +129,7 @@ class Postgres(Dialect):
             **self._shared(names, program),
             "apply": self.path(names.own(f"apply_{program.node}")),
             "run": self.path(names.own(f"run_{program.node}")),
-            "spec_hash": self.string_escape(spec_hash),
+            "spec_hash": self.string_escape(spec_hash), "target": self.path(names.node(program.node)),
             "stage": self.path(names.own(f"stage_{program.node}")) if program.stage else None,
             "variables": [(f"v_{v}", self.variable_type(v)) for v in used],
             "steps": [self._step(s, names, label, program.stage) for s in program.steps],
@@ -172,8 +172,10 @@ class Postgres(Dialect):
                 "because": because, "when": self.lower(step.when, names), "code": step.code, "sample": sample, "node": node,
                 "message": self.string_escape("%s: " + text), "arguments": arguments, "hint": self.string_escape(step.hint),
             })  # fmt: skip
+        addressed = _addressed(step)
         return self.shell("write.sql.j2", {
-            "because": because, "statement": self.lower(step.statement, names), "what": step.what, "addressed": _addressed(step),
+            "because": because, "statement": self.lower(_in_order(step.statement) if addressed else step.statement, names),
+            "what": step.what, "addressed": addressed,
             "when": None if step.when is None else self.lower(step.when, names),
             "expected": None if step.expected is None else self.lower(step.expected, names),
         })  # fmt: skip
@@ -196,7 +198,11 @@ class Postgres(Dialect):
         ]  # fmt: skip
 
     def control(self, names: Names) -> list[Piece]:
-        return [self.shell("control.sql.j2", {"control": self.quote(names.control), "counters": COUNTERS, "seeds": names.seeds})]
+        values = {
+            "control": self.quote(names.control), "control_name": self.string_escape(self.quote(names.control)), "counters": COUNTERS,
+            "seeds": names.seeds,
+        }  # fmt: skip
+        return [self.shell("control.sql.j2", values)]
 
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         owner = names.target.owner
@@ -288,9 +294,22 @@ def _branches(query: exp.Query) -> list[exp.Select]:
     return [query]
 
 
+def _in_order(update: exp.Expr) -> exp.Expr:
+    """UPDATE … FROM the stage in the order of the addresses: no page of the table is then read twice."""
+    found = update.copy()
+    stage = found.args["from_"].this
+    read = {c.name: exp.column(c.name, table=c.table, quoted=True) for c in found.find_all(exp.Column) if c.table == stage.alias}
+    ordered = exp.select(*(read[n] for n in sorted(read))).from_(stage.copy())
+    ordered = ordered.order_by(exp.Ordered(this=exp.column(ROW_ADDRESS, table=stage.alias, quoted=True), nulls_first=False))
+    stage.replace(ordered.subquery(stage.alias))
+    return found
+
+
 def _addressed(step: Step) -> bool:
-    """Whether it finds the rows of the target by their physical addresses."""
-    return isinstance(step, Write) and any(c.name == ROW_ADDRESS for c in step.statement.find_all(exp.Column))
+    """Whether it is an UPDATE that finds the rows of the target by their physical addresses."""
+    if not isinstance(step, Write) or not isinstance(step.statement, exp.Update):
+        return False
+    return any(c.name == ROW_ADDRESS for c in step.statement.find_all(exp.Column))
 
 
 DIALECT = Postgres()

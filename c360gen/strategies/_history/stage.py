@@ -28,7 +28,7 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
 NULL_KEY, DUPLICATE, NULL_TIME, FUTURE_TIME, UNMOVED = "null_key", "duplicate_key", "null_time", "future_time", "unmoved"
-SOURCE, OPEN = "source", "open"
+BLOCKED, SOURCE, OPEN = "blocked", "source", "open"
 STARTS, ENDS, OPEN_FROM, ROWS = "c360_starts_at", "c360_ends_at", "c360_open_from", "c360_rows"
 BOUNDARY, COPIES, PRESENT, LIVE = "c360_boundary", "c360_copies", "c360_present", "c360_live"
 POSITION, TIES, EQUALS = "c360_position", "c360_ties", "c360_equals"
@@ -311,9 +311,12 @@ def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
         compared = _looked_up(node, names, ended, compared)
     else:
         boundary = exp.func("COALESCE", column(OPEN_FROM, "e"), column(BOUNDARY, "l"))
-    back = every([action_is("new", table="e"), not_null(column(BOUNDARY, "e" if traits.indexed_lookups else "l"))])
+    ended_at = column(BOUNDARY, "e" if traits.indexed_lookups else "l")
+    back = every([action_is("new", table="e"), not_null(ended_at)])
+    early = every([action_is("new", table="e"), exp.GT(this=ended_at.copy(), expression=variable("as_of"))])
+    action = case((early, literal(BLOCKED)), (back, literal("revive")), otherwise=column(ACTION, "e"))
     query = exp.select(
-        named(case((back, literal("revive")), otherwise=column(ACTION, "e")), ACTION), named(boundary, BOUNDARY),
+        named(action, ACTION), named(boundary, BOUNDARY),
         *(column(n, "e") for n in names[1:]),
     ).from_(compared.subquery("e"))  # fmt: skip
     if traits.indexed_lookups:

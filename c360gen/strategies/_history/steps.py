@@ -19,6 +19,7 @@ from c360gen.strategies._sql import (
     ACTION,
     ROW,
     action_is,
+    any_of,
     count_where,
     differs,
     equal,
@@ -84,7 +85,6 @@ def counters(node: Node) -> dict[str, exp.Expr]:
 
 def _counts(node: Node) -> Count:
     """Every number that the guards, the writes and the log need, from one reading of the stage."""
-    blocked = exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))
     dated: exp.Expr = exp.false()
     if node.updated_at:
         dated = every([not_null(column(STARTS, "s")), differs(column(STARTS, "s"), as_instant(node, node.updated_at, "s"))])
@@ -106,7 +106,7 @@ def _counts(node: Node) -> Count:
         "deleted_rows": action_is("delete", table="s"),
         "revived_rows": action_is("revive", table="s"),
         "dated_by_run": dated,
-        "blocked_rows": blocked,
+        "blocked_rows": _blocked(),
     }
     if stage.counts_tell(node):
         counted["new_rows"] = action_is("new", table="s")
@@ -132,6 +132,10 @@ def _counts(node: Node) -> Count:
     projections += [named(value, name) for name, value in others.items()]
     query = exp.select(*projections).from_(relation("stage", node.name, "s"))
     return Count("Count what was decided.", (*counted, *others), query)
+
+
+def _blocked() -> exp.Expr:
+    return any_of([exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s")), action_is(stage.BLOCKED, table="s")])
 
 
 def distinct_keys(node: Node, where: exp.Expr) -> exp.Subquery:
@@ -202,10 +206,11 @@ def _guards(node: Node, traits: Traits) -> list[Guard]:
     if stage.deletes(node):
         found += _delete_guards(node, source)
     found.append(
-        Guard("ZC010", "A version cannot end before it starts.", greater_than_zero("blocked_rows"),
-              (variable("blocked_rows"), " open versions start at or after the run time ", variable("as_of"),
-               " and cannot be closed at it"),
-              _sql.key_sample(node, exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s"))),
+        Guard("ZC010", "A version cannot end before it starts, nor begin before the one before it has ended.",
+              greater_than_zero("blocked_rows"),
+              (variable("blocked_rows"), " keys have versions that begin at or end after the run time ", variable("as_of"),
+               " and cannot be closed or followed at it"),
+              _sql.key_sample(node, _blocked()),
               "Nothing was written. Run again once that time has passed.")
     )  # fmt: skip
     return found

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5e0927980ae883cd476823bb0e7c53335859390bae98681cb2c9a2f4c98e0aea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 87d421df92d838a9f6024e9f21c94239aef3a4518e8f1de68f0ab98bd7d1e41e
 
 -- CALL `acme-analytics`.c360_control.run_customer_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -208,7 +208,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.customer_id,
@@ -344,7 +350,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
         COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -492,7 +498,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -504,7 +510,7 @@ BEGIN
             COALESCE(CAST(s.customer_id AS STRING), 'NULL') AS c360_key
           FROM stage_customer_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -513,9 +519,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snapshots.customer_snapshot: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );

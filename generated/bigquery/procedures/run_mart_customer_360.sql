@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17295089e2c9fd7e13cd91c5361dae11377bfb756637e4b3b506d553feeaf7de
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97dd8eaec28e98a34b4533a918bdbd28dca5660b0cde0b163a01aa7a5411e6cf
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -191,7 +191,10 @@ BEGIN
           DATE_DIFF(clock.today, o.first_order_date, DAY)
         ), 30) AS INT64) AS months_as_customer,
         CAST(COALESCE(p.payment_count, 0) AS INT64) AS payment_count,
-        ROUND(CAST(ROUND(CAST(p.refund_count AS NUMERIC) / NULLIF(p.payment_count, 0), 9) AS NUMERIC), 4) AS refund_rate,
+        ROUND(
+          CAST(ROUND(CAST(ROUND(CAST(p.refund_count AS NUMERIC), 4) AS BIGNUMERIC) / NULLIF(p.payment_count, 0), 9) AS NUMERIC),
+          4
+        ) AS refund_rate,
         ROUND(CAST(COALESCE(p.paid_amount, 0) AS BIGNUMERIC), 2) AS paid_amount,
         f.payment_method AS favourite_payment_method,
         CAST(COALESCE(k.interaction_count, 0) AS INT64) AS interaction_count,

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f59f42e6158bcd11c2a6a2d5db91b5bb2923844a8f18721811aba14f0495c22b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 22f7e86bdd981d72684e6bed8c1029662b74eca41d0d46b04957245b40698eb9
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -198,7 +198,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.payment_id,
@@ -326,7 +332,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
         COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
         COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -438,7 +444,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -450,7 +456,7 @@ BEGIN
             COALESCE(CAST(s.payment_id AS STRING), 'NULL') AS c360_key
           FROM stage_payment_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -459,9 +465,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snapshots.payment_snapshot: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ace7be415e24c7500e0d554ca0eb25a0722bf15526b7b7a31e46f6b8ac1ac07
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c84fd1491c060da9dc90c541f76224086392bc075bb7cb96e3db4e56d34b5696
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -185,7 +185,13 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -327,7 +333,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
           COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -497,14 +503,14 @@ SELECT
     ))
 WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snapshots.customer_snapshot: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -516,7 +522,7 @@ SELECT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
               FROM stage_customer_snapshot AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9e87f74c691427f1ee9dc5cb3826471b79b93bdd4b26036df1bc3250c5304547
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1210107625ed1e07293bb2bf32ea3ced1bda7bb868eeeb6f16f018b02e79c87c
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -178,7 +178,13 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -314,7 +320,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
           MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
           MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -382,14 +388,14 @@ SELECT
     ))
 WHERE GETVARIABLE('duplicate_keys') > 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snapshots.order_snapshot: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -401,7 +407,7 @@ SELECT
                 COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
               FROM stage_order_snapshot AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

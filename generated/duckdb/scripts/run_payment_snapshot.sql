@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 790ab0a68c04106081966a06a127c0e37a3e8be4e3493a4eac1e3e7b734283ff
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57b5a80407338b5ad4c39ac9ba699048fd63a311cb0fb2ae9382e4a8a9a6c46f
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -178,7 +178,13 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -323,7 +329,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
           COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
           COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -450,14 +456,14 @@ SELECT
     ))
 WHERE GETVARIABLE('future_times') > 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snapshots.payment_snapshot: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -469,7 +475,7 @@ SELECT
                 COALESCE(CAST(s.payment_id AS TEXT), 'NULL') AS c360_key
               FROM stage_payment_snapshot AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c376964482735262749c773a17588be4a18dd10e663e61280a152c83c03a9a1a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf707b72c4cd3c12cd592ce79b6a9503496da44fc1271d4a8311ab0985371655
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -39,7 +39,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'intermediate.int_customer_orders';
@@ -100,6 +101,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -342,7 +344,21 @@ BEGIN
     IF v_updated_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE intermediate.int_customer_orders AS t SET customer_id = s.customer_id, order_date = s.order_date, status = s.status, total_amount = s.total_amount, updated_at = s.updated_at
-        FROM c360_control.stage_int_customer_orders AS s
+        FROM (
+          SELECT
+            s.c360_action,
+            s.c360_position,
+            s.c360_row,
+            s.customer_id,
+            s.order_date,
+            s.order_id,
+            s.status,
+            s.total_amount,
+            s.updated_at
+          FROM c360_control.stage_int_customer_orders AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row AND t.order_id = s.order_id AND s.c360_action = 'update' AND s.c360_position = 1;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
@@ -388,6 +404,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_int_customer_orders;
+    IF NOT v_incremental THEN
+        ANALYZE intermediate.int_customer_orders;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -427,6 +446,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_int_customer_orders()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -442,15 +462,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6add0cd5fb85ae9f61fda25e2dfda5fe13d2ef6baba6682833a6bf6208118d49
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7c296b1193a7740f8933704b81c14d3f5d398ce887bc24cbb90fd1b650f538b5
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -37,7 +37,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.order_snapshot';
@@ -97,6 +98,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -205,7 +207,13 @@ BEGIN
       CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND e.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
@@ -356,7 +364,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
       MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -407,7 +415,7 @@ BEGIN
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -418,7 +426,7 @@ BEGIN
             COALESCE(CAST(s.order_id AS TEXT), 'NULL') AS c360_key
           FROM c360_control.stage_order_snapshot AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key
           LIMIT 5
@@ -426,7 +434,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC010',
-            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            MESSAGE = format('%s: %s keys have versions that begin at or end after the run time %s and cannot be closed or followed at it', c_node, v_blocked_rows, v_as_of),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Run again once that time has passed.';
     END IF;
@@ -435,7 +443,16 @@ BEGIN
     IF v_closing_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.order_snapshot AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
-        FROM c360_control.stage_order_snapshot AS s
+        FROM (
+          SELECT
+            s.c360_ends_at,
+            s.c360_open_from,
+            s.c360_row,
+            s.order_id
+          FROM c360_control.stage_order_snapshot AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row
           AND t.order_id = s.order_id
@@ -489,6 +506,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_order_snapshot;
+    IF v_last_as_of IS NULL THEN
+        ANALYZE snapshots.order_snapshot;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -523,6 +543,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_snapshot()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -538,15 +559,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;

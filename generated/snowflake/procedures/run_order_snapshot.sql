@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6668eaec8fd6be70e440842df67e032eeb8ab337e94d5dc48c9c2c3e72a4daf3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8c1c28666b5d08d4287ebca8a76816e0f9366ef1f382e3076933138406bbfa24
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -205,7 +205,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.order_id,
@@ -349,7 +355,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       MAX(CASE WHEN s.c360_action = 'source' THEN s.c360_rows END) AS source_rows,
       MAX(CASE WHEN s.c360_action = 'open' THEN s.c360_rows END) AS open_rows,
@@ -402,7 +408,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -414,7 +420,7 @@ BEGIN
           COALESCE(CAST(s.order_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_order_snapshot AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -422,9 +428,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.order_snapshot: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

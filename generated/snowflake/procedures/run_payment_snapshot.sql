@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e4ff4c60984671703d9f3bf79dc2f473e7816bf50b28a5242d5c036a660f0ff4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b9af701f6bdac8c24e8c9c09cbb0ffd60ad0d2367b8a077d42d391bcf06ca5f1
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -209,7 +209,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.payment_id,
@@ -366,7 +372,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
       COUNT(CASE WHEN s.c360_action = 'null_time' THEN 1 END) AS null_times,
       COUNT(CASE WHEN s.c360_action = 'future_time' THEN 1 END) AS future_times,
@@ -474,7 +480,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -486,7 +492,7 @@ BEGIN
           COALESCE(CAST(s.payment_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_payment_snapshot AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -494,9 +500,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.payment_snapshot: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

@@ -1,8 +1,8 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5dbf52c8cf2e69bbb66ec265ad13c2dad7e8094daec71131f7c6a432a7b3ef24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b5f23fe461514111fa7e6644fb00178a19a3340f117793f4eb2a406f334a01e
 
-SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
@@ -173,6 +173,20 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- A run makes its stage and drops it; versions of c360gen before 0.1 left theirs, which would be in its way.
+DO $$
+DECLARE
+    v_left REGCLASS;
+BEGIN
+    FOR v_left IN
+        SELECT c.oid FROM pg_class AS c
+         WHERE c.relnamespace = to_regnamespace('c360_control') AND c.relkind = 'r' AND c.relpersistence = 'u' AND c.relname LIKE 'stage\_%'
+    LOOP
+        EXECUTE format('DROP TABLE %s', v_left);
+    END LOOP;
+END;
+$$;
 
 -- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
@@ -534,7 +548,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'snapshots.history';
@@ -599,6 +614,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -695,13 +711,19 @@ BEGIN
         WHEN d.c360_action = 'delete'
         THEN v_as_of
       END AS c360_ends_at,
-      d.customer_id,
-      d.email,
-      d.created_at,
-      d.updated_at
+      CAST(d.customer_id AS BIGINT) AS customer_id,
+      CAST(d.email AS TEXT) AS email,
+      CAST(d.created_at AS TIMESTAMPTZ) AS created_at,
+      CAST(d.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND e.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND e.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         e.c360_boundary AS c360_boundary,
         e.c360_row,
         e.c360_open_from,
@@ -831,7 +853,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -888,11 +910,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-          FROM shop.customers AS s
-          GROUP BY
-            s.customer_id
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.customer_id
+            FROM shop.customers AS r
+            GROUP BY
+              r.customer_id
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key
           LIMIT 5
@@ -961,7 +987,7 @@ BEGIN
             HINT = 'Nothing was written. Load the source first.';
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
         SELECT
           STRING_AGG(k.c360_key, '; '
@@ -972,7 +998,7 @@ BEGIN
             COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
           FROM c360_control.stage_history AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key
           LIMIT 5
@@ -980,7 +1006,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC010',
-            MESSAGE = format('%s: %s open versions start at or after the run time %s and cannot be closed at it', c_node, v_blocked_rows, v_as_of),
+            MESSAGE = format('%s: %s keys have versions that begin at or end after the run time %s and cannot be closed or followed at it', c_node, v_blocked_rows, v_as_of),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Run again once that time has passed.';
     END IF;
@@ -989,7 +1015,16 @@ BEGIN
     IF v_closing_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE snapshots.history AS t SET valid_to = s.c360_ends_at, closed_run_id = v_run_id
-        FROM c360_control.stage_history AS s
+        FROM (
+          SELECT
+            s.c360_ends_at,
+            s.c360_open_from,
+            s.c360_row,
+            s.customer_id
+          FROM c360_control.stage_history AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row
           AND t.customer_id = s.customer_id
@@ -1039,6 +1074,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_history;
+    IF v_last_as_of IS NULL THEN
+        ANALYZE snapshots.history;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -1073,6 +1111,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_history()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -1088,15 +1127,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -1459,7 +1504,8 @@ AS $$
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
        AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
-       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
+       AND (l.status <> 'succeeded' OR l.action <> 'run' OR EXISTS (
+            SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of));
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 

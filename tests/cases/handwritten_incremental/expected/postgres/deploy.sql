@@ -1,8 +1,8 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7debecb7379ec73b657df3d68867cfb5f39a07e68f7a4ee760debae79caf4ba8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0e04d701a559c87063e682d337a5b046a9b5295341ac66ed2f1ea0ee31edd2e4
 
-SET lock_timeout = '10s';
 BEGIN;
+SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is no news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
@@ -173,6 +173,20 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- A run makes its stage and drops it; versions of c360gen before 0.1 left theirs, which would be in its way.
+DO $$
+DECLARE
+    v_left REGCLASS;
+BEGIN
+    FOR v_left IN
+        SELECT c.oid FROM pg_class AS c
+         WHERE c.relnamespace = to_regnamespace('c360_control') AND c.relkind = 'r' AND c.relpersistence = 'u' AND c.relname LIKE 'stage\_%'
+    LOOP
+        EXECUTE format('DROP TABLE %s', v_left);
+    END LOOP;
+END;
+$$;
 
 -- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.
@@ -364,7 +378,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'int.latest';
@@ -422,6 +437,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -505,9 +521,9 @@ BEGIN
           t.ctid AS c360_row,
           b.c360_copies,
           b.c360_position,
-          b.id,
-          b.email,
-          b.updated_at
+          CAST(b.id AS BIGINT) AS id,
+          CAST(b.email AS TEXT) AS email,
+          CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
         FROM (
           SELECT
             m.id,
@@ -543,9 +559,9 @@ BEGIN
           t.ctid AS c360_row,
           b.c360_copies,
           b.c360_position,
-          b.id,
-          b.email,
-          b.updated_at
+          CAST(b.id AS BIGINT) AS id,
+          CAST(b.email AS TEXT) AS email,
+          CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
         FROM (
           SELECT
             m.id,
@@ -662,7 +678,18 @@ BEGIN
     IF v_updated_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE int.latest AS t SET email = s.email, updated_at = s.updated_at
-        FROM c360_control.stage_latest AS s
+        FROM (
+          SELECT
+            s.c360_action,
+            s.c360_position,
+            s.c360_row,
+            s.email,
+            s.id,
+            s.updated_at
+          FROM c360_control.stage_latest AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row AND t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
@@ -702,6 +729,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_latest;
+    IF NOT v_incremental THEN
+        ANALYZE int.latest;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -735,6 +765,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_latest()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -750,15 +781,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;
@@ -784,7 +821,8 @@ AS $$
      WHERE l.started_at < clock_timestamp() - p_keep
        AND l.status <> 'running'
        AND l.run_id NOT IN (SELECT s.last_run_id FROM c360_control.state AS s WHERE s.last_run_id IS NOT NULL)
-       AND EXISTS (SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of);
+       AND (l.status <> 'succeeded' OR l.action <> 'run' OR EXISTS (
+            SELECT 1 FROM c360_control.run_log AS o WHERE o.node = l.node AND o.action = 'run' AND o.status = 'succeeded' AND o.as_of > l.as_of));
 $$;
 REVOKE ALL ON PROCEDURE c360_control.prune_run_log(INTERVAL) FROM PUBLIC;
 

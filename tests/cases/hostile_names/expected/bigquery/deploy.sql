@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8e7bd04c9fd2a885c4e023b0d1ae51ccf1e9cfc83a0ddf97d66bfe0904eb16f4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9cba9a830b0a223cd5aabb23ff336e6bd0b020e6e9f51455e93b615bbf72322a
 
 -- All data sets must be in one location: a procedure cannot read across locations.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -924,7 +924,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.`group`,
@@ -1044,7 +1050,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
         COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1103,11 +1109,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
-          FROM `acme-analytics`.raw.`order` AS s
-          GROUP BY
-            s.`group`
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.`group`
+            FROM `acme-analytics`.raw.`order` AS r
+            GROUP BY
+              r.`group`
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -1188,7 +1198,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -1200,7 +1210,7 @@ BEGIN
             COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
           FROM stage_user AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -1209,9 +1219,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snap.user: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5f5be13090bc140396b1106062779471c3bfd97c9606160a3caf568820afbce
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5790c7771b9ee2ac3a61ffb0523f8485c621a79dd5387863036b6cff3bb3abbc
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -985,7 +985,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e."GROUP",
@@ -1137,7 +1143,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1196,11 +1202,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.raw."ORDER" AS s
-        GROUP BY
-          s."GROUP"
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r."GROUP"
+          FROM C360.raw."ORDER" AS r
+          GROUP BY
+            r."GROUP"
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5
@@ -1277,7 +1287,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -1289,7 +1299,7 @@ BEGIN
           COALESCE(CAST(s."GROUP" AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_user AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -1297,9 +1307,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snap.user: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ee29ebc21109b1a007fe4218aeba0bcaeaadebefa753e30ac828223858f37586
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ec760712e756982043a6444fb3ac1421504a7b9e075c4c964b8ef740aa7e606
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -132,6 +132,20 @@ BEGIN
 END;
 $$;
 REVOKE ALL ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) FROM PUBLIC;
+
+-- A run makes its stage and drops it; versions of c360gen before 0.1 left theirs, which would be in its way.
+DO $$
+DECLARE
+    v_left REGCLASS;
+BEGIN
+    FOR v_left IN
+        SELECT c.oid FROM pg_class AS c
+         WHERE c.relnamespace = to_regnamespace('c360_control') AND c.relkind = 'r' AND c.relpersistence = 'u' AND c.relname LIKE 'stage\_%'
+    LOOP
+        EXECUTE format('DROP TABLE %s', v_left);
+    END LOOP;
+END;
+$$;
 
 -- Opens a run. First it marks as `abandoned` every `running` row that nobody works on: a live run keeps its own row locked, so
 -- SKIP LOCKED passes over it; for the instant before it takes that lock, the process is there and the row is young.

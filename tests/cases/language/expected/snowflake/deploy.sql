@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 961d4b33e0474dd5076b0cd2ed817f26faf20e4d85e3e2aed0467468ca6e99cc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1debe6ab2eb5031d0c0a4b840096a9cf35f14462542b92f8c3eb23b1fad71093
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -944,7 +944,13 @@ BEGIN
     d.total
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.customer_id,
@@ -1066,7 +1072,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -1157,11 +1163,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM c360_spending AS s
-        GROUP BY
-          s.customer_id
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r.customer_id
+          FROM c360_spending AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5
@@ -1185,7 +1195,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -1197,7 +1207,7 @@ BEGIN
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_spending AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -1205,9 +1215,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snap.spending: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c3ea66f208fccf046bc11ae6c34b1d3db8105bad5546cb2decea1cb9a906443f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1019301e649144427e7a65f33d657c62592df76ba11e786ed0ec858ebb4d9df8
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -173,7 +173,13 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -290,7 +296,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
           COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -376,11 +382,15 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-              FROM shop.customers AS s
-              GROUP BY
-                s.customer_id
-              HAVING
-                COUNT(*) > 1
+              FROM (
+                SELECT
+                  r.customer_id
+                FROM shop.customers AS r
+                GROUP BY
+                  r.customer_id
+                HAVING
+                  COUNT(*) > 1
+              ) AS s
               ORDER BY
                 c360_key
               LIMIT 5
@@ -456,14 +466,14 @@ SELECT
     ))
 WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snapshots.history: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -475,7 +485,7 @@ SELECT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
               FROM stage_history AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71ab2877045ed50590a731efb3aa334713627bcaf9bd45b5c284190dd21da647
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 950e47aa86d36b3c6cafa5b109dd2c950aa4bdb67cef4945aee093fe42d66068
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -207,7 +207,13 @@ BEGIN
     d.updated_at
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.customer_id,
@@ -350,7 +356,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -409,11 +415,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM C360.shop.customers AS s
-        GROUP BY
-          s.customer_id
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r.customer_id
+          FROM C360.shop.customers AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5
@@ -490,7 +500,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -502,7 +512,7 @@ BEGIN
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_history AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -510,9 +520,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snapshots.history: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;

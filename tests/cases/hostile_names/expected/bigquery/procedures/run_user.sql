@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60d2473ef9c572c28eeea61d5516a72dfcf7f492b7e5c6ea5b5cf95441b1f1f6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0be00a1ca61aff5eb89e3eed600e5dda99c04b519c2130c18168d167942c2f01
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -200,7 +200,13 @@ BEGIN
       d.updated_at
     FROM (
       SELECT
-        CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+        CASE
+          WHEN e.c360_action = 'new' AND l.c360_boundary > v_as_of
+          THEN 'blocked'
+          WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+          THEN 'revive'
+          ELSE e.c360_action
+        END AS c360_action,
         COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
         e.c360_open_from,
         e.`group`,
@@ -320,7 +326,7 @@ BEGIN
         COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
         COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
         COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+        COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
         COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
         COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
         COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -379,11 +385,15 @@ BEGIN
         FROM (
           SELECT DISTINCT
             COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
-          FROM `acme-analytics`.raw.`order` AS s
-          GROUP BY
-            s.`group`
-          HAVING
-            COUNT(*) > 1
+          FROM (
+            SELECT
+              r.`group`
+            FROM `acme-analytics`.raw.`order` AS r
+            GROUP BY
+              r.`group`
+            HAVING
+              COUNT(*) > 1
+          ) AS s
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -464,7 +474,7 @@ BEGIN
       );
     END IF;
 
-    -- A version cannot end before it starts.
+    -- A version cannot end before it starts, nor begin before the one before it has ended.
     IF v_blocked_rows > 0 THEN
       SET v_sample = (
         SELECT
@@ -476,7 +486,7 @@ BEGIN
             COALESCE(CAST(s.`group` AS STRING), 'NULL') AS c360_key
           FROM stage_user AS s
           WHERE
-            s.c360_ends_at <= s.c360_open_from
+            s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
           ORDER BY
             c360_key NULLS LAST
           LIMIT 5
@@ -485,9 +495,9 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC010 snap.user: ',
         CAST(v_blocked_rows AS STRING),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         CAST(v_as_of AS STRING),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Run again once that time has passed.'
       );

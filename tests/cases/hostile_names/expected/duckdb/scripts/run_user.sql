@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b0a0e06f94a034838cab42176d3a76ddc52e6c09acc13f1bf164797aa3192cd8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9e485298db25cb8eb9ce6a8854af4044612edd9d1cedacc3d38ccfbdae2d1184
 
 -- Brings the history user up to date with raw.order.
 --
@@ -177,7 +177,13 @@ SELECT
   d.updated_at
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -303,7 +309,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN s.c360_starts_at IS NOT NULL AND s.c360_starts_at IS DISTINCT FROM s.updated_at THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
           COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -389,11 +395,15 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
-              FROM raw."order" AS s
-              GROUP BY
-                s."group"
-              HAVING
-                COUNT(*) > 1
+              FROM (
+                SELECT
+                  r."group"
+                FROM raw."order" AS r
+                GROUP BY
+                  r."group"
+                HAVING
+                  COUNT(*) > 1
+              ) AS s
               ORDER BY
                 c360_key
               LIMIT 5
@@ -469,14 +479,14 @@ SELECT
     ))
 WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snap.user: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -488,7 +498,7 @@ SELECT
                 COALESCE(CAST(s."group" AS TEXT), 'NULL') AS c360_key
               FROM stage_user AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

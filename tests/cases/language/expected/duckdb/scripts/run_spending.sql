@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09a4ab6786d92ca8614828b48863dc6b621e422b92ba350467a441df6fa4f964
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ad0f456739a0aa949177dee89229256ce03350610f4fe5bfd5a24af8c52a9c51
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -167,7 +167,13 @@ SELECT
   d.total
 FROM (
   SELECT
-    CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+    CASE
+      WHEN e.c360_action = 'new' AND l.c360_boundary > GETVARIABLE('as_of')
+      THEN 'blocked'
+      WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+      THEN 'revive'
+      ELSE e.c360_action
+    END AS c360_action,
     COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
     e.c360_row,
     e.c360_open_from,
@@ -267,7 +273,7 @@ SET VARIABLE counted = (
           COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
           COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
           COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
-          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+          COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
           COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
           COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
           COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -383,11 +389,15 @@ SELECT
             FROM (
               SELECT DISTINCT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
-              FROM c360_spending AS s
-              GROUP BY
-                s.customer_id
-              HAVING
-                COUNT(*) > 1
+              FROM (
+                SELECT
+                  r.customer_id
+                FROM c360_spending AS r
+                GROUP BY
+                  r.customer_id
+                HAVING
+                  COUNT(*) > 1
+              ) AS s
               ORDER BY
                 c360_key
               LIMIT 5
@@ -408,14 +418,14 @@ SELECT
     ))
 WHERE GETVARIABLE('open_rows') > 0 AND GETVARIABLE('source_rows') = 0;
 
--- A version cannot end before it starts.
+-- A version cannot end before it starts, nor begin before the one before it has ended.
 SELECT
     error(concat(
         'ZC010 snap.spending: ',
         GETVARIABLE('blocked_rows'),
-        ' open versions start at or after the run time ',
+        ' keys have versions that begin at or end after the run time ',
         GETVARIABLE('as_of'),
-        ' and cannot be closed at it',
+        ' and cannot be closed or followed at it',
         ', for example ',
         (
             SELECT
@@ -427,7 +437,7 @@ SELECT
                 COALESCE(CAST(s.customer_id AS TEXT), 'NULL') AS c360_key
               FROM stage_spending AS s
               WHERE
-                s.c360_ends_at <= s.c360_open_from
+                s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
               ORDER BY
                 c360_key
               LIMIT 5

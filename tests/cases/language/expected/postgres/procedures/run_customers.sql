@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a19bcbe3b322892a81047707824d324b707633106c8252a0433ab9ffb9a3a89a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 54688defc8e5fd87548f71270cf9bc41fdb31926ef4ec343af911126ffdb0be5
 
 -- Replaces the contents of customers by its query.
 --
@@ -31,7 +31,6 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.customers';
@@ -79,6 +78,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -190,6 +190,9 @@ BEGIN
     INTO v_new_rows;
 
     -- Book-keeping, in the transaction of the data.
+    IF v_last_as_of IS NULL THEN
+        ANALYZE analytics.customers;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            last_run_id = v_run_id
@@ -219,6 +222,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_customers()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -234,15 +238,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83d759f9c266402e240b294578c1549c3e19a24da06a2c32a0b703347701fddd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c6285453a66e67f9eb458dfd3a3d56e5db5953a04264b96e16c3e5357f3e6f8d
 
 -- Brings order_lines up to date with its query.
 --
@@ -43,7 +43,8 @@ SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
-SET parallel_tuple_cost = '0'  -- few rows leave a worker, most are unchanged: the planner cannot know
+SET parallel_tuple_cost = '0'  -- rows that are unchanged stay with the worker that reads them
+SET default_tablespace = ''  -- for the stage
 AS $$
 DECLARE
     c_node CONSTANT TEXT := 'analytics.order_lines';
@@ -105,6 +106,7 @@ BEGIN
         p_run_id := c360_control.run_begin(c_node, c_spec_hash, p_as_of);
     END IF;
     v_run_id := p_run_id;
+    PERFORM set_config('lock_timeout', '5min', TRUE);  -- ten seconds are for waiting, not for throwing work away
 
     -- 2. The run time, read after the lock: a run that waited is not older than the run it waited for.
     v_as_of := COALESCE(p_as_of, clock_timestamp());
@@ -210,10 +212,10 @@ BEGIN
       t.ctid AS c360_row,
       b.c360_copies,
       b.c360_position,
-      b.id,
-      b.customer_id,
-      b.amount,
-      b.updated_at
+      CAST(b.id AS BIGINT) AS id,
+      CAST(b.customer_id AS BIGINT) AS customer_id,
+      CAST(b.amount AS DECIMAL(12, 2)) AS amount,
+      CAST(b.updated_at AS TIMESTAMPTZ) AS updated_at
     FROM (
       SELECT
         m.id,
@@ -353,7 +355,19 @@ BEGIN
     IF v_updated_rows > 0 THEN
         PERFORM set_config('random_page_cost', '0', TRUE);  -- addresses are known, and in the table's order: read these rows, not all
         UPDATE analytics.order_lines AS t SET customer_id = s.customer_id, amount = s.amount, updated_at = s.updated_at
-        FROM c360_control.stage_order_lines AS s
+        FROM (
+          SELECT
+            s.amount,
+            s.c360_action,
+            s.c360_position,
+            s.c360_row,
+            s.customer_id,
+            s.id,
+            s.updated_at
+          FROM c360_control.stage_order_lines AS s
+          ORDER BY
+            s.c360_row
+        ) AS s
         WHERE
           t.ctid = s.c360_row AND t.id = s.id AND s.c360_action = 'update' AND s.c360_position = 1;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
@@ -449,6 +463,9 @@ BEGIN
 
     -- Book-keeping, in the transaction of the data.
     DROP TABLE c360_control.stage_order_lines;
+    IF NOT v_incremental THEN
+        ANALYZE analytics.order_lines;  -- who reads it next is planned for what it holds now
+    END IF;
     UPDATE c360_control.state AS s
        SET last_as_of = v_as_of,
            watermark = GREATEST(
@@ -488,6 +505,7 @@ DECLARE
     v_message TEXT;
     v_detail TEXT;
     v_hint TEXT;
+    v_context TEXT;
 BEGIN
     COMMIT;  -- "invalid transaction termination" here: you are in a transaction; use autocommit, or CALL c360_control.apply_order_lines()
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -503,15 +521,21 @@ BEGIN
                 v_sqlstate = RETURNED_SQLSTATE,
                 v_message = MESSAGE_TEXT,
                 v_detail = PG_EXCEPTION_DETAIL,
-                v_hint = PG_EXCEPTION_HINT;
+                v_hint = PG_EXCEPTION_HINT,
+                v_context = PG_EXCEPTION_CONTEXT;
     END;
     IF v_sqlstate IS NULL THEN
         COMMIT;
         RETURN;
     END IF;
 
-    IF v_sqlstate = '55P03' THEN
-        v_hint := 'Another run of this node holds the lock: see c360_control.run_log where status is running.';
+    IF v_sqlstate !~ '^ZC' THEN
+        v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
+        v_hint := CASE v_sqlstate
+            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
+        END;
     END IF;
     PERFORM c360_control.run_failed(v_run_id, v_sqlstate, v_message, v_detail);
     COMMIT;

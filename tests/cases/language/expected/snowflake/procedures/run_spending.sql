@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fdf62c8b02fa6cbc7b618c7c2d7162723d4af68b3de28b4bcd772ce5f181f26a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17457419d758710997403ba989bc7d705757472095cccde0de63aca1ee342137
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -197,7 +197,13 @@ BEGIN
     d.total
   FROM (
     SELECT
-      CASE WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL THEN 'revive' ELSE e.c360_action END AS c360_action,
+      CASE
+        WHEN e.c360_action = 'new' AND l.c360_boundary > :v_as_of
+        THEN 'blocked'
+        WHEN e.c360_action = 'new' AND l.c360_boundary IS NOT NULL
+        THEN 'revive'
+        ELSE e.c360_action
+      END AS c360_action,
       COALESCE(e.c360_open_from, l.c360_boundary) AS c360_boundary,
       e.c360_open_from,
       e.customer_id,
@@ -319,7 +325,7 @@ BEGIN
       COUNT(CASE WHEN s.c360_action = 'delete' THEN 1 END) AS deleted_rows,
       COUNT(CASE WHEN s.c360_action = 'revive' THEN 1 END) AS revived_rows,
       COUNT(CASE WHEN FALSE THEN 1 END) AS dated_by_run,
-      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from THEN 1 END) AS blocked_rows,
+      COUNT(CASE WHEN s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked' THEN 1 END) AS blocked_rows,
       COUNT(CASE WHEN s.c360_action = 'new' THEN 1 END) AS new_rows,
       COUNT(CASE WHEN s.c360_open_from IS NULL AND NOT s.c360_action IN ('source', 'open') THEN 1 END) AS unmatched_rows,
       COUNT(CASE WHEN s.c360_action = 'null_key' THEN 1 END) AS null_keys,
@@ -410,11 +416,15 @@ BEGIN
       FROM (
         SELECT DISTINCT
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
-        FROM c360_spending AS s
-        GROUP BY
-          s.customer_id
-        HAVING
-          COUNT(*) > 1
+        FROM (
+          SELECT
+            r.customer_id
+          FROM c360_spending AS r
+          GROUP BY
+            r.customer_id
+          HAVING
+            COUNT(*) > 1
+        ) AS s
         ORDER BY
           c360_key
         LIMIT 5
@@ -438,7 +448,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- A version cannot end before it starts.
+  -- A version cannot end before it starts, nor begin before the one before it has ended.
   IF (v_blocked_rows > 0) THEN
     SELECT q.c360_sample INTO :v_sample
     FROM (
@@ -450,7 +460,7 @@ BEGIN
           COALESCE(CAST(s.customer_id AS VARCHAR), 'NULL') AS c360_key
         FROM C360.c360_control.stage_spending AS s
         WHERE
-          s.c360_ends_at <= s.c360_open_from
+          s.c360_ends_at <= s.c360_open_from OR s.c360_action = 'blocked'
         ORDER BY
           c360_key
         LIMIT 5
@@ -458,9 +468,9 @@ BEGIN
     ) AS q;
     v_message := 'ZC010 snap.spending: '
       || v_blocked_rows
-      || ' open versions start at or after the run time '
+      || ' keys have versions that begin at or end after the run time '
       || v_as_of
-      || ' and cannot be closed at it'
+      || ' and cannot be closed or followed at it'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Run again once that time has passed.';
     RAISE guard_failed;
