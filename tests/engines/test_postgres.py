@@ -36,11 +36,29 @@ def test_deploy_is_re_runnable_and_keeps_history(history: Embedded) -> None:
     history.sql(ROW)
     assert history.run("history", "2026-01-02 00:00:00") == ""
     before = history.rows("SELECT * FROM snap.history")
+    history.sql("CREATE UNLOGGED TABLE c360_control.stage_history (id BIGINT)")  # older versions of c360gen left theirs
     history.deploy()
     history.deploy()
     assert history.rows("SELECT * FROM snap.history") == before
     assert history.rows("SELECT count(*) FROM c360_control.release") == [(1,)]
     assert history.run("history", "2026-01-03 00:00:00") == ""
+
+
+def test_the_first_load_takes_statistics(history: Embedded) -> None:
+    """What reads a history right behind its first run would be planned for an empty table."""
+    history.sql(ROW)
+    size = "SELECT reltuples FROM pg_catalog.pg_class WHERE oid = 'snap.history'::regclass"
+    assert history.rows(size) == [(-1,)]
+    assert history.run("history", "2026-01-02 00:00:00") == ""
+    assert history.rows(size) == [(1,)]
+
+
+def test_the_log_says_where_a_run_failed(history: Embedded) -> None:
+    """An error of the engine has no detail of ours: its context names the procedure and the statement."""
+    history.sql("ALTER TABLE snap.history RENAME TO elsewhere")
+    assert "does not exist" in history.run("history", "2026-01-02 00:00:00")
+    ((detail,),) = history.rows("SELECT detail FROM c360_control.run_log")
+    assert "PL/pgSQL function c360_control.apply_history" in detail
 
 
 @pytest.mark.parametrize("engine", ["postgres", "duckdb"])

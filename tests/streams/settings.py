@@ -110,7 +110,7 @@ def snapshot_settings(draw: Callable[..., Any]) -> Snapshot:
             made = replace(made, min_delete_rows=draw(st.sampled_from([1, 2, 3])))
     if strategy == "timestamp" and made.on_unmoved_timestamp == "ignore" and draw(st.booleans()):
         found = draw(st.sampled_from(["anti_join", "none"])) if flag or at or not deletes else "anti_join"
-        made = replace(made, source_delta=found, lookback=draw(often(dt.timedelta(), dt.timedelta(hours=7))))
+        made = replace(made, source_delta=found, lookback=draw(often(dt.timedelta(), dt.timedelta(hours=7))), version_column=None)
     return made
 
 
