@@ -106,8 +106,8 @@ class Decided:
 def run(s: Snapshot, state: State, source: Sequence[Row], as_of: dt.datetime, clock: dt.datetime) -> State:
     """History, source and run time → the history after it. Raise Refused."""
     check_run_time(state, as_of, clock, s.future_tolerance)
-    read = [r for r in source if _is_read(s, r, state.watermark)]
     opened = {s.key(v.row): v for v in state.versions if v.valid_to is None}
+    read = [r for r in source if _is_read(s, r, state.watermark, opened.get(s.key(r)))]
     done = Decided()
     for key, row in _judged(s, read, as_of, done).items():
         last_end = max((v.valid_to for v in state.versions if v.valid_to and s.key(v.row) == key), default=None)
@@ -123,9 +123,9 @@ def run(s: Snapshot, state: State, source: Sequence[Row], as_of: dt.datetime, cl
     return _written(s, state, done, opened, read, as_of)
 
 
-def _is_read(s: Snapshot, row: Row, watermark: dt.datetime | None) -> bool:
-    """With source_delta only what moved is read, and what has no time."""
-    if not s.source_delta:
+def _is_read(s: Snapshot, row: Row, watermark: dt.datetime | None, current: Version | None) -> bool:
+    """With source_delta only what moved is read, and what has no time; where keys are compared, what is not there as well."""
+    if not s.source_delta or (s.source_delta == "anti_join" and (current is None or current.marker)):
         return True
     time, start = s.time(row), window_start(watermark, s.lookback, s.columns[str(s.updated_at)])
     return start is None or time is None or time >= start

@@ -29,6 +29,8 @@ from c360gen.terms.symbols import column, relation, variable
 
 NULL_KEY, DUPLICATE, NULL_TIME, FUTURE_TIME, UNMOVED = "null_key", "duplicate_key", "null_time", "future_time", "unmoved"
 BLOCKED, SOURCE, OPEN = "blocked", "source", "open"
+MOVED = "moved"
+"""The step of the statement that reads the source, where only a part of it is read."""
 STARTS, ENDS, OPEN_FROM, ROWS = "c360_starts_at", "c360_ends_at", "c360_open_from", "c360_rows"
 BOUNDARY, COPIES, PRESENT, LIVE = "c360_boundary", "c360_copies", "c360_present", "c360_live"
 POSITION, TIES, EQUALS = "c360_position", "c360_ties", "c360_equals"
@@ -93,6 +95,8 @@ def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
     query = exp.union(query, _known(node, names), distinct=False, copy=False)
     if deletes(node) and node.source_delta == "anti_join":
         query = exp.union(query, _absent(node, traits, names), distinct=False, copy=False)
+    if node.source_delta:
+        query = query.with_(exp.to_identifier(MOVED, quoted=True), as_=_moved(node, traits), copy=False)
     return _sql.insert(relation("stage", node.name), names, query)
 
 
@@ -115,8 +119,7 @@ def _read(node: Node, names: list[str]) -> exp.Select:
         if problems(node).get(FUTURE_TIME) == "quarantine":
             at = case((exp.LTE(this=at, expression=variable("latest")), at.copy()))
         values[STARTS] = exp.Max(this=at)
-    query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r"))
-    return query.where(_moved(node)) if node.source_delta else query
+    return exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_given(node))
 
 
 def newest(node: Node) -> exp.Expr:
@@ -136,18 +139,44 @@ def _known(node: Node, names: list[str]) -> exp.Select:
     return query.where(is_live(node, "h"))
 
 
-def _moved(node: Node) -> exp.Expr:
-    """Rows at or after the watermark less the lookback; a NULL is read for the guard, and the first run reads all."""
+def _given(node: Node) -> exp.Table:
+    """What is read of the source, as r."""
+    if not node.source_delta:
+        return _sql.reading(node, "r")
+    return exp.Table(this=exp.to_identifier(MOVED, quoted=True), alias=exp.TableAlias(this=exp.to_identifier("r", quoted=True)))
+
+
+def _moved(node: Node, traits: Traits) -> exp.Select:
+    """Rows at or after the watermark less the lookback; a NULL is read for the guard, and the first run reads all.
+
+    Where keys are compared, a row whose key is not there is read as well, whatever its time: it came late, or came back as it was.
+    """
     at, type_ = column(str(node.updated_at), "r"), node.column(str(node.updated_at)).type
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         start = exp.cast(start, stored_type(type_).copy())
-    return any_of([is_null(variable("window_start")), exp.GTE(this=at, expression=start), is_null(at.copy())])
+    read = [is_null(variable("window_start")), exp.GTE(this=at, expression=start), is_null(at.copy())]
+    query = exp.select(*(column(c.name, "r") for c in recorded_of(node))).from_(_sql.reading(node, "r"))
+    if node.source_delta == "anti_join":
+        live = exp.select(*(column(n, "h") for n in (*node.key, node.valid_from))).from_(relation("ref", node.name, "h"))
+        live = live.where(is_live(node, "h"))
+        query = query.join(live.subquery("k"), on=_same_as_stored(node, traits, "k"), join_type="left")
+        read.append(is_null(column(node.valid_from, "k")))
+    return query.where(any_of(read))
+
+
+def _same_as_stored(node: Node, traits: Traits, history: str) -> exp.Expr:
+    """Whether a row of the source, r, has the key of a version, once it is stored."""
+    same = _sql.same_key(node, history, "r")
+    for found in list(same.find_all(exp.Column)):
+        if found.table == "r":
+            found.replace(_sql.as_stored(node.column(found.name), "r", traits).unalias().copy())
+    return same
 
 
 def _absent(node: Node, traits: Traits, names: list[str]) -> exp.Select:
     """Live open versions whose key the source has no more; by keys alone, since most rows were not read."""
-    here = exp.select(exp.Literal.number(1)).from_(_sql.reading(node, "r")).where(_sql.same_key(node, "r", "h"))
+    here = exp.select(exp.Literal.number(1)).from_(_sql.reading(node, "r")).where(_same_as_stored(node, traits, "h"))
     values: dict[str, exp.Expr] = {
         ACTION: literal("delete"), OPEN_FROM: column(node.valid_from, "h"), ENDS: variable("as_of"),
         **{k: column(k, "h") for k in node.key},
@@ -179,8 +208,6 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
     query = query.join(_open_versions(node, traits).subquery("o"), on=on, join_type="full" if outer(node) else "left")
     if _grouped(node, traits):
         grouped = repeated(node, traits, star_count(COPIES))
-        if node.source_delta:
-            grouped = grouped.where(_moved(node))
         query = query.join(grouped.subquery("c"), on=_sql.same_key(node, "c", "s"), join_type="left")
     wanted = exp.select(*(column(p.alias_or_name, "w") for p in projections)).from_(query.subquery("w"))
     return wanted.where(not_null(column(ACTION, "w")))
@@ -246,7 +273,7 @@ def _grouped(node: Node, traits: Traits) -> bool:
 def repeated(node: Node, traits: Traits, *counted: exp.Expr) -> exp.Select:
     """The keys that the source has more than once: as they will be stored, for two may become one."""
     keys = [_sql.as_stored(node.column(k), "r", traits) for k in node.key]
-    query = exp.select(*keys, *counted).from_(_sql.reading(node, "r")).group_by(*(k.unalias().copy() for k in keys))
+    query = exp.select(*keys, *counted).from_(_given(node)).group_by(*(k.unalias().copy() for k in keys))
     return query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
 
 
@@ -275,9 +302,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
         projections += [named(w, n) for n, w in windows.items()]
     elif not counts_tell(node) and not _grouped(node, traits):
         projections.append(named(exp.Window(this=exp.Count(this=exp.Star()), partition_by=keys), COPIES))
-    query = exp.select(*projections).from_(_sql.reading(node, "r"))
-    if node.source_delta:
-        query = query.where(_moved(node))
+    query = exp.select(*projections).from_(_given(node))
     if not latest:
         return query
     # The latest row of each key counts; where its version does not tell it from a row that differs, none does. Rows without a key are
