@@ -247,11 +247,20 @@ def count_new_versions(node: Node, name: str) -> exp.Select:
 
 
 def markers_back(kept: Kept, old: NodeState, renamed: dict[str, str]) -> list[ChangeRows | DropTable]:
-    """On the way back: the markers return, once their column is there again; `renamed` gives the released name of a new one."""
+    """On the way back: the markers return, once their column is there again; `renamed` gives the released name of a new one.
+
+    Each where the version before it still ends: a rewind since then may have taken the deletion back.
+    """
     released = {c.name: kept.flag if c.name == kept.retired else renamed.get(c.name, c.name) for c in kept.columns}
-    unique = (*old.facts.get("key", ()), (old.facts.get("interval") or {}).get("from"))
-    same = every(exp.NullSafeEQ(this=column(was, ROW), expression=column(now, "k")) for now, was in released.items() if was in unique)
-    there = exp.select(exp.Literal.number(1)).from_(relation("ref", old.name, ROW)).where(same)
+    interval = old.facts.get("interval") or {}
+    now = {was: name for name, was in released.items()}
+    key = every(exp.NullSafeEQ(this=column(was, ROW), expression=column(now[was], "k")) for was in old.facts.get("key", ()))
+    begins = column(now[str(interval.get("from"))], "k")
+
+    def exists(bound: str) -> exp.Exists:
+        at = equal(column(str(interval.get(bound)), ROW), begins.copy())
+        return exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", old.name, ROW)).where(key.copy(), at))
+
     query = exp.select(*(column(c.name, "k") for c in kept.columns)).from_(place(kept.schema, kept.name, "k"))
-    insert = _sql.insert(relation("ref", old.name), list(released.values()), query.where(exp.Not(this=exp.Exists(this=there))))
-    return [ChangeRows("The markers come back.", insert), DropTable(kept.schema, kept.name)]
+    insert = _sql.insert(relation("ref", old.name), list(released.values()), query.where(exp.Not(this=exists("from")), exists("to")))
+    return [ChangeRows("The markers come back, where the version before still ends.", insert), DropTable(kept.schema, kept.name)]

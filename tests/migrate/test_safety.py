@@ -11,6 +11,7 @@ import pytest
 from c360gen.engines import EngineBusy, EngineError, connect
 from tests.migrate.changes import LATER, PHONE, ROWS, WATCH, model, snapshot, source
 from tests.migrate.evolving import Evolving
+from tests.worlds import task_of
 
 ENGINES = ("duckdb", "postgres")
 BEFORE = source() + snapshot() + model()
@@ -268,3 +269,28 @@ def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
     (old / "project.yml").write_text((shop.specs / "project.yml").read_text(encoding="utf-8"), encoding="utf-8")
     (old / "nodes.yml").write_text(BEFORE, encoding="utf-8")
     assert "column retired as city__retired_1" in shop.cli("plan", "--against", str(old))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_marker_whose_deletion_was_taken_back_stops_a_rollback(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """Markers leave with hard_deletes: invalidate, and a rewind reopens what one of them followed: it cannot come back beside that."""
+    shop = evolving(engine)
+    shop.begin(source() + snapshot().replace("invalidate", "new_record"))
+    for statement in (*ROWS, "DELETE FROM raw.customers WHERE id = 1"):
+        shop.sql(statement)
+    shop.run("history", "2026-01-02 00:00:00")
+    shop.sql("DELETE FROM raw.customers WHERE id = 2")
+    shop.run("history", "2026-01-03 00:00:00")
+    shop.sql("DELETE FROM raw.customers WHERE id = 3")
+    shop.sql("INSERT INTO raw.customers (id, updated_at) VALUES (4, '2026-01-01 00:00:00+00')")
+    shop.run("history", "2026-01-04 00:00:00")
+    shop.evolve(source() + snapshot(), "without_markers")
+    entry, task = task_of(shop.manifest(), "rewind", "history")
+    script = (shop.root / task["script"]).read_text(encoding="utf-8") if task["script"] else None
+    assert shop.session.task(entry, task, script, {"to": "2026-01-03 12:00:00+00"}, True).message == ""
+    before = shop.rows("SELECT * FROM snap.history ORDER BY id, valid_from")
+    assert len(before) == 2
+    with pytest.raises(EngineError, match="nothing was changed"):
+        shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT * FROM snap.history ORDER BY id, valid_from") == before
+    assert shop.rows("SELECT problem FROM snap.history_health") == []
