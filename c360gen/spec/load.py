@@ -296,8 +296,8 @@ def _targets(written: Mapping[str, Located[models.Target]], diagnostics: Diagnos
         chain, current = [name], located
         while True:
             inherited = current.spec.model_dump(exclude_unset=True)
-            roles = {**inherited.get("roles", {}), **settings.get("roles", {})}
-            settings = {**inherited, **settings, **({"roles": roles} if roles else {})}
+            merged = {k: {**inherited.get(k, {}), **settings.get(k, {})} for k in ("roles", "settings")}
+            settings = {**inherited, **settings, **{k: v for k, v in merged.items() if v}}
             parent = current.spec.extends
             if parent is None:
                 break

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a9a7ae6354a087bc19082fd1a15828f085526f9e47a35077b26ad2ac34a95dcd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9dd1816e85a54beb89040766a685483559dd2f89720004a54e217be2edb40aaa
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -1770,7 +1770,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -2358,7 +2358,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -3005,7 +3005,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -3496,7 +3496,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -3846,7 +3846,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -4320,7 +4320,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -4659,7 +4659,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -268,3 +268,25 @@ def test_a_password_is_never_shown() -> None:
     with pytest.raises(engines.EngineError) as found:
         engines.connect("postgres", "postgresql://me:secret@127.0.0.1:1/x", "c")
     assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize("form", ["procedures", "scripts"])
+def test_settings_of_a_target(form: str, database: str, tmp_path: Path, project: Callable[[Path], LoadedProject]) -> None:
+    """What a target says of memory, patience and workers is what its runs have; the caller's own settings are as they were afterwards."""
+    specs = (CASES / "guards" / "specs" / "p.yml").read_text(encoding="utf-8")
+    said = f"postgres: {{dialect: postgres, form: {form}, settings: {{work_mem: 1MB, max_parallel_workers_per_gather: 0}}}}"
+    (tmp_path / "p.yml").write_text(specs.replace("postgres: {dialect: postgres}", said), encoding="utf-8")
+    found = Embedded(build(project(tmp_path), "postgres"), database)
+    found.deploy()
+    found.sql("CREATE TABLE raw.seen (work_mem TEXT, workers TEXT)")
+    found.sql(
+        "CREATE FUNCTION raw.look() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN INSERT INTO raw.seen "
+        "VALUES (current_setting('work_mem'), current_setting('max_parallel_workers_per_gather')); RETURN NULL; END $$"
+    )
+    found.sql("CREATE TRIGGER look AFTER INSERT ON snap.history FOR EACH STATEMENT EXECUTE FUNCTION raw.look()")
+    found.sql(ROW)
+    before = found.rows("SHOW work_mem")
+    assert found.run("history", "2026-01-02 00:00:00") == ""
+    assert found.rows("SELECT * FROM raw.seen") == [("1MB", "0")]
+    assert found.rows("SHOW work_mem") == before
+    found.close()

@@ -134,7 +134,7 @@ class Postgres(Dialect):
             "variables": [(f"v_{v}", self.variable_type(v)) for v in used],
             "steps": [self._step(s, names, label, program.stage) for s in program.steps],
             "checks": [self._step(s, names, label) for s in program.checks],
-            "addresses": any(_addressed(s) for s in program.steps),
+            "addresses": any(_addressed(s) for s in program.steps), "settings": self._settings(program, names),
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
@@ -145,6 +145,23 @@ class Postgres(Dialect):
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
+
+    def _settings(self, program: Program, names: Names) -> list[tuple[str, str, str]]:
+        """(name, value, why) of what a run sets for itself; a target says some of them."""
+        found = {
+            "timezone": ("UTC", ""),
+            "lock_timeout": ("10s", ""),
+            "plan_cache_mode": ("force_custom_plan", "each run is planned for its own window"),
+            "jit": ("off", "compiling costs more than it saves"),
+            "work_mem": ("64MB", ""),
+        }
+        if program.stage:
+            found |= {
+                "parallel_tuple_cost": ("0", "rows that are unchanged stay with the worker that reads them"),
+                "default_tablespace": ("", "for the stage"),
+            }
+        found |= {name: (value, "settings: of the target") for name, value in names.target.settings.items()}
+        return [(name, self.string_escape(value), why) for name, (value, why) in found.items()]
 
     def _shared(self, names: Names, program: Program) -> dict[str, object]:
         label = self.label(names.node(program.node))

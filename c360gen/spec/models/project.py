@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from c360gen.spec.models.nodes import Grants
-from c360gen.spec.models.words import ConnectionName, DialectName, Duration, EnvName, Names, PlainName, Schedulers, Spec, plain_or_env
+from c360gen.spec.models.words import (
+    ConnectionName,
+    DialectName,
+    Duration,
+    EnvName,
+    Names,
+    PlainName,
+    Schedulers,
+    Setting,
+    SettingName,
+    Spec,
+    plain_or_env,
+)
 
 Vars = dict[str, str | int | float | bool | list[str | int | float | bool] | None]
 
@@ -65,6 +77,10 @@ class Target(Spec):
     owner: EnvName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
     runner: EnvName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
     reader: EnvName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
+    settings: dict[SettingName, Setting] = Field(
+        {}, description="Postgres: what runs set for themselves, instead of work_mem: 64MB and lock_timeout: 10s.",
+        examples=[{"work_mem": "256MB", "max_parallel_workers_per_gather": 0}],
+    )  # fmt: skip
     roles: dict[str, EnvName] = Field(
         {}, description="What roles that `grants:` name are called here, where that is not the same.",
         examples=[{"analyst": "group:analysts@example.com"}],

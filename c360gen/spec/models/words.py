@@ -89,6 +89,20 @@ def plain_or_env(value: str) -> str:
 EnvName = Annotated[str, AfterValidator(plain_or_env)]
 
 
+def _setting(value: Any) -> Any:
+    """256MB, 0, fast_disks: a number, perhaps with a unit, or a name."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and not re.fullmatch(r"\w{1,63}( [A-Za-z]{1,3})?", value, re.ASCII):
+        raise ValueError("must be a number, perhaps with a unit, or a name, such as 256MB or 30s")
+    return value
+
+
+SettingName = Literal["work_mem", "lock_timeout", "max_parallel_workers_per_gather", "default_tablespace"]
+Setting = Annotated[str, BeforeValidator(_setting, json_schema_input_type=str | int)]
+"""The value of a setting of Postgres."""
+
+
 def _instant(value: Any) -> Any:
     """'9999-12-31' → the instant at its beginning, UTC; YAML may have read a date already."""
     if isinstance(value, dt.datetime):

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f688622ad25e9ffdfdda0c02e40ad90c798d05f8ece6aceb0ba7f9e829e54e53
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 908e9756e0f4e896c08308c64b931ecce318a83aecc0cfc39c88c77dc2dc38a9
 
 -- Brings int_interactions up to date with its query.
 --
@@ -333,7 +333,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

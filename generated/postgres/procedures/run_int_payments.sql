@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c40f4b064f6f1ca9a08dc9b6a72fe103d037b3dd6a27a08e21280fae9a86c8c0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3aefa1d63cba287b8d20b0d534eb7361bab9bea4f823e08990dd3be81d78a2fb
 
 -- Brings int_payments up to date with its query.
 --
@@ -457,7 +457,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ec6911170587a7f58068954b0f2abd1f8a0fc1f8839cec3c33f6306fba26a16
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fa174ebfd23b949585a9af6a8c61b2f640f1f201eaa59f2412e9691ee071402d
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -322,7 +322,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b5f23fe461514111fa7e6644fb00178a19a3340f117793f4eb2a406f334a01e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3ce0f107573ff2362c7d225ef1b810b15d96a5902a5888125cbef247f8051e10
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -1139,7 +1139,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of language to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2afc33a4acdb2982e916d29f8e4b05b6c7fe420dee51fafc7984423fd3ecf7e1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bc1f4faaf38a6ef078ad6c1aa8642e3fb7cc1a568232044c3e72debe5828f18f
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -866,7 +866,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -1512,7 +1512,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
@@ -2062,7 +2062,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

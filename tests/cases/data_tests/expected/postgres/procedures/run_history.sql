@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 787196f96065a09276382730a79ea2fb40a1f3e8dac4b90c64efcae8652cd83b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 00565a7ff33947cc0012b582c504d6824bf4fe8ab8f4afa06b8ade456d5a6f58
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -631,7 +631,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e15ae5762c8fe89070a874ce6ded509d563d77bcbf6b424c86cdfff2bd90a2c8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: af127db1644605d8fbc814aa5cb3bdfe118f9f81be71b8b07ddba3d12401d86a
 
 -- Brings table up to date with its query.
 --
@@ -432,7 +432,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

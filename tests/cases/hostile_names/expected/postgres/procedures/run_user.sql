@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d1be4426f227e1214102ef48639276d805b7a4a3d995a90aee2a03cb15a61ce3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e225fed29c50cc5fe94817ab46bb56cce852e04ba37837d2b5b1db71ff8ca7e5
 
 -- Brings the history user up to date with raw.order.
 --
@@ -645,7 +645,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

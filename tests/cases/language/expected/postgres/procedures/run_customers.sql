@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 54688defc8e5fd87548f71270cf9bc41fdb31926ef4ec343af911126ffdb0be5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6faef6c712e2c8d7ad11c1fadf4609c83748b35bb1e868ced4ddfc3983cbbfb5
 
 -- Replaces the contents of customers by its query.
 --
@@ -250,7 +250,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

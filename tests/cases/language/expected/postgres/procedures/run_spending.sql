@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aac42d728d8133732f1f3c0433a1c04ffcc12c00bdcb62e0521e0b7fb9a9faa6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: be2d1b313db6c5d32ceec051d424e5bffbe618261d434efc8178f9014abc5fd0
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -629,7 +629,7 @@ BEGIN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
             WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. Of a container, raise shm_size; or ALTER ROLE … SET max_parallel_workers_per_gather = 0.'
+            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
