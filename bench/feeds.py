@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.snapshot import report, timed  # noqa: E402
+from bench.snapshot import timed  # noqa: E402
 from c360gen.pipeline import build, load_project  # noqa: E402
 from tests.worlds import Embedded  # noqa: E402
 
@@ -45,15 +45,19 @@ def measure(found: Embedded, rows: int) -> None:
             f"FROM {series(found, rows // share)} AS t(i)"
         )
         for node in ("kept", "exact", "exact_filled"):
-            report(f"{what}: {node}", timed(lambda node=node, at=loaded: run(found, node, f"{at} 12:00:00")), None)
+            report(f"{what}: {node}", timed(lambda node=node, at=loaded: run(found, node, f"{at} 12:00:00")))
     for node in ("kept", "exact"):
-        report(f"nothing: {node}", timed(lambda node=node: run(found, node, "2026-03-02 00:00:00")), None)
+        report(f"nothing: {node}", timed(lambda node=node: run(found, node, "2026-03-02 00:00:00")))
     for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
         found.sql(
             f"INSERT INTO raw.copies SELECT i, CASE WHEN i % 100 = 0 THEN '{day}' ELSE 'same' END, DATE '{day}', "
             f"TIMESTAMPTZ '{day} 02:00:00+00' FROM {series(found, rows)} AS t(i)"
         )
-        report(f"copy of {day}", timed(lambda at=day: run(found, "exact_copies", f"{at} 12:00:00")), None)
+        report(f"copy of {day}", timed(lambda at=day: run(found, "exact_copies", f"{at} 12:00:00")))
+
+
+def report(what: str, seconds: float) -> None:
+    print(f"{what:28} {seconds:8.2f}", flush=True)
 
 
 def series(found: Embedded, rows: int) -> str:

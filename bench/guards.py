@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
+sys.path.insert(0, str(ROOT))
 
-import dbt_statements  # noqa: E402
 import yaml  # noqa: E402
-from snapshot import SPECS, Clock, run, tidy, timed  # noqa: E402
 
+from bench import dbt_statements  # noqa: E402
+from bench.snapshot import SPECS, Clock, run, tidy, timed  # noqa: E402
 from c360gen.pipeline import build, load_project  # noqa: E402
 from tests.worlds import Embedded  # noqa: E402
 
