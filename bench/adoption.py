@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from c360gen.pipeline import build, load_project  # noqa: E402
-from tests.worlds import Embedded, text_of  # noqa: E402
+from c360gen.pipeline import build, load_project
+from tests.worlds import Embedded, text_of
 
 SPECS = """
 version: 2

@@ -12,9 +12,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.snapshot import timed  # noqa: E402
-from c360gen.pipeline import build, load_project  # noqa: E402
-from tests.worlds import Embedded  # noqa: E402
+from bench.snapshot import timed
+from c360gen.pipeline import build, load_project
+from tests.worlds import Embedded
 
 SPECS = ROOT / "tests" / "cases" / "feeds" / "specs"
 LOADS = (
@@ -45,15 +45,15 @@ def measure(found: Embedded, rows: int) -> None:
             f"FROM {series(found, rows // share)} AS t(i)"
         )
         for node in ("kept", "exact", "exact_filled"):
-            report(f"{what}: {node}", timed(lambda node=node, at=loaded: run(found, node, f"{at} 12:00:00")))
+            report(f"{what}: {node}", timed(run, found, node, f"{loaded} 12:00:00"))
     for node in ("kept", "exact"):
-        report(f"nothing: {node}", timed(lambda node=node: run(found, node, "2026-03-02 00:00:00")))
+        report(f"nothing: {node}", timed(run, found, node, "2026-03-02 00:00:00"))
     for day in ("2026-01-01", "2026-01-02", "2026-01-03"):
         found.sql(
             f"INSERT INTO raw.copies SELECT i, CASE WHEN i % 100 = 0 THEN '{day}' ELSE 'same' END, DATE '{day}', "
             f"TIMESTAMPTZ '{day} 02:00:00+00' FROM {series(found, rows)} AS t(i)"
         )
-        report(f"copy of {day}", timed(lambda at=day: run(found, "exact_copies", f"{at} 12:00:00")))
+        report(f"copy of {day}", timed(run, found, "exact_copies", f"{day} 12:00:00"))
 
 
 def report(what: str, seconds: float) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
-from c360gen import pipeline  # noqa: E402
+from c360gen import pipeline
 
 
 def specs(nodes: int) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import dbt_statements  # noqa: E402
-from c360gen.pipeline import build, load_project  # noqa: E402
-from tests.worlds import Embedded  # noqa: E402
+from bench import dbt_statements
+from c360gen.pipeline import build, load_project
+from tests.worlds import Embedded
 
 SPECS = """
 version: 2
@@ -76,8 +76,8 @@ def measure(found: Embedded, engine: str, rows: int) -> None:
     print(f"{engine}, {rows:,} rows: seconds, the best of {ROUNDS}, and c360gen's part of each\n{'':10} {'changed':>9} "
           + " ".join(f"{name:>13}" for name in ("c360gen", *PEERS[engine])))  # fmt: skip
     for strategy in ("timestamp", "check"):
-        peers = [timed(lambda: first(found, strategy, engine, peer)) for peer in PEERS[engine]]  # noqa: B023
-        report(strategy, "all, new", timed(lambda: run(found, strategy, clock)), peers)  # noqa: B023
+        peers = [timed(first, found, strategy, engine, peer) for peer in PEERS[engine]]
+        report(strategy, "all, new", timed(run, found, strategy, clock), peers)
         for table in tables(strategy, engine):
             tidy(found, engine, table)
         report(strategy, "nothing", *best(found, engine, strategy, clock, None))
@@ -103,8 +103,8 @@ def best(found: Embedded, engine: str, strategy: str, clock: Clock, every: int |
             for table in ("raw_data.customers", *tables(strategy, engine)):
                 tidy(found, engine, table)
         for peer, times in peers.items():
-            times.append(timed(lambda: transaction(found, dbt_statements.later(strategy, engine, of_peer(strategy, peer)))))  # noqa: B023
-        owns.append(timed(lambda: run(found, strategy, clock)))
+            times.append(timed(transaction, found, dbt_statements.later(strategy, engine, of_peer(strategy, peer))))
+        owns.append(timed(run, found, strategy, clock))
     same(found, strategy)
     return min(owns), [min(times) for times in peers.values()]
 
@@ -151,9 +151,9 @@ def tidy(found: Embedded, engine: str, table: str) -> None:
     found.sql(f"VACUUM ANALYZE {table}" if engine == "postgres" else "CHECKPOINT")
 
 
-def timed(call: Callable[[], Any]) -> float:
+def timed(call: Callable[..., Any], *arguments: Any) -> float:
     started = time.perf_counter()
-    call()
+    call(*arguments)
     return time.perf_counter() - started
 
 

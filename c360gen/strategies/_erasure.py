@@ -9,7 +9,6 @@ from c360gen.project.nodes import Node
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
-from c360gen.terms.types import T
 
 
 def tasks(node: Node, dialect: str) -> tuple[Task, ...]:
@@ -113,7 +112,5 @@ def _of_every_window(node: Node, query: exp.Query) -> exp.Query:
         ends["window_start"] = f"{node.batches.begin:%Y-%m-%d %H:%M:%S}"
     for placeholder in list(found.find_all(exp.Placeholder)):
         if placeholder.name in ends:
-            cast = placeholder.parent
-            whole = cast if isinstance(cast, exp.Cast) and cast.to.this is T.TIMESTAMPTZ else placeholder
-            whole.replace(_sql.instant(ends[placeholder.name]))
+            placeholder.replace(_sql.instant(ends[placeholder.name]).this)  # it stands in a CAST already
     return found

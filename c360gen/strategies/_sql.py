@@ -22,6 +22,12 @@ def reading(node: Node, alias: str) -> exp.Table:
     return symbols.relation(cast(symbols.Kind, kind), name, alias)
 
 
+def step(name: str, alias: str) -> exp.Table:
+    """A step of the statement, WITH name AS (…), as a table."""
+    alias_ = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
+    return exp.Table(this=exp.to_identifier(name, quoted=True), alias=alias_)
+
+
 def literal(text: str) -> exp.Literal:
     return exp.Literal.string(text)
 

@@ -22,11 +22,10 @@ from c360gen.strategies._feed.words import (
     recorded,
     since_oldest,
     staged,
-    step,
     union,
 )
 from c360gen.strategies._history.versions import lives_at
-from c360gen.strategies._sql import named
+from c360gen.strategies._sql import named, step
 from c360gen.terms.symbols import column, relation
 
 

@@ -24,11 +24,10 @@ from c360gen.strategies._feed.words import (
     recorded,
     since_oldest,
     staged,
-    step,
     union,
 )
 from c360gen.strategies._history.versions import stored_type
-from c360gen.strategies._sql import any_of, equal, every, is_null, named, not_null
+from c360gen.strategies._sql import any_of, equal, every, is_null, named, not_null, step
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 

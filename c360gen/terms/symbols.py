@@ -60,7 +60,7 @@ OWN_PREFIX = "c360_"
 
 
 _LOCALS = (
-    "rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "raise", "until",
+    "rows", "sample", "written", "message", "in_transaction", "next_watermark", "sqlstate", "detail", "hint", "context", "raise", "until",
 )  # fmt: skip
 RESERVED = frozenset(
     {f"v_{name}" for name in (*VARIABLES, *_LOCALS)}

@@ -258,7 +258,7 @@ def _written(s: Snapshot, state: State, done: Decided, opened: Mapping[Key, Vers
         versions=tuple(after),
         quarantine=tuple(quarantine),
         last_as_of=as_of,
-        watermark=_read_up_to(s, state, done, read, as_of) if s.source_delta else None,
+        watermark=_read_up_to(s, state, done, opened, read, as_of) if s.source_delta else None,
         counted={
             "source_rows": len(read),
             "inserted_rows": len(after) - len(state.versions),
@@ -273,11 +273,17 @@ def _written(s: Snapshot, state: State, done: Decided, opened: Mapping[Key, Vers
     )
 
 
-def _read_up_to(s: Snapshot, state: State, done: Decided, read: Sequence[Row], as_of: dt.datetime) -> dt.datetime | None:
-    """The watermark: not moved by what waits for its time, and not beyond a row that is kept back, for it may be mended as it is."""
+def _read_up_to(
+    s: Snapshot, state: State, done: Decided, opened: Mapping[Key, Version], read: Sequence[Row], as_of: dt.datetime
+) -> dt.datetime | None:
+    """The watermark: not moved by what waits for its time, and not beyond a row that is kept back, for it may be mended as it is.
+
+    Where keys are compared, a row whose key is not there is read again anyway.
+    """
     horizon = as_of + s.future_tolerance if s.on_future_updated_at == "quarantine" and s.strategy == "timestamp" else LATEST
     times = [t for t in map(s.time, read) if t and t <= horizon]
-    waiting = [t for reason, row in done.kept_back if reason != "null_time" and (t := s.time(row))]
+    again = [row for reason, row in done.kept_back if reason != "null_time" and (s.source_delta == "none" or s.key(row) in opened)]
+    waiting = [t for t in map(s.time, again) if t]
     if times and waiting and min(waiting) < max(times):
         times = [min(waiting)]
     return next_watermark(state.watermark, times, as_of)

@@ -42,14 +42,13 @@ from c360gen.strategies._feed.words import (
     own,
     recorded,
     shortcuts,
-    step,
     turns,
     union,
     with_steps,
 )
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, Arms
 from c360gen.strategies._history.versions import address, end_of_time, is_closed, is_open, lives_at, reaches
-from c360gen.strategies._sql import ACTION, ROW, any_of, case, differs, equal, every, is_null, literal, named, not_null
+from c360gen.strategies._sql import ACTION, ROW, any_of, case, differs, equal, every, is_null, literal, named, not_null, step
 from c360gen.terms.symbols import column, relation, variable
 
 BOUNDARY, ENDED = "c360_boundary", "c360_ended"

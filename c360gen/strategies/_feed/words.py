@@ -111,12 +111,6 @@ def since_oldest(node: Node, table: str) -> exp.Expr:
     return exp.GTE(this=column(str(node.updated_at), table), expression=oldest)
 
 
-def step(name: str, alias: str) -> exp.Table:
-    """A step of the statement as a table."""
-    alias_ = exp.TableAlias(this=exp.to_identifier(alias, quoted=True))
-    return exp.Table(this=exp.to_identifier(name, quoted=True), alias=alias_)
-
-
 def staged(node: Node, *actions: str, alias: str = "s") -> tuple[exp.Table, exp.Expr]:
     """The stage, and the condition for rows of some kinds."""
     return relation("stage", node.name, alias), _sql.action_is(*actions, table=alias)

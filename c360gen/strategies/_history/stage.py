@@ -123,12 +123,18 @@ def _read(node: Node, names: list[str]) -> exp.Select:
 
 
 def newest(node: Node) -> exp.Expr:
-    """How far was read, over the stage `s`: not beyond a row that is kept back, since nothing tells when it is mended."""
+    """How far was read, over the stage `s`: not beyond a row that is kept back, since nothing tells when it is mended.
+
+    Where keys are compared, one whose key has no open version is read again anyway.
+    """
     found: exp.Expr = exp.Max(this=case((action_is(SOURCE, table="s"), column(STARTS, "s"))))
     kept = [p for p, policy in problems(node).items() if policy == "quarantine" and p != NULL_TIME]
     if not kept:
         return found
-    oldest = exp.Min(this=case((action_is(*kept, table="s"), as_instant(node, str(node.updated_at), "s"))))
+    waits = [action_is(*kept, table="s")]
+    if node.source_delta == "anti_join":
+        waits.append(not_null(column(OPEN_FROM, "s")))
+    oldest = exp.Min(this=case((every(waits), as_instant(node, str(node.updated_at), "s"))))
     return case((exp.LT(this=oldest, expression=found), oldest.copy()), otherwise=found.copy())
 
 
@@ -143,7 +149,7 @@ def _given(node: Node) -> exp.Table:
     """What is read of the source, as r."""
     if not node.source_delta:
         return _sql.reading(node, "r")
-    return exp.Table(this=exp.to_identifier(MOVED, quoted=True), alias=exp.TableAlias(this=exp.to_identifier("r", quoted=True)))
+    return _sql.step(MOVED, "r")
 
 
 def _moved(node: Node, traits: Traits) -> exp.Select:

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3aefa1d63cba287b8d20b0d534eb7361bab9bea4f823e08990dd3be81d78a2fb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 832679faacef28526855d559ffdc218f7272d29a1d302c6781ae7e0c8476be88
 
 -- Brings int_payments up to date with its query.
 --
@@ -456,8 +456,10 @@ BEGIN
     IF v_sqlstate !~ '^ZC' THEN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
-            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
+            WHEN '55P03'
+            THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100'
+            THEN 'Disk or shared memory is full. In a container raise shm_size; see settings: of the target, max_parallel_workers_per_gather.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fa174ebfd23b949585a9af6a8c61b2f640f1f201eaa59f2412e9691ee071402d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8bc4e3e487c0de054eae4a09c95a7a9e7609ed522b87d0b0c0e77fc3f26cc03f
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -321,8 +321,10 @@ BEGIN
     IF v_sqlstate !~ '^ZC' THEN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
-            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
+            WHEN '55P03'
+            THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100'
+            THEN 'Disk or shared memory is full. In a container raise shm_size; see settings: of the target, max_parallel_workers_per_gather.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

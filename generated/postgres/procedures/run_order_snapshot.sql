@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f8ed5c6d0455d6f8b97c5ff8d9651cfe02b4d1671483772b21c8503c7b60d20
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ef6de3693bc441316e2aa3a1d5421bbacd461ddab3b4fdfee65881d3fe055b5
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -570,8 +570,10 @@ BEGIN
     IF v_sqlstate !~ '^ZC' THEN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
-            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
+            WHEN '55P03'
+            THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100'
+            THEN 'Disk or shared memory is full. In a container raise shm_size; see settings: of the target, max_parallel_workers_per_gather.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 00565a7ff33947cc0012b582c504d6824bf4fe8ab8f4afa06b8ade456d5a6f58
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1488bb6f63bde3c616e104da6f0e8b9b8dad37cf5de6dfa3f0843477a03cf42d
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -630,8 +630,10 @@ BEGIN
     IF v_sqlstate !~ '^ZC' THEN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
-            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
+            WHEN '55P03'
+            THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100'
+            THEN 'Disk or shared memory is full. In a container raise shm_size; see settings: of the target, max_parallel_workers_per_gather.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;

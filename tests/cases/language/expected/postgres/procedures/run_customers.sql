@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6faef6c712e2c8d7ad11c1fadf4609c83748b35bb1e868ced4ddfc3983cbbfb5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73861734eca43c21d10800b6e3fed229c80d78ca81512a487e3a1077bca4fe6b
 
 -- Replaces the contents of customers by its query.
 --
@@ -249,8 +249,10 @@ BEGIN
     IF v_sqlstate !~ '^ZC' THEN
         v_detail := COALESCE(NULLIF(v_detail, ''), v_context);  -- where it failed
         v_hint := CASE v_sqlstate
-            WHEN '55P03' THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
-            WHEN '53100' THEN 'Disk or shared memory is full. In a container raise shm_size, or give the target settings: {max_parallel_workers_per_gather: 0}.'
+            WHEN '55P03'
+            THEN 'Another session holds the lock: a run of this node, see c360_control.run_log where status is running, or a deploy.'
+            WHEN '53100'
+            THEN 'Disk or shared memory is full. In a container raise shm_size; see settings: of the target, max_parallel_workers_per_gather.'
             ELSE COALESCE(NULLIF(v_hint, ''), 'See c360_control.run_log.')
         END;
     END IF;
