@@ -38,6 +38,11 @@ def differing(node: Node, by: Sequence[str], mine: exp.Select, theirs: exp.Selec
     return groups.having(exp.NEQ(this=exp.Sum(this=column(_SIDE, "u")), expression=exp.Literal.number(0)))
 
 
+def can_move(node: Node, by: str) -> bool:
+    """Whether a row can be found again in another part of the table: by a key which does not itself say the part."""
+    return bool(node.key) and by not in node.key
+
+
 def duplicates(node: Node) -> list[Step]:
     """Where a key is declared it names one row: two of them in the batch fail, equal or not."""
     if not node.key:

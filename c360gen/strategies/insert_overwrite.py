@@ -19,6 +19,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         counted["null_keys"] = action_is("null_key", table="s")
     if node.cursor and node.cursor not in node.key:
         counted["null_times"] = action_is("null_time", table="s")
+    moves = _replace.can_move(node, str(node.partition_by))
     steps: list[Step] = [
         *_read(node, dialect, traits),
         _batch.count(node, counted, first_partition=_first(node)),
@@ -26,8 +27,8 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         *_replace.duplicates(node),
         *_batch.clear_target(node),
         Stage("Find the partitions whose rows differ, as multisets: what is equal is not written again.", _differing(node)),
-        Count("Count what will be replaced.", ("deleted_rows", "new_rows", *(["moved_rows"] if node.key else [])), _replaced(node)),
-        *([_delete_moved(node)] if node.key else []),
+        Count("Count what will be replaced.", ("deleted_rows", "new_rows", *(["moved_rows"] if moves else [])), _replaced(node, moves)),
+        *([_delete_moved(node)] if moves else []),
         _delete(node),
         _insert(node),
     ]
@@ -36,7 +37,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         "inserted_rows": variable("new_rows"),
         "deleted_rows": case(
             (variable("full_refresh"), variable("target_rows")),
-            otherwise=_sql.plus("deleted_rows", *(["moved_rows"] if node.key else [])),
+            otherwise=_sql.plus("deleted_rows", *(["moved_rows"] if moves else [])),
         ),
         "unchanged_rows": exp.Sub(this=variable("source_rows"), expression=variable("new_rows")),
     }
@@ -55,7 +56,7 @@ def _rules(node: Node) -> list[str]:
         rules.append(f"a {node.partition_size} with a row that moved is read whole")
     else:
         rules.append(f"the query must give each {node.partition_size} whole: what it leaves out of one is removed")
-    if node.key:
+    if _replace.can_move(node, str(node.partition_by)):
         rules.append(f"a row that moved here from another {node.partition_size} is removed there, found by {', '.join(node.key)}")
     return rules
 
@@ -118,14 +119,14 @@ def _marked(left: exp.Expr) -> exp.Expr:
     return every([action_is("replace", table="r"), _same(left, "r")])
 
 
-def _replaced(node: Node) -> exp.Select:
+def _replaced(node: Node, moves: bool) -> exp.Select:
     replace = relation("stage", node.name, "r")
     star = exp.Count(this=exp.Star())
     gone = exp.select(star).from_(relation("ref", node.name, "t")).join(replace, on=_marked(_sql.partition(node, "t")), join_type="inner")
     come = exp.select(star.copy()).from_(relation("stage", node.name, "s"))
     come = come.join(replace.copy(), on=_marked(column(PARTITION, "s")), join_type="inner").where(action_is("batch", table="s"))
     counted = [named(gone.where(_near(node)).subquery(), "deleted_rows"), named(come.subquery(), "new_rows")]
-    if node.key:
+    if moves:
         moved = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(_moved(node))
         counted.append(named(moved.subquery(), "moved_rows"))
     return exp.select(*counted)

@@ -17,7 +17,8 @@ from c360gen.terms.symbols import column, relation, variable
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     batches, query = _batches(node), node.query(dialect)
     names = [_sql.ACTION, *(c.name for c in node.columns)]
-    gone = ("deleted_rows", *(("moved_rows",) if node.key else ()))
+    moves = _replace.can_move(node, batches.event_time)
+    gone = ("deleted_rows", *(("moved_rows",) if moves else ()))
     steps: list[Step] = [
         *_batch.stage(node, dialect, "Read the rows of the window.", names, lambda q: _staged(node, query, q, traits)),
         _batch.count(node, _counted(node, query), source_rows=exp.Count(this=exp.Star())),
@@ -27,8 +28,8 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         *_batch.clear_target(node),
         Count("Compare the window with the table, as multisets: what is equal is not written again.", ("changed_rows",),
               _differing(node), exp.Not(this=variable("full_refresh"))),
-        Count("Count what will be replaced.", ("new_rows", *gone), _replaced(node)),
-        *([_delete_moved(node)] if node.key else []),
+        Count("Count what will be replaced.", ("new_rows", *gone), _replaced(node, moves)),
+        *([_delete_moved(node)] if moves else []),
         _delete(node),
         _insert(node),
     ]  # fmt: skip
@@ -68,7 +69,7 @@ def _rules(node: Node, batches: Batches) -> list[str]:
         f"every {size} since {batches.begin:%Y-%m-%d %H:%M} is loaded, oldest first, and again until {again}; then it is final",
         f"the first {size} that fails stops the run, and the next run goes on there",
     ]
-    if node.key:
+    if _replace.can_move(node, batches.event_time):
         rules.append(f"a row that moved here from another {size} is removed there, found by {', '.join(node.key)}")
     return rules
 
@@ -121,12 +122,12 @@ def _changed() -> exp.Expr:
     return exp.Paren(this=any_of([variable("full_refresh"), _sql.greater_than_zero("changed_rows")]))
 
 
-def _replaced(node: Node) -> exp.Select:
+def _replaced(node: Node, moves: bool) -> exp.Select:
     star = exp.Count(this=exp.Star())
     come = exp.select(star).from_(relation("stage", node.name, "s")).where(every([action_is("batch", table="s"), _changed()]))
     gone = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(every([_inside(node, "t"), _changed()]))
     counted = [named(come.subquery(), "new_rows"), named(gone.subquery(), "deleted_rows")]
-    if node.key:
+    if moves:
         moved = exp.select(star.copy()).from_(relation("ref", node.name, "t")).where(every([_moved(node), _changed()]))
         counted.append(named(moved.subquery(), "moved_rows"))
     return exp.select(*counted)
