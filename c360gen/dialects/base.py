@@ -255,7 +255,7 @@ class Dialect(Words):
         """What a shell needs to know of a program's windows; None where it has none."""
         if (found := program.windows) is None:
             return None
-        begin = self.instant(f"{found.begin:%Y-%m-%d %H:%M:%S}+00")
+        begin = self.instant(f"{found.begin.replace(tzinfo=None).isoformat(sep=' ')}+00")
         return {"size": found.size, "begin": self.string_escape(begin), "lookback": found.lookback}
 
     def own_codes(self, program: Program) -> set[str]:

@@ -9,6 +9,7 @@ from sqlglot import exp
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
 from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, TableConstraint
+from c360gen.ops.shell import Piece
 from c360gen.terms import symbols
 
 
@@ -68,16 +69,17 @@ def _name(address: Address, suffix: str) -> str:
     return symbols.cut(f"{address.name}_{suffix}")
 
 
-def create_view(dialect: Dialect, op: CreateView, names: Names, *, listed: bool = False, properties: Sequence[exp.Expr] = ()) -> exp.Create:
-    """CREATE OR REPLACE VIEW; `op.of` names the node in whose schema a helper lives."""
-    node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
-    target: exp.Expr = dialect.table(names.node(node, op.name))
-    if listed:
-        target = exp.Schema(this=target, expressions=[dialect.identifier(c.name) for c in op.columns])
+def create_view(dialect: Dialect, op: CreateView, names: Names, *, properties: Sequence[exp.Expr] = ()) -> exp.Create:
+    """CREATE OR REPLACE VIEW."""
     return exp.Create(
-        this=target, kind="VIEW", replace=True, expression=dialect.lower(op.query, names),
+        this=dialect.table(names.node(op.of, op.name)), kind="VIEW", replace=True, expression=dialect.lower(op.query, names),
         properties=exp.Properties(expressions=list(properties)) if properties else None,
     )  # fmt: skip
+
+
+def commented_view(dialect: Dialect, op: CreateView, names: Names) -> list[Piece]:
+    """A view, and its comments as statements of their own."""
+    return [create_view(dialect, op, names), *comments(dialect, "VIEW", names.node(op.of, op.name), op.description, op.columns)]
 
 
 def comments(dialect: Dialect, kind: str, address: Address, description: str, columns: Sequence[ColumnDef]) -> list[exp.Expr]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,27 +10,31 @@ from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
+from c360gen.dialects.rights import Rights
 from c360gen.dialects.words import Unsupported
 from c360gen.emit import adoptions, freshness, identity, layout, manifest, tests
-from c360gen.emit.files import File, sql_file
+from c360gen.emit.files import File, one_line, sql_file
 from c360gen.emit.shell import text_of
 from c360gen.emit.sql import Forbidden
 from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp
 from c360gen.ops.shell import Piece
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved
 from c360gen.strategies import Artefacts
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A file that is also a part of deploy.sql."""
+    """A file, and where `deployed` a part of deploy.sql as well; a script is for a runner only."""
 
     path: str
     title: str
     pieces: tuple[Piece, ...]
-    origin: str | None
+    node: str | None = None
+    """The node to blame for what an engine cannot say."""
+    origin: str | None = None
+    deployed: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,116 +62,171 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
     dialect = dialects.get(str(names.target.dialect))
     project = names.project
     if names.target.form == "procedures" and not dialect.has_procedures:
-        diagnostics.error(
-            "C402", f"target {names.target_name}: {dialect.name} has no procedures", None, "remove form, or say form: scripts"
-        )
-    plans: dict[str, Artefacts] = {}
-    for node in project.nodes.values():
-        plans[node.name] = strategies.artefacts(node, project, dialect.name, dialect.traits)
-    programs = {name: plan.program for name, plan in plans.items() if plan.program}
-    jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
-    parts = [_Part("control.sql", "control tables: run log, state, releases", tuple(dialect.control(names)), None)]
-    parts += _objects(dialect, names, plans, diagnostics)
-    scripted = dialect.scripted(names)
-    folder = "scripts" if scripted else "procedures"
-    runs = []
-    for name, program in programs.items():
-        node = project.nodes[name]
-        make = partial(dialect.procedure, program, names, identity.meaning(node, project, dialect.name))
-        pieces = _said(node, dialect, diagnostics, make)
-        runs.append(_Part(f"{folder}/run_{name}.sql", f"run of {_label(names, name)}", pieces, _origin(node)))
-    for name, plan in plans.items():
-        for task in plan.tasks:
-            node = project.nodes[name]
-            make = partial(dialect.task, task, names, identity.meaning(node, project, dialect.name))
-            path = f"{folder}/{task.name}.sql"
-            runs.append(_Part(path, f"{task.action} of {_label(names, name)}", _said(node, dialect, diagnostics, make), _origin(node)))
-    runs += [
-        _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), _schedule_origin(names, job.schedule))
-        for job in jobs if not scripted and (calls := dialect.job(job, names, programs))
-    ]  # fmt: skip
-    watched = freshness.view(project)
-    if watched is not None:
-        parts.append(_Part("views/source_freshness.sql", "how fresh the sources are", tuple(dialect.freshness(watched, names)), None))
-        task = freshness.check()
-        pieces = tuple(dialect.task(task, names, identity.watched(project)))
-        runs.append(_Part(f"{folder}/{task.name}.sql", "check of the sources' freshness", pieces, None))
-    pruned = "scripts/prune_run_log.sql" if scripted else "jobs/prune_run_log.sql"
-    runs.append(_Part(pruned, "retention of the run log", tuple(dialect.prune(names)), None))
-    if not scripted:
-        parts += runs
-    rights = dialect.rights(names, {} if scripted else programs, [] if scripted else jobs)
-    for role, nodes in names.readers.items():
-        try:
-            rights += dialect.reading(role, nodes, names)
-        except Unsupported as error:
-            diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", nodes[0].span)
-    if rights:
-        parts.append(_Part("grants.sql", "who may do what", tuple(dialect.grants(r) for r in rights), None))
-    shape = identity.shape(project, names.target)
-    release = release or Release(shape)
-    texts: list[tuple[_Part, str]] = [(p, t) for p in parts if (t := _text(p, dialect, names, diagnostics)) is not None]
-    out = [_file(part, text, dialect) for part, text in texts]
-    if scripted:
-        out += [_file(p, t, dialect) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
-    out.insert(0, _deploy(texts, dialect, names, release))
-    if dialect.longest and (size := len(out[0].text.encode())) > dialect.longest:
+        message = f"target {names.target_name}: {dialect.name} has no procedures"
+        diagnostics.error("C402", message, None, "remove form, or say form: scripts")
+    plans = {n.name: strategies.artefacts(n, project, dialect.name, dialect.traits) for n in project.nodes.values()}
+    release = release or Release(identity.shape(project, names.target))
+    parts = _Parts(dialect, names, diagnostics, plans)
+    sections = parts.sections(parts.all())
+    made = [_deploy([s for s, _ in sections if s.deployed], dialect, names, release)]
+    made += [sql_file(s.path, s.text, dialect=dialect.name, title=s.title, origin=origin) for s, origin in sections]
+    if dialect.longest and (size := len(made[0].text.encode())) > dialect.longest:
         message = f"{dialect.name} takes {dialect.longest // 1024} KiB in one query: deploy.sql has {size // 1024}"
         diagnostics.error("C402", message, None, "declare large seeds as sources, or split the project in two")
-    if roles := dialect.roles(names):
-        part = _Part("roles.sql", "roles, to be created once by an administrator", tuple(roles), None)
-        out += [_file(part, t, dialect)] if (t := _text(part, dialect, names, diagnostics)) is not None else []
+    for section, origin in parts.sections(parts.roles()):
+        made.append(sql_file(section.path, section.text, dialect=dialect.name, title=section.title, origin=origin))
     try:
-        out += tests.files(names, dialect)
-        out += adoptions.files(names, dialect, diagnostics)
+        made += tests.files(names, dialect)
+        made += adoptions.files(names, dialect, diagnostics)
     except Unsupported as error:
         diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
-    out += _schedules(names, dialect, diagnostics)
+    made += _schedules(names, dialect, diagnostics)
     if diagnostics.failed:
         return Bundle([])
     if names.target.layout and release.migrations:
-        out += layout.repeatable(names.target.layout, out[0].text)
-    out.append(manifest.file(names, dialect, out, programs, {n: p.tasks for n, p in plans.items()}, release.identity))
-    sections = [Section(p.path, p.title, t) for p, t in texts]
-    if scripted:
-        sections += [Section(p.path, p.title, t, False) for p in runs if (t := _text(p, dialect, names, diagnostics)) is not None]
-    return Bundle(out, tuple(sections), plans)
+        made += layout.repeatable(names.target.layout, made[0].text)
+    made.append(manifest.file(names, dialect, made, parts.programs, {n: p.tasks for n, p in plans.items()}, release.identity))
+    return Bundle(made, tuple(s for s, _ in sections), plans)
 
 
-def _objects(dialect: Dialect, names: Names, plans: Mapping[str, Artefacts], diagnostics: Diagnostics) -> Iterable[_Part]:
-    """Tables and views in dependency order; helpers right after their node, so that views below may read them."""
-    for name, plan in plans.items():
-        node = names.project.nodes[name]
-        if not plan.objects:
-            continue
-        pieces = _said(node, dialect, diagnostics, partial(_pieces, plan.objects, plan.program, dialect, names))
-        folder = "views" if node.kind == "view" else "tables"
-        yield _Part(f"{folder}/{name}.sql", f"{node.kind} {_label(names, name)}", pieces, _origin(node))
-        if plan.helpers:
-            helpers = _said(node, dialect, diagnostics, partial(_pieces, plan.helpers, None, dialect, names))
-            yield _Part(f"views/{name}.sql", f"views of {_label(names, name)}", helpers, _origin(node))
-    for name, plan in plans.items():
-        if plan.views:
-            node = names.project.nodes[name]
-            pieces = _said(node, dialect, diagnostics, partial(_pieces, plan.views, None, dialect, names))
-            yield _Part(f"views/{name}_point_in_time.sql", f"{_label(names, name)} with history", pieces, _origin(node))
+@dataclass(frozen=True)
+class _Parts:
+    """What a target's files are made of: the plans of its nodes in the words of its engine."""
+
+    dialect: Dialect
+    names: Names
+    diagnostics: Diagnostics
+    plans: Mapping[str, Artefacts]
+
+    @property
+    def scripted(self) -> bool:
+        return self.dialect.scripted(self.names)
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        return {name: plan.program for name, plan in self.plans.items() if plan.program}
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Procedures that call others; a script is called by a runner, which needs none."""
+        return [] if self.scripted else [Job(s.spec.name, s.nodes, s.spec.description) for s in self.names.project.schedules]
+
+    def all(self) -> list[_Part]:
+        """In the order of deploy.sql: what is read stands before what reads it, and rights behind what they are about."""
+        watched = freshness.view(self.names.project)
+        parts = [_Part("control.sql", "control tables: run log, state, releases", tuple(self.dialect.control(self.names)))]
+        parts += self._objects()
+        if watched is not None:
+            pieces = tuple(self.dialect.freshness(watched, self.names))
+            parts.append(_Part("views/source_freshness.sql", "how fresh the sources are", pieces))
+        parts += [*self._runs(), *self._jobs()]
+        if rights := self._rights():
+            parts.append(_Part("grants.sql", "who may do what", tuple(self.dialect.grants(r) for r in rights)))
+        self._tell_apart(parts)
+        return sorted(parts, key=lambda part: not part.deployed)
+
+    def roles(self) -> list[_Part]:
+        """Created once, by an administrator; no part of deploy.sql."""
+        roles = tuple(self.dialect.roles(self.names))
+        return [_Part("roles.sql", "roles, to be created once by an administrator", roles, deployed=False)] if roles else []
+
+    def sections(self, parts: Iterable[_Part]) -> list[tuple[Section, str | None]]:
+        """Their texts, each with the spec that it comes from."""
+        texts = [(part, self._text(part)) for part in parts]
+        return [(Section(p.path, p.title, text, p.deployed), p.origin) for p, text in texts if text is not None]
+
+    def _tell_apart(self, parts: Iterable[_Part]) -> None:
+        """A node may be called as if it were something of the control schema's own: its freshness, its log."""
+        taken: dict[str, _Part] = {}
+        for part in parts:
+            other = taken.setdefault(part.path.casefold(), part)
+            if other is not part:
+                blamed = next((n for n in (part.node, other.node) if n is not None), None)
+                message = f"{other.title} and {part.title} would both be written to {part.path}"
+                span = self.names.project.nodes[blamed].span if blamed else None
+                self.diagnostics.error("C207", message, span, "rename the node")
+
+    def _objects(self) -> Iterator[_Part]:
+        """Tables and views in dependency order; helpers right after their node, so that views below may read them."""
+        for name, plan in self.plans.items():
+            kind = self.names.project.nodes[name].kind
+            if plan.objects:
+                make = partial(self._lowered, plan.objects, plan.program)
+                yield self._of(name, f"{'views' if kind == 'view' else 'tables'}/{name}.sql", f"{kind} {self._label(name)}", make)
+            if plan.objects and plan.helpers:
+                yield self._of(name, f"views/{name}.sql", f"views of {self._label(name)}", partial(self._lowered, plan.helpers))
+        for name, plan in self.plans.items():
+            if plan.views:
+                title = f"{self._label(name)} with history"
+                yield self._of(name, f"views/{name}_point_in_time.sql", title, partial(self._lowered, plan.views))
+
+    def _runs(self) -> Iterator[_Part]:
+        folder, project = "scripts" if self.scripted else "procedures", self.names.project
+        for name, program in self.programs.items():
+            meaning = identity.meaning(project.nodes[name], project, self.dialect.name)
+            make = partial(self.dialect.procedure, program, self.names, meaning)
+            yield self._of(name, f"{folder}/run_{name}.sql", f"run of {self._label(name)}", make, deployed=not self.scripted)
+        for name, plan in self.plans.items():
+            for task in plan.tasks:
+                make = partial(self.dialect.task, task, self.names, identity.meaning(project.nodes[name], project, self.dialect.name))
+                title = f"{task.action} of {self._label(name)}"
+                yield self._of(name, f"{folder}/{task.name}.sql", title, make, deployed=not self.scripted)
+
+    def _jobs(self) -> Iterator[_Part]:
+        """What is of no single node."""
+        deployed, project = not self.scripted, self.names.project
+        for job in self.jobs:
+            if calls := self.dialect.job(job, self.names, self.programs):
+                origin = next((s.span.path for s in project.schedules if s.spec.name == job.schedule), None)
+                yield _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), None, origin)
+        if freshness.view(project) is not None:
+            task = freshness.check()
+            pieces = tuple(self.dialect.task(task, self.names, identity.watched(project)))
+            folder = "scripts" if self.scripted else "procedures"
+            yield _Part(f"{folder}/{task.name}.sql", "check of the sources' freshness", pieces, deployed=deployed)
+        pruned = f"{'scripts' if self.scripted else 'jobs'}/prune_run_log.sql"
+        yield _Part(pruned, "retention of the run log", tuple(self.dialect.prune(self.names)), deployed=deployed)
+
+    def _rights(self) -> list[Rights]:
+        rights = self.dialect.rights(self.names, {} if self.scripted else self.programs, self.jobs)
+        for role, nodes in self.names.readers.items():
+            try:
+                rights += self.dialect.reading(role, nodes, self.names)
+            except Unsupported as error:
+                self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", nodes[0].span)
+        return rights
+
+    def _of(self, name: str, path: str, title: str, make: Callable[[], Iterable[Piece]], *, deployed: bool = True) -> _Part:
+        """A part of a node; what the dialect cannot say is a diagnostic there, and the part is empty."""
+        node = self.names.project.nodes[name]
+        try:
+            pieces = tuple(make())
+        except Unsupported as error:
+            self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", node.span)
+            pieces = ()
+        return _Part(path, title, pieces, name, node.span.path, deployed)
+
+    def _lowered(self, objects: Iterable[SchemaOp], program: Program | None = None) -> Iterator[Piece]:
+        for op in objects:
+            yield from _lowered(self.dialect, op, self.names)
+        if program:
+            yield from self.dialect.register(program, self.names)
+
+    def _text(self, part: _Part) -> str | None:
+        try:
+            return "\n\n".join(text_of(p, self.dialect) for p in part.pieces)
+        except (Forbidden, Unsupported) as error:
+            span = self.names.project.nodes[part.node].span if part.node else None
+            help = f"give {self.dialect.name} its own text with sql: {{{self.dialect.name}: …}}"
+            self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", span, help)
+            return None
+
+    def _label(self, name: str) -> str:
+        address = self.names.node(name)
+        return f"{address.schema}.{address.name}"
 
 
-def _pieces(objects: Iterable[SchemaOp], program: Program | None, dialect: Dialect, names: Names) -> list[Piece]:
-    pieces = [p for op in objects for p in _lowered(dialect, op, names)]
-    return pieces + (dialect.register(program, names) if program else [])
-
-
-def _said(node: Node, dialect: Dialect, diagnostics: Diagnostics, make: Callable[[], list[Piece]]) -> tuple[Piece, ...]:
-    """What a dialect says of a node, or nothing and a diagnostic at the node."""
-    try:
-        return tuple(make())
-    except Unsupported as error:
-        diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", node.span)
-        return ()
-
-
-def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:
+def _lowered(dialect: Dialect, op: SchemaOp, names: Names) -> list[Piece]:
     match op:
         case CreateTable():
             return dialect.create_table(op, names)
@@ -182,25 +241,10 @@ def _lowered(dialect: Dialect, op: object, names: Names) -> list[Piece]:
     raise AssertionError(f"{type(op).__name__} is not an operation on objects")
 
 
-def _text(part: _Part, dialect: Dialect, names: Names, diagnostics: Diagnostics) -> str | None:
-    try:
-        return "\n\n".join(text_of(p, dialect) for p in part.pieces)
-    except (Forbidden, Unsupported) as error:
-        node = next((n for n in names.project.nodes.values() if part.path.endswith((f"/{n.name}.sql", f"/run_{n.name}.sql"))), None)
-        help = f"give {dialect.name} its own text with sql: {{{dialect.name}: …}}"
-        diagnostics.error("C402", f"{dialect.name} cannot say this: {error}", node.span if node else None, help)
-        return None
-
-
-def _file(part: _Part, text: str, dialect: Dialect) -> File:
-    return sql_file(part.path, text, dialect=dialect.name, title=part.title, origin=part.origin)
-
-
-def _deploy(parts: list[tuple[_Part, str]], dialect: Dialect, names: Names, release: Release) -> File:
+def _deploy(parts: Iterable[Section], dialect: Dialect, names: Names, release: Release) -> File:
     """Guard, everything in order, released state. It runs as it is in the engine's own client."""
     sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, release.identity))]
-    for part, text in parts:
-        sections.append(f"-- {'=' * 20} {part.path}: {part.title}\n\n{text}")
+    sections += [f"-- {'=' * 20} {part.path}: {one_line(part.title)}\n\n{part.text}" for part in parts]
     if release.migrations:
         pieces = [*dialect.ledger(names), *dialect.contained(names, release)]
         sections.append("-- The migrations that this state contains: nothing of them is left to do.\n\n"
@@ -255,16 +299,3 @@ def _before(project: Resolved, name: str, chosen: set[str]) -> tuple[str, ...]:
             seen.add(parent)
             waiting += [p.removeprefix("ref:") for p in project.nodes[parent].depends_on if p.startswith("ref:")]
     return tuple(sorted(found))
-
-
-def _label(names: Names, name: str) -> str:
-    address = names.node(name)
-    return f"{address.schema}.{address.name}"
-
-
-def _origin(node: Node) -> str:
-    return node.span.path
-
-
-def _schedule_origin(names: Names, schedule: str) -> str | None:
-    return next((s.span.path for s in names.project.schedules if s.spec.name == schedule), None)

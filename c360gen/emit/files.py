@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 
@@ -19,13 +20,18 @@ class File:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+def one_line(text: object) -> str:
+    """As it stands in a comment: without what any engine or client could take for its end, or for the end of a quoted body."""
+    return re.sub(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", str(text)).replace("$$", "$ $")
+
+
 def sql_file(path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--") -> File:
     """A file with its header; no time, host, path of a machine or version of a tool is in it."""
     body = body.rstrip("\n") + "\n"
     digest = hashlib.sha256(body.encode()).hexdigest()
     source = f"from {origin}" if origin else "from the project's specs"
     header = (
-        f"{marker} c360gen | {dialect} | {title} | {source}\n"
+        f"{marker} c360gen | {dialect} | {one_line(title)} | {one_line(source)}\n"
         f"{marker} Do not edit: change the spec and run `c360gen build`. sha256 of what follows: {digest}\n\n"
     )
     return File(path, header + body, origin)

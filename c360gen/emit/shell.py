@@ -1,7 +1,8 @@
-"""Shells → text: strict jinja2, and an indentation that never touches the inside of a string."""
+"""Shells → text: strict jinja2, comments that nothing leaves, and an indentation that never touches the inside of a string."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.ext import Extension
 from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
+from c360gen.emit.files import one_line
 from c360gen.emit.sql import print_sql
 from c360gen.ops.shell import Piece, Shell
 
@@ -40,22 +43,30 @@ def _value(value: Any, dialect: Dialect) -> Any:
     return value
 
 
+class Comments(Extension):
+    """What a shell writes behind `--` stays on that line: rules and summaries hold names and values of the specs."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"--.*", lambda found: re.sub(r"\{\{(.+?)\}\}", r"{{ (\1) | one_line }}", found[0]), source)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PACKAGE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False, auto_reload=False, keep_trailing_newline=True,
+        extensions=[Comments],
     )  # fmt: skip
     environment.filters |= {
         "indent": indent, "flat": lambda t: getattr(t, "flat", t), "comment": comment, "dollar": dollar,
-        "concat": lambda a, b: [*a, *b], "in_string": in_string, "wrap": wrap,
+        "concat": lambda a, b: [*a, *b], "in_string": in_string, "wrap": wrap, "one_line": one_line,
     }  # fmt: skip
     return environment
 
 
 def comment(text: str, width: int = 112) -> str:
     """Prose → `-- ` lines."""
-    return "\n".join(f"-- {line}" for line in textwrap.wrap(text, width))
+    return "\n".join(f"-- {line}" for line in textwrap.wrap(one_line(text), width))
 
 
 def wrap(text: str, hanging: int, width: int = 110) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostic
@@ -178,7 +180,7 @@ def _renamed(value: exp.Expr, before: str, after: str) -> exp.Expr:
 
 
 def _end(said: str | None) -> exp.Expr:
-    return exp.null() if said is None else _sql.instant(said[:19].replace("T", " "))
+    return exp.null() if said is None else _sql.instant(dt.datetime.fromisoformat(said))
 
 
 def _tracked(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:

@@ -65,14 +65,13 @@ class CreateIndex:
 
 @dataclass(frozen=True)
 class CreateView:
-    """A view of the node's schema; replaced whenever its text changes."""
+    """A view in the schema of a node, which it is itself or helps to read; replaced whenever its text changes."""
 
     name: str
+    of: str
     query: exp.Query
     columns: tuple[ColumnDef, ...] = ()
     description: str = ""
-    of: str | None = None
-    """The node whose helper it is; None for a model that is a view."""
 
 
 @dataclass(frozen=True)

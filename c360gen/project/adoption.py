@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
-from c360gen.project.columns import fold, named
+from c360gen.diagnostics import Diagnostics, Span
+from c360gen.project.columns import find, fold, named
 from c360gen.project.nodes import Adoption, Column, Node, Source
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
@@ -62,12 +62,8 @@ class _There:
         recorded = {c.name: c for c in node.columns if c.name not in own}
         renamed: dict[str, str | None] = {}
         for key, value in self.given.columns.items():
-            name = named(key, recorded)
-            if name not in recorded:
-                message = f"adopt: {node.name} records no column {key}"
-                near = nearest_or_list(name, recorded, "columns")
-                self.diagnostics.error("C205", message, self.located.key_span("adopt", "columns", key), near)
-            renamed[name] = value
+            at = self.located.key_span("adopt", "columns", key)
+            renamed[find(key, recorded, f"adopt: {node.name}", at, self.diagnostics)] = value
         found: dict[str, Column | None] = {}
         for name, here in recorded.items():
             given = renamed.get(name, name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from c360gen.diagnostics import Diagnostics, did_you_mean
+from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
 from c360gen.project.nodes import Column
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -24,6 +24,14 @@ def fold(name: str, quote: bool) -> str:
 def named(name: str, columns: Collection[str]) -> str:
     """The column that a setting means: as it is spelled where there is such a one, else folded."""
     return name if name in columns else fold(name, False)
+
+
+def find(name: str, columns: Collection[str], said: str, at: Span, diagnostics: Diagnostics) -> str:
+    """The column that a setting means; one that is not there is reported, `said` being of whom and by which setting."""
+    found = named(name, columns)
+    if found not in columns:
+        diagnostics.error("C205", f"{said} has no column {name}", at, nearest_or_list(found, columns, "columns"))
+    return found
 
 
 def declared_columns(

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project.columns import fold, named
+from c360gen.diagnostics import Diagnostics
+from c360gen.project.columns import find, fold
 from c360gen.project.nodes import Column, Constraint, Node
 from c360gen.project.references import Known, parse_reference, reference
 from c360gen.project.tests import Tests
@@ -105,11 +105,7 @@ class Constraints:
 
     def _column(self, name: str, id_: str, located: Located[Any], loc: _Loc) -> str:
         names = [c.name for c in self.columns[id_]]
-        folded = named(name, names)
-        if folded not in names:
-            message = f"constraints: {id_.partition(':')[2]} has no column {name}"
-            self.diagnostics.error("C205", message, located.span(*loc), nearest_or_list(folded, names, "columns"))
-        return folded
+        return find(name, names, f"constraints: {id_.partition(':')[2]}", located.span(*loc), self.diagnostics)
 
 
 def _written(item: Any) -> Iterator[tuple[spec.Constraint, spec.Column | None, _Loc]]:

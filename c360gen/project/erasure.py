@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project.columns import fold
+from c360gen.diagnostics import Diagnostics
+from c360gen.project.columns import find
 from c360gen.project.nodes import Column, Erasure
 from c360gen.spec.load import Located
 from c360gen.spec.models import Model, Snapshot
@@ -21,12 +21,7 @@ def erasure(
     names = [c.name for c in columns]
 
     def known(name: str, *loc: str | int) -> str:
-        folded = name if name in names else fold(name, False)
-        if folded not in names:
-            near = nearest_or_list(folded, names, "columns")
-            message = f"erasure: {located.spec.name} has no column {name}"
-            diagnostics.error("C205", message, located.span("config", "erasure", *loc), near)
-        return folded
+        return find(name, names, f"erasure: {located.spec.name}", located.span("config", "erasure", *loc), diagnostics)
 
     by = known(given.by, "by")
     redact = tuple(known(n, "redact", i) for i, n in enumerate(given.redact))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from c360gen.diagnostics import Diagnostics, nearest_or_list
+from c360gen.diagnostics import Diagnostics
 from c360gen.project import partitions
-from c360gen.project.columns import named
+from c360gen.project.columns import find, named
 from c360gen.project.nodes import Batches, Column, Node
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -87,9 +87,8 @@ def _columns(located: Located[spec.Model], node: Node, diagnostics: Diagnostics)
         listed += [(key, name, (key, i)) for i, name in enumerate(getattr(config, key) or ())]
     listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
     for key, name, loc in listed:
-        if name is not None and (folded := named(name, names)) not in names:
-            help = nearest_or_list(folded, names, "columns")
-            diagnostics.error("C205", f"{key}: the SQL of {node.name} has no column {name}", located.span("config", *loc), help)
+        if name is not None:
+            find(name, names, f"{key}: the SQL of {node.name}", located.span("config", *loc), diagnostics)
     partitions.check(located, {c.name: c for c in node.columns}, f"the SQL of {node.name}", diagnostics)
 
 

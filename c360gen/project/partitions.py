@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project.columns import named
+from c360gen.diagnostics import Diagnostics
+from c360gen.project.columns import find, named
 from c360gen.project.nodes import Column
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -29,9 +29,7 @@ def check(located: Located[Any], columns: Mapping[str, Column], what: str, diagn
     if given is None or name is None:
         return
     loc = ("config", "partition_by", "field")
-    if name not in columns:
-        help = nearest_or_list(name, columns, "columns")
-        diagnostics.error("C205", f"partition_by: {what} has no column {name}", located.span(*loc), help)
+    if find(name, columns, f"partition_by: {what}", located.span(*loc), diagnostics) not in columns:
         return
     type_ = columns[name].type
     if type_ is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project.columns import LONGEST
+from c360gen.project.columns import LONGEST, find
 from c360gen.project.nodes import Node, PointInTime
 from c360gen.project.references import parse_reference
 from c360gen.spec.load import Located
@@ -13,14 +13,20 @@ from c360gen.spec.models import Model
 from c360gen.terms import types
 
 
-def point_in_time(located: Located[Model], node: Node, nodes: Mapping[str, Node], diagnostics: Diagnostics) -> tuple[PointInTime, ...]:
-    """Every join that the model declares; mistakes are reported at the word that is wrong."""
+def point_in_time(
+    located: Located[Model], node: Node, nodes: Mapping[str, Node], declared: Collection[str], diagnostics: Diagnostics
+) -> tuple[PointInTime, ...]:
+    """Every join that the model declares; mistakes are reported at the word that is wrong.
+
+    Of what is `declared` and no node, because of mistakes of its own, nothing is said here."""
     found: list[PointInTime] = []
     taken = {c.name for c in node.columns}
     for index, given in enumerate(located.spec.point_in_time):
         at = ("point_in_time", index)
         id_ = parse_reference(given.snapshot) or ""
         snapshot = nodes.get(id_.removeprefix("ref:"))
+        if snapshot is None and id_.removeprefix("ref:") in declared:
+            continue
         if snapshot is None or snapshot.kind != "snapshot":
             names = [n.name for n in nodes.values() if n.kind == "snapshot"]
             message = f"point_in_time: {given.snapshot} is not a snapshot"
@@ -29,10 +35,7 @@ def point_in_time(located: Located[Model], node: Node, nodes: Mapping[str, Node]
 
         def known(name: str, owner: Node, key: str, place: tuple[str | int, ...] = at) -> str:
             names = [c.name for c in owner.columns]
-            if name not in names:
-                message = f"point_in_time: {owner.name} has no column {name}"
-                diagnostics.error("C205", message, located.span(*place, key), nearest_or_list(name, names, "columns"))
-            return name
+            return find(name, names, f"point_in_time: {owner.name}", located.span(*place, key), diagnostics)
 
         on = given.on or {k: k for k in snapshot.key}
         pairs = tuple((known(ours, node, "on"), known(theirs, snapshot, "on")) for ours, theirs in on.items())
@@ -54,11 +57,11 @@ def point_in_time(located: Located[Model], node: Node, nodes: Mapping[str, Node]
     return tuple(found)
 
 
-def declare(items: Iterable[Located[Model]], nodes: dict[str, Node], diagnostics: Diagnostics) -> None:
+def declare(items: Iterable[Located[Model]], nodes: dict[str, Node], declared: Collection[str], diagnostics: Diagnostics) -> None:
     """Give every model its joins."""
     import dataclasses
 
     for item in items:
         if item.spec.point_in_time and item.spec.name in nodes:
             node = nodes[item.spec.name]
-            nodes[node.name] = dataclasses.replace(node, point_in_time=point_in_time(item, node, nodes, diagnostics))
+            nodes[node.name] = dataclasses.replace(node, point_in_time=point_in_time(item, node, nodes, declared, diagnostics))

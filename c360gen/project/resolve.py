@@ -157,7 +157,7 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
                 node = past.past(cast("Located[spec.Snapshot]", item), node, specs, diagnostics)
             nodes[name] = node
             columns[node.id] = node.columns
-    point_in_time.declare(specs.models, nodes, diagnostics)
+    point_in_time.declare(specs.models, nodes, {s.spec.name for s in specs.snapshots}, diagnostics)
     tests, holds = Tests(known, columns, diagnostics), constraints.Constraints(known, columns, diagnostics)
     for name, node in nodes.items():
         nodes[name] = dataclasses.replace(node, tests=tests.of(node.id, located[name]), constraints=holds.of(node, located[name]))

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project import compat, feeds, partitions, texts
-from c360gen.project.columns import declared_columns, fold
+from c360gen.project.columns import declared_columns, find, fold, named
 from c360gen.project.config import comments, readers
 from c360gen.project.erasure import erasure
 from c360gen.project.nodes import Column, Node, Policies, Query
@@ -54,11 +54,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         return None
 
     def column(name: str, key: str, *loc: str | int) -> str:
-        folded = name if name in relation else fold(name, False)
-        if folded not in relation:
-            help = nearest_or_list(folded, relation, "columns")
-            diagnostics.error("C205", f"{key}: {source} has no column {name}", located.span(*loc), help)
-        return folded
+        return find(name, relation, f"{key}: {source}", located.span(*loc), diagnostics)
 
     def one(key: str, *kinds: exp.DType) -> str | None:
         """A setting that names one column, of one of some types."""
@@ -130,7 +126,7 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         for c in relation.values()
     ]  # fmt: skip
     is_deleted = types.TEXT if config.compat else types.BOOLEAN
-    until = "NULL" if config.dbt_valid_to_current is None else f"{config.dbt_valid_to_current:%Y-%m-%d}"
+    until = "NULL" if config.dbt_valid_to_current is None else str(config.dbt_valid_to_current.date())
     history = [
         (names.row_id, types.TEXT, "dbt's md5 of the key and the start of this version; kept for readers, read by no run."),
         (names.row_time, types.TIMESTAMPTZ, "The start of this version once more, as dbt keeps it."),
@@ -139,7 +135,8 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
         (names.is_deleted, is_deleted, "Whether this version only says that the key is gone."),
     ]
     columns += [Column(name, type_, _describe(described, name, text)) for name, type_, text in history if name]
-    partition_by, size = partitions.of(config, {c.name for c in columns})
+    recorded = {c.name for c in columns}
+    partition_by, size = partitions.of(config, recorded)
     return Node(
         name=snapshot.name, kind="snapshot", schema=config.schema_ or "snapshots", identifier=config.alias or snapshot.name,
         columns=tuple(columns), depends_on=ids, span=located.span("name"), description=snapshot.description.strip(), key=key,
@@ -156,8 +153,8 @@ def resolve(located: Located[spec.Snapshot], ids: tuple[str, ...], catalog: Cata
             config.future_tolerance,
         ),
         erasure=erased, source_delta=config.source_delta.deletes if config.source_delta else None, lookback=config.lookback,
-        partition_by=partition_by, partition_size=size, cluster_by=config.cluster_by,
-        indexes=tuple((i.columns, i.unique) for i in config.indexes),
+        partition_by=partition_by, partition_size=size, cluster_by=tuple(named(n, recorded) for n in config.cluster_by),
+        indexes=tuple((tuple(named(n, recorded) for n in i.columns), i.unique) for i in config.indexes),
         readers=readers(config, known.specs.project.spec), comments=comments(config), tags=(*snapshot.tags, *config.tags),
     )  # fmt: skip
 
@@ -176,9 +173,7 @@ def _physical(located: Located[spec.Snapshot], relation: Mapping[str, Column], d
     ]
     listed += [("indexes", name, ("indexes", i)) for i, index in enumerate(config.indexes) for name in index.columns]
     for what, name, loc in listed:
-        if name not in history:
-            near = nearest_or_list(str(name), history, "columns")
-            diagnostics.error("C205", f"{what}: the history has no column {name}", located.span("config", *loc), near)
+        find(name, history, f"{what}: the history", located.span("config", *loc), diagnostics)
 
 
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:

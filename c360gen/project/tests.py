@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project import syntax, texts
-from c360gen.project.columns import fold, named
+from c360gen.project.columns import find, fold
 from c360gen.project.nodes import Column, Test
 from c360gen.project.query import Catalog, analyse, place
 from c360gen.project.references import Known, reference
@@ -81,10 +81,7 @@ class Tests:
         return Test(kind, about, name, values, to, field, condition, where, settings.config.severity, located.span(*at))  # type: ignore[arg-type]
 
     def _column(self, name: str, names: Collection[str], owner: str, at: Span) -> str:
-        folded = named(name, names)
-        if folded not in names:
-            self.diagnostics.error("C205", f"{owner} has no column {name}", at, nearest_or_list(folded, names, "columns"))
-        return folded
+        return find(name, names, owner, at, self.diagnostics)
 
     def condition(self, id_: str, located: Located[Any], loc: Loc, column: str | None) -> exp.Expr | None:
         """`amount >= 0` → the analysed condition, its columns those of t; of a column, `>= 0` is one."""

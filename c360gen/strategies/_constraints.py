@@ -93,7 +93,7 @@ def _broken(node: Node, project: Resolved, constraint: Constraint) -> tuple[exp.
         return rows.where(is_null(columns[0])), f"{listed} is never NULL"
     if constraint.kind == "check":
         assert constraint.condition is not None
-        return rows.where(exp.Not(this=exp.paren(constraint.condition.copy()))), f"{constraint.condition.sql('postgres')}".replace("t.", "")
+        return rows.where(exp.Not(this=exp.paren(constraint.condition.copy()))), _in_words(constraint.condition)
     if constraint.kind == "foreign_key":
         kind, _, name = str(constraint.to).partition(":")
         other = relation("source" if kind == "source" else "ref", name, "p")
@@ -110,6 +110,14 @@ def _broken(node: Node, project: Resolved, constraint: Constraint) -> tuple[exp.
     if constraint.kind == "primary_key":
         several = any_of([several, *(is_null(c.copy()) for c in columns)])
     return found.having(several), f"{listed} is unique" + (" and never NULL" if constraint.kind == "primary_key" else "")
+
+
+def _in_words(condition: exp.Expr) -> str:
+    """A condition as it was meant, without the alias of the table."""
+    said = condition.copy()
+    for one in said.find_all(exp.Column):
+        one.set("table", None)
+    return said.sql()
 
 
 def _names(node: Node, constraint: Constraint) -> list[exp.Expr]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
@@ -107,9 +109,9 @@ def _remaining(node: Node, dialect: str) -> exp.Select:
 def _of_every_window(node: Node, query: exp.Query) -> exp.Query:
     """The rows that any run would load: a model that asks for the window of a run gets all time."""
     found = query.copy()
-    ends = {"window_end": "9000-01-01 00:00:00"}
+    ends = {"window_end": dt.datetime(9000, 1, 1)}
     if node.batches is not None:
-        ends["window_start"] = f"{node.batches.begin:%Y-%m-%d %H:%M:%S}"
+        ends["window_start"] = node.batches.begin
     for placeholder in list(found.find_all(exp.Placeholder)):
         if placeholder.name in ends:
             placeholder.replace(_sql.instant(ends[placeholder.name]).this)  # it stands in a CAST already

@@ -30,4 +30,4 @@ def views(node: Node, project: Resolved) -> tuple[CreateView, ...]:
             columns.append(ColumnDef(shown, snapshot.column(name).type or types.TEXT, False, snapshot.column(name).description))
     names = ", ".join(j.snapshot for j in node.point_in_time)
     description = f"Every row of {node.name}, with what {names} said at its time."
-    return (CreateView(f"{node.identifier}_point_in_time", query.select(*projections), tuple(columns), description, of=node.name),)
+    return (CreateView(f"{node.identifier}_point_in_time", node.name, query.select(*projections), tuple(columns), description),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -97,7 +98,7 @@ def stand_in(node: Node, at: exp.Column) -> exp.Expr:
     value = _STAND_INS.get(kind.this, 0)
     other: exp.Expr
     if kind.this is types.T.TIMESTAMPTZ:
-        other = instant("1970-01-01 00:00:00")
+        other = instant(dt.datetime(1970, 1, 1))
     elif kind.this in (types.T.DATE, types.T.TIMESTAMP):
         other = exp.cast(literal(str(value)), kind.copy())
     else:
@@ -105,9 +106,9 @@ def stand_in(node: Node, at: exp.Column) -> exp.Expr:
     return exp.func("COALESCE", at, other)
 
 
-def instant(utc: str) -> exp.Expr:
-    """'9999-12-31 00:00:00' → a timestamptz constant; the dialect writes its offset."""
-    text = literal(f"{utc}+00")
+def instant(utc: dt.datetime) -> exp.Expr:
+    """A time in UTC → a timestamptz constant; the dialect writes its offset."""
+    text = literal(f"{utc.replace(tzinfo=None).isoformat(sep=' ')}+00")
     text.meta["instant"] = True
     return exp.cast(text, types.TIMESTAMPTZ.copy())
 
@@ -195,8 +196,8 @@ def partition(node: Node, table: str) -> exp.Expr:
     at.type = kind.copy()
     wall = partition_type(node)
     begin = exp.TimestampTrunc(this=at if kind == wall else exp.cast(at, wall.copy()), unit=exp.Var(this=node.partition_size.upper()))
-    nowhere = "1970-01-01 00:00:01"
-    return exp.func("COALESCE", begin, instant(nowhere) if wall == types.TIMESTAMPTZ else exp.cast(literal(nowhere), wall.copy()))
+    nowhere = dt.datetime(1970, 1, 1, 0, 0, 1)
+    return exp.func("COALESCE", begin, instant(nowhere) if wall == types.TIMESTAMPTZ else exp.cast(literal(str(nowhere)), wall.copy()))
 
 
 def partition_type(node: Node) -> exp.DataType:

@@ -62,11 +62,12 @@ def _table(node: Node) -> CreateTable:
 
 
 def _rules(node: Node, batches: Batches) -> list[str]:
+    begin = batches.begin.replace(tzinfo=None).isoformat(" ", "minutes")
     size, after = batches.size, f"{batches.lookback} {batches.size}s after its end"
     again = "its end" if batches.lookback == 0 else f"a {size} after its end" if batches.lookback == 1 else after
     rules = [
         f"the rows of a {size} of {batches.event_time} (UTC) replace those in the table, in a transaction of their own",
-        f"every {size} since {batches.begin:%Y-%m-%d %H:%M} is loaded, oldest first, and again until {again}; then it is final",
+        f"every {size} since {begin} is loaded, oldest first, and again until {again}; then it is final",
         f"the first {size} that fails stops the run, and the next run goes on there",
     ]
     if _replace.can_move(node, batches.event_time):

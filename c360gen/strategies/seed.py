@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 
@@ -51,7 +52,7 @@ def _literal(value: str | None, type_: exp.DataType | None) -> exp.Expr:
     if kind.this is T.BOOLEAN:
         return exp.convert(value == "true")
     if kind.this is T.TIMESTAMPTZ:
-        return _sql.instant(value)
+        return _sql.instant(dt.datetime.fromisoformat(value))
     if kind.this in (T.DOUBLE, T.DATE, T.TIMESTAMP):
         return exp.cast(exp.Literal.string(value), kind.copy())
     number = exp.Literal.number(value.removeprefix("-"))

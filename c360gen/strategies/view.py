@@ -10,4 +10,4 @@ from c360gen.terms import types
 
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     columns = tuple(ColumnDef(c.name, c.type or types.TEXT, False, c.description) for c in node.columns)
-    return Artefacts(objects=(CreateView(node.identifier, node.query(dialect).first, columns, node.description),))
+    return Artefacts(objects=(CreateView(node.identifier, node.name, node.query(dialect).first, columns, node.description),))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from c360gen.emit.shell import comment, dollar, indent, wrap
+from jinja2 import Environment
+
+from c360gen.emit.files import one_line, sql_file
+from c360gen.emit.shell import Comments, comment, dollar, indent, wrap
 
 
 def test_indent_leaves_the_inside_of_strings_alone() -> None:
@@ -21,3 +24,16 @@ def test_a_dollar_quote_is_never_in_its_body() -> None:
 def test_comment_and_wrap() -> None:
     assert all(line.startswith("-- ") for line in comment("word " * 60).split("\n"))
     assert wrap("a, " * 80, 5).count("\n     ") >= 1
+
+
+def test_nothing_leaves_a_comment() -> None:
+    """Rules, summaries and titles hold values and names of the specs: newlines, and the end of a quoted body."""
+    hostile = "a\n; DROP TABLE t; --\r\n\u2028b $$ c"
+    shell = Environment(extensions=[Comments])
+    shell.filters["one_line"] = one_line
+    text = shell.from_string("-- {{ 'Rules:  ' }}{{ said }}\n  x  -- {{ said }}.\n{{ said }}").render(said=hostile)
+    said = "a ; DROP TABLE t; -- b $ $ c"
+    assert text == f"-- Rules:  {said}\n  x  -- {said}.\n{hostile}"
+    assert comment(hostile) == f"-- {said}"
+    header = sql_file("x.sql", "SELECT 1;", dialect="postgres", title=hostile, origin=hostile).text
+    assert header.splitlines()[0] == f"-- c360gen | postgres | {said} | from {said}"

@@ -94,9 +94,7 @@ class DuckDB(Dialect):
         return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
-        node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
-        made = tables.create_view(self, op, names)
-        return [made, *tables.comments(self, "VIEW", names.node(node, op.name), op.description, op.columns)]
+        return tables.commented_view(self, op, names)
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
         return [

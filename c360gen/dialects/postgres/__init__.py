@@ -91,9 +91,7 @@ class Postgres(Dialect):
         return [exp.Create(this=index, kind="INDEX", unique=op.unique, exists=True)]
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
-        made = tables.create_view(self, op, names)
-        node = op.of or next(n.name for n in names.project.nodes.values() if n.identifier == op.name and n.kind == "view")
-        return [made, *tables.comments(self, "VIEW", names.node(node, op.name), op.description, op.columns)]
+        return tables.commented_view(self, op, names)
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
         address = names.node(op.of, op.name)

@@ -15,9 +15,9 @@ from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
-from c360gen.dialects.words import nine, operand
+from c360gen.dialects.words import Unsupported, nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import symbols, types
@@ -46,9 +46,13 @@ class Snowflake(Warehouse):
     @staticmethod
     def string_escape(text: str) -> str:
         """Backslashes are escapes in Snowflake's strings."""
+        if "$$" in text:
+            return _taken_apart(text).sql("snowflake")
         return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
     def identifier(self, name: str) -> exp.Identifier:
+        if "$$" in name:
+            raise Unsupported(f"$$ in the name {name}: it would end the body that it stands in")
         made = super().identifier(name)
         # A reserved word is quoted in upper case, which is what it is called when it is not quoted.
         return (
@@ -74,6 +78,8 @@ class Snowflake(Warehouse):
             return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
         if isinstance(node, exp.CurrentTimestamp) and node.meta.get("clock"):
             return exp.Anonymous(this="SYSDATE")  # UTC, as all instants are here
+        if isinstance(node, exp.Literal) and node.is_string and "$$" in node.name:
+            return _taken_apart(node.name)
         return self.exact(node) or node
 
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
@@ -113,7 +119,7 @@ class Snowflake(Warehouse):
         if op.cluster_by:
             properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in op.cluster_by]))
         if op.description:
-            properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
+            properties.append(exp.SchemaCommentProperty(this=_prose(op.description)))
         return [
             tables.create_table(self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties,
                 declares=("unique", "foreign_key"), names=names)
@@ -121,12 +127,12 @@ class Snowflake(Warehouse):
 
     @staticmethod
     def _comment(column: ColumnDef) -> Sequence[exp.Expr]:
-        return [exp.CommentColumnConstraint(this=exp.Literal.string(column.description))] if column.description else []
+        return [exp.CommentColumnConstraint(this=_prose(column.description))] if column.description else []
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         properties: list[exp.Expr] = [exp.CopyGrantsProperty()]
         if op.description:
-            properties.append(exp.SchemaCommentProperty(this=exp.Literal.string(op.description)))
+            properties.append(exp.SchemaCommentProperty(this=_prose(op.description)))
         return [tables.create_view(self, op, names, properties=properties)]
 
     def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
@@ -137,14 +143,6 @@ class Snowflake(Warehouse):
                 "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
-
-    def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
-        """The block is quoted by dollars, which have no other form here: two of them in a value are taken apart."""
-        inserts = [i.copy() for i in op.inserts]
-        for literal in [n for i in inserts for n in i.find_all(exp.Literal) if n.is_string and "$$" in n.name]:
-            parts: list[exp.Expr] = [exp.Literal.string(p) for p in re.findall(r"\$|[^$]+", literal.name)]
-            literal.replace(reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), parts))
-        return super().load_seed(replace(op, inserts=tuple(inserts)), names)
 
     @property
     def inspector(self) -> Inspector:
@@ -229,6 +227,17 @@ class Snowflake(Warehouse):
 
     def role(self, name: str) -> str:
         return f"ROLE {self._plain(name)}"
+
+
+def _prose(text: str) -> exp.Expr:
+    """A description, which has to be one literal: migrations say it inside of a body."""
+    return exp.Literal.string(text.replace("$$", "$ $"))
+
+
+def _taken_apart(text: str) -> exp.Expr:
+    """Bodies are quoted by two dollars, which have no other form here: no literal holds two of them in a row."""
+    parts: list[exp.Expr] = [exp.Literal.string(p) for p in re.findall(r"\$|[^$]+", text)]
+    return exp.Paren(this=reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), parts))
 
 
 DIALECT = Snowflake()

@@ -60,7 +60,7 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
             "an event that changed nothing left no trace: one that comes after it, but happened before, is not seen to be late",
         ]
     if feed.frozen_before is not None:
-        found.append(f"an event before {feed.frozen_before:%Y-%m-%d %H:%M:%S} UTC is never applied")
+        found.append(f"an event before {feed.frozen_before.replace(tzinfo=None)} UTC is never applied")
     unless = " unless an event comes late" if feed.rebuilds else ""
     return (*found, f"a closed version never changes again{unless}; running again writes nothing but the log")
 

@@ -86,7 +86,7 @@ def instant(node: Node, name: str, table: str) -> exp.Expr:
 
 def frozen(node: Node) -> exp.Expr | None:
     before = feed_of(node).frozen_before
-    return None if before is None else _sql.instant(before.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000"))
+    return None if before is None else _sql.instant(before)
 
 
 def operation_is(node: Node, values: Sequence[str | int | bool], table: str) -> exp.Expr:

@@ -8,8 +8,6 @@ ends where the next one begins.
 
 from __future__ import annotations
 
-import datetime as dt
-
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
@@ -172,7 +170,7 @@ def _old(node: Node) -> exp.Select:
         values.append(named(time, node.row_time))
     until = _as(adopts.valid_to, types.TIMESTAMPTZ)
     if adopts.open_until is not None:
-        until = exp.func("NULLIF", until, _instant(adopts.open_until))
+        until = exp.func("NULLIF", until, _sql.instant(adopts.open_until))
     values += [named(_as(adopts.valid_from, types.TIMESTAMPTZ), FROM), named(until, TO)]
     return _read(node, *values)
 
@@ -359,7 +357,3 @@ def _gone(adopts: Adoption) -> exp.Expr:
     at = column(adopts.is_deleted.name, "s")
     said = at if adopts.is_deleted.type == types.BOOLEAN else equal(exp.Lower(this=at), literal("true"))
     return exp.func("COALESCE", said, exp.false())
-
-
-def _instant(at: dt.datetime) -> exp.Expr:
-    return _sql.instant(at.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000"))

@@ -34,9 +34,9 @@ def _current(node: Node) -> CreateView:
     shown = [c for c in node.columns if c.name not in hidden]
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(_versions(node, "h"))
     return CreateView(
-        f"{node.identifier}_current", query.where(is_live(node, "h")),
+        f"{node.identifier}_current", node.name, query.where(is_live(node, "h")),
         tuple(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in shown),
-        f"The open versions of {node.name}: one row per key.", of=node.name,
+        f"The open versions of {node.name}: one row per key.",
     )  # fmt: skip
 
 
@@ -108,13 +108,13 @@ def changed_name(name: str, side: str) -> str:
 def _health(node: Node) -> CreateView:
     gaps = node.hard_deletes == "invalidate"
     return CreateView(
-        f"{node.identifier}_health", damage(node),
+        f"{node.identifier}_health", node.name, damage(node),
         (
             ColumnDef("problem", types.TEXT, False, "two_open, inverted or overlap" + ("." if gaps else ", gap or orphan.")),
             ColumnDef("found", types.BIGINT, False, "Versions that have it."),
             ColumnDef("example", types.TEXT, False, "Up to five keys."),
         ),
-        f"What is wrong with the history {node.name}: no row when it is sound.", of=node.name,
+        f"What is wrong with the history {node.name}: no row when it is sound.",
     )  # fmt: skip
 
 

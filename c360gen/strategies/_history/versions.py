@@ -37,7 +37,7 @@ def stored_type(type_: exp.DataType | None) -> exp.DataType:
 
 def end_of_time(node: Node) -> exp.Expr:
     """valid_to of open versions: NULL, or the sentinel that the spec declares."""
-    return exp.null() if node.open_until is None else _sql.instant(node.open_until.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000"))
+    return exp.null() if node.open_until is None else _sql.instant(node.open_until)
 
 
 def is_open(node: Node, table: str | None = None) -> exp.Expr:

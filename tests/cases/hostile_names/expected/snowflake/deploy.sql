@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5790c7771b9ee2ac3a61ffb0523f8485c621a79dd5387863036b6cff3bb3abbc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73f68248e60409ddc08f8f42f487f5ae01e67897308c7b4bef7edd18359427b8
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -211,7 +211,7 @@ CREATE TABLE IF NOT EXISTS C360.snap."USER" (
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT user_pk PRIMARY KEY ("GROUP", valid_from) NOT ENFORCED
 )
-COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $$ and %s {{ x }}';
+COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $ $ and %s {{ x }}';
 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (

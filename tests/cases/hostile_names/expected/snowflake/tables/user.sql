@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df3172a44f09196817e96e53c4544d789a8309a2038fd51fb559f0ada3324b64
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac281cbbc08f11664301b3ebf105f7a3b8c577752e793ccadebaafcce86035e7
 
 CREATE TABLE IF NOT EXISTS C360.snap."USER" (
   "GROUP" NUMBER(38, 0) NOT NULL,
@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS C360.snap."USER" (
   closed_run_id VARCHAR(36) COMMENT 'Run that closed this version.',
   CONSTRAINT user_pk PRIMARY KEY ("GROUP", valid_from) NOT ENFORCED
 )
-COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $$ and %s {{ x }}';
+COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $ $ and %s {{ x }}';
 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (
