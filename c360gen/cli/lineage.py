@@ -13,8 +13,9 @@ from c360gen.cli import complete, console, mermaid, options
 from c360gen.project.graph import reach
 
 if TYPE_CHECKING:
-    from c360gen.project.lineage import Edge, Lineage, Place
+    from c360gen.project.lineage import Edge, Lineage
     from c360gen.project.nodes import Resolved
+    from c360gen.project.origins import Place
 
 
 @click.command("lineage", help="Show where a column, or a node, comes from and where it goes.")

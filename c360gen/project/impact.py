@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from c360gen.project.lineage import How, Lineage, Place
+from c360gen.project.lineage import Lineage
 from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.origins import How, Place
 
 
 @dataclass(frozen=True)

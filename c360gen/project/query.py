@@ -17,6 +17,7 @@ from sqlglot.schema import MappingSchema
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
 from c360gen.project import exact, portable, syntax
 from c360gen.project.nodes import Column
+from c360gen.project.origins import Reading
 from c360gen.project.render import SEPARATOR, VARIABLES
 from c360gen.terms import symbols, types
 
@@ -273,8 +274,7 @@ def _query(scope: Scope) -> exp.Query:
 def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> tuple[Column, ...] | None:
     """The output columns; a type only where it is a plain column's or a CAST's."""
     assert isinstance(tree, exp.Query)
-    root = traverse_scope(tree)[-1]
-    lineage = _Lineage(catalog)
+    reading, kinds = Reading(tree), _Types(catalog)
     columns = []
     seen: set[str] = set()
     for index, select in enumerate(tree.selects):
@@ -284,35 +284,27 @@ def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diag
             diagnostics.error("C306", f"the output has {what}", place(select, locate), "give every column its own name with AS")
             return None
         seen.add(name)
-        columns.append(Column(name, lineage.type(root, index), "", tuple(sorted(lineage.origins(root, index)))))
+        columns.append(Column(name, kinds.of(reading.root, index), "", tuple(sorted(reading.origins(reading.root, index)))))
     return tuple(columns)
 
 
-class _Lineage:
-    """Follows an output column through scopes to the relations, for its origins and for a type that can be trusted."""
+class _Types:
+    """Follows an output column through scopes to a type that can be trusted, each scope once."""
 
     def __init__(self, catalog: Catalog):
         self.catalog = catalog
+        self.known: dict[tuple[int, int], exp.DataType | None] = {}
 
-    def origins(self, scope: Scope, index: int) -> set[tuple[str, str]]:
-        if scope.set_operation_scopes:
-            return set().union(*(self.origins(s, index) for s in scope.set_operation_scopes))
-        found: set[tuple[str, str]] = set()
-        if index >= len(_query(scope).selects):
-            return found
-        for column in _query(scope).selects[index].find_all(exp.Column):
-            source = scope.sources.get(column.table)
-            if isinstance(source, Scope):
-                names = _query(source).named_selects
-                found |= self.origins(source, names.index(column.name)) if column.name in names else set()
-            elif isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
-                found.add((f"{symbol[0]}:{symbol[1]}", column.name))
-        return found
-
-    def type(self, scope: Scope, index: int) -> exp.DataType | None:
+    def of(self, scope: Scope, index: int) -> exp.DataType | None:
         """`a` → a's type, CAST(… AS bigint) → bigint; whatever is computed → None."""
+        key = id(scope), index
+        if key not in self.known:
+            self.known[key] = self._found(scope, index)
+        return self.known[key]
+
+    def _found(self, scope: Scope, index: int) -> exp.DataType | None:
         if scope.set_operation_scopes:
-            kinds = [self.type(s, index) for s in scope.set_operation_scopes]
+            kinds = [self.of(s, index) for s in scope.set_operation_scopes]
             return kinds[0] if all(k == kinds[0] for k in kinds) else None
         if index >= len(_query(scope).selects):
             return None
@@ -324,7 +316,7 @@ class _Lineage:
         source = scope.sources.get(value.table)
         if isinstance(source, Scope):
             names = _query(source).named_selects
-            return self.type(source, names.index(value.name)) if value.name in names else None
+            return self.of(source, names.index(value.name)) if value.name in names else None
         if isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
             known = self.catalog.columns[f"{symbol[0]}:{symbol[1]}"]
             return next((c.type for c in known if c.name == value.name), None)

@@ -19,8 +19,9 @@ from c360gen.cli.main import cli
 from c360gen.diagnostics import Span, SpecError
 from c360gen.pipeline import LoadedProject, load_project
 from c360gen.project.impact import impact
-from c360gen.project.lineage import VALUES, Lineage, Place, Unknown, place
+from c360gen.project.lineage import Lineage, Unknown, place
 from c360gen.project.nodes import Column, Node, Query, Resolved
+from c360gen.project.origins import VALUES, Place
 from c360gen.spec.models import Project
 from tests.conftest import CASES
 
@@ -288,3 +289,15 @@ scenarios:
     assert [(s.node, s.setting) for s in loaded.settings] == [("raw.items", "freshness")] and not loaded.columns
     label = impact(Lineage(project), place(project, "raw.items.label"))
     assert {(t.relation, t.test) for t in label.tests} == {("raw.items", "scenario one_row"), ("m", "scenario one_row")}
+
+
+def test_each_query_is_followed_once(tmp_path: Path) -> None:
+    """Sixty queries that each read the one before twice: followed along every way there would be 2^60."""
+    steps = "".join(f", c{n} as (select a + b as a, a - b as b from c{n - 1})" for n in range(1, 60))
+    (tmp_path / "p.yml").write_text(
+        "version: 2\nsources:\n  - {name: raw, schema: raw, tables: [{name: t, columns: [{name: id, data_type: bigint}]}]}\nmodels:\n"
+        f"  - name: m\n    sql: \"with c0 as (select id as a, id as b from {{{{ source('raw', 't') }}}}){steps} select a, b from c59\"\n",
+        encoding="utf-8",
+    )
+    node = load_project(tmp_path).resolved.nodes["m"]
+    assert [c.origins for c in node.columns] == [(("source:raw.t", "id"),)] * 2
