@@ -29,6 +29,8 @@ def judge(root: Path, manifest: Mapping[str, Any]) -> list[Finding]:
         columns = ", ".join(f"`{c['name']}` {c['type']}" for c in source["columns"])
         catalog.add_table(f"CREATE TABLE {source['relation']} ({columns})")
         catalog.add_information_schema(source["database"], source["schema"])
+    for schema in manifest["schemas"]:
+        catalog.add_information_schema(manifest["database"], schema)
     found = []
     for path, text in texts(root, manifest).items():
         if path == "deploy.sql" or path.startswith(("tests/", "schedules/", "scripts/")):  # the others are parts of deploy.sql
@@ -126,10 +128,12 @@ class Catalog:
         self._remember(found.name_path, columns)
 
     def add_information_schema(self, database: str | None, schema: str) -> None:
-        """INFORMATION_SCHEMA.COLUMNS of a dataset, as far as it is read."""
+        """The views of a dataset's INFORMATION_SCHEMA, as far as they are read."""
         simple, text = self.types.SimpleColumn, self._simple("STRING")
-        columns = [simple(name=n, type=text) for n in ("table_name", "column_name", "data_type", "is_nullable")]
-        self._remember([*([database] if database else []), schema, "INFORMATION_SCHEMA", "COLUMNS"], columns)
+        views = {"COLUMNS": ("table_name", "column_name", "data_type", "is_nullable"), "TABLE_OPTIONS": ("table_name", "option_name")}
+        for view, names in views.items():
+            place = [*([database] if database else []), schema, "INFORMATION_SCHEMA", view]
+            self._remember(place, [simple(name=n, type=text) for n in names])
 
     def _remember(self, name_path: list[str], columns: list[Any]) -> None:
         self.tables[tuple(name_path)] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)

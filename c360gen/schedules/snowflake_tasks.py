@@ -36,6 +36,7 @@ def plan(timed: Timed) -> ScheduleFile:
     values = {
         "root": root, "tasks": tasks, "warehouse": f"WAREHOUSE = {_identifier(warehouse)}" if warehouse else None,
         "cron": f"USING CRON {_from_sunday(schedule.cron)} {schedule.timezone}", "schedule": schedule.name,
+        "failures": f"{timed.control}.run_status",
     }  # fmt: skip
     path = f"schedules/tasks_{schedule.name}.sql"
     return ScheduleFile(path, f"schedule {schedule.name} as a task graph", Shell("schedules/snowflake_tasks.sql.j2", values))

@@ -1,12 +1,12 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a970d7d23c8c735d88b2cb46f85a79176afa9d7eb5f99045efaa669a0606caa7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82ff126f9f20937f02900813ab7b283798abbbcf9ceaa9e3e89187f64333eb4a
 
--- All data sets must be in one location: a procedure cannot read across locations.
-CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
-CREATE SCHEMA IF NOT EXISTS `acme-analytics`.intermediate;
-CREATE SCHEMA IF NOT EXISTS `acme-analytics`.marts;
-CREATE SCHEMA IF NOT EXISTS `acme-analytics`.snapshots;
-CREATE SCHEMA IF NOT EXISTS `acme-analytics`.staging;
+-- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.intermediate OPTIONS (location = 'EU');
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.marts OPTIONS (location = 'EU');
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.snapshots OPTIONS (location = 'EU');
+CREATE SCHEMA IF NOT EXISTS `acme-analytics`.staging OPTIONS (location = 'EU');
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.release (
   shape STRING NOT NULL OPTIONS (description = 'Hash of tables, columns, types, keys and strategies'),
@@ -4875,6 +4875,18 @@ BEGIN
     );
 END;
 
+
+-- Guard: no history expires. A table takes over what its data set says of expiration when it is made.
+IF EXISTS (
+  SELECT
+    o.table_name
+  FROM `acme-analytics`.snapshots.INFORMATION_SCHEMA.TABLE_OPTIONS AS o
+  WHERE
+    o.table_name IN ('customer_snapshot', 'order_snapshot', 'payment_snapshot')
+    AND o.option_name IN ('expiration_timestamp', 'partition_expiration_days')
+) THEN
+  RAISE USING MESSAGE = 'a history in snapshots has an expiration: its versions would be deleted. Say for it ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again.';
+END IF;
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
 SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', CURRENT_TIMESTAMP(), SESSION_USER()

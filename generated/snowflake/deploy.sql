@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 617a78ed3ce2a3c8c608c315f51c42a2b0f35f16ff473120e7b56fc499c1c597
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac809cf3bd000a535131f1f2530f4b91a74430d8f300ec98ac310c3f113ea9e0
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -927,7 +927,7 @@ $$
 -- CALL C360.c360_control.run_customer_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
@@ -1020,7 +1020,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -1579,7 +1579,7 @@ $$
 -- CALL C360.c360_control.run_order_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.orders is new or changed when status, total_amount differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.orders stays open
@@ -1663,7 +1663,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'ORDERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -2100,7 +2100,7 @@ $$
 -- CALL C360.c360_control.run_payment_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
@@ -2188,7 +2188,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'PAYMENTS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -2694,7 +2694,7 @@ $$
 -- CALL C360.c360_control.run_int_customer_orders();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_customer_orders('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_customer_orders(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -2781,7 +2781,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'ORDERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -3150,7 +3150,7 @@ $$
 -- CALL C360.c360_control.run_int_interactions();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_interactions('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_interactions(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
@@ -3228,7 +3228,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('interactions')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'INTERACTIONS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -3466,7 +3466,7 @@ $$
 -- CALL C360.c360_control.run_int_payments();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_payments('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_payments(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -3549,7 +3549,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'PAYMENTS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -3914,7 +3914,7 @@ $$
 -- CALL C360.c360_control.run_mart_customer_360();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_mart_customer_360('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
@@ -4112,7 +4112,7 @@ BEGIN
         ) % 30
       ) / 30 AS NUMBER(38, 0)) AS NUMBER(38, 0)) AS months_as_customer,
       CAST(COALESCE(p.payment_count, 0) AS NUMBER(38, 0)) AS payment_count,
-      CAST(ROUND(CAST(p.refund_count AS NUMBER(12, 4)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
+      CAST(ROUND(CAST(CAST(p.refund_count AS NUMBER(12, 4)) AS NUMBER(38, 9)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
       CAST(COALESCE(p.paid_amount, 0) AS NUMBER(38, 2)) AS paid_amount,
       f.payment_method AS favourite_payment_method,
       CAST(COALESCE(k.interaction_count, 0) AS NUMBER(38, 0)) AS interaction_count,
@@ -4339,7 +4339,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -4693,7 +4693,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -5047,7 +5047,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -5302,6 +5302,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -5321,7 +5322,12 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;
 

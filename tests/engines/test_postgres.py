@@ -91,6 +91,20 @@ def test_deploy_refuses_another_released_state_in_the_warehouses(engine: str, wo
         found.warehouse.install(text.replace(str(found.manifest["shape"]), "f" * 64))
 
 
+def test_deploy_refuses_a_history_that_would_expire(world: Callable[[Path, str], World]) -> None:
+    """A data set's default is taken over by every table that is made in it, and BigQuery would delete month after month."""
+    from tests.warehouse.machine import Failure
+    from tests.worlds import Interpreted
+
+    found = world(CASES / "guards" / "specs", "bigquery")
+    assert isinstance(found, Interpreted)
+    found.warehouse.execute("INSERT INTO catalog_.options VALUES ('history', 'partition_expiration_days'), ('history', 'description')")
+    with pytest.raises(Failure, match="has an expiration: its versions would be deleted"):
+        found.warehouse.install(text_of(found.build, "deploy.sql"))
+    found.warehouse.execute("DELETE FROM catalog_.options WHERE option_name <> 'description'")
+    found.warehouse.install(text_of(found.build, "deploy.sql"))
+
+
 def test_roles(database: str, project: Callable[[Path], LoadedProject]) -> None:
     """The runner may call and read the log, the reader may read, neither may write, the public may nothing."""
     made = build(project(SPECS), "postgres")

@@ -537,6 +537,8 @@ class Machine:
         for table in list(tree.find_all(exp.Table)):
             if key(table).endswith("information_schema.columns"):
                 table.replace(self.columns_of(table))
+            elif key(table).endswith("information_schema.table_options"):
+                table.replace(exp.Table(this=exp.to_identifier("options"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
             elif key(table).endswith("information_schema.table_constraints"):
                 table.replace(exp.Table(this=exp.to_identifier("keys"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
             elif isinstance(table.this, exp.Identifier) and key(table) in self.temporary:

@@ -44,6 +44,7 @@ class Warehouse:
         self.connection.execute(f"""ATTACH ':memory:' AS "{self.database}"; USE "{self.database}"; SET TimeZone = '{session_time_zone}'""")
         self.connection.execute(EXACT_QUOTIENT)
         self.connection.execute("CREATE SCHEMA catalog_")
+        self.connection.execute("CREATE TABLE catalog_.options (table_name TEXT, option_name TEXT)")
         self.connection.execute("CREATE TABLE catalog_.keys (table_schema TEXT, table_name TEXT, constraint_type TEXT)")
         kind = BigQuery if dialect == "bigquery" else Snowflake
         self.machine: Machine = kind(self.connection, [], self.database, steps=10**9)
@@ -204,14 +205,21 @@ class Warehouse:
     def _catalog_views(self) -> None:
         """INFORMATION_SCHEMA.COLUMNS as the warehouse would show it."""
         words = BIGQUERY_TYPES if self.dialect == "bigquery" else SNOWFLAKE_TYPES
+        schema, table = (self._stored(f"c.{name}") for name in ("schema_name", "table_name"))
         self.connection.execute("CREATE SCHEMA IF NOT EXISTS catalog_")
         schemas = [s for (s,) in self.connection.execute("SELECT DISTINCT schema_name FROM duckdb_columns() WHERE NOT internal").fetchall()]
         for name, where in [("all", "TRUE"), *((s, f"c.schema_name = '{s}'") for s in schemas)]:
             self.connection.execute(
-                f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS SELECT c.schema_name AS table_schema, c.table_name, c.column_name, '
+                f'CREATE OR REPLACE VIEW catalog_."columns_{name}" AS '
+                f"SELECT {schema} AS table_schema, {table} AS table_name, c.column_name, "
                 f"{words} AS data_type, c.numeric_scale, CASE WHEN c.is_nullable THEN 'YES' ELSE 'NO' END AS is_nullable "
                 f"FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
             )
+
+    def _stored(self, name: str) -> str:
+        """Snowflake keeps what is not quoted in upper case."""
+        plain = f"regexp_full_match({name}, '[a-z_][a-z0-9_]*')"
+        return name if self.dialect == "bigquery" else f"CASE WHEN {plain} THEN UPPER({name}) ELSE {name} END"
 
     def _known(self) -> None:
         found = self.connection.execute(

@@ -160,6 +160,9 @@ class BigQuery(Warehouse):
             column = next(c for c in op.columns if c.name == op.partition_by)
             properties.append(exp.PartitionedByProperty(this=self._partition(column, op.partition_size)))
         cluster = op.cluster_by or op.primary_key[:1]
+        floats = {c.name for c in op.columns if c.type.this is T.DOUBLE}
+        if unfit := [c for c in (*op.primary_key, *cluster) if c in floats]:
+            raise Unsupported(f"{unfit[0]} is a FLOAT64, by which BigQuery neither clusters nor numbers rows: let a key be exact")
         if cluster:
             properties.append(exp.ClusterProperty(expressions=[exp.Column(this=self.identifier(c)) for c in cluster[:4]]))
         return [
@@ -171,7 +174,10 @@ class BigQuery(Warehouse):
         ]  # fmt: skip
 
     def _partition(self, column: ColumnDef, size: str) -> exp.Expr:
-        """TIMESTAMP_TRUNC(updated_at, MONTH); the days of a date are the date itself."""
+        """TIMESTAMP_TRUNC(updated_at, MONTH); the days of a date are the date itself.
+
+        Hours lie in partitions of a day: one job may write 4,000 partitions, which are half a year of hours, and a table has 10,000."""
+        size = "day" if size == "hour" else size
         at = exp.Column(this=self.identifier(column.name))
         if column.type.this is T.DATE and size == "day":
             return at
@@ -196,6 +202,29 @@ class BigQuery(Warehouse):
                 "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
+
+    def postamble(self, names: Names, shape: str) -> list[Piece]:
+        kept: dict[str, list[str]] = {}
+        for node in names.project.nodes.values():
+            if node.kind == "snapshot":
+                also = [f"{node.identifier}_observations"] if node.feed and node.feed.rebuilds else []
+                kept.setdefault(node.schema, []).extend([node.identifier, *also])
+        found = [self._expiring(Address(names.database, schema, ""), tables) for schema, tables in kept.items()]
+        hint = "ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again"
+        message = f"a history in {' or '.join(kept)} has an expiration: its versions would be deleted. Say for it {hint}."
+        values = {"expiring": exp.union(*found, distinct=False) if len(found) > 1 else found[0] if found else None,
+                  "message": self.string_escape(message)}  # fmt: skip
+        return [self.shell("postamble.sql.j2", {**self._release(names, shape), **values})]
+
+    def _expiring(self, place: Address, tables: Sequence[str]) -> exp.Select:
+        """SELECT each of the tables that BigQuery would empty or drop by itself."""
+        view = self.table(place)
+        view.set("this", exp.Dot(this=exp.to_identifier("INFORMATION_SCHEMA"), expression=exp.to_identifier("TABLE_OPTIONS")))
+        view.set("alias", exp.TableAlias(this=exp.to_identifier("o")))
+        options = ("expiration_timestamp", "partition_expiration_days")
+        return exp.select("o.table_name").from_(view).where(
+            exp.column("table_name", "o").isin(*tables), exp.column("option_name", "o").isin(*options)
+        )  # fmt: skip
 
     @property
     def inspector(self) -> Inspector:

@@ -83,9 +83,16 @@ class Snowflake(Warehouse):
         return self.exact(node) or node
 
     def quotient(self, dividend: exp.Expr, divisor: exp.Expr) -> exp.Expr:
-        """The dividend's scale decides how many decimals Snowflake computes."""
-        cast = exp.cast(dividend.copy(), types.numeric(38, 9))
+        """The dividend's scale decides how many decimals Snowflake computes: twelve of these, of which nine are kept.
+
+        exp.cast would leave a dividend alone that is a CAST to another NUMBER already."""
+        cast = exp.Cast(this=dividend.copy(), to=types.numeric(38, 9))
         return nine(exp.Div(this=cast, expression=operand(divisor), typed=False, safe=False))
+
+    def stored(self, address: Address) -> Address:
+        """As INFORMATION_SCHEMA spells it. A function around its columns would keep Snowflake from narrowing what it reads there."""
+        spelled = (self.identifier(name) for name in (address.schema, address.name))
+        return replace(address, **dict(zip(("schema", "name"), (i.name if i.quoted else i.name.upper() for i in spelled), strict=True)))
 
     def instant(self, text: str) -> str:
         """A TIMESTAMP_NTZ has no offset; all of them are UTC."""
@@ -106,9 +113,9 @@ class Snowflake(Warehouse):
                         WHEN c.data_type = 'TIMESTAMP_NTZ' THEN 'timestamp'
                         ELSE LOWER(c.data_type) END AS c360_family
             FROM x AS c
-            WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')
+            WHERE c.table_schema = '$schema' AND c.table_name = '$table'
             """,
-            address,
+            self.stored(address),
             place,
         )
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1a65aa88f7c132d2a3e0daeda9a2b2ffadd0a1ae06044a6b23d85b3e05de2e7e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0cb4c5967e157e5b1e8aae949f06906b69b2fd452b4a410ef8101aa3890947ab
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_customer_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

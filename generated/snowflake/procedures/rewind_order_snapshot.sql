@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46a5e6bc5d88a335ebb139bfe68ca80bdbcc6bfefd222b67b08250354ebc3f0f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 67bf960d63a6bc26653e892182b7fcad224be72675cac6b9e7942d10a75e6b9f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

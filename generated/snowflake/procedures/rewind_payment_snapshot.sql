@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e52d8b2461eb35a47f5f37e7147b13d285f52313e6834a89e85bfed8cbed711e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a0ea6de7c5a7f8ef2a06e528f3a210de1ba1f9c14e78369abc78599d9ea93751
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_payment_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 35937ffafc8d636762eb349d8dbd97914be3a13acb566939ba24374cb0b6d4a7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 407eb2cec68e82ef8d57fb370250351159d11aa8ce3f08761f187721fdcb684e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_customer_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_customer_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.customers closes at the run time
@@ -107,7 +107,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 742ed259d4b460388e5d6da563f94bc4fbfe89a6d6c6a355e111e96e6e3cda8b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b43275111f168086ecdb2c7050e774ab68f9cf7e4ede2ec05d14924fd5dc1573
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_int_customer_orders();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_customer_orders('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_customer_orders(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -102,7 +102,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'ORDERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

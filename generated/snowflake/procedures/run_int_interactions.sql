@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: da54a21111520db2bbb260c5dfc60020da68ea030590213754d6f61e6274074e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ee01055ae7dd9bfecdb11326d89cd94fbc0982f7fe83de30bb20c3a4a314ab2
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_int_interactions();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_interactions('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_interactions(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose occurred_at is after the watermark and not after the run time
@@ -93,7 +93,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('interactions')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'INTERACTIONS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

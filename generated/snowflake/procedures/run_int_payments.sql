@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b4750e00d8ac6f87e86900fa312c0dd47e7d6a57542049d18bef04cae5e7ec44
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb8d70db91b0e9c93787886abedc40bca40a6d6e0e6e9f11be829becd7d598e3
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_int_payments();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_int_payments('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_int_payments(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -98,7 +98,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'PAYMENTS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

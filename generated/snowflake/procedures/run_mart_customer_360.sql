@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6a9c41c2cc7f1ef05ccc88c6ba67df5ea1879dc88ee36e61d00ca1a5a3b0507e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 486d4eb563264c64e7db0fca68ffbb13e4ca60313e2024dbb55b3a9d4213ce19
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_mart_customer_360();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_mart_customer_360('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
@@ -212,7 +212,7 @@ BEGIN
         ) % 30
       ) / 30 AS NUMBER(38, 0)) AS NUMBER(38, 0)) AS months_as_customer,
       CAST(COALESCE(p.payment_count, 0) AS NUMBER(38, 0)) AS payment_count,
-      CAST(ROUND(CAST(p.refund_count AS NUMBER(12, 4)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
+      CAST(ROUND(CAST(CAST(p.refund_count AS NUMBER(12, 4)) AS NUMBER(38, 9)) / NULLIF(p.payment_count, 0), 9) AS NUMBER(9, 4)) AS refund_rate,
       CAST(COALESCE(p.paid_amount, 0) AS NUMBER(38, 2)) AS paid_amount,
       f.payment_method AS favourite_payment_method,
       CAST(COALESCE(k.interaction_count, 0) AS NUMBER(38, 0)) AS interaction_count,

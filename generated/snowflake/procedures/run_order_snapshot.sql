@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8c1c28666b5d08d4287ebca8a76816e0f9366ef1f382e3076933138406bbfa24
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 62e25875d64587237edf6e4d054c02e10dd889f3e20c1eed76b718ea18f32747
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_order_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_order_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.orders is new or changed when status, total_amount differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.orders stays open
@@ -98,7 +98,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('orders')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'ORDERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

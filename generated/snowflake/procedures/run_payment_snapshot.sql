@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b9af701f6bdac8c24e8c9c09cbb0ffd60ad0d2367b8a077d42d391bcf06ca5f1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f1aec8fbad594b93e3930e03c6f864635e7c3d1d804e88273eebe3e57c118979
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_payment_snapshot();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_payment_snapshot('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw_data.payments is new or changed when any of its columns but payment_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw_data.payments stays open
@@ -102,7 +102,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw_data') AND UPPER(c.table_name) = UPPER('payments')
+        c.table_schema = 'RAW_DATA' AND c.table_name = 'PAYMENTS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

@@ -1,7 +1,7 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 938fa130b471274ab00f6b30d016fce33942c0bc162d4df49089b0b05dc36271
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 926acc1c6c1749ec17eceecbd00d88420f7cc5c531869a36a926c6a1cf20927d
 
--- All data sets must be in one location: a procedure cannot read across locations.
+-- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
 CREATE SCHEMA IF NOT EXISTS acme.snapshots;
 
@@ -1217,6 +1217,18 @@ BEGIN
     );
 END;
 
+
+-- Guard: no history expires. A table takes over what its data set says of expiration when it is made.
+IF EXISTS (
+  SELECT
+    o.table_name
+  FROM acme.snapshots.INFORMATION_SCHEMA.TABLE_OPTIONS AS o
+  WHERE
+    o.table_name IN ('history')
+    AND o.option_name IN ('expiration_timestamp', 'partition_expiration_days')
+) THEN
+  RAISE USING MESSAGE = 'a history in snapshots has an expiration: its versions would be deleted. Say for it ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again.';
+END IF;
 
 INSERT INTO acme.c360_control.release (shape, released_at, released_by)
 SELECT 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915', CURRENT_TIMESTAMP(), SESSION_USER()

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6f38b63a22256453a525a942c349f818ebddbee46595a2ae3ccc0ab75f334f04
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c774dab8d37f64413808a2bfe20650e7cbf712b563c71abc868836905a02aacf
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -350,7 +350,7 @@ $$
 -- CALL C360.c360_control.run_history();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
@@ -440,7 +440,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('shop') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'SHOP' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -1097,7 +1097,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -1309,6 +1309,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -1328,7 +1329,12 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;
 

@@ -1,7 +1,7 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d625153521be492db17fe2071464c27bf41396061bcb316b528545f0d662fbcc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 581fbf6dd34879c98dc76d4136c5209c139b50191ed7868785119a719f8a8cd9
 
--- All data sets must be in one location: a procedure cannot read across locations.
+-- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.int;
 

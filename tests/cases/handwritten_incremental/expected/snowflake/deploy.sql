@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b23086575e5576651d339380fd618ed86f4eef89397607cf2b71965ca0001904
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 051eaea2e89138645d03bfa72346fa289849ad1606f8263c2ae2d0cfdc9d0aad
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -209,7 +209,7 @@ $$
 -- CALL C360.c360_control.run_latest();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_latest('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_latest(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
@@ -288,7 +288,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -633,6 +633,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -652,7 +653,12 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;
 

@@ -1,7 +1,7 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9cba9a830b0a223cd5aabb23ff336e6bd0b020e6e9f51455e93b615bbf72322a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b5814970f46fa9a9be5c3d8fc5de81c77704595a291dfb7305745e2ed4c1993f
 
--- All data sets must be in one location: a procedure cannot read across locations.
+-- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.int;
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.snap;
@@ -1632,6 +1632,17 @@ BEGIN
     );
 END;
 
+
+-- Guard: no history expires. A table takes over what its data set says of expiration when it is made.
+IF EXISTS (
+  SELECT
+    o.table_name
+  FROM `acme-analytics`.snap.INFORMATION_SCHEMA.TABLE_OPTIONS AS o
+  WHERE
+    o.table_name IN ('user') AND o.option_name IN ('expiration_timestamp', 'partition_expiration_days')
+) THEN
+  RAISE USING MESSAGE = 'a history in snap has an expiration: its versions would be deleted. Say for it ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again.';
+END IF;
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
 SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', CURRENT_TIMESTAMP(), SESSION_USER()

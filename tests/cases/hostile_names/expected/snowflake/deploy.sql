@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73f68248e60409ddc08f8f42f487f5ae01e67897308c7b4bef7edd18359427b8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b09a440240517f7ee5d65869ea3aa69ebef3138f63fe91deea35544483af2fb
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -387,7 +387,7 @@ $$
 -- CALL C360.c360_control.run_table();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_table('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_table(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
@@ -467,7 +467,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('order')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -788,7 +788,7 @@ $$
 -- CALL C360.c360_control.run_user();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of raw.order is new or changed when any of its columns but group, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from raw.order closes at the run time
@@ -879,7 +879,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('order')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -1550,7 +1550,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -1762,6 +1762,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -1781,7 +1782,12 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;
 

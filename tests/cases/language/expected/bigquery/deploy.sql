@@ -1,7 +1,7 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fbfb57abd24eaf6b69b94ad1f7395e33e04fd89a7f45b525d71c4ead55f8a073
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3ac9d52ce5c8eaec0fa4d631aa803658c16c650e9585c984c0b688a2a0b5468e
 
--- All data sets must be in one location: a procedure cannot read across locations.
+-- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.analytics;
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.ref;
@@ -2223,6 +2223,18 @@ GRANT `roles/bigquery.dataViewer` ON TABLE `acme-analytics`.snap.spending TO 'gr
 GRANT `roles/bigquery.dataViewer` ON VIEW `acme-analytics`.snap.spending_current TO 'group:analysts@example.com';
 GRANT `roles/bigquery.dataViewer` ON VIEW `acme-analytics`.snap.spending_health TO 'group:analysts@example.com';
 
+
+-- Guard: no history expires. A table takes over what its data set says of expiration when it is made.
+IF EXISTS (
+  SELECT
+    o.table_name
+  FROM `acme-analytics`.snap.INFORMATION_SCHEMA.TABLE_OPTIONS AS o
+  WHERE
+    o.table_name IN ('spending')
+    AND o.option_name IN ('expiration_timestamp', 'partition_expiration_days')
+) THEN
+  RAISE USING MESSAGE = 'a history in snap has an expiration: its versions would be deleted. Say for it ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again.';
+END IF;
 
 INSERT INTO `acme-analytics`.c360_control.release (shape, released_at, released_by)
 SELECT 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53', CURRENT_TIMESTAMP(), SESSION_USER()

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1debe6ab2eb5031d0c0a4b840096a9cf35f14462542b92f8c3eb23b1fad71093
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 941f5b10418bc3c257684407f2b08536b1a0bfedfdf2f8a6a3b9efc525890b2a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -493,7 +493,7 @@ $$
 -- CALL C360.c360_control.run_customers();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_customers('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
 --          before the commit all rows must keep: customers_email_uq
 -- Errors:  ZC005 time runs backwards
@@ -562,7 +562,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -761,7 +761,7 @@ $$
 -- CALL C360.c360_control.run_spending();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
 --          a version starts at the run time; the version before it ends there
 --          a key that is gone from the query of spending closes at the run time
@@ -850,7 +850,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDERS_V2'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -1366,7 +1366,7 @@ $$
 -- CALL C360.c360_control.run_order_lines();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_order_lines('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_order_lines(p_full_refresh => TRUE);
 --      is refused
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -1456,7 +1456,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDERS_V2'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -2074,7 +2074,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound
@@ -2406,6 +2406,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -2425,7 +2426,12 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;
 

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6c080caea37fb488bcdc782208d550c8a53444a8b71f73bac656875498f2d693
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ae39a393600feadff4a24ebdae96b8475097642aebb8a361c3e4a3ba307cd8e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
 COPY GRANTS
@@ -14,6 +14,7 @@ $$
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
+  BEGIN TRANSACTION;
   DELETE FROM C360.c360_control.run_log
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -33,6 +34,11 @@ BEGIN
       ) AS k
       WHERE k.position = 1
     );
+  COMMIT;
   RETURN 'old rows are gone';
+EXCEPTION
+  WHEN OTHER THEN
+    ROLLBACK;
+    RAISE;
 END;
 $$;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0316974acb44f9669370296e0c7296b2801f39ae4a9862ffd98e52ea024d697e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dc607d473ef0ac1f59e23d6a916d0ce6d69f05bb624bc4b1b41db7080da13688
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_history(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

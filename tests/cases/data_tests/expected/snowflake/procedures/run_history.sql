@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 950e47aa86d36b3c6cafa5b109dd2c950aa4bdb67cef4945aee093fe42d66068
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6a882f3d5e3b91f3221933cd8863bce6d0619bd6f6872b0e0a8b8d8938ca8ce5
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_history();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_history('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of shop.customers is new or changed when any of its columns but customer_id, updated_at differs from its open version (NULL-safe)
 --          a version starts at updated_at, or the run time where updated_at is not usable; the version before it ends there
 --          a key that is gone from shop.customers closes at the run time
@@ -104,7 +104,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('shop') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'SHOP' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

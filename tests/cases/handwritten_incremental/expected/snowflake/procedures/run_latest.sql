@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 53062dc59a7f2571f6ab98b31401cd73002df5e9a5f1c8014cbfb50318c8875b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b8c1dbcb88bfefd649c416021fb1a7f0feb68ec0999b5b24dffd21ec6ed458a
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_latest();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_latest('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_latest(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   a row of a known id is updated where any column differs, a new one inserted, a missing one kept
@@ -94,7 +94,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

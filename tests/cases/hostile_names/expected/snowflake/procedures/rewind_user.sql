@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 85e60a3c5f9da7160c7ccb638fca3a2532d08193e4b324da6b5186877047ad4d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 685dc21d3b17e5b5e0d3daa167020b9ce1cbc57e193d22ea40e60186bc39d822
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_user(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_user('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

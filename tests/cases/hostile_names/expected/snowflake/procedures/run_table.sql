@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a1aae4aa0febeb9e49d71cbdd7c6f255231f52231d6e0a459eb07f0de0f65938
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 998b8a50d4054b07509591e7e3af68b534124072b72b5097ccc676efab43bef2
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_table();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_table('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_table(p_full_refresh => TRUE);
 --      replaces every row, in one transaction
 -- Rules:   a row of a known group is updated where any column differs, a new one inserted, a missing one kept
@@ -95,7 +95,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('order')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

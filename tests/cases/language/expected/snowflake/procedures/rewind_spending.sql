@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c70eb556c40c906a07a77e3872d03d9921723470c94351ef8a50adccdfc83e17
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fa82e51f964ea3b4fcea3a99757ab39cabaef1ba0044c281cf44b39db2a03734
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_spending(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -11,7 +11,7 @@ AS
 $$
 -- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      a dry run: it counts what it would do, and logs that
--- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ, p_dry_run => FALSE);
+-- CALL C360.c360_control.rewind_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ, FALSE);
 --      does it
 -- Rules:   versions that were opened by later runs go, versions that they closed are open again; the runs that are undone are marked
 --          what those runs saw in between is gone: the next run sees the source as it is then, and nodes that read this one are not rewound

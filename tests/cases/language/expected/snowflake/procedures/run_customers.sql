@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a98ddd7c3f2a7f17e1f2a17665e8c2c9111716e225ab69fc677af8f2504ca316
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d921406796160e9f50f3d08d3db9912c5a4eeb0f10bfd20f8250c9727abe376f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_customers();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_customers('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
 --          before the commit all rows must keep: customers_email_uq
 -- Errors:  ZC005 time runs backwards
@@ -83,7 +83,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('customers')
+        c.table_schema = 'RAW' AND c.table_name = 'CUSTOMERS'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26a0027d5339984eec7975934b4ba3444c3ba1d573337a161f5a51bd1a8f7ae3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 51161416a7a6f325c7d755e1d995449ac85091e3f1d86ec2f99254c631da0e13
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -15,7 +15,7 @@ $$
 -- CALL C360.c360_control.run_order_lines();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_order_lines('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- CALL C360.c360_control.run_order_lines(p_full_refresh => TRUE);
 --      is refused
 -- Rules:   reads rows whose updated_at is at or after the watermark less 3 days; the first run reads all
@@ -105,7 +105,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDERS_V2'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

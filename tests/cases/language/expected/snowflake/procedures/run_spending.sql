@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17457419d758710997403ba989bc7d705757472095cccde0de63aca1ee342137
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5002f2bd275cd519e0c62ff9235a90e0599988c26d245a828248ea000e4619d8
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -14,7 +14,7 @@ $$
 -- CALL C360.c360_control.run_spending();
 --      the run time is now, in UTC
 -- CALL C360.c360_control.run_spending('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
---      repeats a run as of a stated UTC time
+--      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   a row of the query of spending is new or changed when total differs from its open version (NULL-safe)
 --          a version starts at the run time; the version before it ends there
 --          a key that is gone from the query of spending closes at the run time
@@ -103,7 +103,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        UPPER(c.table_schema) = UPPER('raw') AND UPPER(c.table_name) = UPPER('orders_v2')
+        c.table_schema = 'RAW' AND c.table_name = 'ORDERS_V2'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
