@@ -158,7 +158,7 @@ def _open_until(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: 
     if one == two:
         return
     until = column(node.valid_to, ROW)
-    before, after = (_end(one), _end(two))
+    before, after = _end(one), _end(two)
 
     def swap(was: exp.Expr, becomes: exp.Expr) -> exp.Expr:
         here = exp.Is(this=until.copy(), expression=exp.null()) if isinstance(was, exp.Null) else equal(until.copy(), was)
@@ -167,7 +167,7 @@ def _open_until(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: 
     differ.fills[node.valid_to] = swap(before, after)
     old_to = str((old.facts.get("interval") or {}).get("to"))
     differ.unfills[old_to if old_to == node.valid_to else node.valid_to] = _renamed(swap(after, before), node.valid_to, old_to)
-    said = f"open versions end at {two[:10] if two else 'NULL'} instead of {one[:10] if one else 'NULL'}"
+    said = f"open versions end at {_shown(two)} instead of {_shown(one)}"
     told = (Hazard("breaking", "whoever looks for open versions must look for the other word"), Hazard("backfills", "every open version"))
     plan.steps.append(Step("~", f"{new.label}.{node.valid_to}", said, node.span, told, "the same, backwards"))
 
@@ -181,6 +181,14 @@ def _renamed(value: exp.Expr, before: str, after: str) -> exp.Expr:
 
 def _end(said: str | None) -> exp.Expr:
     return exp.null() if said is None else _sql.instant(dt.datetime.fromisoformat(said))
+
+
+def _shown(said: str | None) -> str:
+    """9999-12-31, or 9999-12-31 23:59:59.999999: the day alone says which instant it is only where it is the day's first."""
+    if said is None:
+        return "NULL"
+    at = dt.datetime.fromisoformat(said).replace(tzinfo=None)
+    return str(at if at.time() != dt.time() else at.date())
 
 
 def _tracked(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:

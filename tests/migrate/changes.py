@@ -349,6 +349,17 @@ CHANGES = [
         (0, 0),
     ),
     Change(
+        "sentinel_moved",
+        "history",
+        source() + snapshot(config=", dbt_valid_to_current: '9999-12-31'"),
+        source() + snapshot(config=", dbt_valid_to_current: '9999-12-31 23:59:59.999999'"),
+        ROWS,
+        LATER,
+        (),
+        "SELECT id, email, valid_from, CASE WHEN valid_to < '3000-01-01 00:00:00+00' THEN valid_to END FROM snap.history ORDER BY 1, 3",
+        (0, 0),
+    ),
+    Change(
         "nullable_key",
         "history",
         source() + snapshot(key="[id, city]").replace("timestamp, ", "timestamp, on_null_key: quarantine, "),

@@ -271,6 +271,15 @@ def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
     assert "column retired as city__retired_1" in shop.cli("plan", "--against", str(old))
 
 
+def test_a_plan_says_instants_as_far_as_they_differ(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.begin(source() + snapshot(config=", dbt_valid_to_current: '9999-12-31'"))
+    shop.write(source() + snapshot(config=", dbt_valid_to_current: '9999-12-31 23:59:59.999999'"))
+    assert "open versions end at 9999-12-31 23:59:59.999999 instead of 9999-12-31\n" in shop.cli("plan")
+    shop.write(source() + snapshot())
+    assert "open versions end at NULL instead of 9999-12-31\n" in shop.cli("plan")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_marker_whose_deletion_was_taken_back_stops_a_rollback(engine: str, evolving: Callable[[str], Evolving]) -> None:
     """Markers leave with hard_deletes: invalidate, and a rewind reopens what one of them followed: it cannot come back beside that."""
