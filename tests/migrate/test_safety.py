@@ -97,12 +97,23 @@ def test_two_deploys_at_once(shop: Evolving, request: pytest.FixtureRequest) -> 
 
 
 @on_postgres
+def test_a_migration_leaves_no_settings_in_a_session(shop: Evolving) -> None:
+    """Of a pooled connection, or of the tool that executes what lies beside it: a timeout that stays is somebody else's error."""
+    asked = "SELECT name, setting FROM pg_settings WHERE source = 'session' AND name <> 'TimeZone' ORDER BY 1"
+    before = shop.rows(asked)
+    evolve(shop)
+    for file in ("dry_run.sql", "apply.sql", "verify.sql", "rollback.sql"):
+        shop.execute(shop.migration(file))
+        assert shop.rows(asked) == before, file
+
+
+@on_postgres
 def test_a_run_that_is_at_work_is_waited_for(shop: Evolving) -> None:
     grow(shop)
     other = connect("postgres", shop.database, "c360_control")
     other.connection.autocommit = False  # type: ignore[attr-defined]
     other.connection.execute("CALL c360_control.apply_history()")  # type: ignore[attr-defined]
-    text = shop.migration().replace("SET lock_timeout = '5s'", "SET lock_timeout = '200ms'")
+    text = shop.migration().replace("SET LOCAL lock_timeout = '5s'", "SET LOCAL lock_timeout = '200ms'")
     with pytest.raises(EngineBusy):
         shop.execute(text)
     other.connection.commit()  # type: ignore[attr-defined]
