@@ -36,6 +36,11 @@ class Words(ABC):
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
 
+    @property
+    def backslashes(self) -> bool:
+        r"""Whether a backslash in a string escapes what follows it; sqlglot prints 'it\'s' then."""
+        return "\\" in sqlglot.Dialect.get_or_raise(self.name).tokenizer_class.STRING_ESCAPES
+
     # --- names ---------------------------------------------------------------------------------------------------------
 
     def identifier(self, name: str) -> exp.Identifier:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.emit.files import one_line
 from c360gen.emit.sql import print_sql
 from c360gen.ops.shell import Piece, Shell
+from c360gen.terms.quotes import parts
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -30,7 +31,7 @@ def text_of(piece: Piece, dialect: Dialect) -> str:
 
 def _render(shell: Shell, dialect: Dialect) -> str:
     values = {name: _value(value, dialect) for name, value in shell.values.items()}
-    return _environment().get_template(shell.template).render(values).strip("\n")
+    return _environment(dialect.backslashes).get_template(shell.template).render(values).strip("\n")
 
 
 def _value(value: Any, dialect: Dialect) -> Any:
@@ -51,14 +52,14 @@ class Comments(Extension):
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment(backslashes: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PACKAGE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=False, auto_reload=False, keep_trailing_newline=True,
         extensions=[Comments],
     )  # fmt: skip
     environment.filters |= {
-        "indent": indent, "flat": lambda t: getattr(t, "flat", t), "comment": comment, "dollar": dollar,
+        "indent": partial(indent, backslashes=backslashes), "flat": lambda t: getattr(t, "flat", t), "comment": comment, "dollar": dollar,
         "concat": lambda a, b: [*a, *b], "in_string": in_string, "wrap": wrap, "one_line": one_line,
     }  # fmt: skip
     return environment
@@ -93,25 +94,20 @@ def in_string(text: str) -> str:
     return text.replace("'", "''")
 
 
-def indent(text: str, width: int = 4, first: bool = False) -> str:
+def indent(text: str, width: int = 4, first: bool = False, *, backslashes: bool = False) -> str:
     """Indent every line, the first one only when asked, except lines that begin inside a quoted string or name: they are data."""
-    out: list[str] = []
-    quote = ""
-    for number, line in enumerate(text.split("\n")):
-        out.append(line if (number == 0 and not first) or quote or not line else " " * width + line)
-        quote = _quote_after(line, quote)
-    return "\n".join(out)
+    lines = text.split("\n")
+    kept = _inside(text, backslashes) | (set() if first else {0})
+    return "\n".join(line if number in kept or not line else " " * width + line for number, line in enumerate(lines))
 
 
-def _quote_after(line: str, quote: str) -> str:
-    at = 0
-    while at < len(line):
-        char = line[at]
-        if quote:
-            quote = "" if char == quote else quote
-        elif line.startswith("--", at):
-            break
-        elif char in "'\"`":
-            quote = char
-        at += 1
-    return quote
+def _inside(text: str, backslashes: bool) -> set[int]:
+    """The lines that begin inside a quoted string or name."""
+    found: set[int] = set()
+    line = 0
+    for kind, part in parts(text, backslashes):
+        after = line + part.count("\n")
+        if kind == "quoted":
+            found.update(range(line + 1, after + 1))
+        line = after
+    return found

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
-ALGORITHM = "1"
-"""Stands before every checksum: another canonical form is another algorithm, and not another migration."""
+from c360gen.terms.quotes import parts
+
+DOUBLED, ESCAPED = "1", "2"
+"""Stands before every checksum: another canonical form is another algorithm, and not another migration. The second knows strings in
+which a backslash escapes; it is used where one does, so that the first stays true of everything else."""
 PLACEHOLDER = "c360gen:checksum"
 
 
-def checksum(text: str) -> str:
-    """Of a text in which its own checksum stands as PLACEHOLDER."""
-    return f"{ALGORITHM}:{hashlib.sha256(canonical(text).encode()).hexdigest()}"
+def checksum(text: str, backslashes: bool = False) -> str:
+    """Of a text in which its own checksum stands as PLACEHOLDER; `backslashes` as in `terms.quotes.parts`."""
+    return _checksum(text, ESCAPED if backslashes and "\\" in text else DOUBLED)
+
+
+def _checksum(text: str, algorithm: str) -> str:
+    return f"{algorithm}:{hashlib.sha256(canonical(text, algorithm == ESCAPED).encode()).hexdigest()}"
 
 
 def holds(text: str, recorded: str) -> bool | None:
     """Whether a file is what was recorded; None when it was recorded by an algorithm that is not known here."""
-    if recorded.partition(":")[0] != ALGORITHM:
+    algorithm = recorded.partition(":")[0]
+    if algorithm not in (DOUBLED, ESCAPED):
         return None
-    return checksum(text.replace(recorded, PLACEHOLDER)) == recorded
+    return _checksum(text.replace(recorded, PLACEHOLDER), algorithm) == recorded
 
 
-def canonical(text: str) -> str:
+def canonical(text: str, backslashes: bool) -> str:
     """One space for all white space outside of quotes; the two lines of a header left out, with the hash that they hold."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     body = "\n".join(line for line in lines if not line.startswith(("-- c360gen | ", "-- Do not edit: ")))
-    out: list[str] = []
-    quote = ""
-    at = 0
-    while at < len(body):
-        char = body[at]
-        if quote:
-            quote = "" if char == quote else quote
-            out.append(char)
-        elif body.startswith("--", at):  # an apostrophe in a comment opens no string
-            end = body.find("\n", at)
-            end = len(body) if end < 0 else end
-            out += [" ".join(body[at:end].split()), "\n"]
-            at = end
-        elif char.isspace():
-            if out and not out[-1].isspace():
-                out.append(" ")
+    done = ""
+    for kind, part in parts(body, backslashes):
+        if kind == "comment":
+            done += " ".join(part.split()) + "\n"
+        elif kind == "quoted":
+            done += part
         else:
-            quote = char if char in "'\"`" else ""
-            out.append(char)
-        at += 1
-    return "".join(out).strip()
+            said = re.sub(r"\s+", " ", part)
+            done += said.lstrip() if not done or done[-1].isspace() else said
+    return done.strip()

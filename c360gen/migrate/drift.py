@@ -205,8 +205,8 @@ def _view(at: Place, wanted: Wanted, catalog: Catalog, dialect: Dialect, printed
         elif printed.views[at] != is_:
             yield Drift(_label(at), "view has another text than the generated one")
     elif is_ and not isinstance(dialect.inspector, Printing):  # it is kept as it was written: all of the statement, or the query alone
-        query = canonical(print_sql(wanted.views[at].expression, dialect))
-        if not canonical(is_).rstrip("; ").endswith(query):
+        query = canonical(print_sql(wanted.views[at].expression, dialect), dialect.backslashes)
+        if not canonical(is_, dialect.backslashes).rstrip("; ").endswith(query):
             yield Drift(_label(at), "view has another text than the generated one")
 
 

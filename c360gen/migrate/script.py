@@ -57,7 +57,7 @@ def write(plan: Plan, names: Names, bundle: Bundle, name: str, old_sections: Map
     draft = Migration(plan.number, name, PLACEHOLDER)
     writer = _Writer(plan, names, bundle, dialect, draft, old_sections)
     apply = writer.apply()
-    done = replace(draft, checksum=checksum(apply))
+    done = replace(draft, checksum=checksum(apply, dialect.backslashes))
     state = replace(plan.wanted, migrations=(*plan.released.migrations, done))
     texts = {
         "apply.sql": (apply, "apply"), "verify.sql": (writer.verify(), "verify"), "dry_run.sql": (writer.dry_run(), "dry run"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from jinja2 import Environment
+from sqlglot import exp
 
+from c360gen import dialects
 from c360gen.emit.files import one_line, sql_file
-from c360gen.emit.shell import Comments, comment, dollar, indent, wrap
+from c360gen.emit.shell import Comments, comment, dollar, indent, text_of, wrap
+from c360gen.ops.shell import Shell
 
 
 def test_indent_leaves_the_inside_of_strings_alone() -> None:
@@ -13,6 +17,15 @@ def test_indent_leaves_the_inside_of_strings_alone() -> None:
     assert indent(text, 4) == "SELECT 'a\n  b',\n    \"c\nd\" -- it's\n    FROM t"
     assert indent("a\n\nb", 2) == "a\n\n  b"
     assert indent("a\nb", 2, True) == "  a\n  b"
+
+
+@pytest.mark.parametrize("dialect", ["bigquery", "duckdb", "postgres", "snowflake"])
+def test_an_apostrophe_in_a_string_does_not_end_it(dialect: str) -> None:
+    """Some engines double it, others write a backslash before it."""
+    said = exp.Literal.string("it's").sql(dialect)
+    query = exp.select(exp.Literal.string("it's"), exp.column("a")).from_("t")
+    shell = Shell("dialects/bigquery/migration_check.sql.j2", {"because": "x", "query": query, "message": "'x'"})
+    assert text_of(shell, dialects.get(dialect)).split("\n")[2:6] == ["  SELECT", f"    {said},", "    a", "  FROM t"]
 
 
 def test_a_dollar_quote_is_never_in_its_body() -> None:

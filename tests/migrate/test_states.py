@@ -57,4 +57,16 @@ def test_a_checksum_sees_words_and_nothing_else() -> None:
     assert checksum("-- c360gen | another header\n" + text) == same
     assert checksum(text.replace("a  b", "a b")) != same, "white space in a string is its value"
     assert checksum(text.replace("SELECT 1", "SELECT 2")) != same
-    assert holds("x", "2:0000") is None
+    assert holds("x", "3:0000") is None
+
+
+def test_a_checksum_knows_where_a_string_ends() -> None:
+    """A backslash may escape an apostrophe; where none does, checksums are what they were before that was known."""
+    text = "SELECT 'it\\'s  a',\n    1;\n"
+    same = checksum(text, backslashes=True)
+    assert checksum(text.replace("    ", "\t"), backslashes=True) == same
+    assert checksum(text.replace("s  a", "s a"), backslashes=True) != same, "white space in a string is its value"
+    assert holds(text.replace("    ", " "), same) and not holds(text.replace("s  a", "s a"), same)
+    assert holds(text, checksum(text)), "as it was recorded once"
+    plain = text.replace("\\", "'")
+    assert checksum(plain, backslashes=True) == checksum(plain) == "1:650a7014e2ea31dd954c73450bfcbb001e974c88910d70a1f75c22ba7ea05ec8"
