@@ -107,6 +107,22 @@ def test_a_migration_leaves_no_settings_in_a_session(shop: Evolving) -> None:
         assert shop.rows(asked) == before, file
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_column_with_dollars_ends_no_body(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving(engine)
+    column = "          - {name: 'paid$$', data_type: %s}\n"
+    view = "models:\n  - name: seen\n    sql: select id, email from {{ ref('history') }}\n"
+    shop.begin(source() + column % "text" + snapshot() + view)
+    shop.sql("INSERT INTO raw.customers (id, \"paid$$\", updated_at) VALUES (1, '10', '2026-01-01 00:00:00+00')")
+    shop.run("history", "2026-01-02 00:00:00")
+    shop.evolve(source() + column % "integer" + snapshot() + view, "paid")
+    assert shop.rows('SELECT "paid$$" FROM snap.history') == [(10,)]
+    shop.execute(shop.migration("verify.sql"))
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows('SELECT "paid$$" FROM snap.history') == [("10",)]
+    assert shop.rows("SELECT count(*) FROM mart.seen") == [(1,)]
+
+
 @on_postgres
 def test_a_run_that_is_at_work_is_waited_for(shop: Evolving) -> None:
     grow(shop)
