@@ -140,15 +140,17 @@ class Words(ABC):
     def catalog(self, address: Address) -> exp.Select:
         """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
 
-    def catalog_query(self, text: str, address: Address, place: exp.Table | None = None) -> exp.Select:
-        """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own."""
+    def catalog_query(self, text: str, address: Address, place: exp.Table | None = None, **others: str) -> exp.Select:
+        """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own.
+
+        A literal '$word' is what `others` says of the word.
+        """
+        said = {"schema": address.schema, "table": address.name, "database": address.database, **others}
         query = sqlglot.parse_one(text, read=self.name)
         assert isinstance(query, exp.Select)
         for node in list(query.find_all(exp.Literal)):
-            if node.name in ("$schema", "$table", "$database"):
-                node.replace(
-                    exp.Literal.string({"$schema": address.schema, "$table": address.name, "$database": address.database}[node.name])
-                )
+            if node.name.startswith("$") and node.name[1:] in said:
+                node.replace(exp.Literal.string(said[node.name[1:]]))
         if place is not None:
             first = query.find(exp.Table)
             assert first is not None, "a query over a catalog reads one"

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from c360gen import dialects
 from c360gen.cli.main import cli
+from c360gen.dialects.bigquery.changes import BigQueryChanges
+from c360gen.dialects.names import Address
+from c360gen.emit.shell import text_of
 from c360gen.judges import googlesql, sqlfluff
 from c360gen.migrate import state
 from c360gen.pipeline import build_below, load_project
@@ -129,6 +133,14 @@ def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:
         assert findings("bigquery", text) == []
     shop.migrate(source() + model(strategy=", incremental_strategy: append, cursor: updated_at"), "append")
     assert "DROP PRIMARY KEY" in shop.file("apply.sql") and "ADD PRIMARY KEY" not in shop.file("apply.sql")
+
+
+def test_bigquery_relaxes_a_column_whatever_its_name() -> None:
+    dialect = dialects.get("bigquery")
+    assert isinstance(dialect.changes, BigQueryChanges)
+    (piece,) = dialect.changes.relax(Address("c360", "mart", "people"), "it's")
+    asked = " ".join(text_of(piece, dialect).split())
+    assert r"WHERE c.table_name = 'people' AND c.column_name = 'it\'s' AND c.is_nullable = 'NO'" in asked
 
 
 def test_snowflake_declares_the_key_that_holds_now(tmp_path: Path) -> None:

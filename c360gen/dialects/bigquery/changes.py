@@ -37,9 +37,9 @@ class BigQueryChanges(WarehouseChanges):
         """BigQuery refuses to relax what is relaxed."""
         place = self.dialect.table(at)
         place.set("this", exp.Dot(this=exp.to_identifier("INFORMATION_SCHEMA"), expression=exp.to_identifier("COLUMNS")))
-        text = "SELECT COUNT(*) FROM x AS c WHERE c.table_name = '$table' AND c.column_name = '$column' AND c.is_nullable = 'NO'"
         place.set("alias", exp.TableAlias(this=exp.to_identifier("c")))
-        query = self.dialect.catalog_query(text.replace("$column", name.replace("'", "")), at, place)
+        text = "SELECT COUNT(*) FROM x AS c WHERE c.table_name = '$table' AND c.column_name = '$column' AND c.is_nullable = 'NO'"
+        query = self.dialect.catalog_query(text, at, place, column=name)
         return self.when(f"{name} may be NULL.", query, self.nullability(at, name, False))
 
     def drop_key(self, at: Address) -> list[Piece]:
