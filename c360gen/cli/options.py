@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +80,18 @@ def _vars(context: click.Context, parameter: click.Parameter, text: str | None) 
     context.meta[_VARS] = found
 
 
+def given_vars() -> Mapping[str, Any]:
+    """What --vars of this call says; nothing where it is not given."""
+    found: Mapping[str, Any] = click.get_current_context().meta.get(_VARS, {})
+    return found
+
+
 def project(specs: Path) -> LoadedProject:
     """The project, or its mistakes and exit code 1."""
     from c360gen.pipeline import load_project  # here, so that --help and completion need no compiler
 
     try:
-        loaded = load_project(specs, click.get_current_context().meta.get(_VARS))
+        loaded = load_project(specs, given_vars())
     except SpecError as error:
         console.spec_error(error)
         raise click.exceptions.Exit(FINDINGS) from None

@@ -100,6 +100,8 @@ def _of_specs(loaded: LoadedProject, chosen: list[str], folder: Path) -> list[Pl
 
     try:
         other = load_project(folder)
+        if given := options.given_vars():  # a var that the other side does not declare is none of its mistakes
+            other = load_project(folder, {name: value for name, value in given.items() if name in other.specs.project.spec.vars})
     except SpecError as error:
         console.spec_error(error)
         console.say("the specs that it is compared with are not sound")

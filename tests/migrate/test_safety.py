@@ -298,6 +298,20 @@ def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
     assert "column retired as city__retired_1" in shop.cli("plan", "--against", str(old))
 
 
+def test_vars_of_a_call_hold_on_both_sides_of_a_plan(evolving: Callable[[str], Evolving]) -> None:
+    """Else a var shows as a change; one that the other side does not declare is none of its mistakes."""
+    shop = evolving("duckdb")
+    model_of = "models:\n  - name: people\n    sql: select id from {{ source('raw', 'customers') }} where score > {{ var('least') }}\n"
+    project = (shop.specs / "project.yml").read_text(encoding="utf-8")
+    for folder, declared in {"specs": "least: 1, other: 2", "old": "least: 1"}.items():
+        (shop.folder / folder).mkdir(exist_ok=True)
+        text = project.replace("schema: mart", f"schema: mart, vars: {{{declared}}}")
+        (shop.folder / folder / "project.yml").write_text(text, encoding="utf-8")
+        (shop.folder / folder / "nodes.yml").write_text(source() + model_of, encoding="utf-8")
+    said = shop.cli("plan", "--against", str(shop.folder / "old"), "--vars", "{least: 5, other: 3}")
+    assert said == "duckdb: nothing changes since what it is compared with\n"
+
+
 def test_a_plan_says_instants_as_far_as_they_differ(evolving: Callable[[str], Evolving]) -> None:
     shop = evolving("duckdb")
     shop.begin(source() + snapshot(config=", dbt_valid_to_current: '9999-12-31'"))
