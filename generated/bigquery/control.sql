@@ -1,8 +1,9 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2116e8d7c1a6131cdd1429838af997004dbf7141724b10b8de0c7e4e4744b176
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d3b34a354090a6ce40a82bb118dfb4529f60fb27203fb28fcf318a2428ab1f7
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
--- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
+-- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
+-- conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

@@ -1,8 +1,9 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eecf222414400228fd40acedba7fa9113b36488132df911c00143d763d2e2d7f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a7506a1effa620b3246eba3242af331672fb9bebf0698329e4c66e9fb56800c6
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
--- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
+-- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
+-- conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

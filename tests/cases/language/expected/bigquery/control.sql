@@ -1,8 +1,9 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ae6db76f8f26ab7cd2cbb93afbc1031e9fed15d66d405ecc1ab8787a15b2e6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b527ce842a87fbc6aaf194c4188e8bb86ce06fd484e604d28b7b65117ba9cc00
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
--- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
+-- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
+-- conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
