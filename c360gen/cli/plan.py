@@ -49,7 +49,7 @@ def command(
     chosen = options.names(loaded, target_names, dialects)
     if database is not None and len(chosen) != 1:
         raise click.UsageError("--database needs one --target")
-    plans = _against(loaded, chosen, against, specs, out) if against else _released(loaded, chosen, out)
+    plans = _against(loaded, chosen, against, specs) if against else _released(loaded, chosen, out)
     if problems := report.problems([p for one in plans for p in one.problems]):
         console.diagnostics(problems, loaded.texts)
         raise click.exceptions.Exit(FINDINGS)
@@ -80,7 +80,7 @@ def _released(loaded: LoadedProject, chosen: list[str], out: Path) -> list[Plan]
     return plans
 
 
-def _against(loaded: LoadedProject, chosen: list[str], against: str, specs: Path, out: Path) -> list[Plan]:
+def _against(loaded: LoadedProject, chosen: list[str], against: str, specs: Path) -> list[Plan]:
     """The released state of another folder of output, or what its specs would build, or those of a commit."""
     from c360gen.pipeline import plan
 

@@ -43,7 +43,7 @@ class Changes(ABC):
     # --- facts -----------------------------------------------------------------------------------------------------------
 
     def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
-        """How a column gets another type; see the type ladder in README."""
+        """How a column gets another type: not at all, where it stands, or as a copy that takes its place."""
         return "same" if self.dialect.type(old) == self.dialect.type(new) else "copy"
 
     def locks(self, op: AlterTable) -> str:

@@ -31,7 +31,7 @@ class _Around:
         routines = [r.path for r in self.released.routines if (r.path, r.arguments) not in wanted]
         left = {o.name for o in gone} | {o.name for o, n in self.pairs if o.label != n.label or o.kind != n.kind}
         touched = left if self.dialect.changes.replaces_views else left | {o.name for o, n in self.pairs if self._touched(o, n)}
-        views, functions = self._around(self.released.nodes, touched, left)
+        views, functions = self._around(self.released.nodes, touched)
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines and f in {r.path for r in self.released.routines}]
         return Drops(views, tuple(dict.fromkeys(routines)), self._moved())
@@ -41,7 +41,7 @@ class _Around:
         routines = [r.path for r in self.wanted.routines if (r.path, r.arguments) not in released]
         left = {n.name for n in come} | {n.name for o, n in self.pairs if o.label != n.label or o.kind != n.kind}
         touched = left if self.dialect.changes.replaces_views else left | {n.name for o, n in self.pairs if self._touched(o, n)}
-        views, functions = self._around(self.wanted.nodes, touched, left)
+        views, functions = self._around(self.wanted.nodes, touched)
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines]
         return Drops(views, tuple(dict.fromkeys(routines)), {new: old for old, new in self._moved().items()})
@@ -69,9 +69,7 @@ class _Around:
     def _touched(self, old: NodeState, new: NodeState) -> bool:
         return new.name in self.plan.rewritten or list(old.columns.items()) != list(new.columns.items())
 
-    def _around(
-        self, nodes: Mapping[str, NodeState], touched: set[str], left: set[str]
-    ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    def _around(self, nodes: Mapping[str, NodeState], touched: set[str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """Views of what is touched and of the views that read it, those that read others first; and table functions."""
         if not self.dialect.changes.replaces_views:
             touched = self._with_readers(nodes, touched)

@@ -109,7 +109,7 @@ class Differ:
         kept_columns = tuple(m.after for m in forth if m.how == "keep" and m.after and not after.has(m.after.name))
         physical = (*after.columns, *kept_columns, *(ColumnDef(m.retired, m.before.type) for m in forth if m.retired and m.before))
         whole = replace(after, columns=physical)
-        return AlterTable(before, whole, tuple(forth)), AlterTable(whole, before, tuple(back), lossy=True)
+        return AlterTable(before, whole, tuple(forth)), AlterTable(whole, before, tuple(back))
 
     # --- one column --------------------------------------------------------------------------------------------------------
 

@@ -80,8 +80,6 @@ class AlterTable:
     before: Stored
     after: Stored
     moves: tuple[Move, ...]
-    lossy: bool = False
-    """A rollback: what came after the migration may not fit, and what it added goes."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class DropLock:
 
 @dataclass(frozen=True)
 class Relabel:
-    """The log, the state and the watermark of a node under its new name; `after` None: the node has no state any more."""
+    """The log, the state and the watermark of a node under its new name."""
 
     before: str
     after: str

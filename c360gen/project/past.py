@@ -6,7 +6,7 @@ import dataclasses
 
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
+from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import fold
 from c360gen.project.nodes import Node, Past, PastColumn, ResolvedApproval
 from c360gen.project.query import Catalog, analyse
@@ -14,13 +14,16 @@ from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import types
 
+Stored = spec.Snapshot | spec.Model | spec.Seed
 ROW = "h"
 """The alias of the row whose columns a backfill reads."""
 
 
-def past(located: Located[spec.Snapshot] | Located[spec.Model], node: Node, specs: Specs, diagnostics: Diagnostics) -> Node:
-    """The node with what its spec says of its past."""
+def past(located: Located[Stored], node: Node, specs: Specs, diagnostics: Diagnostics) -> Node:
+    """The node with what its spec says of its past; a seed is loaded anew, and has none."""
     given = located.spec
+    if isinstance(given, spec.Seed):
+        return node
     found: dict[str, PastColumn] = {}
     for index, column in enumerate(given.columns):
         if column.was is None and column.history is None:
@@ -54,7 +57,7 @@ def _kind(history: object):  # type: ignore[no-untyped-def]
 
 
 def _value(
-    located: Located[spec.Snapshot] | Located[spec.Model], index: int, name: str, node: Node, specs: Specs, diagnostics: Diagnostics
+    located: Located[Stored], index: int, name: str, node: Node, specs: Specs, diagnostics: Diagnostics
 ) -> exp.Expr | None:
     """An expression over the node's own columns, qualified, typed and cast to the column's type."""
     assert located.tree is not None
@@ -93,7 +96,7 @@ def approvals(specs: Specs, diagnostics: Diagnostics) -> tuple[ResolvedApproval,
             help = "write schema.table or schema.table.column, as c360gen plan shows it"
             diagnostics.error("C104", f"`drop` does not name a retired table or column: '{item.spec.drop}'", at, help)
         elif item.spec.drop in found:
-            diagnostics.error("C108", f"{item.spec.drop} is approved twice", at, nearest_or_list(item.spec.drop, (), "names"))
+            diagnostics.error("C108", f"{item.spec.drop} is approved twice", at, None)
         else:
             found[item.spec.drop] = ResolvedApproval(item.spec, at)
     return tuple(found.values())

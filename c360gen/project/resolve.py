@@ -153,9 +153,7 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         if node is not None:
             if isinstance(item.spec, spec.Snapshot):
                 node = adoption.adopting(cast("Located[spec.Snapshot]", item), node, known, diagnostics)
-            if not isinstance(item.spec, spec.Seed):
-                node = past.past(cast("Located[spec.Snapshot]", item), node, specs, diagnostics)
-            nodes[name] = node
+            nodes[name] = node = past.past(item, node, specs, diagnostics)
             columns[node.id] = node.columns
     point_in_time.declare(specs.models, nodes, {s.spec.name for s in specs.snapshots}, diagnostics)
     tests, holds = Tests(known, columns, diagnostics), constraints.Constraints(known, columns, diagnostics)
