@@ -36,6 +36,8 @@ class Changes(ABC):
     """Whether an existing column can become NOT NULL."""
     moves_schemas = True
     """Whether a table can be moved to another schema."""
+    known_windows = "windows"
+    """The control table that holds the windows of microbatches."""
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
@@ -44,14 +46,21 @@ class Changes(ABC):
 
     def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
         """How a column gets another type: not at all, where it stands, or as a copy that takes its place."""
-        return "same" if self.dialect.type(old) == self.dialect.type(new) else "copy"
+        if self.dialect.type(old) == self.dialect.type(new):
+            return "same"
+        return "convert" if self.converts(old, new) else "copy"
+
+    def converts(self, old: exp.DataType, new: exp.DataType) -> bool:
+        """Whether the engine gives a column another type where it stands."""
+        return types.widens(old, new)
 
     def locks(self, op: AlterTable) -> str:
         """What it means for others while it runs: one short phrase, or nothing."""
         return ""
 
     def rewrites(self, op: AlterTable) -> bool:
-        return any(m.how in ("convert", "copy") or m.fill is not None for m in op.moves)
+        """Whether every row is written once more; a type that changes where it stands is a word in the catalog."""
+        return any(m.how == "copy" or m.fill is not None for m in op.moves)
 
     # --- trees -----------------------------------------------------------------------------------------------------------
 
@@ -146,11 +155,13 @@ class Changes(ABC):
     def drop_lock(self, op: change.DropLock, names: Names) -> list[Piece]:
         return []
 
-    @abstractmethod
-    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]: ...
+    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
+        say = self.dialect.string_escape
+        return [self.dialect.shell("relabel.sql.j2", {**self.values(names), "before": say(op.before), "after": say(op.after)})]
 
-    @abstractmethod
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]: ...
+    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
+        values = {"windows": self.dialect.path(names.own(self.known_windows)), "label": self.dialect.string_escape(op.label)}
+        return [self.dialect.shell("forget.sql.j2", values)]
 
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         return [self.lower(op.statement, names)]

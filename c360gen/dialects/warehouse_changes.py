@@ -14,11 +14,14 @@ from c360gen.ops.change import AlterTable, Move
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
 from c360gen.terms import symbols
-from c360gen.terms.symbols import column
+from c360gen.terms.symbols import column, cut
 
 
 class WarehouseChanges(Changes):
     transactional = False
+    known_windows = "window_log"
+    names_keys = True
+    """Whether a key is declared under a name."""
 
     def when(self, because: str, condition: exp.Select, *statements: Piece) -> list[Piece]:
         """Statements that are executed while a count is above zero."""
@@ -69,12 +72,16 @@ class WarehouseChanges(Changes):
             done += self.add_key(at, op.after.primary_key)
         return done
 
+    @abstractmethod
     def drop_key(self, at: Address) -> list[Piece]:
-        """A key that is not enforced and that nobody relies on may stay."""
-        return []
+        """The key that is declared goes, if there is one: it is not enforced, but believed."""
 
     def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
-        return []
+        """An interrupted attempt begins with the drop again."""
+        key: exp.Expr = exp.PrimaryKey(expressions=[self.dialect.identifier(c) for c in columns], options=["NOT ENFORCED"])
+        if self.names_keys:
+            key = exp.Constraint(this=self.dialect.identifier(cut(f"{at.name}_pk")), expressions=[key])
+        return [self.alter(at, exp.AddConstraint(expressions=[key]))]
 
     @abstractmethod
     def move_table(self, at: Address, target: Address) -> list[Piece]: ...
@@ -205,10 +212,6 @@ class WarehouseChanges(Changes):
             "before": self.dialect.string_escape(op.before), "after": self.dialect.string_escape(op.after),
         }  # fmt: skip
         return [self.dialect.shell("relabel.sql.j2", values)]
-
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
-        values = {"windows": self.dialect.path(names.own("window_log")), "label": self.dialect.string_escape(op.label)}
-        return [self.dialect.shell("forget.sql.j2", values)]
 
 
 def _is(name: str) -> exp.Expr:

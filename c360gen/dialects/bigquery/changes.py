@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlglot import exp
 
-from c360gen.dialects.changes import Rung
 from c360gen.dialects.names import Address
 from c360gen.dialects.warehouse_changes import WarehouseChanges
-from c360gen.ops.change import AlterTable, Routine
+from c360gen.ops.change import Routine
 from c360gen.ops.shell import Piece
 from c360gen.terms import types
 from c360gen.terms.types import T
@@ -18,16 +15,12 @@ from c360gen.terms.types import T
 class BigQueryChanges(WarehouseChanges):
     sets_not_null = False
     moves_schemas = False
+    names_keys = False
 
-    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
+    def converts(self, old: exp.DataType, new: exp.DataType) -> bool:
         """INT64 → NUMERIC → BIGNUMERIC, and more digits of one of them; a STRING has no length here."""
-        if self.dialect.type(old) == self.dialect.type(new):
-            return "same"
         exact = (*types.INTEGERS, T.DECIMAL)
-        return "convert" if old.this in exact and new.this in exact and types.widens(old, new) else "copy"
-
-    def rewrites(self, op: AlterTable) -> bool:
-        return any(m.how == "copy" or m.fill is not None for m in op.moves)
+        return old.this in exact and new.this in exact and types.widens(old, new)
 
     def move_table(self, at: Address, target: Address) -> list[Piece]:
         renamed = self.rename_table(at, target.name)
@@ -45,11 +38,6 @@ class BigQueryChanges(WarehouseChanges):
     def drop_key(self, at: Address) -> list[Piece]:
         """BigQuery plans joins by a key that it does not enforce: one that does not hold makes wrong results."""
         return [self.utility(f"ALTER TABLE {self.dialect.path(at)} DROP PRIMARY KEY IF EXISTS")]
-
-    def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
-        """An interrupted attempt begins with the drop again."""
-        key = exp.PrimaryKey(expressions=[self.dialect.identifier(c) for c in columns], options=["NOT ENFORCED"])
-        return [self.alter(at, exp.AddConstraint(expressions=[key]))]
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         kind = "TABLE FUNCTION" if routine.kind == "FUNCTION" else "PROCEDURE"

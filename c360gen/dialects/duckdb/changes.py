@@ -6,23 +6,17 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from c360gen.dialects.changes import ROW, Changes, Rung, converted, missing
+from c360gen.dialects.changes import ROW, Changes, converted, missing, next_name
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.tables import column_definition
 from c360gen.ops import change
 from c360gen.ops.change import AlterTable, Move, Routine
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
-from c360gen.terms import types
-from c360gen.terms.symbols import column, cut
+from c360gen.terms.symbols import column
 
 
 class DuckDBChanges(Changes):
-    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
-        if self.dialect.type(old) == self.dialect.type(new):
-            return "same"
-        return "convert" if types.widens(old, new) else "copy"
-
     def locks(self, op: AlterTable) -> str:
         return "" if _only_adds(op) else "the table is written anew"
 
@@ -37,7 +31,7 @@ class DuckDBChanges(Changes):
         for move in op.moves:
             if move.how in ("copy", "convert") and not move.lossless:
                 done += self.must_be_zero(self.lost(at, move), names)
-        following = Address(target.database, target.schema, cut(f"{target.name}__next"))
+        following = Address(target.database, target.schema, next_name(target.name))
         order = {c.name: i for i, c in enumerate(op.after.columns)}
         kept = sorted(((c, v) for m in op.moves for c, v in self._columns(m)), key=lambda pair: order.get(pair[0].name, len(order)))
         parts: list[exp.Expr] = [column_definition(self.dialect, c) for c, _ in kept]
@@ -89,14 +83,6 @@ class DuckDBChanges(Changes):
 
     def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
         return [self.rename_table(self.place(op.after.schema, op.name, names), self.address(op.after, names).name)]
-
-    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
-        values = {**self.values(names), **{k: self.dialect.string_escape(v) for k, v in (("before", op.before), ("after", op.after))}}
-        return [self.dialect.shell("relabel.sql.j2", values)]
-
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
-        values = {"windows": self.dialect.path(names.own("windows")), "label": self.dialect.string_escape(op.label)}
-        return [self.dialect.shell("forget.sql.j2", values)]
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         return [self.utility(f"DROP MACRO TABLE IF EXISTS {routine.path}")]

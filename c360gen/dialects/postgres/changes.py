@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from c360gen.dialects.changes import ROW, Changes, Rung, missing, next_name, rekeyed
+from c360gen.dialects.changes import ROW, Changes, missing, next_name, rekeyed
 from c360gen.dialects.names import Address, Names
 from c360gen.ops import change
 from c360gen.ops.change import AlterTable, Move, Replaced, Stored
@@ -22,11 +22,6 @@ from c360gen.terms.types import T
 class PostgresChanges(Changes):
     replaces_views = False
     enforces = True
-
-    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
-        if self.dialect.type(old) == self.dialect.type(new):
-            return "same"
-        return "convert" if types.widens(old, new) else "copy"
 
     def locks(self, op: AlterTable) -> str:
         scan = any(m.after and m.before and m.after.not_null and not m.before.not_null for m in op.moves)
@@ -175,14 +170,6 @@ class PostgresChanges(Changes):
 
     def grant_again(self, replaced: Sequence[Replaced]) -> list[Piece]:
         return [self.dialect.shell("grant_again.sql.j2", {})] if replaced else []
-
-    def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
-        values = {**self.values(names), **{k: self.dialect.string_escape(v) for k, v in (("before", op.before), ("after", op.after))}}
-        return [self.dialect.shell("relabel.sql.j2", values)]
-
-    def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
-        values = {"windows": self.dialect.path(names.own("windows")), "label": self.dialect.string_escape(op.label)}
-        return [self.dialect.shell("forget.sql.j2", values)]
 
     def checksum(self, names: Sequence[str], table: str) -> exp.Expr | None:
         row = exp.Anonymous(this="ROW", expressions=[column(n, table) for n in names])

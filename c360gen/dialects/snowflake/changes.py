@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlglot import exp
 
-from c360gen.dialects.changes import Rung
 from c360gen.dialects.names import Address
 from c360gen.dialects.warehouse_changes import WarehouseChanges
-from c360gen.ops.change import AlterTable
 from c360gen.ops.shell import Piece
 from c360gen.terms import types
-from c360gen.terms.symbols import cut
 from c360gen.terms.types import T
 
 
 class SnowflakeChanges(WarehouseChanges):
-    def rung(self, old: exp.DataType, new: exp.DataType) -> Rung:
+    def converts(self, old: exp.DataType, new: exp.DataType) -> bool:
         """Snowflake lengthens text and gives numbers more digits before the point; nothing else."""
-        if self.dialect.type(old) == self.dialect.type(new):
-            return "same"
         texts = old.this in (T.TEXT, T.VARCHAR) and new.this in (T.TEXT, T.VARCHAR)
         numbers = old.this is T.DECIMAL and new.this is T.DECIMAL and types.sizes(old)[1] == types.sizes(new)[1]
-        return "convert" if (texts or numbers) and types.widens(old, new) else "copy"
-
-    def rewrites(self, op: AlterTable) -> bool:
-        return any(m.how == "copy" or m.fill is not None for m in op.moves)
+        return (texts or numbers) and types.widens(old, new)
 
     def move_table(self, at: Address, target: Address) -> list[Piece]:
         renamed = self.alter(at, exp.AlterRename(this=self.dialect.table(target)))
@@ -43,9 +33,3 @@ class SnowflakeChanges(WarehouseChanges):
         declared = self.dialect.catalog_query(f"{text} AND c.constraint_type = 'PRIMARY KEY'", at, place)
         drop = self.dialect.shell("drop_key.sql.j2", {"table": self.dialect.path(at)})
         return self.when("The key that is declared does not hold any more.", declared, drop)
-
-    def add_key(self, at: Address, columns: Sequence[str]) -> list[Piece]:
-        """An interrupted attempt begins with the drop again."""
-        key = exp.PrimaryKey(expressions=[self.dialect.identifier(c) for c in columns], options=["NOT ENFORCED"])
-        named = exp.Constraint(this=self.dialect.identifier(cut(f"{at.name}_pk")), expressions=[key])
-        return [self.alter(at, exp.AddConstraint(expressions=[named]))]
