@@ -39,6 +39,15 @@ class Changes(ABC):
     known_windows = "windows"
     """The control table that holds the windows of microbatches."""
 
+    suspends_tasks = False
+    """Whether the schedules are objects of the database, which a migration suspends before anything else."""
+    told_about_grants: str
+    """PLAN.md, of what was granted by hand: whether it stays."""
+    told_about_locks = ""
+    """PLAN.md, of what is locked besides the tables that are altered."""
+    before_and_after: tuple[str, ...]
+    """PLAN.md: what whoever deploys does before, and after."""
+
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
 

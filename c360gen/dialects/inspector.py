@@ -28,6 +28,8 @@ class Inspector(ABC):
     kinds: tuple[str, ...]
     folds = False
     """Whether plain names are in upper case."""
+    tells_lengths = False
+    """Whether a text that was given no length has none here, so that those which have one can be compared."""
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from c360gen.project.nodes import Node, Resolved
 from c360gen.spec.models import Target
 from c360gen.terms.symbols import cut
+
+if TYPE_CHECKING:
+    from c360gen.dialects.words import Words
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,13 @@ class Names:
     @property
     def database(self) -> str | None:
         """Snowflake's database or BigQuery's project; Postgres and DuckDB have the one they are connected to."""
-        return self.target.database if self.target.dialect in ("snowflake", "bigquery") else None
+        return self.target.database if self._words.sees_databases else None
+
+    @property
+    def _words(self) -> Words:
+        from c360gen import dialects  # which imports this module
+
+        return dialects.get(str(self.target.dialect))
 
     @property
     def control(self) -> str:
@@ -82,7 +92,7 @@ class Names:
             return self.node(name)
         if kind == "source":
             source = self.project.sources[name]
-            database = (source.database or self.database) if self.database or self.target.dialect != "postgres" else None
+            database = (source.database or self.database) if self._words.reads_databases else None
             return Address(database, source.schema, source.identifier)
         if kind == "control":
             return self.own(name)

@@ -20,6 +20,7 @@ from c360gen.terms import symbols, types
 class Warehouse(Dialect):
     """Statements are the same on both; how they are carried is each one's own."""
 
+    sees_databases = True
     text_type: str
     count_type: str
 
@@ -74,6 +75,10 @@ class Warehouse(Dialect):
 
     def variable_type(self, name: str) -> str:
         return self.count_type if symbols.VARIABLES[name] == "bigint" else super().variable_type(name)
+
+    def stored_family(self, type_: exp.DataType) -> str:
+        """The id of a run is a text: it is drawn, not counted."""
+        return "text" if type_.this is types.T.UUID else super().stored_family(type_)
 
     def stage(self, op: StageTable, names: Names) -> exp.Create:
         columns = [tables.column_definition(self, c) for c in op.columns]

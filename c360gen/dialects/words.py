@@ -34,6 +34,10 @@ class Words(ABC):
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
+    sees_databases = False
+    """Whether a connection sees several databases, so that names have theirs in front."""
+    reads_databases = True
+    """Whether a query can read another database than the one that it is connected to."""
     string_escape: Callable[[str], str] = staticmethod(lambda text: "'" + text.replace("'", "''") + "'")
 
     @property
@@ -139,6 +143,12 @@ class Words(ABC):
     @abstractmethod
     def catalog(self, address: Address) -> exp.Select:
         """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""
+
+    def stored_family(self, type_: exp.DataType) -> str:
+        """What `catalog` says of a column that has this type; a run's id is a number where a sequence gives it."""
+        if type_.this is T.UUID or (type_.this is T.DECIMAL and types.sizes(type_)[1:] == (0,)):
+            return "integer"
+        return self.families.get(types.family(type_), types.family(type_))
 
     def catalog_query(self, text: str, address: Address, place: exp.Table | None = None, **others: str) -> exp.Select:
         """A fixed query over a catalog, parsed; the literals '$schema', '$table' are the address, `place` the catalog's own.

@@ -71,7 +71,8 @@ def _table(table: Stored, catalog: Catalog, names: Names, dialect: Dialect) -> I
         wanted, is_ = _canonical(dialect.type(column.type), dialect), _canonical(_typed(said), dialect)
         if wanted != is_:
             yield Drift(f"{label}.{column.name}", f"type is {is_}, not {wanted}")
-        if dialect.name != "bigquery" and _null(said) is column.not_null and not _implied(table, column):
+        # where no column becomes NOT NULL, one that a migration added may be NULL, whatever deploy.sql makes of an empty database
+        if dialect.changes.sets_not_null and _null(said) is column.not_null and not _implied(table, column):
             yield Drift(f"{label}.{column.name}", "may be NULL" if column.not_null else "may not be NULL")
     for name in there:
         if not table.has(name):
@@ -107,7 +108,7 @@ def _canonical(kind: str, dialect: Dialect) -> str:
         return kind.upper()
     if made.this not in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL, exp.DType.VARCHAR):
         made = exp.DataType(this=made.this)
-    if made.this is exp.DType.VARCHAR and (dialect.name != "postgres" or not made.expressions):
+    if made.this is exp.DType.VARCHAR and not (dialect.inspector.tells_lengths and made.expressions):
         made = exp.DataType(this=exp.DType.TEXT)
     return made.sql("postgres")
 

@@ -89,18 +89,6 @@ def _cell(said: str) -> str:
 FORMATS = {"text": text, "json": as_json, "markdown": markdown}
 
 
-GRANTED = {
-    "postgres": "Views and routines that are dropped and created again keep it, there and back, under a new name as well; a grant on a "
-    "column that is gone is told as a warning. What others built on them is never dropped: it stops the migration, which names it.",
-    "duckdb": "DuckDB knows no grants.",
-    "snowflake": "Views and procedures are replaced with COPY GRANTS, and keep it. Those of a node that was renamed are new: what was "
-    "granted on them by hand must be granted again.",
-    "bigquery": "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
-    "get-iam-policy`): Google says that a table which is deleted and created again loses it, and does not say what CREATE OR REPLACE "
-    "does. Views of a node that was renamed are new.",
-}
-
-
 def review(plan: Plan, name: str, changes: Changes) -> str:
     """PLAN.md: what the reviewer of a migration reads and signs."""
     where = (
@@ -123,9 +111,9 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
         *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
-        "", "## What was granted by hand", "", GRANTED[plan.wanted.dialect], "",
+        "", "## What was granted by hand", "", changes.told_about_grants, "",
         "## Before, and after", "",
-        *_around(plan), "",
+        *(f"- {said}" for said in (*changes.before_and_after, "`verify.sql` fails loudly where the result is not what was planned.")), "",
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",
     ]  # fmt: skip
     return "\n".join(lines)
@@ -138,24 +126,9 @@ def _locks(plan: Plan, changes: Changes) -> list[str]:
         f"- `{op.after.schema}.{op.after.name}`: {changes.locks(op)}" for op in plan.forward
         if isinstance(op, AlterTable) and changes.locks(op)
     ]  # fmt: skip
-    if plan.wanted.dialect == "postgres":
-        found.insert(0, "- The run log is locked for writers (`EXCLUSIVE`), so that no run begins meanwhile; `lock_timeout` is 5 s.")
+    if changes.told_about_locks:
+        found.insert(0, f"- {changes.told_about_locks}")
     return found or ["None that others would notice."]
-
-
-def _around(plan: Plan) -> list[str]:
-    tasks = {
-        "postgres": ["- `dry_run.sql` does everything, counts, and rolls back; it takes the same locks.",
-                     "- Nothing needs to be suspended: a job that is due meanwhile waits, or fails on its lock timeout, and runs again."],
-        "duckdb": ["- `dry_run.sql` does everything, counts, and rolls back.", "- No other process may have the file open."],
-        "snowflake": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
-                      "- `apply.sql` suspends the root task of every schedule first, and waits for runs that are under way.",
-                      "- Wake the tasks when `verify.sql` has passed."],
-        "bigquery": ["- `dry_run.sql` counts what would be touched; it changes nothing.",
-                     "- Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed. "
-                     "`apply.sql` waits for runs that are under way."],
-    }  # fmt: skip
-    return [*tasks[plan.wanted.dialect], "- `verify.sql` fails loudly where the result is not what was planned."]
 
 
 def problems(found: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -152,7 +152,7 @@ class _Writer:
 
     def _tasks(self) -> list[str]:
         """The root tasks of schedules, where they are objects of the database: nothing may run meanwhile."""
-        if self.dialect.name != "snowflake":
+        if not self.changes.suspends_tasks:
             return []
         return [self.dialect.path(self.names.own(f"task_{s.spec.name}")) for s in self.names.project.schedules]
 

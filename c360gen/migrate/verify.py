@@ -14,7 +14,6 @@ from c360gen.ops.change import MustBeZero
 from c360gen.ops.shell import Piece
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
-from c360gen.terms import types
 from c360gen.terms.symbols import column
 
 
@@ -47,7 +46,8 @@ def _columns(measured: Measured, names: Names, dialect: Dialect) -> MustBeZero:
     table = measured.after
     address = dialect.changes.address(table, names)
     rows = [
-        exp.Tuple(expressions=[exp.Literal.string(c.name.lower()), exp.Literal.string(_family(dialect, c.type))]) for c in table.columns
+        exp.Tuple(expressions=[exp.Literal.string(said) for said in (c.name.lower(), dialect.stored_family(c.type))])
+        for c in table.columns
     ]
     wanted = exp.Values(
         expressions=rows,
@@ -59,14 +59,6 @@ def _columns(measured: Measured, names: Names, dialect: Dialect) -> MustBeZero:
     differs = exp.NullSafeNEQ(this=column("c360_family", "a"), expression=column("c360_family", "w"))
     label = f"{table.schema}.{table.name}"
     return MustBeZero(f"{label} has its columns.", query.where(differs), f"{label} has columns that are missing or of another kind")
-
-
-def _family(dialect: Dialect, type_: exp.DataType) -> str:
-    if type_.this is types.T.UUID:
-        return "integer" if dialect.name in ("postgres", "duckdb") else "text"
-    if type_.this is types.T.DECIMAL and types.sizes(type_)[1:] == (0,) and dialect.name != "bigquery":
-        return "integer"
-    return dialect.families.get(types.family(type_), types.family(type_))
 
 
 def counts(plan: Plan, names: Names, dialect: Dialect) -> list[Piece]:

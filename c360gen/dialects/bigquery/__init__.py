@@ -53,6 +53,10 @@ class BigQuery(Warehouse):
             raise Unsupported(f"no name may hold {' '.join(sorted(found))}, as {name} does")
         return super().identifier(name)
 
+    def stored_family(self, type_: exp.DataType) -> str:
+        """A NUMERIC is one whatever its scale: the catalog of BigQuery calls INT64 an integer, and nothing else."""
+        return "number" if type_.this is T.DECIMAL else super().stored_family(type_)
+
     def type(self, type_: exp.DataType) -> str:
         """NUMERIC has 29 digits before the point and 9 behind it; what does not fit is BIGNUMERIC."""
         if type_.this is T.DECIMAL:

@@ -16,6 +16,16 @@ class BigQueryChanges(WarehouseChanges):
     sets_not_null = False
     moves_schemas = False
     names_keys = False
+    told_about_grants = (
+        "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
+        "get-iam-policy`): Google says that a table which is deleted and created again loses it, and does not say what CREATE OR REPLACE "
+        "does. Views of a node that was renamed are new."
+    )
+    before_and_after = (
+        "`dry_run.sql` counts what would be touched; it changes nothing.",
+        "Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed. "
+        "`apply.sql` waits for runs that are under way.",
+    )
 
     def converts(self, old: exp.DataType, new: exp.DataType) -> bool:
         """INT64 → NUMERIC → BIGNUMERIC, and more digits of one of them; a STRING has no length here."""

@@ -17,6 +17,9 @@ from c360gen.terms.symbols import column
 
 
 class DuckDBChanges(Changes):
+    told_about_grants = "DuckDB knows no grants."
+    before_and_after = ("`dry_run.sql` does everything, counts, and rolls back.", "No other process may have the file open.")
+
     def locks(self, op: AlterTable) -> str:
         return "" if _only_adds(op) else "the table is written anew"
 

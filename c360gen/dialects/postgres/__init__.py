@@ -29,6 +29,7 @@ LOGGING = {
 
 class Postgres(Dialect):
     name = "postgres"
+    reads_databases = False
     traits = Traits(
         row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True,
         enforces=frozenset({"not_null", "primary_key", "unique", "check"}),

@@ -22,6 +22,15 @@ from c360gen.terms.types import T
 class PostgresChanges(Changes):
     replaces_views = False
     enforces = True
+    told_about_grants = (
+        "Views and routines that are dropped and created again keep it, there and back, under a new name as well; a grant on a column "
+        "that is gone is told as a warning. What others built on them is never dropped: it stops the migration, which names it."
+    )
+    told_about_locks = "The run log is locked for writers (`EXCLUSIVE`), so that no run begins meanwhile; `lock_timeout` is 5 s."
+    before_and_after = (
+        "`dry_run.sql` does everything, counts, and rolls back; it takes the same locks.",
+        "Nothing needs to be suspended: a job that is due meanwhile waits, or fails on its lock timeout, and runs again.",
+    )
 
     def locks(self, op: AlterTable) -> str:
         scan = any(m.after and m.before and m.after.not_null and not m.before.not_null for m in op.moves)

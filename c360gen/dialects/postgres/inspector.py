@@ -90,6 +90,7 @@ WHERE :place
 
 class PostgresInspector(Printing):
     kinds = ("column", "constraint", "index", "view", "routine", "grant")
+    tells_lengths = True
 
     def rows(self, names: Names) -> Iterable[exp.Select]:
         yield self.arm("column", COLUMN, self.among("c.table_schema", names.schemas))

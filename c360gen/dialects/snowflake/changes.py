@@ -12,6 +12,17 @@ from c360gen.terms.types import T
 
 
 class SnowflakeChanges(WarehouseChanges):
+    suspends_tasks = True
+    told_about_grants = (
+        "Views and procedures are replaced with COPY GRANTS, and keep it. Those of a node that was renamed are new: what was granted on "
+        "them by hand must be granted again."
+    )
+    before_and_after = (
+        "`dry_run.sql` counts what would be touched; it changes nothing.",
+        "`apply.sql` suspends the root task of every schedule first, and waits for runs that are under way.",
+        "Wake the tasks when `verify.sql` has passed.",
+    )
+
     def converts(self, old: exp.DataType, new: exp.DataType) -> bool:
         """Snowflake lengthens text and gives numbers more digits before the point; nothing else."""
         texts = old.this in (T.TEXT, T.VARCHAR) and new.this in (T.TEXT, T.VARCHAR)
