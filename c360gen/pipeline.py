@@ -130,7 +130,7 @@ def build_below(project: LoadedProject, target_name: str, out: Path) -> Build:
 def plan(project: LoadedProject, made: Build, released: State) -> Plan:
     """The way from a released state to what was built."""
     names = names_of(project, made.target_name)
-    return diff(released, describe(names, made.bundle), names)
+    return diff(released, describe(names, made.bundle), names, made.bundle.sections)
 
 
 def state_of(project: LoadedProject, made: Build) -> State:

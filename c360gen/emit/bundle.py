@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 from c360gen import dialects, schedules, strategies
 from c360gen.diagnostics import Diagnostics
@@ -23,6 +24,9 @@ from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Resolved
 from c360gen.strategies import Artefacts
 
+Role = Literal["objects", "helpers", "beside", "grants", "other"]
+"""What a part is to its node: the table or view itself, the views around it, a view of its rows beside a snapshot; or who may do what."""
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -35,6 +39,7 @@ class _Part:
     """The node to blame for what an engine cannot say."""
     origin: str | None = None
     deployed: bool = True
+    role: Role = "other"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Section:
     text: str
     deployed: bool = True
     """Whether deploy.sql holds it; a script is for a runner."""
+    node: str | None = None
+    role: Role = "other"
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,7 @@ class _Parts:
             parts.append(_Part("views/source_freshness.sql", "how fresh the sources are", pieces))
         parts += [*self._runs(), *self._jobs()]
         if rights := self._rights():
-            parts.append(_Part("grants.sql", "who may do what", tuple(self.dialect.grants(r) for r in rights)))
+            parts.append(_Part("grants.sql", "who may do what", tuple(self.dialect.grants(r) for r in rights), role="grants"))
         self._tell_apart(parts)
         return sorted(parts, key=lambda part: not part.deployed)
 
@@ -133,7 +140,7 @@ class _Parts:
     def sections(self, parts: Iterable[_Part]) -> list[tuple[Section, str | None]]:
         """Their texts, each with the spec that it comes from."""
         texts = [(part, self._text(part)) for part in parts]
-        return [(Section(p.path, p.title, text, p.deployed), p.origin) for p, text in texts if text is not None]
+        return [(Section(p.path, p.title, text, p.deployed, p.node, p.role), p.origin) for p, text in texts if text is not None]
 
     def _tell_apart(self, parts: Iterable[_Part]) -> None:
         """A node may be called as if it were something of the control schema's own: its freshness, its log."""
@@ -152,13 +159,15 @@ class _Parts:
             kind = self.names.project.nodes[name].kind
             if plan.objects:
                 make = partial(self._lowered, plan.objects, plan.program)
-                yield self._of(name, f"{'views' if kind == 'view' else 'tables'}/{name}.sql", f"{kind} {self._label(name)}", make)
+                folder = "views" if kind == "view" else "tables"
+                yield self._of(name, f"{folder}/{name}.sql", f"{kind} {self._label(name)}", make, role="objects")
             if plan.objects and plan.helpers:
-                yield self._of(name, f"views/{name}.sql", f"views of {self._label(name)}", partial(self._lowered, plan.helpers))
+                make = partial(self._lowered, plan.helpers)
+                yield self._of(name, f"views/{name}.sql", f"views of {self._label(name)}", make, role="helpers")
         for name, plan in self.plans.items():
             if plan.views:
-                title = f"{self._label(name)} with history"
-                yield self._of(name, f"views/{name}_point_in_time.sql", title, partial(self._lowered, plan.views))
+                title, make = f"{self._label(name)} with history", partial(self._lowered, plan.views)
+                yield self._of(name, f"views/{name}_point_in_time.sql", title, make, role="beside")
 
     def _runs(self) -> Iterator[_Part]:
         folder, project = "scripts" if self.scripted else "procedures", self.names.project
@@ -196,7 +205,9 @@ class _Parts:
                 self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", nodes[0].span)
         return rights
 
-    def _of(self, name: str, path: str, title: str, make: Callable[[], Iterable[Piece]], *, deployed: bool = True) -> _Part:
+    def _of(
+        self, name: str, path: str, title: str, make: Callable[[], Iterable[Piece]], *, deployed: bool = True, role: Role = "other"
+    ) -> _Part:
         """A part of a node; what the dialect cannot say is a diagnostic there, and the part is empty."""
         node = self.names.project.nodes[name]
         try:
@@ -204,7 +215,7 @@ class _Parts:
         except Unsupported as error:
             self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", node.span)
             pieces = ()
-        return _Part(path, title, pieces, name, node.span.path, deployed)
+        return _Part(path, title, pieces, name, node.span.path, deployed, role)
 
     def _lowered(self, objects: Iterable[SchemaOp], program: Program | None = None) -> Iterator[Piece]:
         for op in objects:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.migrate.columns import Differ
-from c360gen.migrate.plan import Hazard, Plan, Step
+from c360gen.migrate.plan import Found, Hazard, Problem, Step
 from c360gen.terms import types
 
 HELD = {"backfill": "old rows are computed", "full_refresh": "NULL until the rows are loaded anew"}
@@ -12,15 +12,19 @@ HELD = {"backfill": "old rows are computed", "full_refresh": "NULL until the row
 RISKS = {"backfill": Hazard("backfills", "every row"), "full_refresh": Hazard("refreshes", "run it once with --full-refresh")}
 
 
-def say(plan: Plan, differ: Differ) -> None:
+def say(differ: Differ) -> Found:
     """A step for each; a problem where nobody can tell a rename from a removal, or what is said of the past is not so."""
     node, old, new = differ.node, differ.old, differ.new
     table = new.table("ref")
     assert table is not None
     gone = [m for m in differ.found.retired if (m.schema, m.table) == (table.schema, table.name)]
 
+    steps: list[Step] = []
+    problems: list[Problem] = []
+    lost: list[str] = []
+
     def problem(code: str, message: str, span: Span, help: str | None) -> None:
-        plan.problems.append(Diagnostic(code, message, span, help))
+        problems.append(Problem(at, Diagnostic(code, message, span, help)))
 
     for name in differ.found.added:
         past = node.past.columns.get(name)
@@ -33,7 +37,6 @@ def say(plan: Plan, differ: Differ) -> None:
         elif alike and unsaid and node.kind not in ("table", "seed") and name in new.columns:
             help = f"say was: {alike[0]} in the columns: of {node.name}, which keeps its values; or was: false, if it is another thing"
             problem("C601", f"{old.label}.{alike[0]} is gone, and {name} of the same type is new", span, help)
-            plan.problems = [p for p in plan.problems if not (p.code == "C602" and f"{at} " in p.message)]
         history = past.history if past else None
         if node.kind == "incremental" and node.on_schema_change == "fail" and history is None:
             help = f"say history: empty, full_refresh or {{backfill: …}} in the columns: of {node.name}, or append_new_columns"
@@ -45,5 +48,6 @@ def say(plan: Plan, differ: Differ) -> None:
             held = "filled by its next run" if node.kind == "table" else "filled by the deploy"
         hazards = (RISKS[history],) if history in RISKS else ()
         what = f"column {types.text(type_)}: {held}"
-        plan.steps.append(Step("+", at, what, span, hazards, "it is dropped, with what it holds"))
-        plan.lost.append(f"what {at} holds")
+        steps.append(Step("+", at, what, span, hazards, "it is dropped, with what it holds"))
+        lost.append(f"what {at} holds")
+    return Found(tuple(steps), tuple(problems), lost=tuple(lost))

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
-from c360gen.migrate.plan import Drops, Plan
-from c360gen.migrate.state import NodeState
+from c360gen.emit.bundle import Section
+from c360gen.migrate.plan import Around, Drops
+from c360gen.migrate.state import NodeState, State
 from c360gen.terms.symbols import cut
 
 Pair = tuple[NodeState, NodeState]
 
 
-def place(plan: Plan, names: Names, dialect: Dialect, pairs: Sequence[Pair], gone: Sequence[NodeState], come: Sequence[NodeState]) -> None:
-    """Sets what a plan drops, on the way there and on the way back, and what it executes again."""
-    around = _Around(plan, names, dialect, pairs)
-    plan.drops, plan.undrops = around._drops(gone), around._undrops(come)
-    plan.sections = around._sections()
+class Placed:
+    """`rewritten` are the nodes whose sections are executed again, whatever their text; `sections` are those of the wanted deploy.sql."""
 
+    def __init__(
+        self, released: State, wanted: State, names: Names, dialect: Dialect, pairs: Sequence[Pair], rewritten: Set[str],
+        sections: Sequence[Section],
+    ):  # fmt: skip
+        self.released, self.wanted, self.names, self.dialect, self.pairs = released, wanted, names, dialect, pairs
+        self.rewritten, self.sections = rewritten, [s for s in sections if s.deployed]
 
-class _Around:
-    def __init__(self, plan: Plan, names: Names, dialect: Dialect, pairs: Sequence[Pair]):
-        self.plan, self.names, self.dialect, self.pairs = plan, names, dialect, pairs
-        self.released, self.wanted = plan.released, plan.wanted
+    def around(self, gone: Sequence[NodeState], come: Sequence[NodeState]) -> Around:
+        """What is dropped, on the way there and on the way back, and what is executed again."""
+        drops = self._drops(gone)
+        return Around(drops, self._undrops(come), self._sections(drops))
 
     def _drops(self, gone: Sequence[NodeState]) -> Drops:
         """Views that cannot stay while tables change, and routines that nobody has any more."""
@@ -67,26 +71,26 @@ class _Around:
         return self.dialect.path(self.dialect.changes.place(schema, cut(name), self.names))
 
     def _touched(self, old: NodeState, new: NodeState) -> bool:
-        return new.name in self.plan.rewritten or list(old.columns.items()) != list(new.columns.items())
+        return new.name in self.rewritten or list(old.columns.items()) != list(new.columns.items())
 
     def _around(self, nodes: Mapping[str, NodeState], touched: set[str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """Views of what is touched and of the views that read it, those that read others first; and table functions."""
         if not self.dialect.changes.replaces_views:
             touched = self._with_readers(nodes, touched)
         views: list[tuple[str, str]] = []
+        beside: list[tuple[str, str]] = []
         functions: list[str] = []
         for node in nodes.values():
-            besides = any(b in touched for b in node.facts.get("beside", ()))
+            reads = any(b in touched for b in node.facts.get("beside", ()))
+            if node.name in touched or (reads and not self.dialect.changes.replaces_views):
+                beside += [(node.schema, v) for v in node.beside]
             if node.name in touched:
-                views += [(node.schema, v) for v in node.facts.get("views", ())]
+                views += [(node.schema, v) for v in node.views if v not in node.beside]
                 at = [self.dialect.changes.place(node.schema, cut(f), self.names) for f in node.facts.get("functions", ())]
                 functions += [self.dialect.path(a) for a in at]
-            elif besides and not self.dialect.changes.replaces_views:
-                views += [(node.schema, v) for v in node.facts.get("views", ()) if v.endswith("_point_in_time")]
-        beside = [v for v in views if v[1].endswith("_point_in_time")]
-        return (*beside, *(v for v in reversed(views) if v not in beside)), tuple(functions)
+        return (*beside, *reversed(views)), tuple(functions)
 
-    def _with_readers(self, nodes: Mapping[str, NodeState], touched: set[str]) -> set[str]:
+    def _with_readers(self, nodes: Mapping[str, NodeState], touched: Set[str]) -> set[str]:
         found = set(touched)
         grown = True
         while grown:
@@ -98,22 +102,20 @@ class _Around:
                     grown = True
         return found
 
-    def _sections(self) -> tuple[str, ...]:
+    def _sections(self, drops: Drops) -> tuple[str, ...]:
         """Those whose text differs, those of what was dropped, and the tables that were altered; grants behind them."""
-        again = {p for p, sha in self.wanted.sections.items() if self.released.sections.get(p) != sha}
-        dropped = set(self.plan.drops.views)
-        for name in self._with_readers(
-            self.wanted.nodes, set(self.plan.rewritten) | {n.name for _, n in self.pairs if self._view_dropped(n, dropped)}
-        ):
-            again |= {f"tables/{name}.sql", f"views/{name}.sql", f"views/{name}_point_in_time.sql"}
-        for node in self.wanted.nodes.values():
-            if any(b in self.plan.rewritten for b in node.facts.get("beside", ())):
-                again.add(f"views/{node.name}_point_in_time.sql")
-        found = [p for p in self.wanted.sections if p in again]
-        if found and "grants.sql" in self.wanted.sections and "grants.sql" not in found:
-            found.append("grants.sql")
-        return tuple(found)
+        dropped = set(drops.views)
+        again = self._with_readers(self.wanted.nodes, {*self.rewritten, *(n.name for _, n in self.pairs if self._view_dropped(n, dropped))})
+        beside = {n.name for n in self.wanted.nodes.values() if any(b in self.rewritten for b in n.facts.get("beside", ()))}
+        found = [
+            s for s in self.sections
+            if self.released.sections.get(s.path) != self.wanted.sections[s.path]
+            or (s.role in ("objects", "helpers", "beside") and s.node in again)
+            or (s.role == "beside" and s.node in beside)
+        ]  # fmt: skip
+        grants = [s for s in self.sections if found and s.role == "grants" and s not in found]
+        return tuple(s.path for s in (*found, *grants))
 
     @staticmethod
     def _view_dropped(node: NodeState, dropped: set[tuple[str, str]]) -> bool:
-        return any((node.schema, v) in dropped for v in node.facts.get("views", ()))
+        return any((node.schema, v) in dropped for v in node.views)

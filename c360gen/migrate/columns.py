@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostic
+from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.base import Dialect
-from c360gen.migrate.plan import Hazard, Step
+from c360gen.migrate.plan import Hazard, Problem, Step
 from c360gen.migrate.state import NodeState, RetiredColumn, State, retired_of, with_retired
 from c360gen.ops.change import AlterTable, Move, Stored
 from c360gen.ops.schema import ColumnDef
@@ -26,11 +26,8 @@ class Columns:
     """What was found of one node's columns."""
 
     steps: list[Step] = field(default_factory=list)
-    problems: list[Diagnostic] = field(default_factory=list)
-    renamed: dict[str, str] = field(default_factory=dict)
-    """New name → released name, of every column that has another name now."""
+    problems: list[Problem] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
     retired: list[RetiredColumn] = field(default_factory=list)
     restored: list[RetiredColumn] = field(default_factory=list)
 
@@ -56,15 +53,16 @@ def _unmarked(flag: ColumnDef) -> exp.Expr:
 
 
 class Differ:
-    """Compares the tables of one node; `fills` are values for columns of its own table, by their new names."""
+    """Compares the tables of one node. `renamed` is what `renames` says; `fills` are values for columns of its own table, and `unfills`
+    those on the way back, by their new names."""
 
-    def __init__(self, released: State, old: NodeState, new: NodeState, node: Node, dialect: Dialect, number: int):
+    def __init__(
+        self, released: State, old: NodeState, new: NodeState, node: Node, dialect: Dialect, number: int, renamed: Mapping[str, str],
+        fills: Mapping[str, exp.Expr], unfills: Mapping[str, exp.Expr],
+    ):  # fmt: skip
         self.released, self.old, self.new, self.node, self.dialect, self.number = released, old, new, node, dialect, number
-        table = old.table("ref")
-        assert table is not None
-        self.found = Columns(renamed=renames(with_retired(released, table), old, new, node))
-        self.fills: dict[str, exp.Expr] = {}
-        self.unfills: dict[str, exp.Expr] = {}
+        self.renamed, self.fills, self.unfills = renamed, fills, unfills
+        self.found = Columns()
         self._said: set[str] = set()
 
     def there(self, name: str) -> bool:
@@ -80,7 +78,7 @@ class Differ:
         used: set[str] = set()
         main = before.kind == "ref"
         for wanted in after.columns:
-            name = self.found.renamed.get(wanted.name, wanted.name)
+            name = self.renamed.get(wanted.name, wanted.name)
             if before.has(name):
                 used.add(name)
                 one, two = self._changed(before, before.column(name), wanted, main)
@@ -155,7 +153,7 @@ class Differ:
         if self.node.kind not in ("table", "seed") and table.kind == "ref":
             help = f"give the rows that are there a value: history: {{backfill: …}} for {new.name}"
             message = f"{self._object(new.name)} may not be NULL, and {self.old.label} has rows already"
-            self.found.problems.append(Diagnostic("C603", message, self._span(new.name), help))
+            self._problem("C603", message, new.name, help)
         return None
 
     def _restored(self, gone: ColumnDef) -> exp.Expr | None:
@@ -168,10 +166,13 @@ class Differ:
         self._said.add(name)
         self.found.steps.append(step)
 
+    def _problem(self, code: str, message: str, name: str, help: str) -> None:
+        self.found.problems.append(Problem(self._object(name), Diagnostic(code, message, self._span(name), help)))
+
     def _object(self, name: str) -> str:
         return f"{self.new.label}.{name}"
 
-    def _span(self, name: str):  # type: ignore[no-untyped-def]
+    def _span(self, name: str) -> Span:
         past = self.node.past.columns.get(name)
         return past.span if past else self.node.span
 
@@ -179,7 +180,7 @@ class Differ:
         if old.name in table.clustered:
             message = f"{self.old.label}.{old.name} cannot be {what}: {self.dialect.name} stores the rows by it"
             help = "add a new snapshot or model beside this one, and move its readers"
-            self.found.problems.append(Diagnostic("C604", message, self._span(old.name), help))
+            self._problem("C604", message, old.name, help)
 
     def _say_type(self, table: Stored, old: ColumnDef, new: ColumnDef, rung: str, lossless: bool) -> None:
         at = self._object(new.name)
@@ -189,7 +190,7 @@ class Differ:
         if not types.castable(old.type, new.type) and not lossless:
             help = "add a column of the new type beside it, and let this one go"
             message = f"{at}: {types.text(old.type)} cannot become {types.text(new.type)}"
-            self.found.problems.append(Diagnostic("C604", message, self._span(new.name), help))
+            self._problem("C604", message, new.name, help)
         if rung == "same":
             what += f", which are the same on {self.dialect.name}"
             undo = "nothing to do"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+
+from sqlglot import exp
 
 from c360gen import dialects
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.dialects.names import Names
+from c360gen.emit.bundle import Section
 from c360gen.migrate import added, around, history, models
-from c360gen.migrate.columns import Differ
-from c360gen.migrate.plan import Hazard, Measured, Plan, Step
+from c360gen.migrate.columns import Differ, renames
+from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
 from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
@@ -27,26 +31,25 @@ from c360gen.terms.symbols import cut
 STORED = ("snapshot", "incremental", "table", "seed")
 
 
-def diff(released: State, wanted: State, names: Names) -> Plan:
-    """From a released state to the specs."""
-    plan = Plan(released, wanted, released.number + 1)
-    return _Diff(plan, names).run()
+def diff(released: State, wanted: State, names: Names, sections: Sequence[Section]) -> Plan:
+    """From a released state to the specs; `sections` are those of the wanted deploy.sql."""
+    return _Diff(released, wanted, names).plan(sections)
 
 
 class _Diff:
-    def __init__(self, plan: Plan, names: Names):
-        self.plan, self.names = plan, names
-        self.released, self.wanted = plan.released, plan.wanted
+    """Adds up what its parts find; what is retired after the migration changes under way."""
+
+    def __init__(self, released: State, wanted: State, names: Names):
+        self.released, self.wanted, self.names = released, wanted, names
+        self.number = released.number + 1
         self.dialect = dialects.get(self.wanted.dialect)
         self.approved = {a.spec.drop: a.span for a in names.project.approvals}
         self.columns = list(self.released.retired_columns)
         self.tables = list(self.released.retired_tables)
         self.pairs: list[tuple[NodeState, NodeState]] = []
-        self.forward: list[ChangeOp] = []
-        self.backward: list[ChangeOp] = []
+        self.parts: list[Found] = []
 
-    def run(self) -> Plan:
-        plan = self.plan
+    def plan(self, sections: Sequence[Section]) -> Plan:
         self.pairs = self._matched()
         olds, news = {o.name for o, _ in self.pairs}, {n.name for _, n in self.pairs}
         gone = [o for o in self.released.nodes.values() if o.name not in olds]
@@ -59,17 +62,19 @@ class _Diff:
         for new in come:
             self._come(new)
         self._approvals()
-        if not plan.steps and not plan.problems and self.released.shape != self.wanted.shape:
+        if not any(p.steps or p.problems for p in self.parts) and self.released.shape != self.wanted.shape:
             self._say("~", self.names.project.project.name, "the shape is another, though no table is", None)
-        self._exposures()
-        plan.forward = [*self.forward, *plan.forward]
-        plan.backward = [*self.backward, *plan.backward]
-        plan.steps.sort(key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))
-        plan.wanted = dataclasses.replace(
+        found = together(self.parts)
+        rewritten = frozenset(found.rewritten)
+        wanted = dataclasses.replace(
             self.wanted, retired_columns=tuple(self.columns), retired_tables=tuple(self.tables), migrations=self.released.migrations
         )
-        around.place(plan, self.names, self.dialect, self.pairs, gone, come)
-        return plan
+        placed = around.Placed(self.released, wanted, self.names, self.dialect, self.pairs, rewritten, sections)
+        return Plan(
+            self.released, wanted, self.number, tuple(sorted(self._read(found), key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))),
+            _said(found.problems), (*found.forward, *found.rows), (*found.backward, *found.rows_back), found.taken_out, found.measured,
+            tuple(dict.fromkeys(found.lost)), found.versioned, rewritten, placed.around(gone, come),
+        )  # fmt: skip
 
     # --- nodes -------------------------------------------------------------------------------------------------------------
 
@@ -87,9 +92,10 @@ class _Diff:
             old = self.released.nodes.get(node.past.was) or labels.get(node.past.was)
             if old is None:
                 near = nearest_or_list(node.past.was, [*self.released.nodes, *labels], "released nodes")
-                self._problem("C603", f"was: nothing released is called {node.past.was}", node.span, near)
+                self._problem(new.label, "C603", f"was: nothing released is called {node.past.was}", node.span, near)
             elif old.name in self.wanted.nodes:
-                self._problem("C603", f"was: {node.past.was} is still there", node.span, "a node can only be renamed, not copied")
+                help = "a node can only be renamed, not copied"
+                self._problem(new.label, "C603", f"was: {node.past.was} is still there", node.span, help)
             else:
                 found.append((old, new))
         return found
@@ -101,13 +107,14 @@ class _Diff:
             alike = [o.name for o in gone if o.kind == new.kind and o.kind in STORED and set(o.columns) == set(new.columns)]
             if alike and node.past.was is None:
                 help = f"say was: {alike[0]} in {new.name}, which keeps its rows; or was: false, if it is another thing"
-                self._problem("C601", f"{alike[0]} is gone, and {new.name} with the same columns is new", node.span, help)
+                self._problem(new.label, "C601", f"{alike[0]} is gone, and {new.name} with the same columns is new", node.span, help)
 
     def _pair(self, old: NodeState, new: NodeState) -> None:
         node = self.names.project.nodes[new.name]
         if (old.kind == "snapshot") != (new.kind == "snapshot"):
             help = "give the other one a name of its own"
-            self._problem("C604", f"{new.name} cannot change from {models.a(old.kind)} to {models.a(new.kind)}", node.span, help)
+            message = f"{new.name} cannot change from {models.a(old.kind)} to {models.a(new.kind)}"
+            self._problem(new.label, "C604", message, node.span, help)
             return
         if new.kind in ("table", "seed") and old.kind in STORED and models.rebuilt(old, new, node):
             self._gone(old, "it is filled again by its next run", labels=False)
@@ -120,82 +127,87 @@ class _Diff:
             self._say("~", new.label, f"a view becomes {models.a(new.kind)}", node.span)
             self._uncreate(new)
         else:
-            models.view(self.plan, old, new, node)
+            self.parts.append(models.view(old, new, node))
 
     def _stored(self, old: NodeState, new: NodeState, node: Node) -> None:
-        plan = self.plan
-        mark = len(plan.steps)
-        differ = Differ(self.released, old, new, node, self.dialect, plan.number)
+        begun = len(self.parts)
+        main = old.table("ref")
+        assert main is not None
+        physical = with_retired(self.released, main)
+        renamed = renames(physical, old, new, node)
+        fills: dict[str, exp.Expr] = {}
+        unfills: dict[str, exp.Expr] = {}
+        kept: Kept | None = None
         if node.kind == "snapshot":
-            plan.problems += history.refused(old, new, node, differ.found.renamed)
-            history.facts(plan, old, new, node, differ)
+            self.parts.append(history.refused(old, new, node, renamed) + history.facts(old, new, node, renamed, self.number))
+            fills, unfills = history.ends(old, new, node)
+            kept = history.unmarked(old, new, self.number)
         else:
-            models.facts(self.plan, old, new, node, self._label(new))
+            self.parts.append(models.facts(old, new, node, self._label(new)))
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")
         for name, past in node.past.columns.items():
-            if past.value is not None and not differ.there( differ.found.renamed.get(name, name)):
-                differ.fills[name] = past.value
+            if past.value is not None and not physical.has(renamed.get(name, name)):
+                fills[name] = past.value
+        differ = Differ(self.released, old, new, node, self.dialect, self.number, renamed, fills, unfills)
         if old.label != new.label or old.name != new.name:
             self._say(">", new.label, f"moved from {old.label}" if old.label != new.label else f"node renamed from {old.name}", node.span,
                       Hazard("breaking", "who reads it, or calls its procedures, must know the new name"))  # fmt: skip
-            self.forward.append(Relabel(self._label(old), self._label(new)))
-            self.backward.insert(0, Relabel(self._label(new), self._label(old)))
-            # a lock table holds the label of its node, and is made again with the new one
-            self.forward.append(DropLock(old.name))
-            self.backward.insert(0, DropLock(new.name))
+            self._do(Relabel(self._label(old), self._label(new)), Relabel(self._label(new), self._label(old)))
+            self._do(DropLock(old.name), DropLock(new.name))  # a lock table holds the label of its node, and is made again with the new one
         for table in new.tables:
-            before = old.table(table.kind)
-            if before is not None:
-                self._table(differ, before, table, node)
-            else:
+            if (was := old.table(table.kind)) is None:
                 self._say("+", f"{table.schema}.{table.name}", "table", node.span, undo="it is retired")
-                self.backward.insert(0, RetireTable(table, self._undone_name(table.name)))
+                self._undo(RetireTable(table, self._undone_name(table.name)))
+            elif table.kind != "ref":
+                self._table(differ, was, table, node)
+            else:
+                flag = node.is_deleted if node.kind == "snapshot" and history.marked(old, new) else None
+                altered = self._table(differ, was, table, node, kept, flag)
+                if kept is not None and altered is not None:
+                    kept = dataclasses.replace(kept, columns=altered.after.columns)
+                    self.parts.append(Found(rows=tuple(history.markers_out(kept, altered.after, node.name))))
         for table in old.tables:
             if new.table(table.kind) is None:
                 self._retire(table, node.span, "the node does not need it any more")
-        added.say(plan, differ)
-        plan.problems += differ.found.problems
-        plan.steps += differ.found.steps
+        self.parts.append(added.say(differ) + Found(tuple(differ.found.steps), tuple(differ.found.problems)))
         self.columns += [c for c in differ.found.retired if c not in self.columns]
         self.columns = [c for c in self.columns if c not in differ.found.restored]
-        if len(plan.steps) > mark:
-            plan.rewritten.add(new.name)
-        if new.name in plan.kept:
-            kept = plan.kept[new.name]
-            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", plan.number))
-            plan.backward += history.markers_back(kept, old, differ.found.renamed)
+        if any(p.steps for p in self.parts[begun:]):
+            self.parts.append(Found(rewritten=(new.name,)))
+        if kept is not None:
+            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number))
+            self.parts.append(Found(rows_back=tuple(history.markers_back(kept, old, renamed))))
 
     def _label(self, node: NodeState) -> str:
         """As the control tables call it."""
         return f"{self.names.schema(node.schema)}.{cut(node.identifier)}"
 
-    def _table(self, differ: Differ, before: Stored, after: Stored, node: Node) -> None:
+    def _table(
+        self, differ: Differ, before: Stored, after: Stored, node: Node, kept: Kept | None = None, flag: str | None = None
+    ) -> AlterTable | None:
+        """What alters it, if anything does; `kept` takes rows from it, and `flag` is a column that is true in rows that are new."""
         physical = with_retired(self.released, before)
         forth, back = differ.compare(physical, after, self.approved)
         self._moved_retired(before, after)
         same = all(m.how == "keep" and m.before == m.after and m.fill is None for m in forth.moves)
         rest = (before.schema, before.name, before.primary_key, before.indexes, before.ordered, before.constraints)
         if same and rest == (after.schema, after.name, after.primary_key, after.indexes, after.ordered, after.constraints):
-            return
+            return None
         if before.schema != after.schema and not self.dialect.changes.moves_schemas:
             help = "keep the schema, or make a new node in the other one and copy the rows"
-            self._problem("C604", f"{self.dialect.name} cannot move {before.schema}.{before.name} to another schema", node.span, help)
-        self.forward.append(forth)
-        self.backward.insert(0, back)
+            message = f"{self.dialect.name} cannot move {before.schema}.{before.name} to another schema"
+            self._problem(f"{after.schema}.{after.name}", "C604", message, node.span, help)
+        self._do(forth, back)
         columns = tuple(
             (m.before.name, m.retired or (m.after.name if m.after else "")) for m in forth.moves
             if m.before and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
         )  # fmt: skip
-        flag = self.plan.marked.get(node.name) if before.kind == "ref" else None
-        kept = self.plan.kept.get(node.name) if before.kind == "ref" else None
-        if kept is not None:
-            self.plan.kept[node.name] = dataclasses.replace(kept, columns=forth.after.columns)
-            self.plan.forward += history.markers_out(kept, forth.after, node.name)
-        self.plan.measured.append(Measured(physical, forth.after, columns, kept.name if kept else None, flag))
-        self.plan.rewritten.add(node.name)
+        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag)
+        self.parts.append(Found(measured=(measured,), rewritten=(node.name,)))
         self._physical(forth, node)
+        return forth
 
     def _physical(self, op: AlterTable, node: Node) -> None:
         """Steps for what no column says: keys, indexes, NOT NULL; and the locks of it all on the first of the table's steps."""
@@ -231,16 +243,16 @@ class _Diff:
         node = self.names.project.nodes[new.name]
         self._say("+", new.label, new.kind, node.span, undo="it is retired" if new.kind in STORED else "it is dropped")
         self._uncreate(new, labels)
-        self.plan.rewritten.add(new.name)
+        self.parts.append(Found(rewritten=(new.name,)))
 
     def _uncreate(self, new: NodeState, labels: bool = True) -> None:
         """On the way back a new table keeps its rows, under a name that says so; so does its state."""
         for table in new.tables:
-            self.backward.insert(0, RetireTable(table, self._undone_name(table.name)))
+            self._undo(RetireTable(table, self._undone_name(table.name)))
         if new.tables:
-            self.backward.insert(0, DropLock(new.name))
+            self._undo(DropLock(new.name))
             if labels:
-                self.backward.insert(0, Relabel(self._label(new), f"{self._label(new)}__rolled_back_{self.plan.number}"))
+                self._undo(Relabel(self._label(new), f"{self._label(new)}__rolled_back_{self.number}"))
 
     def _gone(self, old: NodeState, said: str | None = None, labels: bool = True) -> None:
         span = self._of_target()
@@ -249,17 +261,15 @@ class _Diff:
             return
         for table in old.tables:
             self._retire(table, span, said or "no run fills it any more")
-        label = f"{self._label(old)}__retired_{self.plan.number}"
-        self.forward.append(DropLock(old.name))
+        label = f"{self._label(old)}__retired_{self.number}"
+        self._do(DropLock(old.name))
         if labels:
-            self.forward.append(Relabel(self._label(old), label))
-            self.backward.insert(0, Relabel(label, self._label(old)))
+            self._do(Relabel(self._label(old), label), Relabel(label, self._label(old)))
 
     def _retire(self, table: Stored, span: Span | None, why: str) -> None:
         name = self._retired_name(table.name)
-        self.forward.append(RetireTable(table, name))
-        self.backward.insert(0, RestoreTable(table, name))
-        self.tables.append(RetiredTable(table.schema, name, f"{table.schema}.{table.name}", self.plan.number))
+        self._do(RetireTable(table, name), RestoreTable(table, name))
+        self.tables.append(RetiredTable(table.schema, name, f"{table.schema}.{table.name}", self.number))
         self.columns = [
             c if (c.schema, c.table) != (table.schema, table.name) else dataclasses.replace(c, table=name) for c in self.columns
         ]
@@ -267,20 +277,20 @@ class _Diff:
         self._say("-", f"{table.schema}.{table.name}", f"table retired as {name}: {why}", span, told, undo="the name comes back")
         physical = with_retired(self.released, table)
         columns = tuple((c.name, c.name) for c in physical.columns)
-        self.plan.measured.append(Measured(physical, dataclasses.replace(physical, name=name), columns))
+        self.parts.append(Found(measured=(Measured(physical, dataclasses.replace(physical, name=name), columns),)))
 
     def _retired_name(self, name: str) -> str:
-        return cut(f"{name}__retired_{self.plan.number}")
+        return cut(f"{name}__retired_{self.number}")
 
     def _undone_name(self, name: str) -> str:
         """What a rollback calls a table that came with the migration."""
-        return cut(f"{name}__rolled_back_{self.plan.number}")
+        return cut(f"{name}__rolled_back_{self.number}")
 
     def _approvals(self) -> None:
         """What may go for good: columns are dropped where their table is altered, tables here."""
         for table in list(self.tables):
             if table.path in self.approved and table in self.released.retired_tables:
-                self.forward.append(DropTable(table.schema, table.name))
+                self._do(DropTable(table.schema, table.name))
                 self.tables.remove(table)
                 self.columns = [c for c in self.columns if (c.schema, c.table) != (table.schema, table.name)]
                 self._dropped(table.path, f"table dropped; it was {table.was}", table.migration)
@@ -293,32 +303,42 @@ class _Diff:
         approval = next(a for a in self.names.project.approvals if a.spec.drop == path)
         told = Hazard("destructive", f"retired by migration {migration}, approved by {approval.spec.by} on {approval.spec.on_}")
         self._say("-", path, what, approval.span, told, undo="cannot be undone")
-        self.plan.lost.append(f"{path} and what it held")
+        self.parts.append(Found(lost=(f"{path} and what it held",)))
 
-    def _exposures(self) -> None:
-        """A step that breaks readers names the exposures that are among them."""
+    def _read(self, found: Found) -> Iterable[Step]:
+        """The steps; one that breaks readers names the exposures that are among them."""
         nodes = {n.label: f"ref:{n.name}" for n in (*self.wanted.nodes.values(), *self.released.nodes.values())}
         readers: dict[str, list[str]] = {}
         for name, ids in {**self.released.exposures, **self.wanted.exposures}.items():
             for id_ in ids:
                 readers.setdefault(id_, []).append(name)
-        done = []
-        for step in self.plan.steps:
+        for step in found.steps:
             label = next((s for s in (step.object, step.object.rpartition(".")[0]) if s in nodes), None)
             broken = readers.get(nodes[label], []) if label and step.has("breaking") else []
             added = tuple(Hazard("breaking", f"exposure {name} reads it") for name in broken)
-            done.append(dataclasses.replace(step, hazards=(*step.hazards, *added)))
-        self.plan.steps = done
+            yield dataclasses.replace(step, hazards=(*step.hazards, *added))
 
     # --- words -------------------------------------------------------------------------------------------------------------
 
-    def _say(self, symbol: str, at: str, what: str, because: Span | None, *hazards: Hazard, undo: str = "the same, backwards") -> None:
-        self.plan.steps.append(Step(symbol, at, what, because, hazards, undo))  # type: ignore[arg-type]
+    def _do(self, op: ChangeOp, undo: ChangeOp | None = None) -> None:
+        self.parts.append(Found(forward=(op,), backward=(undo,) if undo is not None else ()))
 
-    def _problem(self, code: str, message: str, span: Span | None, help: str | None) -> None:
-        self.plan.problems.append(Diagnostic(code, message, span, help))
+    def _undo(self, op: ChangeOp) -> None:
+        self.parts.append(Found(backward=(op,)))
+
+    def _say(self, symbol: Symbol, at: str, what: str, because: Span | None, *hazards: Hazard, undo: str = "the same, backwards") -> None:
+        self.parts.append(Found((Step(symbol, at, what, because, hazards, undo),)))
+
+    def _problem(self, subject: str, code: str, message: str, span: Span | None, help: str | None) -> None:
+        self.parts.append(Found(problems=(Problem(subject, Diagnostic(code, message, span, help)),)))
 
     def _of_target(self) -> Span:
         """What is gone has no line of its own: the file that declares the target stands for the specs, or else the first one."""
         located = self.names.project.targets_at.get(self.wanted.target)
         return Span(located.path if located and located.path else min(n.span.path for n in self.names.project.nodes.values()))
+
+
+def _said(problems: Sequence[Problem]) -> tuple[Diagnostic, ...]:
+    """Of a column that may be another one's new name nobody asks what old versions have in it."""
+    unknown = {p.subject for p in problems if p.said.code == "C601"}
+    return tuple(p.said for p in problems if not (p.said.code == "C602" and p.subject in unknown))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostic
-from c360gen.migrate.columns import ROW, Differ
-from c360gen.migrate.plan import Hazard, Kept, Plan, Step
+from c360gen.migrate.columns import ROW
+from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import ChangeRows, DropTable, KeepRows, MustBeZero, Stored, place
 from c360gen.project.nodes import Node
@@ -23,12 +24,12 @@ from c360gen.terms.symbols import column, cut, relation
 FEEDS = ("changelog", "daily_copies")
 
 
-def refused(old: NodeState, new: NodeState, node: Node, renamed: dict[str, str]) -> list[Diagnostic]:
+def refused(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str]) -> Found:
     """Changes without a meaning for the history that is there, each with what can be done instead."""
-    found: list[Diagnostic] = []
+    found: list[Problem] = []
 
     def no(message: str, help: str) -> None:
-        found.append(Diagnostic("C604", f"{new.label}: {message}", node.span, help))
+        found.append(Problem(new.label, Diagnostic("C604", f"{new.label}: {message}", node.span, help)))
 
     beside = "add a new snapshot beside this one, and move its readers when it holds enough"
     before, after = set(old.facts.get("key", ())), {renamed.get(k, k) for k in new.facts.get("key", ())}
@@ -42,53 +43,68 @@ def refused(old: NodeState, new: NodeState, node: Node, renamed: dict[str, str])
             "compat: dbt cannot be switched on for a history that dbt has not written",
             "leave it away; c360gen keeps what dbt keeps, and more",
         )
-    return found
+    return Found(problems=tuple(found))
 
 
-def facts(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
-    """Settings whose change moves rows, or changes what the next run does."""
-    at = new.label
+def facts(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], number: int) -> Found:
+    """Settings whose change moves rows, or changes what the next run does; `number` is the migration's."""
+    at, steps = new.label, []
     if old.strategy != new.strategy:
         what = f"strategy changed from {old.strategy} to {new.strategy}"
         breaks = Hazard("breaking", "versions are dated otherwise from the next run on; those that are there stay")
-        plan.steps.append(Step("~", at, what, node.span, (breaks,), "the strategy is changed back"))
+        steps.append(Step("~", at, what, node.span, (breaks,), "the strategy is changed back"))
     if old.facts.get("compat") and not new.facts.get("compat"):
         told = "changes that dbt did not see, for want of a later time, become versions in the next run"
         hazards = (Hazard("versions", told), Hazard("breaking", "dbt's columns go"))
-        plan.steps.append(Step("~", at, "compat: dbt switched off", node.span, hazards,
-                               "compat: dbt is switched on again"))  # fmt: skip
-    _hard_deletes(plan, old, new, node)
-    _open_until(plan, old, new, node, differ)
-    _tracked(plan, old, new, node, differ)
+        steps.append(Step("~", at, "compat: dbt switched off", node.span, hazards, "compat: dbt is switched on again"))
+    return Found(tuple(steps)) + _hard_deletes(old, new, node, number) + _open_until(old, new, node) + _tracked(old, new, node, renamed)
 
 
-def _hard_deletes(plan: Plan, old: NodeState, new: NodeState, node: Node) -> None:
-    one, two = old.facts.get("hard_deletes", "ignore"), new.facts.get("hard_deletes", "ignore")
+def _deletes(old: NodeState, new: NodeState) -> tuple[str, str]:
+    return old.facts.get("hard_deletes", "ignore"), new.facts.get("hard_deletes", "ignore")
+
+
+def marked(old: NodeState, new: NodeState) -> bool:
+    """Whether the migration makes markers."""
+    one, two = _deletes(old, new)
+    return one != two == "new_record"
+
+
+def unmarked(old: NodeState, new: NodeState, number: int) -> Kept | None:
+    """Where the markers go that leave a history, if they do; the columns are those of the table in its new shape."""
+    one, two = _deletes(old, new)
+    if one != "new_record" or two == one:
+        return None
+    flag = str((old.facts.get("interval") or {}).get("is_deleted"))
+    return Kept(new.schema, cut(f"{new.identifier}_markers__retired_{number}"), (), cut(f"{flag}__retired_{number}"), flag)
+
+
+def _hard_deletes(old: NodeState, new: NodeState, node: Node, number: int) -> Found:
+    one, two = _deletes(old, new)
     if one == two:
-        return
+        return Found()
     what = f"hard_deletes changed from {one} to {two}"
     if two == "new_record":
-        plan.forward.append(markers(node))
-        plan.taken_out.append(_no_markers(node))
-        plan.marked[node.name] = str(node.is_deleted)
         told = Hazard("backfills", "every gap between versions gets its marker, and so does every key that is gone")
-        plan.steps.append(
-            Step("~", new.label, what, node.span, (told, Hazard("breaking", "readers meet markers")), "markers are taken out")
-        )
-        return
-    if one == "new_record":
-        _without_markers(plan, old, new, node, what)
+        hazards: tuple[Hazard, ...] = (told, Hazard("breaking", "readers meet markers"))
+        step = Step("~", new.label, what, node.span, hazards, "markers are taken out")
+        return Found((step,), rows=(markers(node),), taken_out=(_no_markers(node),))
+    if (kept := unmarked(old, new, number)) is not None:
+        hazards = (Hazard("breaking", "readers see a gap where they saw a marker"), Hazard("rewrites", f"markers move to {kept.name}"))
+        step = Step("~", new.label, what, node.span, hazards, f"the markers come back from {kept.name}")
     else:
         closes = two == "invalidate"
         told = Hazard(
             "breaking", "the next run closes every open key that the source no longer has" if closes else "keys that are gone stay open"
         )
-        plan.steps.append(Step("~", new.label, what, node.span, (told,), "the setting is changed back"))
+        step = Step("~", new.label, what, node.span, (told,), "the setting is changed back")
+    rows: tuple[MustBeZero, ...] = ()
     if two == "ignore":
         total = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
         query = exp.select(named(total, "found")).from_(helpers.damage(node).subquery("d"))
         said = f"{node.name} has keys that are closed, or were for a while: under hard_deletes: ignore no key ever is"
-        plan.forward.append(MustBeZero("Under `ignore` a history has no gaps.", query, said))
+        rows = (MustBeZero("Under `ignore` a history has no gaps.", query, said),)
+    return Found((step,), rows=rows)
 
 
 def markers(node: Node) -> ChangeRows:
@@ -124,17 +140,6 @@ def _no_markers(node: Node) -> ChangeRows:
     return ChangeRows("Markers say nothing that a gap does not say.", delete, until=node.is_deleted)
 
 
-def _without_markers(plan: Plan, old: NodeState, new: NodeState, node: Node, what: str) -> None:
-    """Markers leave the history for a table of their own; the gap that they filled says the same."""
-    flag = str((old.facts.get("interval") or {}).get("is_deleted"))
-    kept = cut(f"{new.identifier}_markers__retired_{plan.number}")
-    retired = cut(f"{flag}__retired_{plan.number}")
-    told = Hazard("breaking", "readers see a gap where they saw a marker")
-    moved = Hazard("rewrites", f"markers move to {kept}")
-    plan.steps.append(Step("~", new.label, what, node.span, (told, moved), f"the markers come back from {kept}"))
-    plan.kept[node.name] = Kept(new.schema, kept, (), retired, flag)
-
-
 def markers_out(kept: Kept, table: Stored, node: str) -> list[KeepRows | ChangeRows]:
     """Rows of a history in its new shape that are markers: copied, with all that they hold, and taken out."""
     marked: exp.Expr = column(kept.retired, ROW)
@@ -153,10 +158,11 @@ def node_table(state: NodeState) -> Stored:
     return table
 
 
-def _open_until(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
+def ends(old: NodeState, new: NodeState, node: Node) -> tuple[dict[str, exp.Expr], dict[str, exp.Expr]]:
+    """What the end of a version becomes where it is open: on the way there, and on the way back; both by the column's new name."""
     one, two = old.facts.get("open_until"), new.facts.get("open_until")
     if one == two:
-        return
+        return {}, {}
     until = column(node.valid_to, ROW)
     before, after = _end(one), _end(two)
 
@@ -164,12 +170,17 @@ def _open_until(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: 
         here = exp.Is(this=until.copy(), expression=exp.null()) if isinstance(was, exp.Null) else equal(until.copy(), was)
         return _sql.case((here, becomes), otherwise=until.copy())
 
-    differ.fills[node.valid_to] = swap(before, after)
     old_to = str((old.facts.get("interval") or {}).get("to"))
-    differ.unfills[old_to if old_to == node.valid_to else node.valid_to] = _renamed(swap(after, before), node.valid_to, old_to)
+    return {node.valid_to: swap(before, after)}, {node.valid_to: _renamed(swap(after, before), node.valid_to, old_to)}
+
+
+def _open_until(old: NodeState, new: NodeState, node: Node) -> Found:
+    one, two = old.facts.get("open_until"), new.facts.get("open_until")
+    if one == two:
+        return Found()
     said = f"open versions end at {_shown(two)} instead of {_shown(one)}"
     told = (Hazard("breaking", "whoever looks for open versions must look for the other word"), Hazard("backfills", "every open version"))
-    plan.steps.append(Step("~", f"{new.label}.{node.valid_to}", said, node.span, told, "the same, backwards"))
+    return Found((Step("~", f"{new.label}.{node.valid_to}", said, node.span, told),))
 
 
 def _renamed(value: exp.Expr, before: str, after: str) -> exp.Expr:
@@ -191,9 +202,9 @@ def _shown(said: str | None) -> str:
     return str(at if at.time() != dt.time() else at.date())
 
 
-def _tracked(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Differ) -> None:
+def _tracked(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str]) -> Found:
     """Every column that is tracked now and was not: what becomes of the versions that are there."""
-    renamed = differ.found.renamed
+    found = Found()
     before = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
     table = node_table(old)
     now, then = set(new.facts.get("tracked", ())), set(old.facts.get("tracked", ()))
@@ -201,32 +212,33 @@ def _tracked(plan: Plan, old: NodeState, new: NodeState, node: Node, differ: Dif
         was = renamed.get(name, name)
         if was in before or (old.facts.get("detects") == "time" and table.has(was)):
             continue
-        _needs_history(plan, new, node, name, table.has(was))
+        found += _needs_history(new, node, name, table.has(was))
     if old.facts.get("detects") == new.facts.get("detects") == "values":
         for was in sorted(then - {renamed.get(n, n) for n in now}):
             back = next((n for n, w in renamed.items() if w == was), was)
             if node_table(new).has(back):
                 told = Hazard("breaking", "its changes make no version any more")
-                plan.steps.append(Step("~", f"{new.label}.{back}", "no longer tracked", node.span, (told,), "it is tracked again"))
+                found += Found((Step("~", f"{new.label}.{back}", "no longer tracked", node.span, (told,), "it is tracked again"),))
+    return found
 
 
-def _needs_history(plan: Plan, new: NodeState, node: Node, name: str, stored: bool) -> None:
+def _needs_history(new: NodeState, node: Node, name: str, stored: bool) -> Found:
     past = node.past.columns.get(name)
     at = f"{new.label}.{name}"
     if past is None or past.history is None:
         how = "is tracked from now on" if stored else "is new and tracked"
         help = f"say history: empty (no version is made), new_version, or {{backfill: …}} in the columns: of {node.name}"
         message = f"{at} {how}: every key would get a version in the next run"
-        plan.problems.append(Diagnostic("C602", message, past.span if past else node.span, help))
-        return
+        return Found(problems=(Problem(at, Diagnostic("C602", message, past.span if past else node.span, help)),))
     if past.history == "empty":
-        plan.forward += open_versions(node, name)
-        plan.steps.append(Step("~", at, "open versions take the source's value, without a new version", past.span,
-                               (Hazard("backfills", "open versions"),), "nothing to do"))  # fmt: skip
-    elif past.history == "new_version":
+        what = "open versions take the source's value, without a new version"
+        step = Step("~", at, what, past.span, (Hazard("backfills", "open versions"),), "nothing to do")
+        return Found((step,), rows=tuple(open_versions(node, name)))
+    if past.history == "new_version":
         told = Hazard("versions", "the next run makes a version of every key whose source has a value there")
-        plan.steps.append(Step("~", at, "the next run makes versions", past.span, (told,), "versions that came since stay"))
-        plan.versioned.append((node.name, name))
+        step = Step("~", at, "the next run makes versions", past.span, (told,), "versions that came since stay")
+        return Found((step,), versioned=((node.name, name),))
+    return Found()
 
 
 def open_versions(node: Node, name: str) -> list[MustBeZero | ChangeRows]:
@@ -256,7 +268,7 @@ def count_new_versions(node: Node, name: str) -> exp.Select:
     return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 
 
-def markers_back(kept: Kept, old: NodeState, renamed: dict[str, str]) -> list[ChangeRows | DropTable]:
+def markers_back(kept: Kept, old: NodeState, renamed: Mapping[str, str]) -> list[ChangeRows | DropTable]:
     """On the way back: the markers return, once their column is there again; `renamed` gives the released name of a new one.
 
     Each where the version before it still ends: a rewind since then may have taken the deletion back.

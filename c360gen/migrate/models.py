@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from c360gen.migrate.plan import Hazard, HazardKind, Plan, Step
+from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import ChangeOp, ForgetWindows, MustBeZero
 from c360gen.project.nodes import Node
@@ -14,11 +14,14 @@ from c360gen.terms.symbols import column, relation
 AS_IT_WAS = "the view is as it was"
 
 
-def facts(plan: Plan, old: NodeState, new: NodeState, node: Node, label: str) -> None:
+def facts(old: NodeState, new: NodeState, node: Node, label: str) -> Found:
     """Settings whose change moves rows, or changes what the next run does; `label` is the node's in the control tables."""
+    steps: list[Step] = []
+    rows: list[ChangeOp] = []
+    lost: list[str] = []
 
     def say(what: str, kind: HazardKind, told: str) -> None:
-        plan.steps.append(Step("~", new.label, what, node.span, (Hazard(kind, told),)))
+        steps.append(Step("~", new.label, what, node.span, (Hazard(kind, told),)))
 
     if old.kind != new.kind:
         told = "its rows stay until its next run, which loads or replaces them by the new rule"
@@ -31,7 +34,7 @@ def facts(plan: Plan, old: NodeState, new: NodeState, node: Node, label: str) ->
         one, two = (", ".join(key) or "nothing" for key in (before, after))
         told = "fails, before anything is changed, where rows share the new key or have none"
         say(f"key changed from {one} to {two}", "breaking", told)
-        plan.forward += unique_key(node)
+        rows += unique_key(node)
     read, reads = (s.facts.get("cursor") for s in (old, new))
     if read != reads and was(node, old, str(reads)) != read:
         told = "the watermark of the old cursor says nothing of the new one: run it with --full-refresh"
@@ -39,8 +42,9 @@ def facts(plan: Plan, old: NodeState, new: NodeState, node: Node, label: str) ->
     loaded, loads = (s.facts.get("windows") for s in (old, new))
     if loaded and loads and loaded != loads:
         say("windows changed: every one is due again", "backfills", "the next run loads every window")
-        plan.forward.append(ForgetWindows(label))
-        plan.lost.append(f"which windows of {new.label} were loaded: all of them are loaded again")
+        rows.append(ForgetWindows(label))
+        lost.append(f"which windows of {new.label} were loaded: all of them are loaded again")
+    return Found(tuple(steps), rows=tuple(rows), lost=tuple(lost))
 
 
 def rebuilt(old: NodeState, new: NodeState, node: Node) -> bool:
@@ -58,11 +62,12 @@ def rebuilt(old: NodeState, new: NodeState, node: Node) -> bool:
     return needs or bool(key and key != before.primary_key) or retyped
 
 
-def view(plan: Plan, old: NodeState, new: NodeState, node: Node) -> None:
+def view(old: NodeState, new: NodeState, node: Node) -> Found:
     """A view that is called otherwise, or shows other columns."""
+    steps: list[Step] = []
 
-    def say(symbol: str, at: str, what: str, *told: str, undo: str = AS_IT_WAS) -> None:
-        plan.steps.append(Step(symbol, at, what, node.span, tuple(Hazard("breaking", t) for t in told), undo))  # type: ignore[arg-type]
+    def say(symbol: Symbol, at: str, what: str, *told: str, undo: str = AS_IT_WAS) -> None:
+        steps.append(Step(symbol, at, what, node.span, tuple(Hazard("breaking", t) for t in told), undo))
 
     if old.label != new.label:
         say(">", new.label, f"view moved from {old.label}", f"{old.label} is gone", undo="the same, backwards")
@@ -78,6 +83,7 @@ def view(plan: Plan, old: NodeState, new: NodeState, node: Node) -> None:
             say("+", f"{new.label}.{name}", f"column of a view: {type_}")
     if set(old.columns) == set(new.columns) and list(old.columns) != list(new.columns):
         say("~", new.label, "columns in another order")
+    return Found(tuple(steps))
 
 
 def unique_key(node: Node) -> list[ChangeOp]:

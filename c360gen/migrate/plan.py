@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Literal
 
 from c360gen.diagnostics import Diagnostic, Span
@@ -12,6 +13,7 @@ from c360gen.ops.change import ChangeOp, ChangeRows, Stored
 from c360gen.ops.schema import ColumnDef
 
 HazardKind = Literal["destructive", "breaking", "versions", "backfills", "rewrites", "locks", "refreshes"]
+Symbol = Literal["+", "-", "~", ">"]
 HAZARDS: dict[str, str] = {
     "destructive": "loses data",
     "breaking": "breaks who reads or writes it",
@@ -33,7 +35,7 @@ class Hazard:
 class Step:
     """One change: + new, - gone, ~ changed, > renamed; to what, why, at what risk, and how it is undone."""
 
-    symbol: Literal["+", "-", "~", ">"]
+    symbol: Symbol
     object: str
     what: str
     because: Span | None
@@ -80,47 +82,84 @@ class Kept:
     flag: str
 
 
-@dataclass
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no plan; `subject` is what it is about: a node's label, or a column's, as a step calls it."""
+
+    subject: str
+    said: Diagnostic
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one part of a comparison has found. Parts are added up, and none sees what another has found."""
+
+    steps: tuple[Step, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    forward: tuple[ChangeOp, ...] = ()
+    """Tables."""
+    backward: tuple[ChangeOp, ...] = ()
+    """The same backwards: the last of `forward` is undone first."""
+    rows: tuple[ChangeOp, ...] = ()
+    """Rows, when every table has its new shape."""
+    rows_back: tuple[ChangeOp, ...] = ()
+    """Rows, when every table has its old shape again."""
+    taken_out: tuple[ChangeRows, ...] = ()
+    """What the way back begins with: rows that go while their table is as the migration has left it."""
+    measured: tuple[Measured, ...] = ()
+    lost: tuple[str, ...] = ()
+    """What a rollback cannot bring back, in words."""
+    versioned: tuple[tuple[str, str], ...] = ()
+    """(node, column) for whose sake the next run makes versions."""
+    rewritten: tuple[str, ...] = ()
+    """Nodes whose sections are executed again, whatever their text."""
+
+    def __add__(self, other: Found) -> Found:
+        return together((self, other))
+
+
+def together(parts: Sequence[Found]) -> Found:
+    """All of them, in their order; on the way back in the reverse."""
+    whole = {f.name: tuple(chain.from_iterable(getattr(p, f.name) for p in parts)) for f in fields(Found)}
+    return Found(**whole | {"backward": tuple(chain.from_iterable(p.backward for p in reversed(parts)))})
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands around the tables of a plan."""
+
+    drops: Drops
+    """Of the released state, before it is left."""
+    undrops: Drops
+    """Of the wanted state, on the way back."""
+    sections: tuple[str, ...]
+    """Paths of the sections of deploy.sql that are executed again."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """The way from a released state to the specs."""
 
     released: State
     wanted: State
+    """Its migrations are those of the released one."""
     number: int
-    steps: list[Step] = field(default_factory=list)
-    problems: list[Diagnostic] = field(default_factory=list)
-    forward: list[ChangeOp] = field(default_factory=list)
-    backward: list[ChangeOp] = field(default_factory=list)
-    """In the order of their execution: the last of `forward` is undone first."""
-    taken_out: list[ChangeRows] = field(default_factory=list)
-    """What the way back begins with: rows that go while their table is as the migration has left it."""
-    marked: dict[str, str] = field(default_factory=dict)
-    """By node: the column that is true in markers which the migration makes."""
-    measured: list[Measured] = field(default_factory=list)
-    drops: Drops = Drops()
-    """Of the released state, before it is left; and, on the way back, of the wanted one."""
-    undrops: Drops = Drops()
-    sections: tuple[str, ...] = ()
-    """Paths of the sections of deploy.sql that are executed again."""
-    lost: list[str] = field(default_factory=list)
-    """What a rollback cannot bring back, in words."""
-
-    kept: dict[str, Kept] = field(default_factory=dict)
-    """By node: the markers that leave its history."""
-    versioned: list[tuple[str, str]] = field(default_factory=list)
-    """(node, column) for whose sake the next run makes versions."""
-    rewritten: set[str] = field(default_factory=set)
-    """Nodes whose sections are executed again, whatever their text."""
+    steps: tuple[Step, ...]
+    problems: tuple[Diagnostic, ...]
+    forward: tuple[ChangeOp, ...]
+    backward: tuple[ChangeOp, ...]
+    """In the order of their execution."""
+    taken_out: tuple[ChangeRows, ...]
+    measured: tuple[Measured, ...]
+    lost: tuple[str, ...]
+    versioned: tuple[tuple[str, str], ...]
+    rewritten: frozenset[str]
+    around: Around
 
     @property
     def needed(self) -> bool:
         """Whether something changes that deploy.sql alone would not do, or would refuse."""
         return bool(self.steps)
-
-    @property
-    def after(self) -> State:
-        """The state that it leads to; its migrations are those of the released one."""
-        return self.wanted
 
     def with_hazard(self, *kinds: str) -> Sequence[Step]:
         return [s for s in self.steps if s.has(*kinds)]

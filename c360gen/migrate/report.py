@@ -55,7 +55,7 @@ def data(plans: Sequence[Plan]) -> list[dict[str, Any]]:
                 }
                 for s in plan.steps
             ],
-            "sections": list(plan.sections) if plan.steps else [], "cannot_be_undone": list(dict.fromkeys(plan.lost)),
+            "sections": list(plan.around.sections) if plan.steps else [], "cannot_be_undone": list(plan.lost),
         }
         for plan in plans
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         "## What is lost", "",
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
-        *([f"- It cannot bring back: {said}." for said in dict.fromkeys(plan.lost)] or ["It brings everything back."]),
+        *([f"- It cannot bring back: {said}." for said in plan.lost] or ["It brings everything back."]),
         "", "## What was granted by hand", "", changes.told_about_grants, "",
         "## Before, and after", "",
         *(f"- {said}" for said in (*changes.before_and_after, "`verify.sql` fails loudly where the result is not what was planned.")), "",

@@ -95,11 +95,11 @@ class _Writer:
         parts.append(self._join(changes.wait(_altered(plan.forward), self.names)))
         parts.append(self._schemas())
         parts.append(self._before(back=False))
-        replaced = self._replaced(plan.drops, plan.released, plan.wanted)
-        parts.append(self._drops(plan.drops, plan.released, self.old_names, replaced))
+        replaced = self._replaced(plan.around.drops, plan.released, plan.wanted)
+        parts.append(self._drops(plan.around.drops, plan.released, self.old_names, replaced))
         parts += self._operations(plan.forward)
         parts.append(self._after(back=False))
-        parts += self._sections(plan.sections, {s.path: s.text for s in self.bundle.sections if s.deployed})
+        parts += self._sections(plan.around.sections, {s.path: s.text for s in self.bundle.sections if s.deployed})
         parts.append(self._join(changes.grant_again(replaced)))
         if not commit:
             parts.append(self._join(self._counts()))
@@ -111,8 +111,8 @@ class _Writer:
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.backward), self.names)))
         parts.append(self._before(back=True))
-        replaced = self._replaced(plan.undrops, plan.wanted, plan.released)
-        parts.append(self._drops(plan.undrops, plan.wanted, self.names, replaced))
+        replaced = self._replaced(plan.around.undrops, plan.wanted, plan.released)
+        parts.append(self._drops(plan.around.undrops, plan.wanted, self.names, replaced))
         parts += self._operations(plan.taken_out)
         parts += self._operations(plan.backward, self.old_names, len(plan.taken_out) + 1)
         parts.append(self._after(back=True))
@@ -124,7 +124,7 @@ class _Writer:
 
     def _differs(self, path: str) -> bool:
         """Whether a released section must be executed again on the way back."""
-        if path in self.plan.sections or path == "grants.sql":
+        if path in self.plan.around.sections or path == "grants.sql":
             return True
         return path not in self.plan.wanted.sections
 
@@ -146,7 +146,7 @@ class _Writer:
 
     def _rollback_summary(self) -> str:
         lines = [comment(f"Back from the state {self.after[:12]} to {self.before[:12]}.")]
-        for lost in dict.fromkeys(self.plan.lost):
+        for lost in self.plan.lost:
             lines.append(comment(f"This cannot be undone, and is lost: {lost}."))
         return "\n".join(lines)
 

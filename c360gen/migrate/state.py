@@ -45,6 +45,16 @@ class NodeState:
     def label(self) -> str:
         return f"{self.schema}.{self.identifier}"
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Its own, and what stands around it."""
+        return tuple(self.facts.get("views", ()))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Of its views those that show its rows beside a snapshot: they read both."""
+        return tuple(v for v in self.views if v != self.identifier) if self.facts.get("beside") else ()
+
 
 @dataclass(frozen=True)
 class RetiredColumn:

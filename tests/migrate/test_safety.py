@@ -298,6 +298,19 @@ def test_a_plan_in_every_format(evolving: Callable[[str], Evolving]) -> None:
     assert "column retired as city__retired_1" in shop.cli("plan", "--against", str(old))
 
 
+def test_a_question_of_one_column_does_not_hide_that_of_another(evolving: Callable[[str], Evolving]) -> None:
+    """my_snap.history.town and snap.history.town: what is asked of one is found by what it is, not by its words."""
+    shop = evolving("duckdb")
+    other = snapshot(name="a_history", config=", alias: history").replace("schema: snap", "schema: my_snap")
+    both = other + snapshot().removeprefix("snapshots:\n")
+    shop.begin(source() + both)
+    said = other + "    columns:\n      - {name: town, was: false}\n" + snapshot().removeprefix("snapshots:\n")
+    shop.write(source(city=None, town="varchar(20)") + said)
+    told = shop.cli("plan", fails=1)
+    assert "error[C602]: my_snap.history.town is new and tracked" in told
+    assert "error[C601]: snap.history.city is gone, and town of the same type is new" in told and told.count("error[") == 2
+
+
 def test_vars_of_a_call_hold_on_both_sides_of_a_plan(evolving: Callable[[str], Evolving]) -> None:
     """Else a var shows as a change; one that the other side does not declare is none of its mistakes."""
     shop = evolving("duckdb")
