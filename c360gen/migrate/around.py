@@ -9,6 +9,7 @@ from c360gen.dialects.names import Names
 from c360gen.emit.bundle import Section
 from c360gen.migrate.plan import Around, Drops
 from c360gen.migrate.state import NodeState, State
+from c360gen.project import graph
 from c360gen.terms.symbols import cut
 
 Pair = tuple[NodeState, NodeState]
@@ -80,7 +81,7 @@ class Placed:
         views: list[tuple[str, str]] = []
         beside: list[tuple[str, str]] = []
         functions: list[str] = []
-        for node in nodes.values():
+        for node in (nodes[n] for n in graph.order({n.name: n.reads for n in nodes.values()})):
             reads = any(b in touched for b in node.facts.get("beside", ()))
             if node.name in touched or (reads and not self.dialect.changes.replaces_views):
                 beside += [(node.schema, v) for v in node.beside]
@@ -96,8 +97,7 @@ class Placed:
         while grown:
             grown = False
             for node in nodes.values():
-                reads = {r.removeprefix("ref:") for r in node.facts.get("reads", ())}
-                if node.kind == "view" and node.name not in found and reads & found:
+                if node.kind == "view" and node.name not in found and found & set(node.reads):
                     found.add(node.name)
                     grown = True
         return found

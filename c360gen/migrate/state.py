@@ -51,6 +51,11 @@ class NodeState:
         return tuple(self.facts.get("views", ()))
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The nodes that it reads, by name."""
+        return tuple(r.removeprefix("ref:") for r in self.facts.get("reads", ()) if r.startswith("ref:"))
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """Of its views those that show its rows beside a snapshot: they read both."""
         return tuple(v for v in self.views if v != self.identifier) if self.facts.get("beside") else ()

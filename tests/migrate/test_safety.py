@@ -311,6 +311,17 @@ def test_a_question_of_one_column_does_not_hide_that_of_another(evolving: Callab
     assert "error[C601]: snap.history.city is gone, and town of the same type is new" in told and told.count("error[") == 2
 
 
+def test_views_go_readers_first_whatever_they_are_called(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("postgres")
+    views = "models:\n  - name: seen_point_in_time\n    sql: select id, score from {{ ref('history') }}\n"
+    views += "  - name: readers\n    sql: select id, score from {{ ref('seen_point_in_time') }}\n"
+    shop.begin(source() + snapshot() + views)
+    shop.sql("ALTER TABLE raw.customers ALTER COLUMN score TYPE BIGINT")
+    shop.evolve(source(score="bigint") + snapshot() + views, "wider")
+    assert shop.rows("SELECT count(*) FROM mart.readers") == [(0,)]
+    shop.execute(shop.migration("rollback.sql"))
+
+
 def test_vars_of_a_call_hold_on_both_sides_of_a_plan(evolving: Callable[[str], Evolving]) -> None:
     """Else a var shows as a change; one that the other side does not declare is none of its mistakes."""
     shop = evolving("duckdb")
