@@ -46,8 +46,7 @@ def _columns(measured: Measured, names: Names, dialect: Dialect) -> MustBeZero:
     table = measured.after
     address = dialect.changes.address(table, names)
     rows = [
-        exp.Tuple(expressions=[exp.Literal.string(said) for said in (c.name.lower(), dialect.stored_family(c.type))])
-        for c in table.columns
+        exp.Tuple(expressions=[exp.Literal.string(said) for said in (c.name.lower(), dialect.stored_family(c.type))]) for c in table.columns
     ]
     wanted = exp.Values(
         expressions=rows,
