@@ -13,6 +13,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import sqlglot
@@ -109,6 +110,8 @@ WRONG_TEXT = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogExce
 LITERAL = re.compile(r"NULL|TRUE|FALSE|\d+|'[^'\\]*'")
 LITERALS: dict[tuple[str, str, str], str | None] = {}
 """What they are worth, by dialect, text and type: half of what a procedure evaluates are the defaults of its variables."""
+MARK = re.compile("'⟦(.*?)⟧'")
+"""Where the value of a variable comes in a statement that is ready for DuckDB: as a literal, so that the text is what it always was."""
 
 
 class Failure(Exception):
@@ -157,6 +160,69 @@ class Frame:
     def knows(self, name: str) -> bool:
         return any(name in scope for scope in self.scopes)
 
+    def declared(self) -> tuple[tuple[str, str], ...]:
+        """The variables and their types, which decide what a name in a statement means."""
+        return tuple((name, value.type) for scope in self.scopes for name, value in scope.items())
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A statement for DuckDB with marks where values come in: what procedures say again and again is made once per process."""
+
+    tree: exp.Expression
+    sql: str
+    temporary: dict[str, str]
+    """The temporary tables that are known after it."""
+    reads: bool = True
+    """Some table."""
+    fixed: bool = False
+    """Reads none, and asks for nothing that is new each time: it is worth the same for the same values."""
+    clash: str | None = None
+    """Of an UPDATE … FROM: a query that finds a row which two rows would change."""
+
+
+class Kept(dict[Any, Any]):
+    """What is made once; seeded defects make no end of texts, so that it begins anew when there is too much."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if len(self) >= 20_000:
+            self.clear()
+        super().__setitem__(key, value)
+
+
+READY: dict[tuple[object, ...], Ready] = Kept()
+WORTH: dict[tuple[str, str], tuple[str | None, ...]] = Kept()
+"""What fixed queries are worth, by time zone and text."""
+Say = Callable[[str, "Value"], exp.Expression]
+"""How a value stands in a statement."""
+
+
+def marked(name: str, value: Value) -> exp.Expression:
+    return exp.cast(exp.Literal.string(f"⟦{name}⟧"), exp.DataType.build(value.type, dialect="duckdb"))
+
+
+def literally(_: str, value: Value) -> exp.Expression:
+    return value.sql()
+
+
+def literal(text: str | None) -> str:
+    return "NULL" if text is None else f"""'{text.replace("'", "''")}'"""
+
+
+def outer(query: exp.Expression, types: tuple[str, ...]) -> exp.Select:
+    """A query whose values are of these types, and come as text."""
+    columns = [f"c{i}" for i in range(len(types))]
+    found = exp.select(*(f"CAST(CAST({c} AS {t}) AS VARCHAR)" for c, t in zip(columns, types)), dialect="duckdb")
+    alias = exp.TableAlias(this=exp.to_identifier("q"), columns=list(map(exp.to_identifier, columns)))
+    return found.from_(exp.Subquery(this=query, alias=alias))
+
+
+def two_for_one(tree: exp.Update) -> exp.Select:
+    """DuckDB takes any of several source rows in silence; BigQuery fails, Snowflake takes any: never right."""
+    name = tree.this.alias_or_name
+    joined = exp.select(f"{name}.rowid").from_(tree.this.copy()).join(tree.args["from_"].this.copy(), join_type="cross")
+    return joined.where(tree.args["where"].this.copy()).group_by(f"{name}.rowid").having("COUNT(*) > 1").limit(1)
+
 
 class Machine:
     dialect: str
@@ -165,8 +231,8 @@ class Machine:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, procedures: Sequence[Procedure | Unread], database: str, steps: int = 1_000):
         self.connection, self.scratch = connection, duckdb.connect(config={"threads": 1})
-        (zone,) = connection.execute("SELECT current_setting('TimeZone')").fetchone()
-        self.scratch.execute(f"SET TimeZone = '{zone}'")
+        (self.zone,) = connection.execute("SELECT current_setting('TimeZone')").fetchone()
+        self.scratch.execute(f"SET TimeZone = '{self.zone}'")
         self.procedures = {self.path(p.name): p for p in procedures}
         self.database, self.steps = database, steps
         self.clock = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -188,7 +254,7 @@ class Machine:
         """CALL from outside: plain values in, the returned text out; what a session's end does to an open transaction is done."""
         found = self.connection.execute("SELECT DISTINCT lower(column_name) FROM duckdb_columns() WHERE NOT internal").fetchall()
         self.columns = {name for (name,) in found}
-        self.tables = set(
+        self.tables = frozenset(
             self.connection.execute(
                 "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
                 "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1",
@@ -220,8 +286,8 @@ class Machine:
         frame = Frame(procedure)
         for parameter, value in zip(procedure.parameters, arguments, strict=True):
             type_ = self.type(parameter.type)
-            text = None if parameter.mode == "out" else value.text
-            self.declare(frame, parameter.name, Value(type_, self.fetch(exp.select(Value(value.type, text).sql()), (type_,))[0]))
+            given = Value(value.type, None) if parameter.mode == "out" else value
+            self.declare(frame, parameter.name, self.converted(given, type_))
         self.frames.append(frame)
         try:
             self.run(procedure.body)
@@ -301,7 +367,7 @@ class Machine:
     def run_assign(self, node: Assign, frame: Frame) -> None:
         scopes = [frame.find(n) for n in node.names]
         types = tuple(s[n].type for s, n in zip(scopes, node.names))
-        texts = (self.evaluate(node.value, types[0]),) if len(types) == 1 else self.fetch(self.struct(node.value), types)
+        texts = (self.evaluate(node.value, types[0]),) if len(types) == 1 else self.one_row(node.value, types, script=True)
         for scope, name, type_, text in zip(scopes, node.names, types, texts):
             scope[name] = Value(type_, text)
 
@@ -361,29 +427,59 @@ class Machine:
             raise injected
         if pause := self.pauses.get(self.count):
             pause()
-        tree = self.bind(self.parse(node.text), script=False)
         if node.into:
             scopes = [frame.find(n) for n in node.into]
-            texts = self.fetch(tree, tuple(s[n].type for s, n in zip(scopes, node.into)))
+            texts = self.one_row(node.text, tuple(s[n].type for s, n in zip(scopes, node.into)), script=False)
             for scope, name, text in zip(scopes, node.into, texts):
                 scope[name] = Value(scope[name].type, text)
             return
-        if isinstance(tree, (exp.Create, exp.Drop, exp.Alter)) and self.open:
-            self.ddl_in_transaction(tree)
-        if isinstance(tree, exp.Update) and tree.args.get("from_"):
-            self.update_matches_once(tree)
-        rows = self.execute(self.connection, tree)
-        if isinstance(tree, (exp.DML, exp.TruncateTable)):
-            self.rows = Value("BIGINT", str(rows[0][0] + (self.count in self.miscounts)))
-            self.written[self.count] = tree.find(exp.Table).name
-
-    def update_matches_once(self, tree: exp.Update) -> None:
-        """DuckDB takes any of several source rows in silence; BigQuery fails, Snowflake takes any: never right."""
-        name = tree.this.alias_or_name
-        joined = exp.select(f"{name}.rowid").from_(tree.this.copy()).join(tree.args["from_"].this.copy(), join_type="cross")
-        joined = joined.where(tree.args["where"].this.copy()).group_by(f"{name}.rowid").having("COUNT(*) > 1").limit(1)
-        if self.execute(self.connection, joined):
+        if isinstance(parsed(type(self), node.text), exp.Alter):
+            tree = self.bind(self.parse(node.text), script=False)
+            if self.open:
+                self.ddl_in_transaction(tree)
+            self.execute(self.connection, tree)
+            return
+        ready = self.ready(node.text)
+        if isinstance(ready.tree, (exp.Create, exp.Drop)) and self.open:
+            self.ddl_in_transaction(ready.tree)
+        if ready.clash and self.ask(self.connection, self.filled(ready.clash), node.text):
             raise Failure("UPDATE must match at most one source row for each target row")
+        self.temporary.update(ready.temporary)
+        rows = self.ask(self.connection, self.filled(ready.sql), node.text)
+        if isinstance(ready.tree, (exp.DML, exp.TruncateTable)):
+            self.rows = Value("BIGINT", str(rows[0][0] + (self.count in self.miscounts)))
+            self.written[self.count] = ready.tree.find(exp.Table).name
+
+    def ready(self, text: str, types: tuple[str, ...] = (), script: bool = False) -> Ready:
+        """A statement, or with types a query of one row, as DuckDB gets it."""
+        frame = self.frames[-1]
+        known = (type(self), text, types, script, frame.declared(), self.database, self.tables, tuple(self.temporary.items()))
+        if (found := READY.get(known)) is None:
+            found = READY[known] = self.made_ready(text, types, script)
+        return found
+
+    def made_ready(self, text: str, types: tuple[str, ...], script: bool) -> Ready:
+        tree = self.bind(self.parse(text), script, marked)
+        if types:
+            query = self.struct(tree) if script and len(types) > 1 else tree
+            reads, sql = query.find(exp.Table) is not None, self.printed(outer(query, types))
+            fixed = not reads and query.find(exp.Uuid) is None and "'⟦now⟧'" not in sql
+            return Ready(tree, sql, {}, reads, fixed)
+        clash = self.printed(two_for_one(tree)) if isinstance(tree, exp.Update) and tree.args.get("from_") else None
+        sql = self.printed(tree)
+        return Ready(tree, sql, dict(self.temporary), clash=clash)
+
+    def filled(self, sql: str) -> str:
+        """A statement with the values of this moment in it."""
+        return MARK.sub(lambda found: literal(self.worth(found[1]).text), sql)
+
+    def worth(self, name: str) -> Value:
+        """The value of what bind() has marked."""
+        if name == "now":
+            return self.instant()
+        if name.startswith("@@"):
+            return self.builtin(name[2:])
+        return self.frames[-1].find(name)[name]
 
     def ddl_in_transaction(self, tree: exp.Expression) -> None:
         raise NotImplementedError
@@ -398,24 +494,31 @@ class Machine:
         return LITERALS[known]
 
     def value(self, text: str, type_: str) -> str | None:
-        return self.fetch(self.bind(self.parse(f"SELECT {text}"), script=True), (type_,))[0]
+        return self.one_row(f"SELECT {text}", (type_,), script=True)[0]
 
-    def struct(self, text: str) -> exp.Expression:
+    def struct(self, tree: exp.Expression) -> exp.Expression:
         raise Unsupported("assignment from a struct")
 
     def infer(self, text: str) -> str:
         raise Unsupported("a variable without a type")
 
-    def fetch(self, query: exp.Expression, types: tuple[str, ...]) -> tuple[str | None, ...]:
-        columns = [f"c{i}" for i in range(len(types))]
-        outer = exp.select(*(f"CAST(CAST({c} AS {t}) AS VARCHAR)" for c, t in zip(columns, types)), dialect="duckdb")
-        tree = outer.from_(
-            exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("q"), columns=list(map(exp.to_identifier, columns))))
-        )
-        rows = self.execute(self.connection if query.find(exp.Table) else self.scratch, tree)
+    def one_row(self, text: str, types: tuple[str, ...], script: bool) -> tuple[str | None, ...]:
+        """The only row of a query, its values in these types."""
+        ready = self.ready(text, types, script)
+        sql = self.filled(ready.sql)
+        if ready.fixed and (self.zone, sql) in WORTH:
+            return WORTH[self.zone, sql]
+        rows = self.ask(self.connection if ready.reads else self.scratch, sql, text)
         if len(rows) != 1:
             raise Unsupported(f"{len(rows)} rows where one is wanted")
+        if ready.fixed:
+            WORTH[self.zone, sql] = rows[0]
         return rows[0]
+
+    def converted(self, value: Value, type_: str) -> Value:
+        """An argument as the parameter's type has it."""
+        (row,) = self.execute(self.scratch, outer(exp.select(value.sql()), (type_,)))
+        return Value(type_, row[0])
 
     def parse(self, text: str) -> exp.Expression:
         """A statement's tree, made for DuckDB; each text is parsed once."""
@@ -481,13 +584,18 @@ class Machine:
             self.keep_key(connection, tree)
             if all(map(declares_key, tree.args["actions"])):
                 return []  # neither engine enforces it
-        tree = self.place(self.altered(tree.copy()) if isinstance(tree, exp.Alter) else tree.copy())
-        sql = tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+            tree = self.altered(tree.copy())
+        return self.ask(connection, self.printed(tree), tree.sql(self.dialect))
+
+    def printed(self, tree: exp.Expression) -> str:
+        return self.place(tree.copy()).sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+
+    def ask(self, connection, sql: str, said: str) -> list[tuple]:
         try:
             return connection.execute(sql).fetchall()
         except duckdb.TransactionException as error:
             if "Conflict" in str(error):
-                raise Waits(tree.sql(self.dialect)) from error
+                raise Waits(said) from error
             raise Unsupported(f"a statement after a failed one, before ROLLBACK: {error}") from error
         except WRONG_TEXT as error:
             raise Broken(f"{error}\n{sql}") from error
@@ -563,13 +671,13 @@ class Machine:
     def exists(self, table: exp.Table) -> bool:
         raise NotImplementedError
 
-    def now(self) -> exp.Expression:
-        return Value("TIMESTAMPTZ", self.clock.isoformat(sep=" ")).sql()
+    def instant(self) -> Value:
+        return Value("TIMESTAMPTZ", self.clock.isoformat(sep=" "))
 
     def builtin(self, name: str) -> Value | None:
         raise NotImplementedError
 
-    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
         raise NotImplementedError
 
 
@@ -607,32 +715,34 @@ class BigQuery(Machine):
             return Value("VARCHAR", str(handling[-1]) if handling else None)
         raise Unsupported(f"@@{name}")
 
-    def now(self) -> exp.Expression:  # "CURRENT_TIMESTAMP returns the time at which the transaction began"
-        return Value("TIMESTAMPTZ", (self.opened_at if self.open else self.clock).isoformat(sep=" ")).sql()
+    def instant(self) -> Value:  # "CURRENT_TIMESTAMP returns the time at which the transaction began"
+        return Value("TIMESTAMPTZ", (self.opened_at if self.open else self.clock).isoformat(sep=" "))
 
-    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
         """SELECT v_rows, @@row_count → SELECT CAST('3' AS BIGINT), CAST('3' AS BIGINT)"""
+
+        def built_in(name: str) -> exp.Expression:
+            return say(f"@@{name}", self.builtin(name))
 
         def step(node):
             if isinstance(node, exp.Dot) and isinstance(node.this, exp.Parameter):
-                return self.builtin(f"{node.this.this.this.name}.{node.expression.name}".lower()).sql()
+                return built_in(f"{node.this.this.this.name}.{node.expression.name}".lower())
             if isinstance(node, exp.Parameter):
                 if not isinstance(node.this, exp.Parameter):
                     raise Unsupported(f"query parameter {node.sql()}")
-                return self.builtin(node.this.this.name.lower()).sql()
+                return built_in(node.this.this.name.lower())
             if isinstance(node, exp.Column) and not node.table and self.frames and self.frames[-1].knows(node.name.lower()):
-                return self.frames[-1].find(node.name.lower())[node.name.lower()].sql()
+                return say(node.name.lower(), self.frames[-1].find(node.name.lower())[node.name.lower()])
             if isinstance(node, exp.CurrentTimestamp):
-                return self.now()
+                return say("now", self.instant())
             if isinstance(node, exp.SessionUser):
                 return exp.Literal.string("tester")
             return node
 
         return tree.transform(step)
 
-    def struct(self, text: str) -> exp.Expression:
-        query = self.bind(self.parse(text), script=True)
-        query = query.this if isinstance(query, exp.Subquery) else query
+    def struct(self, tree: exp.Expression) -> exp.Expression:
+        query = tree.this if isinstance(tree, exp.Subquery) else tree
         if not (isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT"):
             raise Unsupported("SET (a, b) = without SELECT AS STRUCT")
         query.set("kind", None)
@@ -673,11 +783,12 @@ class Snowflake(Machine):
     def keep_declarations(self, frame: Frame) -> None:  # a handler sees its block's DECLAREs
         pass
 
-    def bind(self, tree: exp.Expression, script: bool) -> exp.Expression:
+    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
         """In SQL only :v is a variable; in a scripting expression, outside a subquery, v is one too."""
 
         def value(name: str) -> exp.Expression:
-            return (self.builtin(name) or self.frames[-1].find(name)[name]).sql()
+            built_in = self.builtin(name)
+            return say(f"@@{name}", built_in) if built_in else say(name, self.frames[-1].find(name)[name])
 
         def step(node):
             if isinstance(node, exp.Placeholder):
@@ -688,9 +799,9 @@ class Snowflake(Machine):
                 return exp.Literal.string("tester")
             if isinstance(node, exp.CurrentTimestamp):
                 return (
-                    exp.cast(exp.AtTimeZone(this=self.now(), zone=exp.Literal.string("UTC")), "TIMESTAMP")
+                    exp.cast(exp.AtTimeZone(this=say("now", self.instant()), zone=exp.Literal.string("UTC")), "TIMESTAMP")
                     if node.args.get("sysdate")
-                    else self.now()
+                    else say("now", self.instant())
                 )
             return node
 
@@ -706,7 +817,7 @@ class Snowflake(Machine):
         text, _ = self.enter(node.name, values)
         for name in node.into:
             scope = frame.find(name)
-            scope[name] = Value(scope[name].type, self.fetch(exp.select(Value("VARCHAR", text).sql()), (scope[name].type,))[0])
+            scope[name] = self.converted(Value("VARCHAR", text), scope[name].type)
 
     def run_immediate(self, node: Immediate, frame: Frame) -> None:
         from tests.warehouse import read_snowflake

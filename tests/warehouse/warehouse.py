@@ -226,7 +226,7 @@ class Warehouse:
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 "
             "UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1", [self.database]
         )  # fmt: skip
-        self.machine.tables = set(found.fetchall())
+        self.machine.tables = frozenset(found.fetchall())
 
     def script(self, text: str) -> None:
         """Execute a file that is one block. Raise Failure."""
