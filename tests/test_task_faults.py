@@ -60,34 +60,35 @@ def state(found: World, action: str) -> list[Any]:
             sorted(map(str, found.rows("SELECT node, watermark, last_as_of FROM c360_control.state")))]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["fail_at", "kill_at"])
 @pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
 @pytest.mark.parametrize("action", TASKS)
-def test_in_a_warehouse(action: str, engine: str, kind: str, world: Callable[[Path, str], World]) -> None:
+def test_in_a_warehouse(action: str, engine: str, world: Callable[[Path, str], World]) -> None:
+    """The n-th statement fails, then the session dies there."""
     task = TASKS[action]
     found = world(CASES / task.case / "specs", engine)
     assert isinstance(found, Interpreted)
     prepare(found, action)
     before = state(found, action)
     given = [a.strip("'").removesuffix("" if engine == "bigquery" else "+00") for a in task.arguments]
+    call = f"c360_control.{action}_{task.node}"
     number = 0
     while True:
         number += 1
         try:
-            found.warehouse.call(f"c360_control.{action}_{task.node}", *given, False, **{kind: number})  # type: ignore[arg-type]
+            found.warehouse.call(call, *given, False, fail_at=number)
         except Failure as failure:
             assert "injected" in str(failure)
-        except Killed:
-            pass
         else:
             break
-        assert state(found, action) == before, f"statement {number}: something was written"
+        assert state(found, action) == before, f"statement {number} failed, and something was written"
+        with pytest.raises(Killed):
+            found.warehouse.call(call, *given, False, kill_at=number)
+        assert state(found, action) == before, f"the session died at statement {number}, and something was written"
         assert number < 60
     assert number - 1 == found.warehouse.statements, "every statement of the procedure was hit once"
     assert state(found, action) != before
-    if kind == "fail_at":
-        statuses = found.rows(f"SELECT COUNT(*) FROM c360_control.run_log WHERE action = '{action}' AND message = 'injected'")
-        assert statuses[0][0] >= number - 2, "no statement but the first, which announces, fails without a row"
+    statuses = found.rows(f"SELECT COUNT(*) FROM c360_control.run_log WHERE action = '{action}' AND message = 'injected'")
+    assert statuses[0][0] >= number - 2, "no statement but the first, which announces, fails without a row"
 
 
 @pytest.mark.parametrize("action", TASKS)
