@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,16 +18,6 @@ warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
 CASES = Path(__file__).parent / "cases"
 ENGINES = ("duckdb", "postgres", "snowflake", "bigquery")
 _numbers = itertools.count(1)
-SLOW = (
-    r"test_scenario_as_scripts\[(?!timestamp_invalidate|merge).*-(snowflake|bigquery)\]",
-    r"test_scenario\[(changelog_nulls|changelog_policies|daily_copies_policies|late_revivals|menu)-snowflake\]",
-    r"test_every_statement_of_a_warehouse\[feed_kinds",
-    r"test_task_faults\.py::test_in_a_warehouse\[.*kill_at",
-    r"test_matrix\.py::test_change\[(?!column_|type_copied|key_copied|markers_|sentinel_on|model_backfill|table_rebuilt|windows).*-postgres\]",
-    r"test_warehouses\.py::test_change\[(?!column_empty|markers_off)",
-    r"test_five_thousand_nodes",
-)
-"""What `make slow` runs: the same on another engine, or the same once more in scripts; the suite has one of each kind."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,12 +27,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-minutes", type=float, default=0, help="how long to break specs; 0: a few hundred of them")
     parser.addoption("--postgres", default="", help="the URI of another Postgres server than the one that comes along, e.g. an older one")
     parser.addoption("--unshrunk", action="store_true", help="show the first stream that fails, and look for no smaller one")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if any(re.search(pattern, item.nodeid) for pattern in SLOW):
-            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

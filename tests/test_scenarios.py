@@ -13,13 +13,22 @@ import pytest
 import yaml
 
 from tests.conftest import CASES, ENGINES
+from tests.slow import but_fast, but_slow
 from tests.worlds import World, plain
 
 SCENARIOS = sorted(p.parent for p in CASES.glob("*/scenario.yml"))
+LONG = ("changelog_nulls", "changelog_policies", "daily_copies_policies", "late_revivals", "menu")
+"""Of what both warehouses are asked for, the suite plays these on BigQuery."""
+SCRIPTS = (
+    "timestamp_invalidate", "guards", "merge", "handwritten_incremental", "maintenance", "microbatch_failed", "constraints", "ephemeral",
+    "seeds",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("case", SCENARIOS, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("case", "engine"),
+    but_slow([pytest.param(c, e, id=f"{c.name}-{e}") for c in SCENARIOS for e in ENGINES], [f"{c}-snowflake" for c in LONG]),
+)
 def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) -> None:
     scenario = yaml.safe_load((case / "scenario.yml").read_text(encoding="utf-8"))
     found = world(case / "specs", engine)
@@ -51,13 +60,12 @@ def test_scenario(case: Path, engine: str, world: Callable[[Path, str], World]) 
             assert loaded(found, node) == [[plain(v) for v in window] for window in windows], f"{here}: {node}"
 
 
-@pytest.mark.parametrize("engine", ["postgres", "snowflake", "bigquery"])
 @pytest.mark.parametrize(
-    "case",
-    [
-        "timestamp_invalidate", "guards", "merge", "handwritten_incremental", "maintenance", "microbatch_failed", "constraints",
-        "ephemeral", "seeds",
-    ],
+    ("case", "engine"),
+    but_fast(
+        [pytest.param(c, e, id=f"{c}-{e}") for c in SCRIPTS for e in ("postgres", "snowflake", "bigquery")],
+        [*(f"{c}-postgres" for c in SCRIPTS), *(f"{c}-{e}" for c in ("timestamp_invalidate", "merge") for e in ("snowflake", "bigquery"))],
+    ),
 )
 def test_scenario_as_scripts(case: str, engine: str, world: Callable[[Path, str], World], tmp_path: Path) -> None:
     """`form: scripts`: the same days without a single procedure."""

@@ -16,6 +16,7 @@ from c360gen.judges import googlesql, sqlfluff
 from c360gen.migrate import state
 from c360gen.pipeline import build_below, load_project
 from tests.migrate.changes import CHANGES, Change, model, source
+from tests.slow import but_fast
 from tests.warehouse.machine import Failure, Killed, Waits
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import Interpreted
@@ -64,14 +65,14 @@ def watched(query: str, engine: str) -> str:
     return query if engine == "bigquery" else query.replace("+00'", "'")
 
 
-FAST = ("column_empty", "column_renamed", "type_copied", "markers_off", "node_retired")
 CHOSEN = (
-    *FAST, "column_backfill", "column_retired", "key_renamed", "markers_on", "several_at_once", "sentinel_on", "table_renamed",
-    "table_moved", "schema_moved",
-    "model_renamed_column", "model_other_key", "windows", "feed_renamed_column",
+    "column_empty", "column_renamed", "type_copied", "markers_off", "node_retired", "column_backfill", "column_retired", "key_renamed",
+    "markers_on", "several_at_once", "sentinel_on", "table_renamed", "table_moved", "schema_moved", "model_renamed_column",
+    "model_other_key", "windows", "feed_renamed_column",
 )  # fmt: skip
-"""One of every operation. Parsing costs minutes where executing costs seconds: `make faults` plays those that are not FAST."""
-CASES = [pytest.param(c, id=c.name, marks=[] if c.name in FAST else pytest.mark.faults) for c in CHANGES if c.name in CHOSEN]
+"""One of every operation. Parsing costs minutes where executing costs seconds: `make slow` plays all of them, the suite two."""
+BY_NAME = {c.name: c for c in CHANGES}
+CASES = but_fast([pytest.param(BY_NAME[name], id=name) for name in CHOSEN], ["column_empty", "markers_off"])
 SECTION = "-- ===================="
 
 

@@ -183,6 +183,7 @@ def big(count: int, wide: bool) -> Resolved:
     return Resolved(Project(), {}, {}, nodes, (), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [False, True])
 def test_five_thousand_nodes_take_twice_as_long_as_half_of_them(wide: bool) -> None:
     def seconds(count: int) -> float:
