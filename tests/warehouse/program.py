@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import os
+import pickle
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 
@@ -108,6 +116,49 @@ class Unread:
 
     name: str
     read: Callable[[], Procedure]
+
+
+FOLDER: Path | None = None
+"""Where readings are kept for other processes and later sessions; none where texts with seeded defects are read."""
+DAYS = 14
+"""For so long."""
+
+
+def kept(library: str) -> Callable[[Callable[[str], Procedure]], Callable[[str], Procedure]]:
+    """A reader whose readings are kept: a parser takes seconds for a long procedure, and two processes meet the same ones.
+
+    What it says of a text follows from the text, from the reader and from the parser's version: by these a reading is found again.
+    """
+
+    def decorate(read: Callable[[str], Procedure]) -> Callable[[str], Procedure]:
+        reader = inspect.getsource(inspect.getmodule(read)) + inspect.getsource(inspect.getmodule(kept))
+        version = importlib.metadata.version(library)
+
+        @functools.lru_cache(maxsize=1000)
+        def found(text: str) -> Procedure:
+            if FOLDER is None:
+                return read(text)
+            file = FOLDER / hashlib.sha256("\0".join((reader, version, text)).encode()).hexdigest()
+            if file.exists():
+                os.utime(file)
+                known: Procedure = pickle.loads(file.read_bytes())
+                return known
+            made = read(text)
+            part = file.with_suffix(f".{os.getpid()}")
+            part.write_bytes(pickle.dumps(made))
+            part.replace(file)  # whole or not at all, whoever else reads the same text
+            return made
+
+        return found
+
+    return decorate
+
+
+def forget_old(folder: Path) -> None:
+    """Readings of texts that nobody generates any more."""
+    for file in folder.iterdir():
+        if file.stat().st_mtime < time.time() - DAYS * 86_400:
+            file.unlink(missing_ok=True)
 
 
 def shifted(program: Any, by: int) -> Any:

@@ -23,6 +23,7 @@ from tests.warehouse.program import (
     Transaction,
     Unread,
     Unsupported,
+    kept,
     shifted,
 )
 
@@ -57,7 +58,7 @@ def procedure(text: str, above: int) -> Procedure:
     return shifted(procedure_of(text), above)
 
 
-@functools.lru_cache(maxsize=1000)
+@kept("zetasql")
 def procedure_of(text: str) -> Procedure:
     (found,) = Reader(text).procedures()
     return found

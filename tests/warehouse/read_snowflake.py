@@ -26,6 +26,7 @@ from tests.warehouse.program import (
     Transaction,
     Unread,
     Unsupported,
+    kept,
     shifted,
 )
 
@@ -74,7 +75,7 @@ def procedure(text: str, line: int) -> Procedure:
     return shifted(procedure_of(text), line - 1)
 
 
-@functools.lru_cache(maxsize=1000)
+@kept("sqlfluff")
 def procedure_of(text: str) -> Procedure:
     (node,) = parse(text).recursive_crawl("create_procedure_statement")
     name = next(node.recursive_crawl("function_name")).raw.lower()
