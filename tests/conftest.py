@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import tempfile
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from c360gen.emit import bundle
 from c360gen.pipeline import Build, LoadedProject, build, load_project
+from tests.warehouse import program
 from tests.worlds import Embedded, Interpreted, World
 
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
 CASES = Path(__file__).parent / "cases"
 ENGINES = ("duckdb", "postgres", "snowflake", "bigquery")
 _numbers = itertools.count(1)
+_WHOLE = bundle.files
+"""What makes a build's files: tests/mutations puts something else there while a defect is seeded."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-minutes", type=float, default=0, help="how long to break specs; 0: a few hundred of them")
     parser.addoption("--postgres", default="", help="the URI of another Postgres server than the one that comes along, e.g. an older one")
     parser.addoption("--unshrunk", action="store_true", help="show the first stream that fails, and look for no smaller one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Readings of procedures are kept in pytest's cache, which the workers of a session share; not without it, as under mutations."""
+    gc.set_threshold(200_000, 20, 100)  # as the command does: what is built and parsed lives long
+    if hasattr(config, "cache"):
+        program.FOLDER = config.cache.mkdir("procedures")
+        if not hasattr(config, "workerinput"):
+            program.forget_old(program.FOLDER)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -105,13 +120,29 @@ def project() -> Callable[[Path], LoadedProject]:
     return lambda specs: cache[specs] if specs in cache else cache.setdefault(specs, load_project(specs))
 
 
+_builds: OrderedDict[tuple[int, str], tuple[LoadedProject, Build]] = OrderedDict()
+
+
+def built(project: LoadedProject, target: str) -> Build:
+    """`build`, each target of a project once; a build in which a defect is seeded is neither taken from here nor put here."""
+    if bundle.files is not _WHOLE:
+        return build(project, target)
+    known = id(project), target
+    if known not in _builds:
+        _builds[known] = project, build(project, target)  # with the project, so that its id is no other's
+    _builds.move_to_end(known)
+    if len(_builds) > 64:
+        _builds.popitem(last=False)
+    return _builds[next(reversed(_builds))][1]
+
+
 @pytest.fixture
 def world(request: pytest.FixtureRequest, project: Callable[[Path], LoadedProject]) -> Iterator[Callable[[Path, str], World]]:
     """Deployed worlds: (specs, engine) → World; closed when the test ends."""
     opened: list[World] = []
 
     def open_world(specs: Path, engine: str) -> World:
-        made: Build = build(project(specs), engine)
+        made = built(project(specs), engine)
         found: World
         if engine == "duckdb":
             found = Embedded(made, ":memory:")

@@ -16,7 +16,7 @@ from c360gen.cli.main import cli
 from c360gen.diagnostics import CODES, Diagnostic, SpecError, render
 from c360gen.ops.program import GUARDS
 from c360gen.pipeline import LoadedProject, build, load_project
-from tests.conftest import CASES
+from tests.conftest import CASES, built
 
 PAGES = Path(c360gen.__file__).parent / "explanations"
 NOT_OF_SPECS = {"C501", "C502", "C503", "C601", "C602", "C603", "C604", "C605", "C606", "C701", "C702"}
@@ -94,7 +94,7 @@ def said_by_procedures(project: Callable[[Path], LoadedProject]) -> dict[str, li
         r"RAISE EXCEPTION USING\s+ERRCODE = '(\w+)',\s+MESSAGE = format\(\s*'((?:[^']|'')*)'(?:(?!RAISE).)*?HINT = '((?:[^']|'')*)'", re.S
     )
     for case in GUARD_CASES:
-        for file in build(project(CASES / case / "specs"), "postgres").files:
+        for file in built(project(CASES / case / "specs"), "postgres").files:
             for code, message, hint in raised.findall(file.text if file.path.startswith("procedures/") else ""):
                 words = [re.escape(OWN.sub("OWN", part)) for part in message.split("%s")]
                 found.setdefault(code, []).append((re.compile(".+".join(words)), OWN.sub("OWN", hint)))

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES, new_database
+from c360gen.pipeline import LoadedProject
+from tests.conftest import CASES, built, new_database
 from tests.engines.gates import Call, Keeper, gated
 from tests.test_faults import CHANGE, FIRST, in_transaction
 from tests.warehouse.machine import Failure, Killed
@@ -118,7 +118,7 @@ def test_as_a_script(action: str, world: Callable[[Path, str], World]) -> None:
 def test_on_postgres(action: str, server: str, project: Callable[[Path], LoadedProject]) -> None:
     """The backend is terminated before every statement that a good call goes through."""
     task = TASKS[action]
-    made = build(project(CASES / task.case / "specs"), "postgres")
+    made = built(project(CASES / task.case / "specs"), "postgres")
     text = gated(text_of(made, "deploy.sql"), action)
     statement = f"CALL c360_control.{action}_{task.node}({', '.join([*task.arguments, 'p_dry_run => false'])})"
     uris = [new_database(server, f"task_{action}_{n}") for n in range(2)]

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from c360gen.emit.files import File
-from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES, in_database
+from c360gen.pipeline import LoadedProject
+from tests.conftest import CASES, built, in_database
 from tests.test_scenarios import SCENARIOS, runs_of
 from tests.worlds import Embedded
 
@@ -51,7 +51,7 @@ def test_every_branch(server: str, project: Callable[[Path], LoadedProject]) -> 
     reached: set[str] = set()
     known: set[str] = set()
     for number, case in enumerate(SCENARIOS):
-        made = build(project(case / "specs"), "postgres")
+        made = built(project(case / "specs"), "postgres")
         deploy = next(f for f in made.files if f.path == "deploy.sql")
         text, branches = instrumented(deploy.text, case.name)
         files = [f if f.path != "deploy.sql" else File(f.path, text) for f in made.files]
@@ -80,7 +80,7 @@ def test_every_branch(server: str, project: Callable[[Path], LoadedProject]) -> 
 
 def test_the_stage_lives_as_long_as_its_transaction(database: str, project: Callable[[Path], LoadedProject]) -> None:
     """Nothing of it is there after a run, or after one that failed; and runs of one session do not find each other's."""
-    found = Embedded(build(project(CASES / "guards" / "specs"), "postgres"), database)
+    found = Embedded(built(project(CASES / "guards" / "specs"), "postgres"), database)
     found.deploy()
     found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'x', '2026-01-01 00:00:00+00')")
     stages = "SELECT count(*) FROM pg_catalog.pg_class WHERE relname LIKE 'stage\\_%'"
@@ -95,7 +95,7 @@ def test_the_stage_lives_as_long_as_its_transaction(database: str, project: Call
 @pytest.mark.parametrize("engine", ["postgres"])
 def test_a_lock_that_is_held(engine: str, database: str, project: Callable[[Path], LoadedProject]) -> None:
     """Whoever holds the node's row makes a run wait ten seconds, then fail with a hint; other nodes do not wait."""
-    found = Embedded(build(project(CASES / "check_list" / "specs"), engine), database)
+    found = Embedded(built(project(CASES / "check_list" / "specs"), engine), database)
     found.deploy()
     with psycopg.connect(database) as other:
         other.execute("SELECT 1 FROM c360_control.state WHERE node = 'snap.plain' FOR UPDATE")

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from c360gen.emit.files import File
-from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES, in_database
+from c360gen.pipeline import LoadedProject
+from tests.conftest import CASES, built, in_database
 from tests.engines.gates import Call, Keeper, gated
 from tests.engines.own_server import OwnServer
 from tests.test_faults import CHANGE, FIRST, NODES
@@ -73,7 +73,7 @@ MakeGates = Callable[..., Gates]
 @pytest.fixture
 def gates_of(own: OwnServer, project: Callable[[Path], LoadedProject]) -> MakeGates:
     def make(case: str, broken: bool) -> Gates:
-        made = build(project(CASES / case.partition("/")[0] / "specs"), "postgres")
+        made = built(project(CASES / case.partition("/")[0] / "specs"), "postgres")
         text = gated(text_of(made, "deploy.sql"))
         name = f"crash_{next(_numbers)}"
         with psycopg.connect(own.uri, autocommit=True) as connection:
@@ -187,7 +187,7 @@ def test_any_moment(how: str, own: OwnServer, project: Callable[[Path], LoadedPr
     with psycopg.connect(own.uri, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     database = in_database(own.uri, name)
-    found = Embedded(build(project(CASES / "timestamp_invalidate" / "specs"), "postgres"), database)
+    found = Embedded(built(project(CASES / "timestamp_invalidate" / "specs"), "postgres"), database)
     found.deploy()
     found.sql("INSERT INTO raw.customers SELECT g, 'first', 'x', now() FROM generate_series(1, 6000) AS g")
     assert found.run("history") == ""

@@ -15,8 +15,8 @@ import pytest
 
 from c360gen import engines
 from c360gen.engines.duckdb import Session
-from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES
+from c360gen.pipeline import LoadedProject
+from tests.conftest import CASES, built
 from tests.test_faults import CHANGE, FIRST, NODES
 from tests.worlds import Embedded, text_of
 
@@ -26,7 +26,7 @@ def prepared(project: Callable[[Path], LoadedProject]) -> Callable[[str], Callab
     """Of a case: what makes databases of it, each after one good run and with changes waiting in the source."""
 
     def of_case(case: str) -> Callable[[], Embedded]:
-        made = build(project(CASES / case.partition("/")[0] / "specs"), "duckdb")
+        made = built(project(CASES / case.partition("/")[0] / "specs"), "duckdb")
 
         def make() -> Embedded:
             found = Embedded(made, ":memory:")
@@ -129,7 +129,7 @@ def test_two_nodes_side_by_side(prepared: Callable[[str], Callable[[], Embedded]
 
 def test_threads_of_one_process(project: Callable[[Path], LoadedProject]) -> None:
     """8 threads call 10 times each through the runner: whoever fails says why, and has a row in the log if it was announced."""
-    made = build(project(CASES / "timestamp_invalidate" / "specs"), "duckdb")
+    made = built(project(CASES / "timestamp_invalidate" / "specs"), "duckdb")
     found = Embedded(made, ":memory:")
     found.deploy()
     found.sql("INSERT INTO raw.customers SELECT g, 'a', 'x', TIMESTAMPTZ '2026-01-01 00:00:00+00' FROM range(500) AS r(g)")
@@ -161,7 +161,7 @@ def test_threads_of_one_process(project: Callable[[Path], LoadedProject]) -> Non
 def test_a_second_process(project: Callable[[Path], LoadedProject], tmp_path: Path) -> None:
     """A file belongs to one process: another is refused at once, and with words."""
     path = str(tmp_path / "shop.duckdb")
-    found = Embedded(build(project(CASES / "guards" / "specs"), "duckdb"), path)
+    found = Embedded(built(project(CASES / "guards" / "specs"), "duckdb"), path)
     found.deploy()
     code = (
         "import sys; from c360gen import engines\n"

@@ -12,7 +12,7 @@ import pytest
 
 from c360gen import engines
 from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES
+from tests.conftest import CASES, built
 from tests.worlds import Embedded, World, text_of
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -107,7 +107,7 @@ def test_deploy_refuses_a_history_that_would_expire(world: Callable[[Path, str],
 
 def test_roles(database: str, project: Callable[[Path], LoadedProject]) -> None:
     """The runner may call and read the log, the reader may read, neither may write, the public may nothing."""
-    made = build(project(SPECS), "postgres")
+    made = built(project(SPECS), "postgres")
     found = Embedded(made, database)
     found.deploy()
     found.sql("CREATE ROLE nobody_at_all NOLOGIN")

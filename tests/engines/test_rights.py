@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from c360gen.pipeline import LoadedProject, build, load_project
-from tests.conftest import CASES
+from tests.conftest import CASES, built
 from tests.worlds import Embedded, World, text_of
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ FUNCTIONS = {
 @pytest.fixture
 def shop(database: str, project: Callable[[Path], LoadedProject]) -> Iterator[Embedded]:
     """The shipped project, deployed with its roles, and three logins: one may run, one may read, one is the owner's member."""
-    found = Embedded(build(project(SPECS), "postgres"), database)
+    found = Embedded(built(project(SPECS), "postgres"), database)
     found.deploy()
     for role in ("mallory", "rita", "olga"):
         found.sql(f"CREATE ROLE {role} LOGIN")
@@ -198,7 +198,7 @@ def test_roles_sql_among_planted_objects(database: str, project: Callable[[Path]
 
 
 def test_every_definer_pins_its_path(project: Callable[[Path], LoadedProject]) -> None:
-    text = text_of(build(project(SPECS), "postgres"), "deploy.sql")
+    text = text_of(built(project(SPECS), "postgres"), "deploy.sql")
     header = r"CREATE OR REPLACE (?:PROCEDURE|FUNCTION) (\S+?)\((?:(?!CREATE OR REPLACE).)*?SECURITY DEFINER(.*?)\nAS "
     definers = re.findall(header, text, re.S)
     assert len(definers) >= 8

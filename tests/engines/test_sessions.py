@@ -15,7 +15,7 @@ import pytest
 
 from c360gen.emit.files import File
 from c360gen.pipeline import LoadedProject, build, load_project
-from tests.conftest import CASES, in_database
+from tests.conftest import CASES, built, in_database
 from tests.engines.gates import Call, Keeper, gated
 from tests.test_faults import NODES
 from tests.worlds import Embedded, World, text_of
@@ -171,7 +171,7 @@ def test_the_source_changes_between_rounds(case: str, deployed: Callable[[str], 
     name = f"{found.connection.info.dbname}_twin"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    twin = Embedded(build(project(CASES / case.partition("/")[0] / "specs"), "postgres"), in_database(server, name))
+    twin = Embedded(built(project(CASES / case.partition("/")[0] / "specs"), "postgres"), in_database(server, name))
     twin.deploy()
     for as_of, rows in seen:
         twin.sql("TRUNCATE TABLE raw.customers")
@@ -252,7 +252,7 @@ def gates(database: str, project: Callable[[Path], LoadedProject]) -> Callable[[
     """A case with gates, deployed, with two rows in its source."""
 
     def make(case: str) -> tuple[Embedded, dict[int, str]]:
-        made = build(project(CASES / case.partition("/")[0] / "specs"), "postgres")
+        made = built(project(CASES / case.partition("/")[0] / "specs"), "postgres")
         text = gated(text_of(made, "deploy.sql"))
         files = [f if f.path != "deploy.sql" else File(f.path, text.text) for f in made.files]
         found = Embedded(dataclasses.replace(made, files=files), database)

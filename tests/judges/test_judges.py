@@ -12,7 +12,7 @@ from c360gen import judges
 from c360gen.emit.writer import write
 from c360gen.judges import googlesql, snowflake_scripting, sqlfluff
 from c360gen.pipeline import LoadedProject, build, load_project
-from tests.conftest import CASES
+from tests.conftest import CASES, built
 from tests.worlds import manifest_of
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def test_the_committed_output_is_accepted(target: str) -> None:
 @pytest.mark.parametrize("case", ["changelog", "daily_copies"])
 def test_feeds_are_accepted(case: str, target: str, tmp_path: Path, project: Callable[[Path], LoadedProject]) -> None:
     """The longest statements there are; the other two engines execute them."""
-    made = build(project(CASES / case / "specs"), target)
+    made = built(project(CASES / case / "specs"), target)
     write(tmp_path, made.files)
     assert judges.judge(tmp_path, json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))) == []
 
@@ -191,7 +191,7 @@ def test_the_engines_refuse(target: str, path: str, right: str, wrong: str, tmp_
 @pytest.mark.parametrize("case", [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))])
 def test_every_case_is_accepted(case: str, engine: str, project: Callable[[Path], LoadedProject], tmp_path: Path) -> None:
     """What cannot be executed here is judged whole, not only the shipped project."""
-    made = build(project(CASES / case / "specs"), engine)
+    made = built(project(CASES / case / "specs"), engine)
     for file in made.files:
         (tmp_path / file.path).parent.mkdir(exist_ok=True)
         (tmp_path / file.path).write_text(file.text, encoding="utf-8")

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from c360gen.pipeline import LoadedProject, build
-from tests.conftest import CASES, new_database
+from c360gen.pipeline import LoadedProject
+from tests.conftest import CASES, built, new_database
 from tests.strategies.feed_oracle import Event, Version, from_copies, from_copies_read, history, kept
 from tests.worlds import Embedded, Interpreted, World, plain
 
@@ -75,7 +75,7 @@ def minutes(at: dt.datetime) -> int:
 
 @pytest.fixture(scope="module")
 def feed(request: pytest.FixtureRequest, project: Callable[[Path], LoadedProject]) -> Iterator[Feed]:
-    made = build(project(CASES / "feeds" / "specs"), ENGINE)
+    made = built(project(CASES / "feeds" / "specs"), ENGINE)
     world: World
     if ENGINE in ("duckdb", "postgres"):
         own = ":memory:" if ENGINE == "duckdb" else new_database(request.getfixturevalue("server"), f"feeds_{next(_numbers)}")
