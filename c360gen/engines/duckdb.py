@@ -10,6 +10,9 @@ from typing import Any
 
 from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnavailable, Ledger, Run, standing
 
+LOCKED = "IO Error: Could not set lock on file"
+"""What DuckDB says, from 1.4 to 2.0, where another process has the file open."""
+
 
 def connect(database: str, control: str) -> Session:
     """Open a file, or `:memory:`."""
@@ -20,7 +23,8 @@ def connect(database: str, control: str) -> Session:
     try:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
-        kind = EngineBusy if "lock" in str(error) else EngineError
+        # The path is in the message too: only how it begins tells a lock from a file that is named after one.
+        kind = EngineBusy if str(error).startswith(LOCKED) else EngineError
         raise kind(f"cannot open {database}: {_first(error)}") from None
 
 

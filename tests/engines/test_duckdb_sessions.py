@@ -166,10 +166,22 @@ def test_a_second_process(project: Callable[[Path], LoadedProject], tmp_path: Pa
     code = (
         "import sys; from c360gen import engines\n"
         "try: engines.connect('duckdb', sys.argv[1], 'c360_control')\n"
-        "except engines.EngineError as error: print(error)"
+        "except engines.EngineBusy as error: print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True).stdout
     assert said.startswith(f"cannot open {path}: ") and "lock" in said
     found.close()
     session = engines.connect("duckdb", path, "c360_control")
     session.close()
+
+
+@pytest.mark.parametrize("content", ["a lock", None])
+def test_a_path_that_speaks_of_a_lock_is_not_busy(content: str | None, tmp_path: Path) -> None:
+    """It would be asked for again ten times, and never be there."""
+    path = tmp_path / "blocks" / "locked.duckdb"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(engines.EngineError, match="locked") as error:
+        engines.connect("duckdb", str(path), "c360_control")
+    assert error.type is engines.EngineError
