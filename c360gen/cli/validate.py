@@ -12,8 +12,8 @@ from c360gen.cli.report import Reporting
 
 
 @click.command("validate", cls=Reporting, help="Check the specs for every target; write nothing.")
-@options.specs_and_out
-def command(specs: Path, out: Path) -> None:
+@options.specs
+def command(specs: Path) -> None:
     from c360gen.project import environment  # here, so that --help needs no compiler
 
     loaded = options.project(specs)
