@@ -9,6 +9,8 @@ import sys
 import click
 from click.shell_completion import CompletionItem
 
+import c360gen
+
 COMMANDS = {
     "adopt": "Begin a history with the one that dbt or SQLMesh has kept.",
     "build": "Generate the SQL of targets.",
@@ -66,7 +68,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name=None, version="0.1.0", prog_name="c360gen", message="%(prog)s %(version)s")
+@click.version_option(version=c360gen.__version__, prog_name="c360gen", message="%(prog)s %(version)s")
 def cli() -> None:
     """YAML specs of a Customer 360 → plain SQL for Postgres, Snowflake, BigQuery and DuckDB.
 
