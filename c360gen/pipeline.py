@@ -41,6 +41,8 @@ class LoadedProject:
     diagnostics: Sequence[Diagnostic]
     texts: Mapping[str, str]
     specs: Specs = field(repr=False)
+    environ: Mapping[str, str]
+    """What the environment says of the variables that targets name."""
 
     @property
     def default_targets(self) -> list[str]:
@@ -65,8 +67,11 @@ class ProjectError(SpecError):
         self.texts = texts
 
 
-def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None) -> LoadedProject:
-    """Read, check and resolve a folder of specs, `vars` in place of the project's. Raise SpecError with every mistake found."""
+def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> LoadedProject:
+    """Read, check and resolve a folder of specs, `vars` in place of the project's. Raise SpecError with every mistake found.
+
+    `environ` is what `env_var` reads, by default the environment of the process; it is read here and nowhere later.
+    """
     diagnostics = Diagnostics()
     found = load(Path(specs), diagnostics, vars or {})
     unread = {d for d in diagnostics if d.severity == "error"}
@@ -76,7 +81,9 @@ def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None) -> Lo
         # A file with a mistake is read no further: what others miss of it is no mistake of theirs.
         own = [d for d in error.diagnostics if d in unread or d.code not in OF_OTHERS] if unread else error.diagnostics
         raise ProjectError(own, found.texts) from None
-    return LoadedProject(resolved, list(diagnostics), found.texts, found)
+    given = os.environ if environ is None else environ
+    named = {name for target in resolved.targets.values() for name in environment.variables(target)}
+    return LoadedProject(resolved, list(diagnostics), found.texts, found, {name: given[name] for name in sorted(named & given.keys())})
 
 
 def lint(project: LoadedProject, today: dt.date) -> list[Diagnostic]:
@@ -155,7 +162,7 @@ def names_of(project: LoadedProject, target_name: str) -> Names:
     located = project.specs.targets.get(target_name) or Located(target, "")
     diagnostics = Diagnostics()
     try:
-        read = environment.read(target, os.environ)
+        read = environment.read(target, project.environ)
     except environment.Unset as unset:
         message = f"target {target_name}: {unset}"
         diagnostics.error("C403", message, located.span(unset.key), f"set it, or give a default: env_var('{unset.name}', '…')")

@@ -91,6 +91,15 @@ def test_a_prefix_from_the_environment_is_a_name(specs: Path, monkeypatch: pytes
     assert [d.code for d in error.value.diagnostics] == ["C204"]
 
 
+def test_the_environment_is_read_once(specs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the specs: whatever is made of a project afterwards is made of the same values, and only of those that it names."""
+    project = load_project(specs, environ={"C360_ENV": "DEV", "PGPASSWORD": "secret"})
+    assert project.environ == {"C360_ENV": "DEV"}
+    monkeypatch.setenv("C360_ENV", "PROD")
+    assert build(project, "dev").target.database == "C360_DEV"
+    assert build(load_project(specs), "dev").target.database == "C360_PROD"
+
+
 def test_vars_of_a_call(specs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two, again = (build(load_project(specs, v), "stage") for v in (None, {"least": 7}, {"least": 5}))
     path = "procedures/run_m.sql"

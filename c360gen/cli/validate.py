@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -17,7 +16,7 @@ def command(specs: Path) -> None:
     from c360gen.project import environment  # here, so that --help needs no compiler
 
     loaded = options.project(specs)
-    open_ends = {name: environment.missing(target, os.environ) for name, target in loaded.resolved.targets.items()}
+    open_ends = {name: environment.missing(target, loaded.environ) for name, target in loaded.resolved.targets.items()}
     options.builds(loaded, [name for name, missing in open_ends.items() if not missing], [])
     for name, missing in open_ends.items():
         if missing:
