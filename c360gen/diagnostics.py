@@ -75,6 +75,13 @@ class Span:
     line: int = 1
     column: int = 1
     end_column: int = 0
+    named: str = field(default="", compare=False, repr=False)
+    """The file as its project names it: the folder of the specs by its name, and the way from there."""
+
+    @property
+    def origin(self) -> str:
+        """What may stand in generated text: it does not depend on where the user stands."""
+        return self.named or self.path
 
 
 @dataclass(frozen=True)

@@ -23,5 +23,5 @@ def files(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> list[File
             diagnostics.error("C207", message, node.span, help)
         query = print_sql(dialect.lower(adoption.damage(node, adoption.clock()), names), dialect)
         title = f"damage of {node.adopts.source}, which {node.name} adopts: no row when there is none"
-        found.append(sql_file(f"adoptions/{node.name}.sql", f"{query};", dialect=dialect.name, title=title, origin=node.span.path))
+        found.append(sql_file(f"adoptions/{node.name}.sql", f"{query};", dialect=dialect.name, title=title, origin=node.span.origin))
     return found

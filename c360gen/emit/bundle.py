@@ -186,7 +186,7 @@ class _Parts:
         deployed, project = not self.scripted, self.names.project
         for job in self.jobs:
             if calls := self.dialect.job(job, self.names, self.programs):
-                origin = next((s.span.path for s in project.schedules if s.spec.name == job.schedule), None)
+                origin = next((s.span.origin for s in project.schedules if s.spec.name == job.schedule), None)
                 yield _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), None, origin)
         if freshness.view(project) is not None:
             task = freshness.check()
@@ -215,7 +215,7 @@ class _Parts:
         except Unsupported as error:
             self.diagnostics.error("C402", f"{self.dialect.name} cannot say this: {error}", node.span)
             pieces = ()
-        return _Part(path, title, pieces, name, node.span.path, deployed, role)
+        return _Part(path, title, pieces, name, node.span.origin, deployed, role)
 
     def _lowered(self, objects: Iterable[SchemaOp], program: Program | None = None) -> Iterator[Piece]:
         for op in objects:
@@ -293,7 +293,7 @@ def _schedules(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> Iter
             except schedules.CannotSay as error:
                 diagnostics.error("C402", f"schedule {schedule.spec.name}: {error}", schedule.at.get(error.key, schedule.span), error.help)
                 continue
-            text, origin = text_of(file.shell, dialect), schedule.span.path
+            text, origin = text_of(file.shell, dialect), schedule.span.origin
             yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=origin, marker=file.marker)
 
 

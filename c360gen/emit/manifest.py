@@ -72,7 +72,7 @@ def _node(
         **({"grants": {"select": list(node.readers)}} if node.readers else {}),
         **({"keeps_rows": True} if node.keeps_rows else {}),
         "tasks": [_task(t, names, dialect) for t in tasks], "description": node.description, "key": list(node.key),
-        "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.path}:{node.span.line}",
+        "depends_on": list(node.depends_on), "tags": list(node.tags), "origin": f"{node.span.origin}:{node.span.line}",
         "columns": [_column(c, dialect, lineage=True) for c in node.columns],
     }  # fmt: skip
 

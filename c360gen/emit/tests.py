@@ -26,7 +26,7 @@ def files(names: Names, dialect: Dialect) -> list[File]:
             continue
         texts = [f"-- {label(owner, test)}\n{text(owner, test, names, dialect)};" for test in owner.tests]
         title = f"data tests of {owner.name}: every row returned is a failure"
-        out.append(sql_file(f"tests/{owner.name}.sql", "\n\n".join(texts), dialect=dialect.name, title=title, origin=owner.span.path))
+        out.append(sql_file(f"tests/{owner.name}.sql", "\n\n".join(texts), dialect=dialect.name, title=title, origin=owner.span.origin))
     return out
 
 

@@ -86,6 +86,6 @@ class _Levels:
     def of(self, code: str, span: Span | None) -> str:
         found = str(self.everywhere.get(code) or (all_rules()[code].LEVEL if code in all_rules() else "warning"))
         for path in self.paths:
-            if span is not None and code in path.rules and on_path(span.path, path.path):
+            if span is not None and code in path.rules and on_path(span.origin, path.path):
                 found = path.rules[code]
         return found

@@ -335,7 +335,8 @@ class _Diff:
     def _of_target(self) -> Span:
         """What is gone has no line of its own: the file that declares the target stands for the specs, or else the first one."""
         located = self.names.project.targets_at.get(self.wanted.target)
-        return Span(located.path if located and located.path else min(n.span.path for n in self.names.project.nodes.values()))
+        file = located.span() if located and located.path else min(n.span for n in self.names.project.nodes.values())
+        return Span(file.path, named=file.named)
 
 
 def _said(problems: Sequence[Problem]) -> tuple[Diagnostic, ...]:

@@ -39,7 +39,7 @@ def _texts(plan: Plan) -> str:
 
 
 def _place(span: Span) -> str:
-    return f"{span.path}:{span.line}" if span.line > 1 or span.end_column else span.path
+    return f"{span.origin}:{span.line}" if span.line > 1 or span.end_column else span.origin
 
 
 def data(plans: Sequence[Plan]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def data(plans: Sequence[Plan]) -> list[dict[str, Any]]:
             "steps": [
                 {
                     "symbol": s.symbol, "object": s.object, "what": s.what,
-                    "because": {"path": s.because.path, "line": s.because.line} if s.because else None,
+                    "because": {"path": s.because.origin, "line": s.because.line} if s.because else None,
                     "hazards": [{"kind": h.kind, "text": h.text} for h in s.hazards], "undo": s.undo,
                 }
                 for s in plan.steps

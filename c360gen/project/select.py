@@ -32,13 +32,13 @@ class Selectable:
 
 def selectables(sources: Mapping[str, Source], nodes: Mapping[str, Node], exposures: Iterable[ResolvedExposure]) -> dict[str, Selectable]:
     """Everything that a selection can name, by id, in dependency order."""
-    items = {s.id: Selectable(s.id, s.name, "source", s.span.path, s.tags, ()) for s in sources.values()}
+    items = {s.id: Selectable(s.id, s.name, "source", s.span.origin, s.tags, ()) for s in sources.values()}
     for n in nodes.values():
         kind = n.kind if n.kind in ("snapshot", "seed") else "model"
-        items[n.id] = Selectable(n.id, n.name, kind, n.span.path, n.tags, n.depends_on)
+        items[n.id] = Selectable(n.id, n.name, kind, n.span.origin, n.tags, n.depends_on)
     for e in exposures:
         id_ = f"exposure:{e.spec.name}"
-        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.path, e.spec.tags, e.depends_on)
+        items[id_] = Selectable(id_, e.spec.name, "exposure", e.span.origin, e.spec.tags, e.depends_on)
     return items
 
 

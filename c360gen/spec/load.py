@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -151,7 +153,7 @@ def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Itera
         if text is None:
             continue
         texts[shown] = text
-        tree = parse(text, shown, diagnostics)
+        tree = parse(text, shown, diagnostics, _named(path, root))
         if tree is None:
             continue
         if "config-version" in tree.data:
@@ -162,6 +164,11 @@ def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Itera
             yield tree, models.SpecFile.model_validate(tree.data)
         except ValidationError as error:
             report(error, tree, diagnostics)
+
+
+def _named(path: Path, root: Path) -> str:
+    """/home/ann/shop/specs/a/b.yml → specs/a/b.yml, however the user writes the folder of the specs."""
+    return posixpath.normpath(PurePosixPath(os.path.basename(os.path.abspath(root)), path.relative_to(root).as_posix()))
 
 
 def _read(path: Path, shown: str, diagnostics: Diagnostics, at: Span | None) -> str | None:
@@ -232,7 +239,7 @@ def _sql_file(located: Located[Model | Snapshot], loc: Loc, root: Path, texts: d
     if text is None:
         return None
     texts[path.as_posix()] = text
-    return sql_of_file(text, path.as_posix())
+    return sql_of_file(text, path.as_posix(), _named(path, root))
 
 
 def _with_rows(seeds: list[Located[Seed]], root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> list[Located[Seed]]:
@@ -263,7 +270,7 @@ def _with_lines(located: Located[Seed], path: Path | None, root: Path, texts: di
     if text is None:
         return located
     texts[shown] = text
-    rows = csv.parse(sql_of_file(text, shown), located.spec.config.delimiter, diagnostics)
+    rows = csv.parse(sql_of_file(text, shown, _named(path, root)), located.spec.config.delimiter, diagnostics)
     if rows == []:
         diagnostics.error("C104", f"{shown} is empty", Span(shown), "its first line names the columns")
     return replace(located, rows=tuple(rows) if rows else None)

@@ -30,10 +30,12 @@ class SqlText:
         return self.place(start, end)
 
 
-def sql_of_file(text: str, path: str) -> SqlText:
+def sql_of_file(text: str, path: str, named: str = "") -> SqlText:
+    """The text of a whole file; `named` is how its project names it."""
+
     def place(start: int, end: int) -> Span:
         line, column = _line_column(text, start)
-        return Span(path, line + 1, column + 1, column + 1 + max(1, end - start))
+        return Span(path, line + 1, column + 1, column + 1 + max(1, end - start), named)
 
     return SqlText(text, place)
 
@@ -47,6 +49,7 @@ class Tree:
     nodes: dict[Loc, Any]
     keys: dict[Loc, Any]
     text: str
+    named: str = ""
 
     def span(self, loc: Loc) -> Span:
         """The place of a value; where it is missing, that of its nearest parent's key."""
@@ -58,13 +61,13 @@ class Tree:
 
     def key_span(self, loc: Loc) -> Span:
         node = self.keys.get(loc) or self.nodes.get(loc)
-        return self._of(node) if node is not None else Span(self.path, 1, 1, 2)
+        return self._of(node) if node is not None else Span(self.path, 1, 1, 2, self.named)
 
     def _of(self, node: Any) -> Span:
         start, end = node.start_mark, node.end_mark
         one_line = isinstance(node, yaml.ScalarNode) and end.line == start.line
         width = end.column - start.column if one_line else 1
-        return Span(self.path, start.line + 1, start.column + 1, start.column + 1 + max(1, width))
+        return Span(self.path, start.line + 1, start.column + 1, start.column + 1 + max(1, width), self.named)
 
     def written(self, loc: Loc) -> str:
         """A scalar as it stands in the file: `off`, which is read as false."""
@@ -82,7 +85,7 @@ class Tree:
 
         def place(start: int, end: int) -> Span:
             at = node.start_mark.column + opening + (start if simple else 0)
-            return Span(self.path, node.start_mark.line + 1, at + 1, at + 1 + max(1, end - start))
+            return Span(self.path, node.start_mark.line + 1, at + 1, at + 1 + max(1, end - start), self.named)
 
         return SqlText(value, place)
 
@@ -95,7 +98,7 @@ class Tree:
         def place(start: int, end: int) -> Span:
             line, column = _line_column(value, start)
             at = column + depth
-            return Span(self.path, first + line + 1, at + 1, at + 1 + max(1, end - start))
+            return Span(self.path, first + line + 1, at + 1, at + 1 + max(1, end - start), self.named)
 
         return place
 
@@ -105,8 +108,11 @@ def _line_column(text: str, offset: int) -> tuple[int, int]:
     return before.count("\n"), offset - (before.rfind("\n") + 1)
 
 
-def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
-    """The tree of one document whose top is a mapping, or None with the reason in `diagnostics`; an empty file is empty."""
+def parse(text: str, path: str, diagnostics: Diagnostics, named: str = "") -> Tree | None:
+    """The tree of one document whose top is a mapping, or None with the reason in `diagnostics`; an empty file is empty.
+
+    `path` is the file as the user sees it, `named` how its project names it.
+    """
     try:
         documents = list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
@@ -121,7 +127,7 @@ def parse(text: str, path: str, diagnostics: Diagnostics) -> Tree | None:
         mark = documents[1].start_mark
         diagnostics.error("C101", "a file holds one YAML document", Span(path, mark.line + 1, 1, 2), "split the file at ---")
         return None
-    tree = Tree(path, {}, {}, {}, text)
+    tree = Tree(path, {}, {}, {}, text, named)
     if not documents or (isinstance(documents[0], yaml.ScalarNode) and documents[0].tag.endswith(":null")):
         return tree
     if not isinstance(documents[0], yaml.MappingNode):

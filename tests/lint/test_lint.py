@@ -142,7 +142,7 @@ def test_levels_of_the_project_and_of_a_path(tmp_path: Path) -> None:
     wrong = HISTORY.replace(", hard_deletes: invalidate", "")
     assert linted(tmp_path, SOURCES + wrong) == ["L104"]
     assert linted(tmp_path, "lint: {rules: {L104: off}}" + SOURCES + wrong) == []
-    levels = f"lint:\n  rules: {{L104: off}}\n  paths: [{{path: '{tmp_path.as_posix()}', rules: {{L104: error}}}}]\n"
+    levels = f"lint:\n  rules: {{L104: off}}\n  paths: [{{path: '{tmp_path.name}', rules: {{L104: error}}}}]\n"
     (tmp_path / "p.yml").write_text(levels + SOURCES + wrong, encoding="utf-8")
     assert [d.severity for d in pipeline.lint(pipeline.load_project(tmp_path), TODAY)] == ["error"]
 
