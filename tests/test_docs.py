@@ -61,7 +61,7 @@ def test_every_command_of_a_page(page: Path, database: str, tmp_path: Path, upda
         **os.environ, "PATH": f"{Path(sys.executable).parent}:{binaries}:{os.environ['PATH']}", "NO_COLOR": "1", "PAGER": "cat",
         "PGHOST": str(where["host"]), "PGUSER": str(where["user"]), "PGDATABASE": str(where["dbname"]), "PGTZ": "UTC",
     }  # fmt: skip
-    for name in ("DATABASE_URL", "C360GEN_DATABASE", "PYTHONPATH"):
+    for name in ("C360GEN_DATABASE", "PYTHONPATH"):
         environment.pop(name, None)
     text = page.read_text(encoding="utf-8")
     found = followed(text, tmp_path / "page", environment)

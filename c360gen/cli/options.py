@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from c360gen.cli import complete, console
 from c360gen.cli.main import FINDINGS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _VARS = "c360gen.vars"
+LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
+"""What libpq itself reads of where a database is."""
 
 
 def specs_and_out(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,11 +57,16 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option(
+def database(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
         "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None,
-        help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else PGHOST, PGSERVICE, .pgpass.",
+        help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else what libpq reads: PGSERVICE, PGHOST, "
+        "PGDATABASE, .pgpass.",
     )(function)  # fmt: skip
+
+
+def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = database(function)
     return click.option(
         "--target", "target_name", required=True, metavar="NAME", shell_complete=complete.targets,
         help="The target whose output is used.",
@@ -153,13 +161,19 @@ def _of_dialects(loaded: LoadedProject, dialects: Sequence[str]) -> list[str]:
 
 
 def database_of(database: str | None, dialect: str, *, create: bool = False) -> str:
-    """The database to use; DuckDB needs one, which exists unless `create` is said, and Postgres finds its own in libpq's places."""
+    """The database to use; DuckDB needs one, which exists unless `create` is said, and Postgres finds its own in libpq's places.
+
+    Where the call does not name it, it is said who does: a variable that somebody left behind must be seen.
+    """
     if database is None and dialect == "duckdb":
         raise click.UsageError("name a DuckDB file with --database, or in C360GEN_DATABASE")
     is_file = dialect == "duckdb" and not str(database).startswith((":memory:", "md:"))
     if is_file and not create and not Path(str(database)).exists():
         raise click.UsageError(f"there is no file {database}: `c360gen deploy` makes one")
-    return database or os.environ.get("DATABASE_URL", "") if dialect == "postgres" else str(database)
+    if click.get_current_context().get_parameter_source("database") is not ParameterSource.COMMANDLINE:
+        named = "C360GEN_DATABASE" if database is not None else ", ".join(n for n in LIBPQ if os.environ.get(n))
+        console.say(f"database: {f'from {named}' if named else 'the default of libpq, since nothing names one'}")
+    return database or ""
 
 
 def instant(text: str | None, option: str) -> str | None:

@@ -30,10 +30,7 @@ CODES = {"scenario": "C701", "data test": "C702"}
     "their own, which is created beside that one and dropped.",
 )  # fmt: skip
 @click.option("--target", "target_name", metavar="NAME", default=None, help="The target whose database is meant.")
-@click.option(
-    "--database", metavar="FILE_OR_DSN", envvar="C360GEN_DATABASE", default=None,
-    help="A DuckDB file or a Postgres connection string; else C360GEN_DATABASE, else PGHOST, PGSERVICE, .pgpass.",
-)  # fmt: skip
+@options.database
 @click.option("--only", type=click.Choice(["scenarios", "data-tests"]), default=None, help="Leave the others out.")
 @click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="Only tests of what a selection matches.")
 @click.option("--scenario", "named", multiple=True, metavar="NAME", help="Only this scenario, and no data tests; may be repeated.")
@@ -44,7 +41,8 @@ def command(
     loaded = options.project(specs)
     target = _target(loaded, target_name, database)
     chosen = _chosen(loaded, selection)
-    if target_name is not None and only != "scenarios" and not named:
+    in_memory = target.dialect == "duckdb" and (only == "scenarios" or named)
+    if target_name is not None and not in_memory:
         database = options.database_of(database, str(target.dialect))
     results: list[tuple[str, Result]] = []
     if only != "data-tests":
