@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "C604": "a change without a meaning for the rows that are there",
     "C605": "the shape moved without a migration",
     "C606": "what is released was changed",
+    "C607": "nothing is released yet",
     # steps of a plan
     "P000": "a change without a risk",
     "P001": "a change that loses data",
@@ -60,9 +61,18 @@ CODES: dict[str, str] = {
     "C501": "generated output is not what the specs say",
     "C502": "generated SQL that a judge refuses",
     "C503": "a judge that is not installed",
+    "C504": "a folder that is not empty",
     # tests
     "C701": "a scenario that fails",
     "C702": "a data test that fails",
+    # databases
+    "C801": "a database that cannot be reached",
+    "C802": "a database in which nothing is deployed",
+    "C803": "a database that refuses",
+    "C804": "a lock that somebody else holds",
+    "C805": "a run that fails",
+    "C806": "a database that has run other migrations",
+    "C807": "a dump of a catalog that cannot be read",
 }
 """Every code with its title; codes are stable, texts are not."""
 

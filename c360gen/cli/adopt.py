@@ -50,15 +50,12 @@ def command(
     scripts = {f.path: f.text for f in made.files}
     if task["script"]:
         options.as_built(made, out)
-    session = options.deployed(made, where)
-    try:
-        _, damage = session.query(scripts[f"adoptions/{node}.sql"])
+    with options.deployed(made, where) as session:
+        try:
+            _, damage = session.query(scripts[f"adoptions/{node}.sql"])
+        except engines.EngineError as error:
+            options.refused(error, "does the source of adopt: stand where it is declared?")
         run = session.task(entry, task, scripts.get(str(task["script"])), {}, apply)
-    except engines.EngineError as error:
-        console.say(f"error: {error}\n  help: does the source of adopt: stand where it is declared?")
-        raise click.exceptions.Exit(FINDINGS) from None
-    finally:
-        session.close()
     _tell(node, sorted(damage), run, apply, style)
     if not run.succeeded:
         raise click.exceptions.Exit(FINDINGS)
@@ -78,7 +75,7 @@ def _tell(node: str, damage: list[tuple[Any, ...]], run: engines.Run, apply: boo
         rows = [[str(p), str(found), str(example), repair_of(str(p))] for p, found, example in damage]
         console.table(["problem", "found", "keys", "repair: true"], rows, right=(1,))
     if not run.succeeded:
-        console.say(f"error: {run.message}")
+        console.tell(options.failed(run))
         return
     read, taken, mended = (run.counters.get(name, 0) for name in ("source_rows", "inserted_rows", "updated_rows"))
     said = f"{console.counted(taken, 'version')} {'adopted' if apply else 'would be adopted'} of {read}, {mended} of them mended"
@@ -95,15 +92,8 @@ def _described(table: str, dialect: str, database: str) -> str:
     schema, _, name = table.rpartition(".")
     if not schema:
         raise click.UsageError(f"--table {table}: write schema.table")
-    try:
-        session = engines.connect(dialect, database, "")
-        try:
-            _, columns = session.query(_catalog(schema, name).sql(dialect))
-        finally:
-            session.close()
-    except engines.EngineError as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
+    with options.session(dialect, database, "") as session:
+        _, columns = session.query(_catalog(schema, name).sql(dialect))
     if not columns:
         console.fail("C206", f"there is no table {table}", "name it as the database does, letter by letter")
     return described(schema, name, [(str(c), _type(*map(str, rest))) for c, *rest in columns])

@@ -52,13 +52,18 @@ def counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
+def tell(found: Diagnostic) -> None:
+    """One finding that is in no file."""
+    diagnostics([found], {}, "")
+
+
 def spec_error(error: SpecError) -> None:
     diagnostics(error.diagnostics, getattr(error, "texts", {}))
 
 
 def fail(code: str, message: str, help: str | None = None) -> NoReturn:
     """One finding that is in no file, and exit code 1."""
-    diagnostics([Diagnostic(code, message, None, help)], {}, "")
+    tell(Diagnostic(code, message, None, help))
     raise click.exceptions.Exit(FINDINGS)
 
 

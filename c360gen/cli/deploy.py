@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import time
@@ -14,7 +15,6 @@ import click
 from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
-from c360gen.diagnostics import SpecError
 
 if TYPE_CHECKING:
     from c360gen.migrate.state import State
@@ -34,19 +34,18 @@ T = TypeVar("T")
 @options.specs_and_out
 def command(retries: int, dry_run: bool, target_name: str, database: str | None, specs: Path, out: Path) -> None:
     from c360gen.migrate import releases
-    from c360gen.pipeline import released_state
 
     (made,) = options.builds(options.project(specs), [target_name], [], out)
     root = out / target_name
     options.as_built(made, out)
-    dialect = str(made.target.dialect)
+    dialect, control = str(made.target.dialect), options.control_schema(made)
+    released = options.released(root)
+    if released is not None and (altered := releases.altered(root, released)):
+        console.diagnostics(altered, {}, "")
+        raise click.exceptions.Exit(FINDINGS)
+    where = options.database_of(database, dialect, create=not dry_run)
     try:
-        released = released_state(root)
-        if released is not None and (altered := releases.altered(root, released)):
-            raise SpecError(altered)
-        where = options.database_of(database, dialect, create=not dry_run)
-        session = _again(retries, lambda: engines.connect(dialect, where, options.control_schema(made)))
-        try:
+        with contextlib.closing(_again(retries, lambda: engines.connect(dialect, where, control))) as session:
             _again(retries, session.lock)
             pending = _pending(session.ledger(), released) if released is not None else []
             if dry_run:
@@ -55,16 +54,10 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
                 _again(retries, functools.partial(_apply, session, root, migration))
                 console.say(f"migration {migration.number:04} {migration.name} applied")
             _again(retries, lambda: session.deploy((root / "deploy.sql").read_text(encoding="utf-8")))
-        finally:
-            session.close()
-    except SpecError as error:
-        console.spec_error(error)
-        raise click.exceptions.Exit(FINDINGS) from None
     except engines.EngineError as error:
-        roles = (root / "roles.sql").as_posix()
-        missing = re.search(r'role "[^"]*" does not exist', str(error)) and (root / "roles.sql").exists()
-        console.say(f"error: {error}" + (f"\n  help: {roles} creates it; an administrator runs it once" if missing else ""))
-        raise click.exceptions.Exit(FINDINGS) from None
+        roles = root / "roles.sql"
+        missing = re.search(r'role "[^"]*" does not exist', str(error)) and roles.exists()
+        options.refused(error, f"{roles.as_posix()} creates it; an administrator runs it once" if missing else None)
     console.say(f"{target_name} deployed")
 
 
@@ -89,19 +82,20 @@ def _apply(session: engines.Session, root: Path, migration: Migration) -> None:
 
 
 def _pending(ledger: engines.Ledger, released: State) -> list[Migration]:
-    """What a database still needs; nothing where it is empty, since deploy.sql contains all of it. Raise EngineError."""
+    """What a database still needs, or exit code 1; nothing where it is empty, since deploy.sql contains all of it."""
     if ledger.identity is None:
         return []
     by_number = {m.number: m for m in released.migrations}
     for number, checksum in ledger.applied.items():
         known = by_number.get(number)
         if known is None:
-            raise engines.EngineError(f"the database has seen migration {number}, which these files do not know: they are older than it is")
+            message = f"the database has seen migration {number}, which these files do not know: they are older than it is"
+            console.fail("C806", message, "deploy from the commit that has it, or one after it")
         if known.checksum != checksum and known.checksum.partition(":")[0] == checksum.partition(":")[0]:
-            raise engines.EngineError(
-                f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
-                f"{known.checksum[:14]})"
-            )
+            console.fail(
+                "C806", f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
+                f"{known.checksum[:14]})", "two branches have numbered theirs alike: c360gen drift shows what the database holds",
+            )  # fmt: skip
     last = max(ledger.applied, default=1)
     return [m for m in released.migrations if m.number > last]
 

@@ -49,26 +49,21 @@ def command(
         return
     state = options.released(out / target_name)
     if state is None:
-        console.say(f"error[C606]: {target_name} has no released state to compare with\n  help: c360gen migrate --name baseline begins")
-        raise click.exceptions.Exit(FINDINGS)
+        console.fail("C607", f"{target_name} has no released state to compare with", "c360gen migrate --name baseline begins")
     (made,) = options.builds(loaded, [target_name], [], out)
     options.as_built(made, out)
     ours = wanted(loaded, made)
     printed, ledger = None, None
-    try:
-        if catalog is not None:
+    if catalog is not None:
+        try:
             known = catalogs.of_dump(catalog.read_text(encoding="utf-8-sig"), inspector)
-        else:
-            session = engines.connect(dialect.name, options.database_of(database, dialect.name), names.control)
-            try:
-                known = catalogs.of_rows(session.look([], query), inspector, inspector.kinds)
-                printed = _printed(session, ours, dialect)
-                ledger = session.ledger()
-            finally:
-                session.close()
-    except (engines.EngineError, catalogs.BadDump, UnicodeDecodeError) as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
+        except (catalogs.BadDump, UnicodeDecodeError) as error:
+            console.fail("C807", f"{catalog.as_posix()}: {error}", "it holds the rows of the SELECT that --query prints, as CSV in UTF-8")
+    else:
+        with options.session(dialect.name, options.database_of(database, dialect.name), names.control) as session:
+            known = catalogs.of_rows(session.look([], query), inspector, inspector.kinds)
+            printed = _printed(session, ours, dialect)
+            ledger = session.ledger()
     found = drift.compare(state, ours, known, names, dialect, printed)
     if ledger is not None and ledger.identity != state.identity:
         shown = "nothing of ours" if ledger.identity is None else f"the state {ledger.identity[:12]}"

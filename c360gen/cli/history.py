@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,25 +31,20 @@ def command(
 ) -> None:
     given = {"to": options.instant(to, "--to"), "key": key}
     (made,) = options.builds(options.project(specs), [target_name], [], out)
-    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
-    entry, task = _chosen(manifest, action, node)
+    entry, task = _chosen(options.manifest(made), action, node)
     arguments = {a["name"]: given[a["name"]] for a in task["arguments"]}
     if missing := [f"--{name}" for name, value in arguments.items() if value is None]:
         raise click.UsageError(f"{action} needs {' and '.join(missing)}")
     if needless := [f"--{name}" for name, value in given.items() if value is not None and name not in arguments]:
         raise click.UsageError(f"{action} takes no {' and no '.join(needless)}")
     scripts = {f.path: f.text for f in made.files}
-    dialect = str(made.target.dialect)
-    where = options.database_of(database, dialect)
+    where = options.database_of(database, str(made.target.dialect))
     if task["script"]:
         options.as_built(made, out)
-    session = options.deployed(made, where)
-    try:
+    with options.deployed(made, where) as session:
         run = session.task(entry, task, scripts.get(str(task["script"])), arguments, apply)
-    finally:
-        session.close()
     if not run.succeeded:
-        console.say(f"error: {run.message}")
+        console.tell(options.failed(run))
         raise click.exceptions.Exit(FINDINGS)
     console.say(_said(action, node, run.counters, apply))
 
@@ -71,4 +65,3 @@ def _said(action: str, node: str, counters: Mapping[str, int], apply: bool) -> s
     done, planned = WORDS[action]
     text = f"{node}: {(done if apply else planned).format(deleted=deleted, updated=updated)}"
     return text if apply else f"{text}; --apply does it"
-

@@ -8,15 +8,13 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console
-from c360gen.cli.main import FINDINGS
 
 
 @click.command("init", help="Write a small project into a new or empty folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        console.say(f"error: {folder.as_posix()} is not an empty folder\n  help: name a new one; nothing is ever overwritten")
-        raise click.exceptions.Exit(FINDINGS)
+        console.fail("C504", f"{folder.as_posix()} is not an empty folder", "name a new one; nothing is ever overwritten")
     from c360gen.spec import schema
 
     scaffold = files("c360gen.cli") / "scaffold"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from c360gen.cli import complete, console
 from c360gen.cli.main import FINDINGS
-from c360gen.diagnostics import SpecError
+from c360gen.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
-    from c360gen.engines import Session
+    from c360gen.engines import EngineError, Run, Session
     from c360gen.migrate.state import State
     from c360gen.pipeline import Build, LoadedProject
 
@@ -165,8 +167,12 @@ def database_of(database: str | None, dialect: str, *, create: bool = False) -> 
 
     Where the call does not name it, it is said who does: a variable that somebody left behind must be seen.
     """
+    from c360gen import engines
+
     if database is None and dialect == "duckdb":
         raise click.UsageError("name a DuckDB file with --database, or in C360GEN_DATABASE")
+    if dialect not in engines.DIALECTS:
+        raise click.UsageError(f"{dialect} cannot be run from here: the files are written for its own client (snow sql, bq)")
     is_file = dialect == "duckdb" and not str(database).startswith((":memory:", "md:"))
     if is_file and not create and not Path(str(database)).exists():
         raise click.UsageError(f"there is no file {database}: `c360gen deploy` makes one")
@@ -210,17 +216,55 @@ def as_built(made: Build, out: Path) -> None:
         )  # fmt: skip
 
 
-def deployed(made: Build, database: str) -> Session:
+@contextlib.contextmanager
+def session(dialect: str, database: str, control: str) -> Iterator[Session]:
+    """A session, closed in any case; what the engine refuses on the way is a finding, and exit code 1."""
+    from c360gen import engines
+
+    try:
+        with contextlib.closing(engines.connect(dialect, database, control)) as found:
+            yield found
+    except engines.EngineError as error:
+        refused(error)
+
+
+@contextlib.contextmanager
+def deployed(made: Build, database: str) -> Iterator[Session]:
     """A session in a database in which the target is deployed, or exit code 1."""
     from c360gen import engines
 
-    session: Session | None = None
-    try:
-        session = engines.connect(str(made.target.dialect), database, control_schema(made))
-        session.query(f'SELECT 1 FROM "{control_schema(made)}".state WHERE 1 = 0')
-    except engines.EngineError as error:
-        if session is not None:
-            session.close()
-        console.say(f"error: {error}\n  help: is it deployed? `c360gen deploy --target {made.target_name}` does that")
-        raise click.exceptions.Exit(FINDINGS) from None
-    return session
+    control = control_schema(made)
+    with session(str(made.target.dialect), database, control) as found:
+        try:
+            found.query(f'SELECT 1 FROM "{control}".state WHERE 1 = 0')
+        except engines.EngineError as error:
+            not_deployed(made, error)
+        yield found
+
+
+def refused(error: EngineError, help: str | None = None) -> NoReturn:
+    """What an engine refused, as a finding, and exit code 1."""
+    from c360gen import engines
+
+    codes = {engines.EngineUnreachable: "C801", engines.EngineBusy: "C804"}
+    console.tell(_said(codes.get(type(error), "C803"), str(error), help or error.help))
+    raise click.exceptions.Exit(FINDINGS)
+
+
+def not_deployed(made: Build, error: EngineError) -> NoReturn:
+    """What should be in the control schema cannot be read, and exit code 1."""
+    console.tell(_said("C802", str(error), f"is it deployed? `c360gen deploy --target {made.target_name}` does that"))
+    raise click.exceptions.Exit(FINDINGS)
+
+
+def failed(run: Run) -> Diagnostic:
+    """A run or a task that did not succeed, as a finding."""
+    return _said("C805", run.message, None)
+
+
+def _said(code: str, text: str, help: str | None) -> Diagnostic:
+    """What an engine says, its first line above the others; under the guard's own code where a guard says it."""
+    if guard := re.match(r"(ZC\d{3}) ", text):
+        code, text = guard[1], text[guard.end() :]
+    first, _, others = text.partition("\n")
+    return Diagnostic(code, first, None, help, "error", others)

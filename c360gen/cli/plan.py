@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import CHANGES, FINDINGS
 from c360gen.cli.report import Answering, begin
@@ -136,15 +135,8 @@ def _pending(planned: Plan, loaded: LoadedProject, target_name: str, database: s
     """What deploy would apply."""
     dialect = planned.wanted.dialect
     control = loaded.resolved.targets[target_name].schema_prefix + planned.wanted.control
-    try:
-        session = engines.connect(dialect, options.database_of(database, dialect), control)
-        try:
-            ledger = session.ledger()
-        finally:
-            session.close()
-    except engines.EngineError as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
+    with options.session(dialect, options.database_of(database, dialect), control) as session:
+        ledger = session.ledger()
     if ledger.identity is None:
         console.say("the database is empty: deploy.sql makes everything")
         return

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from c360gen import engines
 from c360gen.cli import complete, console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.select import BadSelection, select, selectables
+
+if TYPE_CHECKING:
+    from c360gen.engines import Run
 
 COLUMNS = ("inserted", "updated", "closed", "unchanged")
 
@@ -35,16 +36,13 @@ def command(
         raise click.UsageError("--job and --select exclude each other")
     loaded = options.project(specs)
     (made,) = options.builds(loaded, [target_name], [], out)
-    manifest = json.loads(next(f.text for f in made.files if f.path == "manifest.json"))
-    nodes = _chosen(manifest, loaded, job, selection)
+    nodes = _chosen(options.manifest(made), loaded, job, selection)
     scripts = {f.path: f.text for f in made.files}
-    dialect = str(made.target.dialect)
-    where = options.database_of(database, dialect)
+    where = options.database_of(database, str(made.target.dialect))
     if any(n["script"] for n in nodes):
         options.as_built(made, out)
-    session = options.deployed(made, where)
-    runs: list[engines.Run] = []
-    try:
+    runs: list[Run] = []
+    with options.deployed(made, where) as session:
         for node in nodes:
             refresh = full_refresh and node["full_refresh"] and not node.get("keeps_rows")
             runs.append(session.run(node, scripts.get(str(node["script"])), as_of, refresh))
@@ -52,8 +50,6 @@ def command(
                 console.say(f"{node['name']} keeps its rows: full_refresh: false")
             if not runs[-1].succeeded:
                 break
-    finally:
-        session.close()
     _report(runs, len(nodes))
 
 
@@ -78,7 +74,7 @@ def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: s
     return picked
 
 
-def _report(runs: list[engines.Run], wanted: int) -> None:
+def _report(runs: list[Run], wanted: int) -> None:
     rows = []
     for run in runs:
         counted = [str(run.counters.get(f"{c}_rows", "")) for c in COLUMNS]
@@ -86,7 +82,8 @@ def _report(runs: list[engines.Run], wanted: int) -> None:
     console.table(["node", *COLUMNS, "seconds"], rows, right=(1, 2, 3, 4, 5))
     for run in runs:
         if not run.succeeded:
-            console.say(f"\nerror: {run.message}")
+            console.say("")
+            console.tell(options.failed(run))
             if left := wanted - len(runs):
                 console.say(f"{left} {'node' if left == 1 else 'nodes'} behind it not run")
             raise click.exceptions.Exit(FINDINGS)

@@ -26,16 +26,12 @@ GOOD = ("succeeded", "rewound")
 def command(shape: str, target_name: str, database: str | None, specs: Path, out: Path) -> None:
     (made,) = options.builds(options.project(specs), [target_name], [], out)
     dialect = str(made.target.dialect)
-    try:
-        session = engines.connect(dialect, options.database_of(database, dialect), options.control_schema(made))
+    with options.session(dialect, options.database_of(database, dialect), options.control_schema(made)) as session:
         try:
             nodes = session.status()
             sources = session.freshness() if "freshness" in options.manifest(made) else []
-        finally:
-            session.close()
-    except engines.EngineError as error:
-        console.say(f"error: {error}\n  help: is it deployed? `c360gen deploy --target {target_name}` does that")
-        raise click.exceptions.Exit(FINDINGS) from None
+        except engines.EngineError as error:
+            options.not_deployed(made, error)
     if shape == "json":
         console.answer(json.dumps({"nodes": nodes, "sources": sources}, indent=2, default=str))
     else:

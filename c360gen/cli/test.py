@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c360gen import engines
 from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
 from c360gen.cli.report import Reporting
 from c360gen.diagnostics import Diagnostic, Severity, nearest_or_list
-from c360gen.engines import EngineError
 from c360gen.project.select import BadSelection, select, selectables
 
 if TYPE_CHECKING:
@@ -107,16 +105,9 @@ def _data_tests(loaded: LoadedProject, target_name: str, database: str, chosen: 
     from c360gen.testing import data_tests
 
     names = names_of(loaded, target_name)
-    try:
-        session = engines.connect(str(names.target.dialect), database, names.control)
-    except EngineError as error:
-        console.say(f"error: {error}")
-        raise click.exceptions.Exit(FINDINGS) from None
-    try:
+    with options.session(str(names.target.dialect), database, names.control) as session:
         for result in data_tests.run(names, session, chosen):
             yield _told("data test", result)
-    finally:
-        session.close()
 
 
 def _told(kind: str, result: Result) -> Result:

@@ -8,17 +8,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+DIALECTS = ("duckdb", "postgres")
+"""Those that can be run from here; the others are deployed and run with their own clients, for which the files are written."""
 COUNTED = (
     "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "unchanged_rows", "dated_by_run", "quarantined_rows",
 )  # fmt: skip
 
 
 class EngineError(Exception):
-    """The database said no, or cannot be reached; the message is for the user and holds no password."""
+    """The database said no; the message is for the user and holds no password, `help` is what to do where that is known."""
+
+    def __init__(self, message: str, help: str | None = None):
+        super().__init__(message)
+        self.help = help
 
 
-class EngineUnavailable(EngineError):
-    """The driver is an extra that is not installed."""
+class EngineUnreachable(EngineError):
+    """There is no session: nobody answers, or the driver is an extra that is not installed."""
 
 
 class EngineBusy(EngineError):
@@ -108,9 +114,7 @@ def scratch(dialect: str, database: str, control: str) -> Iterator[Session]:
 
 
 def connect(dialect: str, database: str, control: str) -> Session:
-    """Open a database of a dialect that can be run from here. Raise EngineError."""
-    if dialect not in ("duckdb", "postgres"):
-        raise EngineError(f"{dialect} is deployed and run with its own client (snow sql, bq): the files are written for it")
+    """Open a database of one of DIALECTS. Raise EngineUnreachable, or EngineBusy."""
     module = importlib.import_module(f"{__name__}.{dialect}")
     session: Session = module.connect(database, control)
     return session

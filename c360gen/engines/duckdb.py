@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnavailable, Ledger, Run, standing
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
 
 LOCKED = "IO Error: Could not set lock on file"
 """What DuckDB says, from 1.4 to 2.0, where another process has the file open."""
@@ -16,16 +16,16 @@ LOCKED = "IO Error: Could not set lock on file"
 
 def connect(database: str, control: str) -> Session:
     """Open a file, or `:memory:`."""
-    try:
-        import duckdb
-    except ImportError:
-        raise EngineUnavailable("DuckDB is not installed: pip install 'c360gen[duckdb]'") from None
+    import duckdb
+
     try:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
+        said = f"cannot open {database}: {_first(error)}"
         # The path is in the message too: only how it begins tells a lock from a file that is named after one.
-        kind = EngineBusy if str(error).startswith(LOCKED) else EngineError
-        raise kind(f"cannot open {database}: {_first(error)}") from None
+        if str(error).startswith(LOCKED):
+            raise EngineBusy(said, "a DuckDB file belongs to one process at a time: end the other one") from None
+        raise EngineUnreachable(said, "name a DuckDB file, or a new one in a folder that exists") from None
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnavailable, Ledger, Run, standing
+from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
 
 BUSY = ("55P03", "40P01", "40001")
 """lock_not_available, deadlock_detected, serialization_failure: the same may go through later."""
@@ -20,11 +20,12 @@ def connect(database: str, control: str) -> Session:
     try:
         import psycopg
     except ImportError:
-        raise EngineUnavailable("psycopg is not installed: pip install 'c360gen[postgres]'") from None
+        raise EngineUnreachable("psycopg is not installed", "pip install 'c360gen[postgres]'") from None
     try:
         return Session(psycopg.connect(database, autocommit=True, connect_timeout=10), control)
     except psycopg.Error as error:
-        raise EngineError(f"cannot connect to Postgres: {_without_secrets(str(error))}") from None
+        help = "--database or C360GEN_DATABASE names it, else libpq does: does psql reach it?"
+        raise EngineUnreachable(f"cannot connect to Postgres: {_without_secrets(str(error))}", help) from None
 
 
 @contextlib.contextmanager
@@ -73,24 +74,29 @@ class Session:
             self.connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"c360gen deploy {self.control}"])
         except psycopg.Error as error:
             if error.sqlstate in BUSY:
-                raise EngineBusy("another deploy is at work in this database") from None
+                raise EngineBusy("another deploy is at work in this database", "wait for it, or give --retries") from None
             raise EngineError(_say(error)) from None
 
     def ledger(self) -> Ledger:
+        import psycopg
         from psycopg import sql
 
         control = sql.Identifier(self.control)
-        (release, migration) = self.connection.execute(
-            "SELECT to_regclass(quote_ident(%s) || '.release') IS NOT NULL, to_regclass(quote_ident(%s) || '.migration') IS NOT NULL",
-            [self.control, self.control],
-        ).fetchone()
-        if not release:
-            return Ledger(None)
-        row = self.connection.execute(sql.SQL("SELECT shape FROM {}.release ORDER BY release_id DESC LIMIT 1").format(control)).fetchone()
-        if not migration:
-            return Ledger(row and row[0])
-        rows = self.connection.execute(sql.SQL("SELECT number, action, checksum FROM {}.migration ORDER BY entry_id").format(control))
-        return Ledger(row and row[0], standing(rows.fetchall()))
+        try:
+            (release, migration) = self.connection.execute(
+                "SELECT to_regclass(quote_ident(%s) || '.release') IS NOT NULL, to_regclass(quote_ident(%s) || '.migration') IS NOT NULL",
+                [self.control, self.control],
+            ).fetchone()
+            if not release:
+                return Ledger(None)
+            newest = sql.SQL("SELECT shape FROM {}.release ORDER BY release_id DESC LIMIT 1").format(control)
+            row = self.connection.execute(newest).fetchone()
+            if not migration:
+                return Ledger(row and row[0])
+            entries = sql.SQL("SELECT number, action, checksum FROM {}.migration ORDER BY entry_id").format(control)
+            return Ledger(row and row[0], standing(self.connection.execute(entries).fetchall()))
+        except psycopg.Error as error:
+            raise EngineError(_say(error), "it needs USAGE on the control schema, and SELECT on its tables") from None
 
     def look(self, statements: Sequence[str], query: str) -> list[dict[str, Any]]:
         """With the search path of a deploy: what is printed of a view depends on it."""

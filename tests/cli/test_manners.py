@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
@@ -65,3 +67,76 @@ def test_a_server_for_scenarios_is_named_too(shop: Path, alone: None, monkeypatc
     monkeypatch.setenv("PGHOST", str(shop / "nowhere"))
     assert "database: from PGHOST" in said("test", "--target", "postgres", "--only", "scenarios").stderr
     assert "database:" not in said("test").stderr + said("test", "--target", "duckdb", "--only", "scenarios").stderr
+
+
+DUCKDB = ("--target", "duckdb", "--database")
+FINDINGS = [
+    (["init", "."], "C504", "name a new one"),
+    (["drift", *DUCKDB, "empty.duckdb"], "C607", "c360gen migrate --name baseline begins"),
+    (["deploy", *DUCKDB, "nowhere/x.duckdb", "--retries", "0"], "C801", "a folder that exists"),
+    (["run", *DUCKDB, "specs/project.yml"], "C801", "name a DuckDB file"),
+    (["adopt", "--table", "a.b", *DUCKDB, "specs/project.yml"], "C801", "name a DuckDB file"),
+    (["test", "--only", "data-tests", *DUCKDB, "specs/project.yml"], "C801", "name a DuckDB file"),
+    (["run", *DUCKDB, "empty.duckdb"], "C802", "is it deployed? `c360gen deploy --target duckdb` does that"),
+    (["status", *DUCKDB, "empty.duckdb"], "C802", "is it deployed?"),
+    (["history", "check", "customer_snapshot", *DUCKDB, "empty.duckdb"], "C802", "is it deployed?"),
+    (["deploy", *DUCKDB, "taken.duckdb"], "C803", ""),
+    (["run", *DUCKDB, "deployed.duckdb"], "ZC011", ""),
+    (["adopt", "--table", "a.b", *DUCKDB, "empty.duckdb"], "C206", "letter by letter"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "help"), FINDINGS, ids=lambda x: " ".join(x) if isinstance(x, list) else "")
+def test_every_error_has_a_code_and_a_way_out(arguments: list[str], code: str, help: str, shop: Path) -> None:
+    said("build", "--dialect", "duckdb")
+    duckdb.connect("empty.duckdb").close()
+    with duckdb.connect("taken.duckdb") as taken:
+        taken.execute("CREATE SCHEMA c360_control; CREATE VIEW c360_control.run_log AS SELECT 1 AS other")
+    if "deployed.duckdb" in arguments:
+        said("deploy", *DUCKDB, "deployed.duckdb")
+    ended = said(*arguments)
+    assert ended.exit_code == 1, ended.output
+    lines = ended.stderr.splitlines()
+    (error,) = [i for i, line in enumerate(lines) if line.startswith("error")]
+    assert lines[error].startswith(f"error[{code}]: "), ended.stderr
+    assert f"c360gen explain {code} says more" in ended.stderr and said("explain", code).exit_code == 0
+    assert not help or (lines[error + 1].startswith("  help: ") and help in lines[error + 1]), ended.stderr
+
+
+def test_a_file_that_is_open_elsewhere(shop: Path) -> None:
+    said("build", "--dialect", "duckdb")
+    script = "import duckdb; c = duckdb.connect('x.duckdb'); print('open', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        ended = said("deploy", *DUCKDB, "x.duckdb", "--retries", "0")
+        other.communicate(b"\n")
+    assert ended.exit_code == 1 and "error[C804]: " in ended.stderr and "one process at a time" in ended.stderr
+
+
+def test_a_finding_of_a_database_is_in_the_document(shop: Path) -> None:
+    """It was said beside it, so that a machine read an empty list."""
+    ended = said("test", "--only", "data-tests", *DUCKDB, "specs/project.yml", "--format", "json")
+    assert ended.exit_code == 1 and [d["code"] for d in json.loads(ended.stdout)["diagnostics"]] == ["C801"]
+
+
+def test_who_may_not_read_the_ledger_is_told_so(shop: Path, database: str) -> None:
+    """It was a traceback, and exit code 70."""
+    import psycopg
+
+    said("build", "--dialect", "postgres")
+    assert said("deploy", "--target", "postgres", "--database", database).exit_code == 0
+    said("migrate", "--name", "baseline", "--dialect", "postgres")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE ROLE nobody_much LOGIN")
+    stranger = psycopg.conninfo.make_conninfo(database, user="nobody_much")
+    ended = said("deploy", "--target", "postgres", "--database", stranger)
+    assert ended.exit_code == 1 and "error[C803]: permission denied" in ended.stderr and "USAGE" in ended.stderr, ended.output
+
+
+@pytest.mark.parametrize("command", [["run"], ["status"], ["deploy"], ["drift"], ["history", "check", "customer_snapshot"]], ids=" ".join)
+def test_what_cannot_be_run_from_here_is_called_wrongly(command: list[str], shop: Path) -> None:
+    text = Path("specs/project.yml").read_text(encoding="utf-8")
+    Path("specs/project.yml").write_text(text.replace("postgres: {dialect: postgres}", "snowflake: {dialect: snowflake}"), encoding="utf-8")
+    said("migrate", "--name", "baseline", "--dialect", "snowflake")
+    ended = said(*command, "--target", "snowflake")
+    assert ended.exit_code == 2 and "its own client" in ended.stderr, ended.output
