@@ -9,6 +9,11 @@ import click
 
 from c360gen.cli import console
 
+GITATTRIBUTES = """\
+# What is generated has the same bytes everywhere: with core.autocrlf `c360gen check` would call every file stale.
+generated/** -text
+"""
+
 
 @click.command("init", help="Write a small project into a new or empty folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -19,7 +24,8 @@ def command(folder: Path) -> None:
 
     scaffold = files("c360gen.cli") / "scaffold"
     (folder / "specs").mkdir(parents=True)
-    count = 0
+    (folder / ".gitattributes").write_text(GITATTRIBUTES, encoding="utf-8", newline="\n")
+    count = 1
     for entry in sorted(scaffold.iterdir(), key=lambda e: e.name):
         at = folder / "specs" / entry.name
         at.write_text(entry.read_text(encoding="utf-8"), encoding="utf-8")
