@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test postgres slow fuzz faults mutations streams verify matrix dbt airflow schemachange lint docs golden clean
+.PHONY: demo test postgres slow fuzz faults mutations streams verify matrix minimum dbt airflow schemachange lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,16 @@ slow: $(VENV)/test-installed ## what the suite leaves out: the whole matrix of m
 
 fuzz: $(VENV)/test-installed ## slow: broken specs for MINUTES=10, none of which may end in a traceback, a hang or a written file
 	$(BIN)/python -m pytest tests/fuzz --fuzz-minutes $(MINUTES)
+
+.venv-minimum/installed: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv .venv-minimum
+	.venv-minimum/bin/python tests/lowest.py > .venv-minimum/lowest.txt
+	.venv-minimum/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-minimum/lowest.txt -e '.[test]'
+	@touch $@
+
+minimum: .venv-minimum/installed ## slow: the command line and DuckDB at the lowest versions that pyproject.toml admits, in a venv of its own
+	.venv-minimum/bin/python -m pytest -n 2 tests/cli tests/testing tests/test_scenarios.py tests/test_seeds.py \
+	  tests/engines/test_duckdb_sessions.py -k "not snowflake and not bigquery and not postgres"
 
 docs: $(VENV)/test-installed ## rewrite what is written from the code: docs/reference/ and the JSON Schema of the specs
 	$(BIN)/c360gen schema > specs/c360gen.schema.json
