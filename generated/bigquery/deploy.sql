@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82ff126f9f20937f02900813ab7b283798abbbcf9ceaa9e3e89187f64333eb4a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24425d0b9ff7bc8f80f4ac259f5e5d6401369e9a6b8f5a116625c7d650609a02
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -28,8 +28,9 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
--- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
+-- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
+-- conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac809cf3bd000a535131f1f2530f4b91a74430d8f300ec98ac310c3f113ea9e0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ff9ba19ce702bbd577c873c840cb22f243ea5ce62cce9ca10a3d7042abb6814
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -33,8 +33,9 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
--- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
+-- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
+-- latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',

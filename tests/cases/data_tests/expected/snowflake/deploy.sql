@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c774dab8d37f64413808a2bfe20650e7cbf712b563c71abc868836905a02aacf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ddc3f296db5d87b61fe4385939d3ec8f98f368f7f827d4e4c7fbb99afe684570
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -30,8 +30,9 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
--- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
+-- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
+-- latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',

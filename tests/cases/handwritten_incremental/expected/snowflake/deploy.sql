@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 051eaea2e89138645d03bfa72346fa289849ad1606f8263c2ae2d0cfdc9d0aad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c047d7cd01cd21f4ef1687593291371286ed70a243134f77ce171638ad380a46
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -30,8 +30,9 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
--- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
+-- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
+-- latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',

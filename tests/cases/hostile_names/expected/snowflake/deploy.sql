@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b09a440240517f7ee5d65869ea3aa69ebef3138f63fe91deea35544483af2fb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a48409c05eb709dc114008ccf27dba06626bb88b0b537cef4d6c238afa67be4e
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -31,8 +31,9 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
--- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
+-- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
+-- latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',

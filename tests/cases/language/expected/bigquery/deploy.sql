@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3ac9d52ce5c8eaec0fa4d631aa803658c16c650e9585c984c0b688a2a0b5468e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d9e106cc7b4136c18b8abc5fa2e633530fae97c5900a75a944ecfd2a6d19172
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -27,8 +27,9 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of them;
--- transactions that only insert never conflict. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
+-- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
+-- conflict. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

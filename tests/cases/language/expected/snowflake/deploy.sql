@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 941f5b10418bc3c257684407f2b08536b1a0bfedfdf2f8a6a3b9efc525890b2a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1bf2d8a86ed4b9d2875da09692482c14fe05c410372f2828794bf012697b741a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -32,8 +32,9 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated would
--- make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
+-- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
+-- latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
