@@ -27,7 +27,7 @@ def test_a_state_that_is_read_again_is_the_same(engine: str) -> None:
         again = state.parse(state.text(found))
         assert state.text(again) == state.text(found)
         made_plan = plan(project, made, again)
-        assert (made_plan.steps, made_plan.problems) == ([], []), specs
+        assert (made_plan.steps, made_plan.problems) == ((), ()), specs
 
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
