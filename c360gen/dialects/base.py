@@ -30,6 +30,8 @@ class Dialect(Words):
     has_procedures: bool = True
     longest: int | None = None
     """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
+    defers_unique = False
+    """Whether UNIQUE, where nothing else is said, is looked at row by row within a statement."""
     calls = "EXECUTE"
     """The privilege to call a routine."""
 

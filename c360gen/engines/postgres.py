@@ -22,7 +22,9 @@ def connect(database: str, control: str) -> Session:
     except ImportError:
         raise EngineUnreachable("psycopg is not installed", "pip install 'c360gen[postgres]'") from None
     try:
-        return Session(psycopg.connect(database, autocommit=True, connect_timeout=10), control)
+        connection = psycopg.connect(database, autocommit=True, connect_timeout=10)
+        connection.execute("SET datestyle = 'ISO, MDY'")  # psycopg reads no other
+        return Session(connection, control)
     except psycopg.Error as error:
         help = "--database or C360GEN_DATABASE names it, else libpq does: does psql reach it?"
         raise EngineUnreachable(f"cannot connect to Postgres: {_without_secrets(str(error))}", help) from None

@@ -130,6 +130,8 @@ class Traits:
     partial_indexes: bool = False
     enforces: frozenset[str] = frozenset({"not_null"})
     """Kinds of constraints that the engine enforces itself when they are declared."""
+    cuts_blanks: bool = False
+    """A varchar(n) takes a longer text where only blanks are too many, and cuts them."""
     finer_times: bool = False
     """Source timestamps may be finer than the microseconds that are stored."""
 

@@ -208,6 +208,9 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         if key in config.model_fields_set:
             diagnostics.error(code, message, located.key_span("config", key), help)
 
+    if config.dbt_valid_to_current is not None and config.dbt_valid_to_current.year < 2100:
+        message = f"dbt_valid_to_current: {config.dbt_valid_to_current.date()} will come, and open versions would look as if they had ended"
+        wrong("dbt_valid_to_current", message, "use a time that no row can have, such as '9999-12-31'")
     for key in feeds.KEYS:
         wrong(key, f"{key} is a setting of strategy: changelog" + ("" if key in feeds.CHANGELOG_KEYS else " or daily_copies"))
     if config.strategy == "check":

@@ -301,7 +301,7 @@ def _final(analysed: Analysed, columns: tuple[Column, ...], stored: bool) -> exp
             name.type = None if column.type is None else exp.DataType.build("unknown")
         tree = exp.select(
             *(
-                exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, c.type.copy()), c.name, quoted=True)
+                exp.alias_(n, c.name, quoted=True) if c.type is None else exp.alias_(exp.cast(n, _carried(c.type)), c.name, quoted=True)
                 for n, c in zip(names, columns, strict=True)
             )
         ).from_(tree.subquery("u"))
@@ -314,7 +314,12 @@ def _final(analysed: Analysed, columns: tuple[Column, ...], stored: bool) -> exp
             or (isinstance(value, exp.Cast) and types.canonical(value.to) == column.type)
         ):
             continue
-        cast = exp.cast(value.copy(), column.type.copy(), dialect="postgres")
+        cast = exp.cast(value.copy(), _carried(column.type), dialect="postgres")
         cast.type = column.type.copy()
         select.replace(exp.alias_(cast, column.name, quoted=True))
     return tree
+
+
+def _carried(type_: exp.DataType) -> exp.DataType:
+    """The type to which a value is cast: a text whole, since a CAST would cut it in silence where its column refuses what is too long."""
+    return types.TEXT.copy() if type_.this is types.T.VARCHAR else type_.copy()

@@ -10,7 +10,7 @@ from c360gen.ops.program import Count, Guard, Program, Stage, Step, Windows, Wri
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
 from c360gen.project.nodes import Node, Query, Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._sql import action_is, any_of, as_time, codes, greater_than_zero, is_null, named
+from c360gen.strategies._sql import action_is, any_of, as_time, codes, equal, greater_than_zero, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -38,7 +38,7 @@ def stage_table(node: Node, extra: Sequence[ColumnDef] = (), *, row_address: boo
 def batch(node: Node, query: exp.Query, traits: Traits, *, append: bool = False) -> exp.Select:
     """SELECT m.… FROM (the model's SQL) AS m WHERE its cursor is in the window."""
     selected = whole(node, query, traits)
-    return selected.where(moved(node, "m", append=append)) if node.cursor else selected
+    return selected.where(moved(node, "m", traits, append=append)) if node.cursor else selected
 
 
 def whole(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
@@ -46,7 +46,7 @@ def whole(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     return exp.select(*(_sql.as_stored(c, "m", traits) for c in node.columns)).from_(query.copy().subquery("m"))
 
 
-def moved(node: Node, table: str, *, append: bool = False) -> exp.Expr:
+def moved(node: Node, table: str, traits: Traits, *, append: bool = False) -> exp.Expr:
     """The row's cursor is in the window; NULL cursors are read for the guard."""
     cursor = column(str(node.cursor), table)
     type_ = node.column(str(node.cursor)).type
@@ -55,7 +55,7 @@ def moved(node: Node, table: str, *, append: bool = False) -> exp.Expr:
         assert type_ is not None
         start = exp.cast(start, type_.copy())
     if append:
-        return _sql.beyond_watermark(node.column(str(node.cursor)), table)
+        return _sql.beyond_watermark(node.column(str(node.cursor)), table, traits)
     inside = any_of([is_null(variable("window_start")), exp.GTE(this=cursor, expression=start)])
     return any_of([inside, is_null(cursor.copy())])
 
@@ -73,13 +73,21 @@ def times(node: Node) -> list[str]:
     return list(dict.fromkeys(t for t in named_ if t and t not in node.key))
 
 
-def null_arms(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
+def unusable(node: Node, name: str, table: str, traits: Traits) -> exp.Expr:
+    """Whether a time orders no rows: it is missing, or infinite where the engine knows such."""
+    at, kind = column(name, table), _sql.known(node.column(name).type)
+    if not traits.infinite_times or kind.this not in types.TIMES:
+        return is_null(at)
+    return any_of([is_null(at), *(equal(at.copy(), exp.cast(_sql.literal(end), kind.copy())) for end in ("infinity", "-infinity"))])
+
+
+def null_arms(node: Node, traits: Traits) -> list[tuple[exp.Expr, exp.Expr]]:
     """The CASE arms that name rows which must not be written; `b` is the batch."""
     arms: list[tuple[exp.Expr, exp.Expr]] = []
     if node.key:
         arms.append((any_of(is_null(column(k, "b")) for k in node.key), _sql.literal("null_key")))
     if times(node):
-        arms.append((any_of(is_null(column(t, "b")) for t in times(node)), _sql.literal("null_time")))
+        arms.append((any_of(unusable(node, t, "b", traits) for t in times(node)), _sql.literal("null_time")))
     return arms
 
 
@@ -97,7 +105,7 @@ def null_guards(node: Node) -> list[Guard]:
         sample = _sql.key_sample(node, action_is("null_time", table="s")) if node.key else None
         guards.append(
             Guard("ZC003", f"No {'window' if node.batches else 'watermark'} would ever reach a NULL.", greater_than_zero("null_times"),
-                  (variable("null_times"), f" rows of {source} have no {' or '.join(times(node))}"), sample,
+                  (variable("null_times"), f" rows of {source} have no usable {' or '.join(times(node))}"), sample,
                   "Nothing was written. Mend the rows in the source.")
         )  # fmt: skip
     return guards

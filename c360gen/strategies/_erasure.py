@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from sqlglot import exp
 
@@ -63,6 +64,7 @@ def _erase(node: Node, dialect: str) -> Task:
     rules = (
         what, *there, "no run brings it back: the source must not have it",
         "the log keeps the counts, not who it was; messages of failed runs may name keys until prune_run_log takes them",
+        "backups keep what was, and so does Time Travel for as long as it goes back",
     )  # fmt: skip
     kind = node.column(by).type
     assert kind is not None
@@ -78,7 +80,10 @@ def _for_real(counted: str) -> exp.Expr:
 
 def _named(node: Node, table: str) -> exp.Expr:
     assert node.erasure is not None
-    return equal(column(node.erasure.by, table), variable("erase_key"))
+    at = column(node.erasure.by, table)
+    if node.erasure.by in node.nullable_key:
+        return exp.NullSafeEQ(this=at, expression=variable("erase_key"))
+    return equal(at, variable("erase_key"))
 
 
 def _shows(node: Node, table: str) -> list[exp.Expr]:
@@ -101,18 +106,27 @@ def _remaining(node: Node, dialect: str) -> exp.Select:
     if node.relation is not None:
         read = _sql.reading(node, "s")
     else:
-        read = _of_every_window(node, node.query(dialect).first).subquery("s")
+        read = _of_every_run(node, node.query(dialect).first).subquery("s")
     query = exp.select(named(exp.Count(this=exp.Star()), "remaining_rows")).from_(read)
     return query.where(_of(node, "s"))
 
 
-def _of_every_window(node: Node, query: exp.Query) -> exp.Query:
-    """The rows that any run would load: a model that asks for the window of a run gets all time."""
+_NEVER = dt.datetime(9000, 1, 1)
+
+
+def _of_every_run(node: Node, query: exp.Query) -> exp.Query:
+    """The rows that any run would load: a model that asks for the window of a run gets all time, one that asks for the time of a run
+    gets what is there now and what will ever be."""
+    ends = {"window_end": _NEVER, **({"window_start": node.batches.begin} if node.batches else {})}
+    found = _at(query, ends)
+    if not any(p.name == "as_of" for p in found.find_all(exp.Placeholder)):
+        return found
+    return exp.union(found, _at(query, {**ends, "as_of": _NEVER}), copy=False)
+
+
+def _at(query: exp.Query, instants: Mapping[str, dt.datetime]) -> exp.Query:
     found = query.copy()
-    ends = {"window_end": dt.datetime(9000, 1, 1)}
-    if node.batches is not None:
-        ends["window_start"] = node.batches.begin
     for placeholder in list(found.find_all(exp.Placeholder)):
-        if placeholder.name in ends:
-            placeholder.replace(_sql.instant(ends[placeholder.name]).this)  # it stands in a CAST already
+        if placeholder.name in instants:
+            placeholder.replace(_sql.instant(instants[placeholder.name]).this)  # it stands in a CAST already
     return found

@@ -8,7 +8,7 @@ from c360gen.ops.schema import ColumnDef, CreateView
 from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import _sql
 from c360gen.strategies._history.helpers import holds_at
-from c360gen.strategies._sql import equal, every, named
+from c360gen.strategies._sql import every, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 
@@ -23,7 +23,7 @@ def views(node: Node, project: Resolved) -> tuple[CreateView, ...]:
     for number, join in enumerate(node.point_in_time, 1):
         snapshot, alias = project.nodes[join.snapshot], f"h{number}"
         at = _sql.as_time(column(join.at, "m"), node.column(join.at).type)
-        keys = [equal(column(theirs, alias), column(ours, "m")) for ours, theirs in join.on]
+        keys = [_sql.same_part(snapshot, theirs, column(theirs, alias), column(ours, "m")) for ours, theirs in join.on]
         query = query.join(relation("ref", snapshot.name, alias), on=every([*keys, holds_at(snapshot, alias, at)]), join_type="left")
         for name, shown in join.columns:
             projections.append(named(column(name, alias), shown))

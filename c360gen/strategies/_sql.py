@@ -81,20 +81,20 @@ def same_key(node: Node, left: str, right: str) -> exp.Expr:
 
     IS NOT DISTINCT FROM would read better, but a FULL JOIN refuses it, and where it is taken it is a nested loop.
     """
-    parts: list[exp.Expr] = []
-    for name in node.key:
-        ours, theirs = column(name, left), column(name, right)
-        if name in node.nullable_key:
-            parts.append(equal(stand_in(node, ours), stand_in(node, theirs)))
-            parts.append(equal(exp.Paren(this=is_null(ours.copy())), exp.Paren(this=is_null(theirs.copy()))))
-        else:
-            parts.append(equal(ours, theirs))
-    return every(parts)
+    return every(same_part(node, name, column(name, left), column(name, right)) for name in node.key)
 
 
-def stand_in(node: Node, at: exp.Column) -> exp.Expr:
+def same_part(node: Node, name: str, ours: exp.Column, theirs: exp.Column) -> exp.Expr:
+    """Whether two columns have the same value of one column of the node's key."""
+    if name not in node.nullable_key:
+        return equal(ours, theirs)
+    both_null = equal(exp.Paren(this=is_null(ours.copy())), exp.Paren(this=is_null(theirs.copy())))
+    return every([equal(stand_in(node, name, ours), stand_in(node, name, theirs)), both_null])
+
+
+def stand_in(node: Node, name: str, at: exp.Column) -> exp.Expr:
     """COALESCE(key, a value of its type): equal for all NULLs; whether it was NULL is asked beside it."""
-    kind = known(node.column(at.name).type)
+    kind = known(node.column(name).type)
     value = _STAND_INS.get(kind.this, 0)
     other: exp.Expr
     if kind.this is types.T.TIMESTAMPTZ:
@@ -152,9 +152,11 @@ def groupable(column_: Column, value: exp.Expr) -> exp.Expr:
     return exp.cast(value, types.TEXT.copy()) if known(column_.type).this is types.T.DOUBLE else value
 
 
-def beyond_watermark(cursor: Column, table: str) -> exp.Expr:
-    """start < cursor <= as_of; all up to as_of where there is no watermark yet; and NULLs, for the guard."""
-    at, type_ = column(cursor.name, table), known(cursor.type)
+def beyond_watermark(cursor: Column, table: str, traits: Traits) -> exp.Expr:
+    """start < cursor <= as_of; all up to as_of where there is no watermark yet; and NULLs, for the guard.
+
+    The watermark was stored: a finer cursor would lie beyond it for ever."""
+    at, type_ = stored(cursor, table, traits), known(cursor.type)
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
         start = exp.cast(start, type_.copy())
@@ -205,13 +207,24 @@ def partition_type(node: Node) -> exp.DataType:
     return types.TIMESTAMPTZ if node.column(str(node.partition_by)).type == types.TIMESTAMPTZ else types.TIMESTAMP
 
 
-def as_stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
-    """A column of a source as it will be stored: compared otherwise, a finer value would differ from its own copy on every run."""
+def stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
+    """The value of a source's column as it will be stored: compared otherwise, a finer one would differ from its own copy on every run."""
     at = column(column_.name, table)
     kind = known(column_.type)
     if kind.this is types.T.DECIMAL or (traits.finer_times and kind.this in (types.T.TIMESTAMP, types.T.TIMESTAMPTZ)):
-        return named(exp.cast(at, kind.copy()), column_.name)
+        return exp.cast(at, kind.copy())
+    if traits.cuts_blanks and kind.this is types.T.VARCHAR and (sizes := types.sizes(kind)):
+        length, most = exp.Length(this=at), exp.Literal.number(sizes[0])
+        fits = exp.LTE(this=exp.Length(this=exp.Trim(this=at.copy(), position="TRAILING")), expression=most)
+        blanks = every([exp.GT(this=length, expression=most.copy()), fits])
+        return case((blanks, exp.Left(this=at.copy(), expression=most.copy())), otherwise=at.copy())
     return at
+
+
+def as_stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
+    """That value under the name of the column."""
+    value = stored(column_, table, traits)
+    return value if isinstance(value, exp.Column) else named(value, column_.name)
 
 
 def insert(into: exp.Table, names: Sequence[str], query: exp.Query) -> exp.Insert:

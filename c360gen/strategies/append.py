@@ -41,7 +41,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
 
 
 def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
-    arms = _batch.null_arms(node)
+    arms = _batch.null_arms(node, traits)
     action: exp.Expr = case(*arms, otherwise=literal("insert")) if arms else literal("insert")
     read = _batch.batch(node, query, traits, append=True).subquery("b")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read)

@@ -40,7 +40,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
 
 
 def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
-    action = case(*_batch.null_arms(node), otherwise=literal("batch"))
+    action = case(*_batch.null_arms(node, traits), otherwise=literal("batch"))
     read = _batch.batch(node, query, traits).subquery("b")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read)
 

@@ -68,7 +68,7 @@ def _read(node: Node, dialect: str, traits: Traits) -> list[Stage]:
         return _batch.stage(node, dialect, "Read the batch once.", names, lambda q: _staged(node, q, traits))
     query = node.query(dialect).first
     rows = _batch.whole(node, query, traits).subquery("n")
-    moved = exp.select(named(_sql.partition(node, "n"), PARTITION)).from_(rows).where(_batch.moved(node, "n")).distinct()
+    moved = exp.select(named(_sql.partition(node, "n"), PARTITION)).from_(rows).where(_batch.moved(node, "n", traits)).distinct()
     again = _staged(node, query, traits).join(moved.subquery("p"), on=_same(_sql.partition(node, "b"), "p"), join_type="inner")
     into = relation("stage", node.name)
     return [
@@ -80,7 +80,7 @@ def _read(node: Node, dialect: str, traits: Traits) -> list[Stage]:
 
 
 def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
-    arms = _batch.null_arms(node)
+    arms = _batch.null_arms(node, traits)
     action = case(*arms, otherwise=literal("batch")) if arms else literal("batch")
     projections = [named(action, _sql.ACTION), named(_sql.partition(node, "b"), PARTITION), *(column(c.name, "b") for c in node.columns)]
     return exp.select(*projections).from_(_batch.whole(node, query, traits).subquery("b"))

@@ -68,7 +68,7 @@ def _first(action: str) -> exp.Expr:
 
 
 def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
-    keys = [column(k, "m") for k in node.key]
+    keys = [_sql.stored(node.column(k), "m", traits) for k in node.key]
     newest = None
     if node.version_column:
         newest = exp.Order(expressions=[exp.Ordered(this=column(node.version_column, "m"), desc=True, nulls_first=False)])
@@ -82,7 +82,7 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     if newest:
         windows["c360_rank"] = exp.Window(this=exp.Rank(), partition_by=[k.copy() for k in keys], order=newest.copy())
     read = read.select(*(named(w, n) for n, w in windows.items()))
-    arms = _batch.null_arms(node)
+    arms = _batch.null_arms(node, traits)
     if newest:
         arms.append((exp.GT(this=column("c360_rank", "b"), expression=exp.Literal.number(1)), literal("superseded")))
     arms.append((_sql.is_null(column(node.key[0], "t")), literal("insert")))

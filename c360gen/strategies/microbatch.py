@@ -10,7 +10,7 @@ from c360gen.ops.program import Count, Guard, Step, Windows, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, Traits
 from c360gen.project.nodes import Batches, Node, Query, Resolved
 from c360gen.strategies import Artefacts, _batch, _replace, _sql
-from c360gen.strategies._sql import action_is, any_of, case, every, is_null, literal, named, star_count
+from c360gen.strategies._sql import action_is, any_of, case, every, literal, named, star_count
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -95,11 +95,11 @@ def _inside(node: Node, table: str) -> exp.Expr:
 
 def _staged(node: Node, query: Query, tree: exp.Query, traits: Traits) -> exp.Select:
     """The rows of the window; where the model says them itself, all that it gives, and what lies outside is named so."""
-    read, arms = _batch.whole(node, tree, traits), _batch.null_arms(node)
+    read, arms = _batch.whole(node, tree, traits), _batch.null_arms(node, traits)
     if query.windowed:
         arms.append((exp.Not(this=exp.Paren(this=_inside(node, "b"))), literal("outside")))
     else:
-        read = read.where(any_of([exp.Paren(this=_inside(node, "m")), is_null(column(_batches(node).event_time, "m"))]))
+        read = read.where(any_of([exp.Paren(this=_inside(node, "m")), _batch.unusable(node, _batches(node).event_time, "m", traits)]))
     action = case(*arms, otherwise=literal("batch")) if arms else literal("batch")
     return exp.select(named(action, _sql.ACTION), *(column(c.name, "b") for c in node.columns)).from_(read.subquery("b"))
 

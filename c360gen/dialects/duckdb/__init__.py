@@ -64,7 +64,7 @@ class DuckDB(Dialect):
                         WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
                         WHEN c.data_type = 'VARCHAR' THEN 'text'
                         WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'timestamptz'
-                        WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'timestamp'
+                        WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS') THEN 'timestamp'
                         ELSE LOWER(c.data_type) END AS c360_family
             FROM duckdb_columns() AS c
             WHERE LOWER(c.schema_name) = LOWER('$schema') AND LOWER(c.table_name) = LOWER('$table')

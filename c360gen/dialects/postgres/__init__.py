@@ -14,7 +14,7 @@ from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.words import nine, operand
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task, Write
+from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Task, Write
 from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
@@ -30,9 +30,10 @@ LOGGING = {
 class Postgres(Dialect):
     name = "postgres"
     reads_databases = False
+    defers_unique = True
     traits = Traits(
         row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True,
-        enforces=frozenset({"not_null", "primary_key", "unique", "check"}),
+        cuts_blanks=True, enforces=frozenset({"not_null", "primary_key", "unique", "check"}),
     )
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",
@@ -149,6 +150,9 @@ class Postgres(Dialect):
         """(name, value, why) of what a run sets for itself; a target says some of them."""
         found = {
             "timezone": ("UTC", ""),
+            "datestyle": ("ISO, MDY", "what is cast to text is the same in every session"),
+            "intervalstyle": ("postgres", ""),
+            "extra_float_digits": ("1", ""),
             "lock_timeout": ("10s", ""),
             "plan_cache_mode": ("force_custom_plan", "each run is planned for its own window"),
             "jit": ("off", "compiling costs more than it saves"),
@@ -216,7 +220,7 @@ class Postgres(Dialect):
     def control(self, names: Names) -> list[Piece]:
         values = {
             "control": self.quote(names.control), "control_name": self.string_escape(self.quote(names.control)), "counters": COUNTERS,
-            "seeds": names.seeds,
+            "seeds": names.seeds, "tolerance": TOLERANCE,
         }  # fmt: skip
         return [self.shell("control.sql.j2", values)]
 

@@ -61,14 +61,15 @@ def read(node: Node, traits: Traits) -> exp.Insert:
     values = {ROWS: named(exp.null(), ROWS)}
     kept = exp.select(*(values.get(n, column(n, "e")) for n in names)).from_(judged.subquery("e")).where(not_null(column(ACTION, "e")))
     counted = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star()), AT: exp.Max(this=instant(node, feed_of(node).cursor, "r"))}
-    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r")).where(_beyond(node))
+    size = exp.select(*(named(counted.get(n, exp.null()), n) for n in names)).from_(_sql.reading(node, "r")).where(_beyond(node, traits))
     return _sql.insert(relation("stage", node.name), names, exp.union(kept, size, distinct=False, copy=False))
 
 
 def _rows(node: Node, traits: Traits) -> exp.Select:
     """The rows beyond the watermark; what came in more than once counts once, from the first time on."""
     cursor = feed_of(node).cursor
-    stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node))).from_(_sql.reading(node, "r")).where(_beyond(node))
+    stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node)))
+    stored = stored.from_(_sql.reading(node, "r")).where(_beyond(node, traits))
     if cursor == node.updated_at:
         return stored.distinct()
     if any(isinstance(s, exp.Alias) for s in stored.selects):  # rows are the same if they are stored as the same
@@ -78,8 +79,8 @@ def _rows(node: Node, traits: Traits) -> exp.Select:
     return query.group_by(*(column(n, "r") for n in recorded(node) if n != cursor))
 
 
-def _beyond(node: Node) -> exp.Expr:
-    return _sql.beyond_watermark(node.column(feed_of(node).cursor), "r")
+def _beyond(node: Node, traits: Traits) -> exp.Expr:
+    return _sql.beyond_watermark(node.column(feed_of(node).cursor), "r", traits)
 
 
 def _arms(node: Node, traits: Traits) -> Arms:

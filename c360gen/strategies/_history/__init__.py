@@ -114,7 +114,7 @@ def _keys(node: Node) -> tuple[exp.Expr, ...]:
         return ()
     found: list[exp.Expr] = []
     for name in node.key:
-        found += [_sql.stand_in(node, column(name)), is_null(column(name))] if name in node.nullable_key else [column(name)]
+        found += [_sql.stand_in(node, name, column(name)), is_null(column(name))] if name in node.nullable_key else [column(name)]
     return tuple(found)
 
 
