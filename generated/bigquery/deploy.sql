@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 24425d0b9ff7bc8f80f4ac259f5e5d6401369e9a6b8f5a116625c7d650609a02
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8f390958ad2c4c0279c23c2b814b0b3cb39cca99c541b1f4944d2c8482f48f85
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -2799,7 +2799,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_customer_orders: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_customer_orders have no updated_at',
+        ' rows of the query of int_customer_orders have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );
@@ -3154,7 +3154,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_interactions: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_interactions have no occurred_at',
+        ' rows of the query of int_interactions have no usable occurred_at',
         '. Nothing was written. Mend the rows in the source.'
       );
     END IF;
@@ -3472,7 +3472,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_payments: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_payments have no updated_at',
+        ' rows of the query of int_payments have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );

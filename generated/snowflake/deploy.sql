@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ff9ba19ce702bbd577c873c840cb22f243ea5ce62cce9ca10a3d7042abb6814
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f54223fb36620cfd1dd88a86f10dcbe5b080b4424180338891c5ebba39e9c801
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -2972,7 +2972,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 intermediate.int_customer_orders: '
       || v_null_times
-      || ' rows of the query of int_customer_orders have no updated_at'
+      || ' rows of the query of int_customer_orders have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
@@ -3331,10 +3331,11 @@ BEGIN
     WHERE
       (
         (
-          :v_window_start IS NULL OR m.occurred_at > :v_window_start
-        ) AND m.occurred_at <= :v_as_of
+          :v_window_start IS NULL OR CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) > :v_window_start
+        )
+        AND CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) <= :v_as_of
       )
-      OR m.occurred_at IS NULL
+      OR CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) IS NULL
   ) AS b;
 
   -- Count what was decided.
@@ -3361,7 +3362,7 @@ BEGIN
   IF (v_null_times > 0) THEN
     v_message := 'ZC003 intermediate.int_interactions: '
       || v_null_times
-      || ' rows of the query of int_interactions have no occurred_at'
+      || ' rows of the query of int_interactions have no usable occurred_at'
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
   END IF;
@@ -3707,7 +3708,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 intermediate.int_payments: '
       || v_null_times
-      || ' rows of the query of int_payments have no updated_at'
+      || ' rows of the query of int_payments have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;

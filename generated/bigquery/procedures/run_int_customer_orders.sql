@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2faf528a63d7076c947a06efc72e29491406a6bfe01ac216cd87bb28e803fef3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1730f3542cc3c8e55f2ab731ea1c2b7d3ec4bd6c011bd1ee2020bcce2bbc337
 
 -- CALL `acme-analytics`.c360_control.run_int_customer_orders(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -264,7 +264,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_customer_orders: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_customer_orders have no updated_at',
+        ' rows of the query of int_customer_orders have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );

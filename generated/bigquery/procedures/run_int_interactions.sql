@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 70a51c6aea4d2d709c44648428b0bdc1e337cb037182ff16c36da68720d29843
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cecd27763a9195473e795f65564ca98f9eb9f8101949e98a761c4dfcc1d0b93f
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -202,7 +202,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_interactions: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_interactions have no occurred_at',
+        ' rows of the query of int_interactions have no usable occurred_at',
         '. Nothing was written. Mend the rows in the source.'
       );
     END IF;

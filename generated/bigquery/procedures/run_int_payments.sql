@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d0fba0b214e5e7c732e55b992a79340ef4694ee240505e33db7d3a58f2f26da
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0ab9c1bb0c3a105d1b5de86085ed9821ecb4a93f01a0339fa16b9c0aaba29eeb
 
 -- CALL `acme-analytics`.c360_control.run_int_payments(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -233,7 +233,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 intermediate.int_payments: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of int_payments have no updated_at',
+        ' rows of the query of int_payments have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c84fd1491c060da9dc90c541f76224086392bc075bb7cb96e3db4e56d34b5696
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 849d65cc766da89c74767cd7bb81258eb5fd2a223ce05c692a0a9d6c5b1d2a94
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -80,7 +80,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d3ff178d397857163dab84224542f946ca127bbe2f31cf05b5a9e2a4e7ecae4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ef76ad9faac8cf4ef152cb7b401346e69f640c40b7933fdb230fb7ee8d445ef
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -78,7 +78,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family
@@ -143,6 +143,8 @@ SELECT
     WHEN b.order_id IS NULL
     THEN 'null_key'
     WHEN b.updated_at IS NULL
+    OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+    OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
     THEN 'null_time'
     WHEN t.order_id IS NULL
     THEN 'insert'
@@ -229,7 +231,7 @@ SELECT
     error(concat(
         'ZC003 intermediate.int_customer_orders: ',
         GETVARIABLE('null_times'),
-        ' rows of the query of int_customer_orders have no updated_at',
+        ' rows of the query of int_customer_orders have no usable updated_at',
         ', for example ',
         (
             SELECT

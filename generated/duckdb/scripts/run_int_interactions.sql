@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d37575bbff8be7b9d24a5cd5bca47e74c23b8af6d315356cea8642737245335b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d16a48f330d13a3a830424841dbb572340fdf25273328cdb441ac68ed6a448e
 
 -- Brings int_interactions up to date with its query.
 --
@@ -74,7 +74,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family
@@ -127,7 +127,13 @@ INSERT INTO stage_int_interactions (
   occurred_at
 )
 SELECT
-  CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+  CASE
+    WHEN b.occurred_at IS NULL
+    OR b.occurred_at = CAST('infinity' AS TIMESTAMPTZ)
+    OR b.occurred_at = CAST('-infinity' AS TIMESTAMPTZ)
+    THEN 'null_time'
+    ELSE 'insert'
+  END AS c360_action,
   b.interaction_id,
   b.customer_id,
   b.channel,
@@ -181,7 +187,7 @@ SELECT
     error(concat(
         'ZC003 intermediate.int_interactions: ',
         GETVARIABLE('null_times'),
-        ' rows of the query of int_interactions have no occurred_at',
+        ' rows of the query of int_interactions have no usable occurred_at',
         '. Nothing was written. Mend the rows in the source.'
     ))
 WHERE GETVARIABLE('null_times') > 0;

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ef89ba8cac973b39c31e55ff4c5297bd625799b061dcabff36dad043c7ab9831
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d9fe3825da03a45dd3b312f833944f801c903362d7283bdd895c61df3cf6258
 
 -- Brings int_payments up to date with its query.
 --
@@ -76,7 +76,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family
@@ -131,7 +131,15 @@ INSERT INTO stage_int_payments (
   updated_at
 )
 SELECT
-  CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+  CASE
+    WHEN b.payment_id IS NULL
+    THEN 'null_key'
+    WHEN b.updated_at IS NULL
+    OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+    OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+    THEN 'null_time'
+    ELSE 'batch'
+  END AS c360_action,
   b.payment_id,
   b.order_id,
   b.payment_method,
@@ -194,7 +202,7 @@ SELECT
     error(concat(
         'ZC003 intermediate.int_payments: ',
         GETVARIABLE('null_times'),
-        ' rows of the query of int_payments have no updated_at',
+        ' rows of the query of int_payments have no usable updated_at',
         ', for example ',
         (
             SELECT

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1210107625ed1e07293bb2bf32ea3ced1bda7bb868eeeb6f16f018b02e79c87c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4131ca29310bc0cb575c72ca2570a85eaf2e647f10e432b84aeaa446cd7d8c35
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -76,7 +76,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57b5a80407338b5ad4c39ac9ba699048fd63a311cb0fb2ae9382e4a8a9a6c46f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bc4bac47e55f25819ed4d2dac5c99c6c81b8d375fc4f4b42f83fd7ac5d1e8c3b
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -78,7 +78,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 418bdff9b1eb49b8b71138cf3b2b06afd21df5520730351baba6506eaf22daf2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a42a8ecf7866f97b71f853b7ff62b30d788c80f27a436108a5d1e7f61b99281
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

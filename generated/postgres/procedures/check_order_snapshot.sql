@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6e4c4c279893e84c4615b85f9aa213cf107db3fe031aea0632d24fa047f87d2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ba4627f1a6cd6e653c9e6bfaf503700166ca85c6cce2603eaed3acbef01dd86a
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

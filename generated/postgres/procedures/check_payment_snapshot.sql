@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b47942be2abcc02dd45ee8864e85af49d4ca3cc69398ac28a5de270bc64e1332
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c515641dcc17f2ee6c0fbe26b289ddae9d5a51bb6203c89a8776a158be5cf5ee
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 47e8a2bf5e30aaad9332eb24f819c9a1ad6e8a3fd9d029e904bbe182aa12f5dd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 40236881315703a0f31d35aea9d065ccf54cc6f48d24ffb7cdbc3ac73f57a202
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82c5d54a522f453563fbb1cd85cb85f73708318ec95dae2a75f34fad7a218799
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d12e00813eee1257cf2e8503cc88099db94580c7c2a4d42e2981ac6ad16874ec
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b73ee645371a948f0edd6eec512e6620d6fd7c4fc9e2ca437a069aa3551f8772
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e54fb96cf6d6f5309538535eec814ac8d3320c1a57f8b360cef0c6dc41845f31
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

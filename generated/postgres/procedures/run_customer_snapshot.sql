@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f5d61510c731f65eca004e8fd22449db7f30e67aa2666e5f7fa409dd00d5711
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3bc2f2e48a4cfcaa5124e0d7edde05e06d4ac589dd97a9afc61c69eaface102d
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -36,6 +36,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

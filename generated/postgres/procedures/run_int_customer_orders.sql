@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e09019a495151d83f1981ee8f511a35821eccad4560dcbf2333200369255d581
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 21526d5650f88e02b78c476b985050cbf9592493eb6eb18dd3d9c588f0b401a9
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -35,6 +35,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
@@ -179,6 +182,8 @@ BEGIN
         WHEN b.order_id IS NULL
         THEN 'null_key'
         WHEN b.updated_at IS NULL
+        OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+        OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
         THEN 'null_time'
         WHEN t.order_id IS NULL
         THEN 'insert'
@@ -264,7 +269,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC003',
-            MESSAGE = format('%s: %s rows of the query of int_customer_orders have no updated_at', c_node, v_null_times),
+            MESSAGE = format('%s: %s rows of the query of int_customer_orders have no usable updated_at', c_node, v_null_times),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;

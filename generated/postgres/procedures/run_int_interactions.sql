@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3bd0bc634cd5d3d1e2da0670cf96d67a1778ea4a3fee0491017c0266df33d706
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f180c25f5968b69bdf8177eec7f7b6f513539d90dc788a0457fc60e13800feba
 
 -- Brings int_interactions up to date with its query.
 --
@@ -32,6 +32,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
@@ -165,7 +168,13 @@ BEGIN
     -- Read the rows beyond the watermark.
     CREATE UNLOGGED TABLE c360_control.stage_int_interactions AS
     SELECT
-      CASE WHEN b.occurred_at IS NULL THEN 'null_time' ELSE 'insert' END AS c360_action,
+      CASE
+        WHEN b.occurred_at IS NULL
+        OR b.occurred_at = CAST('infinity' AS TIMESTAMPTZ)
+        OR b.occurred_at = CAST('-infinity' AS TIMESTAMPTZ)
+        THEN 'null_time'
+        ELSE 'insert'
+      END AS c360_action,
       CAST(b.interaction_id AS BIGINT) AS interaction_id,
       CAST(b.customer_id AS BIGINT) AS customer_id,
       CAST(b.channel AS TEXT) AS channel,
@@ -209,7 +218,7 @@ BEGIN
     IF v_null_times > 0 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'ZC003',
-            MESSAGE = format('%s: %s rows of the query of int_interactions have no occurred_at', c_node, v_null_times),
+            MESSAGE = format('%s: %s rows of the query of int_interactions have no usable occurred_at', c_node, v_null_times),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 832679faacef28526855d559ffdc218f7272d29a1d302c6781ae7e0c8476be88
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ff5a7c2afa430e1d08daf40f42bd644b4702450c952c3f6e9cd99fe4804d87b0
 
 -- Brings int_payments up to date with its query.
 --
@@ -33,6 +33,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
@@ -170,7 +173,15 @@ BEGIN
     -- Read the batch once.
     CREATE UNLOGGED TABLE c360_control.stage_int_payments AS
     SELECT
-      CASE WHEN b.payment_id IS NULL THEN 'null_key' WHEN b.updated_at IS NULL THEN 'null_time' ELSE 'batch' END AS c360_action,
+      CASE
+        WHEN b.payment_id IS NULL
+        THEN 'null_key'
+        WHEN b.updated_at IS NULL
+        OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+        OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
+        THEN 'null_time'
+        ELSE 'batch'
+      END AS c360_action,
       CAST(b.payment_id AS BIGINT) AS payment_id,
       CAST(b.order_id AS BIGINT) AS order_id,
       CAST(b.payment_method AS TEXT) AS payment_method,
@@ -235,7 +246,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC003',
-            MESSAGE = format('%s: %s rows of the query of int_payments have no updated_at', c_node, v_null_times),
+            MESSAGE = format('%s: %s rows of the query of int_payments have no usable updated_at', c_node, v_null_times),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8bc4e3e487c0de054eae4a09c95a7a9e7609ed522b87d0b0c0e77fc3f26cc03f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5d59a7d899e48435cbf961791e8f701ab5993c48786768174d7acc67b843e98
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -26,6 +26,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

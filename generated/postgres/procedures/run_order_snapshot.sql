@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ef6de3693bc441316e2aa3a1d5421bbacd461ddab3b4fdfee65881d3fe055b5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56b129af8a74af313a383390704e142e9b220d55cdbd0b07434b70719f4cbf9a
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -33,6 +33,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 98f3effe0e4e8ba233bd160acb6e0cd31af23101185e1b5233995607f4cd268a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 310e35fa214cc265e32d72b19d1bbfa50627ae98c000b4674b0f50b50b838d5d
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -35,6 +35,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b43275111f168086ecdb2c7050e774ab68f9cf7e4ede2ec05d14924fd5dc1573
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 712a33797bc6a91d526eb5cadd43953a77fea36c6942d7ec643c1f9dd4d72c27
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -292,7 +292,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 intermediate.int_customer_orders: '
       || v_null_times
-      || ' rows of the query of int_customer_orders have no updated_at'
+      || ' rows of the query of int_customer_orders have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;

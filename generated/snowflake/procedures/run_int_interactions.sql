@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ee01055ae7dd9bfecdb11326d89cd94fbc0982f7fe83de30bb20c3a4a314ab2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b8302a7c6e0c46d58d13ce4cd1546e98985e53c5002abab731783ab0f06e71b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -195,10 +195,11 @@ BEGIN
     WHERE
       (
         (
-          :v_window_start IS NULL OR m.occurred_at > :v_window_start
-        ) AND m.occurred_at <= :v_as_of
+          :v_window_start IS NULL OR CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) > :v_window_start
+        )
+        AND CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) <= :v_as_of
       )
-      OR m.occurred_at IS NULL
+      OR CAST(m.occurred_at AS TIMESTAMP_NTZ(6)) IS NULL
   ) AS b;
 
   -- Count what was decided.
@@ -225,7 +226,7 @@ BEGIN
   IF (v_null_times > 0) THEN
     v_message := 'ZC003 intermediate.int_interactions: '
       || v_null_times
-      || ' rows of the query of int_interactions have no occurred_at'
+      || ' rows of the query of int_interactions have no usable occurred_at'
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
   END IF;

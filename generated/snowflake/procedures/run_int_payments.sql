@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb8d70db91b0e9c93787886abedc40bca40a6d6e0e6e9f11be829becd7d598e3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7dc9bcbed403696b943e61bafaee707da3f75f1cc5ac8a393ed555aae5d07455
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -255,7 +255,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 intermediate.int_payments: '
       || v_null_times
-      || ' rows of the query of int_payments have no updated_at'
+      || ' rows of the query of int_payments have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f1cb190e58fb0335046de9a3e357e4e275d983e8033c944ef4e7f7846df176a7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1e3d1f56a6e913eb1561b91d3de80d01c3d1224f0ea7625f3673b2e2d8cc81e9
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -120,6 +120,7 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+           AND p_until <= clock_timestamp() + INTERVAL '300 seconds'
         ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l

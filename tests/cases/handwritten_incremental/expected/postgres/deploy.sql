@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d96b1a4899055713413d59af5b6ec6bb8d7190c7c5efc48d8e0a3958f2bb87a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3b3e71bd5e6affb57182f766608d73fee278546f7af4e1541e7fe87d7e6e0b1
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -161,6 +161,7 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+           AND p_until <= clock_timestamp() + INTERVAL '300 seconds'
         ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l
@@ -374,6 +375,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d9e106cc7b4136c18b8abc5fa2e633530fae97c5900a75a944ecfd2a6d19172
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8b1f7caa214943c1df4b1284fe4b0e2a13e2f0406a24840b4c1890d07780a47
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1539,7 +1539,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 analytics.order_lines: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of order_lines have no updated_at',
+        ' rows of the query of order_lines have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );

@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ec760712e756982043a6444fb3ac1421504a7b9e075c4c964b8ef740aa7e606
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2e0596b2b984a2343b9912a104788e2df812e50facfab703c306caa741acb7bf
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -120,6 +120,7 @@ BEGIN
           FROM c360_control.state AS s
          WHERE s.node = p_node
            AND p_until >= GREATEST(p_begin, s.last_as_of)  -- else the run fails, and says nothing of its window
+           AND p_until <= clock_timestamp() + INTERVAL '300 seconds'
         ON CONFLICT (node, window_start) DO UPDATE SET window_end = EXCLUDED.window_end, status = 'running', run_id = EXCLUDED.run_id;
     END IF;
     UPDATE c360_control.run_log AS l

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1bf2d8a86ed4b9d2875da09692482c14fe05c410372f2828794bf012697b741a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6911edabaf071d04219ed96a98847c18ec076e184e7ed05c4c535db4ed2dc51a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -1653,7 +1653,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 analytics.order_lines: '
       || v_null_times
-      || ' rows of the query of order_lines have no updated_at'
+      || ' rows of the query of order_lines have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;

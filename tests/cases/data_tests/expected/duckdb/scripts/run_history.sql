@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1019301e649144427e7a65f33d657c62592df76ba11e786ed0ec858ebb4d9df8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f5754272c667fcfd2cd5eb3a0a5df7449d39c53a5f07622bd554134419799b8
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -77,7 +77,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

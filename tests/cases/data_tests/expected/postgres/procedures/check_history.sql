@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f1735e6cd7e511af21fbd6ed3c751224d42869ef263ea39fa240612244fc8ccf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 416c445f351094f91b265ccf5403ef828cb9522e5bbcc2b96402cb9f4c2fb478
 
 -- Fails when the history history is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28a00664c977f505cbb0426805f7f70f051a9ee8a6f6e5e8ea41f69fc0ba11c5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcfad847d5261161bf38aa4373b8f40a452e2bb2d2f8ab390785befbe7c94e95
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1488bb6f63bde3c616e104da6f0e8b9b8dad37cf5de6dfa3f0843477a03cf42d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b60ada903604cc83574d4fe9d21a57a3aa87aa577bfb906e4bb441ca585be363
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -36,6 +36,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

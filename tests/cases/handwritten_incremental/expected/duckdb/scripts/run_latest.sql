@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 77d3795c49d150284a56132d4ad014e31679db24caef4ca1e7978a7a6ae5e780
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 446d54f1d5577c8bc49ff4fdeed208c26445390bbf03d77225538bc70604d9fb
 
 -- Brings latest up to date with its query.
 --
@@ -73,7 +73,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

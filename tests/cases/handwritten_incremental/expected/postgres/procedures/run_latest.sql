@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a256d341c95ad149eb566dfebb0ee37c4e0116c3ed353f843156d03f3ee2b0c5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ff55888e1c71ddc2959ee44f79728b95e09b707517eb4fd0650c35b477e4ad4
 
 -- Brings latest up to date with its query.
 --
@@ -33,6 +33,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

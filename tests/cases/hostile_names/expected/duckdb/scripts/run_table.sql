@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92071309119396ce2ffc30b805dd08504b491c6b8e9a7c105209f47f11f587b3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe90775ff9f7990c1434b3267102639513a4c706b6f978a617cc7a21d0c728ef
 
 -- Brings table up to date with its query.
 --
@@ -74,7 +74,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

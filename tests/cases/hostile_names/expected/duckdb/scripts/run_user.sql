@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9e485298db25cb8eb9ce6a8854af4044612edd9d1cedacc3d38ccfbdae2d1184
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 594d1366ed7f4c8bd402e0016f90aa39787d3cf21f5b5d30fd0e8266463ee128
 
 -- Brings the history user up to date with raw.order.
 --
@@ -78,7 +78,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f2480fbd2f1af79adbe241069d3d4b2b1663ab7f4d95abfd1e7bb512d909c59
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 456f3cf9b3affc5c19b37f142dde7fa0dc55c8969ad39848e7de7d2147a96df7
 
 -- Fails when the history user is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 71066e995672bbca7fa854e70609c47eb60e488cd17be663e5723844e8dc50b0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dc394d63ee331e6cfed4f80057e18856dd7d2ed24802f322bdd43f04a074a0e3
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 74ce6de438297cc3a2ab260c258a06966366c9ca96555fc909607d10d5573168
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe909f06dff4b31e3fa574dc72cf19f9ab4d50766c430daa867038edbc176779
 
 -- Brings table up to date with its query.
 --
@@ -33,6 +33,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

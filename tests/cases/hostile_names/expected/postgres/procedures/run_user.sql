@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fac481e32095954cfce6c495c9ca4d19135899e79c821d3d49bf6c0a316de9e1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 21eec44a0bdb772ec3bab619c528e07f06574dd0de9613ccd045dbefd3107dab
 
 -- Brings the history user up to date with raw.order.
 --
@@ -36,6 +36,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 565942313df6667c93210ae9e1deb24d585f2385966f212890e1d988d7a84a6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01e91729ccbba4f6582b8e509df375f5ab9bf7662f07c1c4ae36c7b5cb8107d3
 
 -- CALL `acme-analytics`.c360_control.run_order_lines(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -274,7 +274,7 @@ BEGIN
       RAISE USING MESSAGE = CONCAT(
         'ZC003 analytics.order_lines: ',
         CAST(v_null_times AS STRING),
-        ' rows of the query of order_lines have no updated_at',
+        ' rows of the query of order_lines have no usable updated_at',
         ', for example ', COALESCE(v_sample, 'none'),
         '. Nothing was written. Mend the rows in the source.'
       );

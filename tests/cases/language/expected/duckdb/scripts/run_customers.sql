@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ccf94d6db26945f15af7ced8ac9ba66ed4965a95ed4ae77d325897a050d02fe7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5d158867237a755648f4756113485972f832cdefff21de748d49c2c5a01da07
 
 -- Replaces the contents of customers by its query.
 --
@@ -70,7 +70,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ce0d110e67c0aa0aa5ca46616f47f49ad801367c8a753d4c542e29a8b2f28c12
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e885a2d20ac33ca9931f8261130c299adc4da62a2aae436896bd49847000fb79
 
 -- Brings order_lines up to date with its query.
 --
@@ -80,7 +80,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family
@@ -160,6 +160,8 @@ SELECT
     WHEN b.id IS NULL
     THEN 'null_key'
     WHEN b.updated_at IS NULL
+    OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+    OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
     THEN 'null_time'
     WHEN t.id IS NULL
     THEN 'insert'
@@ -238,7 +240,7 @@ SELECT
     error(concat(
         'ZC003 analytics.order_lines: ',
         GETVARIABLE('null_times'),
-        ' rows of the query of order_lines have no updated_at',
+        ' rows of the query of order_lines have no usable updated_at',
         ', for example ',
         (
             SELECT

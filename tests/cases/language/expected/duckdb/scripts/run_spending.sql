@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ad0f456739a0aa949177dee89229256ce03350610f4fe5bfd5a24af8c52a9c51
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b062363d88cfe98c86fb1b8cd69a56d5f270ecd9ad7d09a9d4980ba80fa78b8
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -77,7 +77,7 @@ SET VARIABLE counted = (
               THEN 'text'
               WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE'
               THEN 'timestamptz'
-              WHEN c.data_type LIKE 'TIMESTAMP%'
+              WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS')
               THEN 'timestamp'
               ELSE LOWER(c.data_type)
             END AS c360_family

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of the sources' freshness | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ca003c586021cd645e0e9eaf14f37ea0659f256f2670939c90698dd814d6918c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 115c5c387434d2edc3cf43abea5948845dbd9e0efe0bde5dd044a68c88e8a06a
 
 -- Fails when a source is older than its error_after.
 --
@@ -31,6 +31,9 @@ BEGIN
     BEGIN
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 40adbb082417129a2661165186376400c0fd31ba561dd16b6b4173ef3c6c8e2e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a7c248daf1cf334d7aa620294cc81fb0c04b80ace3e0773a6ff3006d8b0e188
 
 -- Fails when the history spending is not sound.
 --
@@ -33,6 +33,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b3be8c1b61e7e3daeb15ddff42d26f0b088238621cc7e7e4391d79ef8cbbf75
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 629058fa261a62bcc993a03277d7fbc8d9a34d63f1ddbd1c92dbb553a146c9bc
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -43,6 +43,9 @@ BEGIN
         -- 1. Lock, as every run does.
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM set_config('timezone', 'UTC', true);
+        PERFORM set_config('datestyle', 'ISO, MDY', true);
+        PERFORM set_config('intervalstyle', 'postgres', true);
+        PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;

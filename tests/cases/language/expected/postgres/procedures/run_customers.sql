@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 73861734eca43c21d10800b6e3fed229c80d78ca81512a487e3a1077bca4fe6b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fceff4d41d6e790cb33cd6107548b8c04cd025ee110975e832bb226306837124
 
 -- Replaces the contents of customers by its query.
 --
@@ -27,6 +27,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

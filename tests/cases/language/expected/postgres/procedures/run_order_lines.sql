@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42355970ba9efae41d1a4d278a241d3f63c70d59de05f1e9e36211c483dd87f8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 44a0a4c383f06d0c440e60a05e6459064b2a4560f8a929619be4f4c0b138b928
 
 -- Brings order_lines up to date with its query.
 --
@@ -39,6 +39,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
@@ -200,6 +203,8 @@ BEGIN
         WHEN b.id IS NULL
         THEN 'null_key'
         WHEN b.updated_at IS NULL
+        OR b.updated_at = CAST('infinity' AS TIMESTAMPTZ)
+        OR b.updated_at = CAST('-infinity' AS TIMESTAMPTZ)
         THEN 'null_time'
         WHEN t.id IS NULL
         THEN 'insert'
@@ -277,7 +282,7 @@ BEGIN
         INTO v_sample;
         RAISE EXCEPTION USING
             ERRCODE = 'ZC003',
-            MESSAGE = format('%s: %s rows of the query of order_lines have no updated_at', c_node, v_null_times),
+            MESSAGE = format('%s: %s rows of the query of order_lines have no usable updated_at', c_node, v_null_times),
             DETAIL = format('For example: %s', v_sample),
             HINT = 'Nothing was written. Mend the rows in the source.';
     END IF;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ecb9fa98f138845f3f14f1cdddfc120643fa21aa8bb3aa2db51412048878019c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9725ef95e233cf59d6d680126c7425626934b0403dc87a970a4a2e4eb93b3ee9
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -36,6 +36,9 @@ LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
+SET intervalstyle = 'postgres'
+SET extra_float_digits = '1'
 SET lock_timeout = '10s'
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves

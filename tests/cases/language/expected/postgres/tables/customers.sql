@@ -1,5 +1,5 @@
 -- c360gen | postgres | table analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ae6c471bdc3f2d65282540d47f274e07263c03fee3b87e924cbf8e4c78a1053f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5da7e78008450fb300d261c0f8eea80c4300dc52601f8cd0e812a3c3a4667cf
 
 CREATE TABLE IF NOT EXISTS analytics.customers (
   id BIGINT NOT NULL,
@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS analytics.customers (
   CONSTRAINT customers_pk PRIMARY KEY (id),
   CONSTRAINT customers_email_uq UNIQUE (
     email
-  )
+  ) DEFERRABLE
 );
 
 INSERT INTO c360_control.state (node) VALUES ('analytics.customers') ON CONFLICT (node) DO NOTHING;

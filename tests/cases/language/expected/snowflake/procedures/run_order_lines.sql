@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 51161416a7a6f325c7d755e1d995449ac85091e3f1d86ec2f99254c631da0e13
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 729900f6c15ceed284aa3bc58b8e1aee37eeeaca970b04fd549d356ad7c8bd75
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -301,7 +301,7 @@ BEGIN
     ) AS q;
     v_message := 'ZC003 analytics.order_lines: '
       || v_null_times
-      || ' rows of the query of order_lines have no updated_at'
+      || ' rows of the query of order_lines have no usable updated_at'
       || ', for example ' || COALESCE(v_sample, 'none')
       || '. Nothing was written. Mend the rows in the source.';
     RAISE guard_failed;
