@@ -184,4 +184,4 @@ def test_a_path_that_speaks_of_a_lock_is_not_busy(content: str | None, tmp_path:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(engines.EngineError, match="locked") as error:
         engines.connect("duckdb", str(path), "c360_control")
-    assert error.type is engines.EngineError
+    assert error.type is engines.EngineUnreachable
