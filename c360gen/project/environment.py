@@ -1,4 +1,4 @@
-"""{{ env_var('NAME') }} in targets: read when a target is built, and nowhere else."""
+"""{{ env_var('NAME') }} in targets: read with the specs, asked for when a target is built, and nowhere else."""
 
 from __future__ import annotations
 
