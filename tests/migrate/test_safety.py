@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from c360gen.engines import EngineBusy, EngineError, connect
@@ -150,7 +151,7 @@ def test_a_run_that_waits_for_a_migration_is_not_let_through(shop: Evolving) -> 
     def run() -> None:
         try:
             waiting.connection.execute("CALL c360_control.apply_history()")  # type: ignore[attr-defined]
-        except Exception as error:
+        except psycopg.Error as error:
             ends.append(str(error))
 
     thread = threading.Thread(target=run)

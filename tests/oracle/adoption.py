@@ -27,14 +27,14 @@ def mended(rows: Sequence[Row], now: dt.datetime) -> list[Row]:
         chain: list[Row] = []
         ended: Time = None
         for row in sorted(placed([r for r in rows if r.key == key], now), key=order):
-            start = max(row.start, ended) if ended else row.start
+            start = max(begun(row), ended) if ended else begun(row)
             if row.until is None or row.until > start:
                 chain.append(Row(key, row.value, start, row.until))
             if row.until is not None:
                 ended = max(row.until, ended) if ended else row.until
         for row, following in itertools.zip_longest(chain, chain[1:]):
             until = following.start if row.until is None and following else row.until
-            if until is None or until > row.start:
+            if until is None or until > begun(row):
                 found.append(Row(key, row.value, row.start, until))
     return found
 
@@ -50,10 +50,15 @@ def placed(rows: Sequence[Row], now: dt.datetime) -> list[Row]:
     return found
 
 
+def begun(row: Row) -> dt.datetime:
+    """The start of a row that is placed."""
+    assert row.start is not None
+    return row.start
+
+
 def order(row: Row) -> tuple[object, ...]:
     """By start, closed before open, by end, by value; NULL last."""
-    assert row.start is not None
-    return row.start, row.until is None, row.until or row.start, row.value is None, row.value or ""
+    return begun(row), row.until is None, row.until or begun(row), row.value is None, row.value or ""
 
 
 def sound(rows: Sequence[Row]) -> bool:
@@ -63,8 +68,8 @@ def sound(rows: Sequence[Row]) -> bool:
         by_key.setdefault(row.key, []).append(row)
     for versions in by_key.values():
         versions.sort(key=order)
-        if any(r.until is not None and r.until <= r.start for r in versions):
+        if any(r.until is not None and r.until <= begun(r) for r in versions):
             return False
-        if any(a.until is None or a.until > b.start for a, b in itertools.pairwise(versions)):
+        if any(a.until is None or a.until > begun(b) for a, b in itertools.pairwise(versions)):
             return False
     return True

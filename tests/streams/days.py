@@ -148,7 +148,8 @@ def _lets_through(s: Snapshot | Incremental, what: str) -> bool:
 def streams(draw: Callable[..., Any], settings: st.SearchStrategy[Any], most: int, infinite: bool = True) -> list[Stream]:
     """Several streams over the same settings: what is compiled once is played more than once."""
     chosen: Snapshot | Incremental = draw(settings)
-    return draw(st.lists(_days(chosen, infinite).map(lambda days: Stream(chosen, days)), min_size=1, max_size=most))
+    found: list[Stream] = draw(st.lists(_days(chosen, infinite).map(lambda days: Stream(chosen, days)), min_size=1, max_size=most))
+    return found
 
 
 @st.composite

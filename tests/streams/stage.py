@@ -165,7 +165,7 @@ def expected(settings: Snapshot | Incremental, state: State) -> Contents:
     """What the oracle says that a node has written."""
 
     def row(given: Row, **more: Any) -> Found:
-        return {c: text_of(v) for c, v in (given | more).items()}
+        return {c: text_of(v) for c, v in {**given, **more}.items()}
 
     if isinstance(settings, Incremental):
         return Contents(ordered([row(r) for r in state.rows]), [])

@@ -9,9 +9,8 @@ Three kinds of trouble, never mixed:
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +114,9 @@ MARK = re.compile("'⟦(.*?)⟧'")
 
 
 class Failure(Exception):
-    pass
+    def __init__(self, *said: object, error: str | None = None):
+        super().__init__(*said)
+        self.error = error
 
 
 class Broken(Exception):
@@ -139,7 +140,7 @@ class Value:
     type: str
     text: str | None
 
-    def sql(self) -> exp.Expression:
+    def sql(self) -> exp.Expr:
         inner = exp.null() if self.text is None else exp.Literal.string(self.text)
         return exp.cast(inner, exp.DataType.build(self.type, dialect="duckdb"))
 
@@ -169,7 +170,7 @@ class Frame:
 class Ready:
     """A statement for DuckDB with marks where values come in: what procedures say again and again is made once per process."""
 
-    tree: exp.Expression
+    tree: exp.Expr
     sql: str
     temporary: dict[str, str]
     """The temporary tables that are known after it."""
@@ -190,18 +191,20 @@ class Kept(dict[Any, Any]):
         super().__setitem__(key, value)
 
 
+PARSED: dict[tuple[str, str], exp.Expr] = Kept()
 READY: dict[tuple[object, ...], Ready] = Kept()
 WORTH: dict[tuple[str, str], tuple[str | None, ...]] = Kept()
 """What fixed queries are worth, by time zone and text."""
-Say = Callable[[str, "Value"], exp.Expression]
+Connection = duckdb.DuckDBPyConnection
+Say = Callable[[str, "Value"], exp.Expr]
 """How a value stands in a statement."""
 
 
-def marked(name: str, value: Value) -> exp.Expression:
+def marked(name: str, value: Value) -> exp.Expr:
     return exp.cast(exp.Literal.string(f"⟦{name}⟧"), exp.DataType.build(value.type, dialect="duckdb"))
 
 
-def literally(_: str, value: Value) -> exp.Expression:
+def literally(_: str, value: Value) -> exp.Expr:
     return value.sql()
 
 
@@ -209,7 +212,7 @@ def literal(text: str | None) -> str:
     return "NULL" if text is None else f"""'{text.replace("'", "''")}'"""
 
 
-def outer(query: exp.Expression, types: tuple[str, ...]) -> exp.Select:
+def outer(query: exp.Expr, types: tuple[str, ...]) -> exp.Select:
     """A query whose values are of these types, and come as text."""
     columns = [f"c{i}" for i in range(len(types))]
     found = exp.select(*(f"CAST(CAST({c} AS {t}) AS VARCHAR)" for c, t in zip(columns, types)), dialect="duckdb")
@@ -231,7 +234,7 @@ class Machine:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, procedures: Sequence[Procedure | Unread], database: str, steps: int = 1_000):
         self.connection, self.scratch = connection, duckdb.connect(config={"threads": 1})
-        (self.zone,) = connection.execute("SELECT current_setting('TimeZone')").fetchone()
+        [(self.zone,)] = connection.execute("SELECT current_setting('TimeZone')").fetchall()
         self.scratch.execute(f"SET TimeZone = '{self.zone}'")
         self.procedures = {self.path(p.name): p for p in procedures}
         self.database, self.steps = database, steps
@@ -333,7 +336,7 @@ class Machine:
             for child in node.body:
                 self.run(child)
         except Failure as failure:
-            body = next((b for names, b in node.handlers if names & {self.catch_all, getattr(failure, "error", None)}), None)
+            body = next((b for names, b in node.handlers if names & {self.catch_all, failure.error}), None)
             if body is None:
                 raise
             self.keep_declarations(frame)
@@ -351,7 +354,7 @@ class Machine:
 
     def run_declare(self, node: Declare, frame: Frame) -> None:
         for name in node.names:
-            type_ = self.type(node.type) if node.type else self.infer(node.default)
+            type_ = self.type(node.type) if node.type else self.infer(str(node.default))
             self.declare(frame, name, Value(type_, None if node.default is None else self.evaluate(node.default, type_)))
 
     def declare(self, frame: Frame, name: str, value: Value) -> None:
@@ -400,9 +403,8 @@ class Machine:
             raise frame.handling[-1] if frame.handling else Broken("RAISE outside a handler")
         if node.error is not None and node.error not in frame.errors:
             raise Broken(f"undeclared exception {node.error}")
-        failure = Failure(frame.errors[node.error] if node.error else self.evaluate(node.message, "VARCHAR"))
-        failure.error = node.error
-        raise failure
+        said = frame.errors[node.error] if node.error else self.evaluate(str(node.message), "VARCHAR")
+        raise Failure(said, error=node.error)
 
     def run_immediate(self, node: Immediate, frame: Frame) -> None:
         raise Unsupported("EXECUTE IMMEDIATE")
@@ -433,7 +435,7 @@ class Machine:
             for scope, name, text in zip(scopes, node.into, texts):
                 scope[name] = Value(scope[name].type, text)
             return
-        if isinstance(parsed(type(self), node.text), exp.Alter):
+        if isinstance(self.parsed(node.text), exp.Alter):
             tree = self.bind(self.parse(node.text), script=False)
             if self.open:
                 self.ddl_in_transaction(tree)
@@ -448,7 +450,7 @@ class Machine:
         rows = self.ask(self.connection, self.filled(ready.sql), node.text)
         if isinstance(ready.tree, (exp.DML, exp.TruncateTable)):
             self.rows = Value("BIGINT", str(rows[0][0] + (self.count in self.miscounts)))
-            self.written[self.count] = ready.tree.find(exp.Table).name
+            self.written[self.count] = table_of(ready.tree).name
 
     def ready(self, text: str, types: tuple[str, ...] = (), script: bool = False) -> Ready:
         """A statement, or with types a query of one row, as DuckDB gets it."""
@@ -478,10 +480,12 @@ class Machine:
         if name == "now":
             return self.instant()
         if name.startswith("@@"):
-            return self.builtin(name[2:])
+            found = self.builtin(name[2:])
+            assert found is not None
+            return found
         return self.frames[-1].find(name)[name]
 
-    def ddl_in_transaction(self, tree: exp.Expression) -> None:
+    def ddl_in_transaction(self, tree: exp.Expr) -> None:
         raise NotImplementedError
 
     # --- expressions ------------------------------------------------------------------------------------------------
@@ -496,7 +500,7 @@ class Machine:
     def value(self, text: str, type_: str) -> str | None:
         return self.one_row(f"SELECT {text}", (type_,), script=True)[0]
 
-    def struct(self, tree: exp.Expression) -> exp.Expression:
+    def struct(self, tree: exp.Expr) -> exp.Expr:
         raise Unsupported("assignment from a struct")
 
     def infer(self, text: str) -> str:
@@ -520,13 +524,18 @@ class Machine:
         (row,) = self.execute(self.scratch, outer(exp.select(value.sql()), (type_,)))
         return Value(type_, row[0])
 
-    def parse(self, text: str) -> exp.Expression:
+    def parsed(self, text: str) -> exp.Expr:
+        if (known := (self.dialect, text)) not in PARSED:
+            PARSED[known] = self.tree_of(text)
+        return PARSED[known]
+
+    def parse(self, text: str) -> exp.Expr:
         """A statement's tree, made for DuckDB; each text is parsed once."""
-        return parsed(type(self), text).copy()
+        return self.parsed(text).copy()
 
     @classmethod
-    def tree_of(cls, text: str) -> exp.Expression:
-        tree = sqlglot.parse_one(text, read=cls.dialect)
+    def tree_of(cls, text: str) -> exp.Expr:
+        tree: Any = sqlglot.parse_one(text, read=cls.dialect)
         for node in list(tree.find_all(exp.TableFromRows)):  # TABLE(FLATTEN(INPUT => range)) AS f → UNNEST(range) AS f(value)
             series = node.find(exp.GenerateSeries)
             if series is None:
@@ -549,7 +558,7 @@ class Machine:
             if isinstance(node, exp.Command) and declares_key(node):
                 continue
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
-                raise Unsupported(f"LIMIT without ORDER BY: {node.parent.sql(cls.dialect)[:60]}")
+                raise Unsupported(f"LIMIT without ORDER BY: {node.parent and node.parent.sql(cls.dialect)[:60]}")
             series = isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries)
             unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient" and not series
             if isinstance(node, LOSSY) or unproven:
@@ -573,13 +582,14 @@ class Machine:
                     else [node.this, node.expression]
                 )
                 node.replace(exp.Anonymous(this="exact_quotient", expressions=pair))
-        return tree
+        found: exp.Expr = tree
+        return found
 
     def type(self, text: str) -> str:
         tree = exp.DataType.build(text, dialect=self.dialect)
         return self.decimal if tree.this == exp.DataType.Type.DECIMAL and not tree.expressions else tree.sql("duckdb")
 
-    def execute(self, connection, tree: exp.Expression) -> list[tuple]:
+    def execute(self, connection: Connection, tree: exp.Expr) -> list[tuple[Any, ...]]:
         if isinstance(tree, exp.Alter):
             self.keep_key(connection, tree)
             if all(map(declares_key, tree.args["actions"])):
@@ -587,12 +597,13 @@ class Machine:
             tree = self.altered(tree.copy())
         return self.ask(connection, self.printed(tree), tree.sql(self.dialect))
 
-    def printed(self, tree: exp.Expression) -> str:
+    def printed(self, tree: exp.Expr) -> str:
         return self.place(tree.copy()).sql("duckdb", unsupported_level=ErrorLevel.RAISE)
 
-    def ask(self, connection, sql: str, said: str) -> list[tuple]:
+    def ask(self, connection: Connection, sql: str, said: str) -> list[tuple[Any, ...]]:
         try:
-            return connection.execute(sql).fetchall()
+            found: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
+            return found
         except duckdb.TransactionException as error:
             if "Conflict" in str(error):
                 raise Waits(said) from error
@@ -602,10 +613,11 @@ class Machine:
         except duckdb.Error as error:
             raise Failure(str(error).splitlines()[0]) from error
 
-    def keep_key(self, connection, tree: exp.Alter) -> None:
+    def keep_key(self, connection: Connection, tree: exp.Alter) -> None:
         """Which tables declare a primary key: an engine refuses a second one, and Snowflake to drop one that is not there."""
         place = [p.name.lower() for p in tree.this.parts[-2:]]
-        (declared,) = connection.execute("SELECT COUNT(*) FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2", place).fetchone()
+        known = "SELECT COUNT(*) FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
+        [(declared,)] = connection.execute(known, place).fetchall()
         for action in tree.args["actions"]:
             if isinstance(action, exp.AlterRename):
                 new = [*(p.name.lower() for p in action.this.parts[-2:])]
@@ -636,7 +648,7 @@ class Machine:
                 action.set("allow_null", True)  # SET NOT NULL, which sqlglot reads and does not print otherwise
         return tree
 
-    def place(self, tree: exp.Expression) -> exp.Expression:
+    def place(self, tree: exp.Expr) -> exp.Expr:
         """database.schema.table as it is; temporary tables, which DuckDB keeps in one schema, by their own name."""
         target = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
         if target is not None and tree.find(exp.TemporaryProperty):
@@ -677,18 +689,20 @@ class Machine:
     def builtin(self, name: str) -> Value | None:
         raise NotImplementedError
 
-    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
+    def bind(self, tree: exp.Expr, script: bool, say: Say = literally) -> exp.Expr:
         raise NotImplementedError
 
 
-@functools.lru_cache(maxsize=4096)
-def parsed(kind: type[Machine], text: str) -> exp.Expression:
-    return kind.tree_of(text)
-
-
-def declares_key(action: exp.Expression) -> bool:
+def declares_key(action: exp.Expr) -> bool:
     """ADD or DROP PRIMARY KEY; sqlglot knows the second as text."""
     return isinstance(action, exp.AddConstraint) or (isinstance(action, exp.Command) and "PRIMARY KEY" in str(action.expression))
+
+
+def table_of(tree: exp.Expr) -> exp.Table:
+    """What a statement changes, which stands first in it."""
+    found = tree.find(exp.Table)
+    assert found is not None
+    return found
 
 
 def key(table: exp.Table) -> str:
@@ -718,13 +732,13 @@ class BigQuery(Machine):
     def instant(self) -> Value:  # "CURRENT_TIMESTAMP returns the time at which the transaction began"
         return Value("TIMESTAMPTZ", (self.opened_at if self.open else self.clock).isoformat(sep=" "))
 
-    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
+    def bind(self, tree: exp.Expr, script: bool, say: Say = literally) -> exp.Expr:
         """SELECT v_rows, @@row_count → SELECT CAST('3' AS BIGINT), CAST('3' AS BIGINT)"""
 
-        def built_in(name: str) -> exp.Expression:
+        def built_in(name: str) -> exp.Expr:
             return say(f"@@{name}", self.builtin(name))
 
-        def step(node):
+        def step(node: Any) -> Any:
             if isinstance(node, exp.Dot) and isinstance(node.this, exp.Parameter):
                 return built_in(f"{node.this.this.this.name}.{node.expression.name}".lower())
             if isinstance(node, exp.Parameter):
@@ -739,9 +753,10 @@ class BigQuery(Machine):
                 return exp.Literal.string("tester")
             return node
 
-        return tree.transform(step)
+        bound: exp.Expr = tree.transform(step)
+        return bound
 
-    def struct(self, tree: exp.Expression) -> exp.Expression:
+    def struct(self, tree: exp.Expr) -> exp.Expr:
         query = tree.this if isinstance(tree, exp.Subquery) else tree
         if not (isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT"):
             raise Unsupported("SET (a, b) = without SELECT AS STRUCT")
@@ -765,13 +780,14 @@ class BigQuery(Machine):
             scope = frame.find(outer)
             scope[outer] = Value(scope[outer].type, callee.scopes[0][inner].text)
 
-    def ddl_in_transaction(self, tree: exp.Expression) -> None:
-        if not tree.find(exp.TemporaryProperty) and key(tree.find(exp.Table)) not in self.temporary:
+    def ddl_in_transaction(self, tree: exp.Expr) -> None:
+        if not tree.find(exp.TemporaryProperty) and key(table_of(tree)) not in self.temporary:
             raise Broken("DDL on a permanent table inside a transaction")
 
 
 class Snowflake(Machine):
     dialect, catch_all, decimal = "snowflake", "other", "DECIMAL(38, 0)"
+    unfinished: str | None = None
 
     def exists(self, table: exp.Table) -> bool:  # our DDL is unquoted, hence upper case there
         return not any(part.args.get("quoted") and part.name != part.name.upper() for part in table.parts)
@@ -783,14 +799,14 @@ class Snowflake(Machine):
     def keep_declarations(self, frame: Frame) -> None:  # a handler sees its block's DECLAREs
         pass
 
-    def bind(self, tree: exp.Expression, script: bool, say: Say = literally) -> exp.Expression:
+    def bind(self, tree: exp.Expr, script: bool, say: Say = literally) -> exp.Expr:
         """In SQL only :v is a variable; in a scripting expression, outside a subquery, v is one too."""
 
-        def value(name: str) -> exp.Expression:
+        def value(name: str) -> exp.Expr:
             built_in = self.builtin(name)
             return say(f"@@{name}", built_in) if built_in else say(name, self.frames[-1].find(name)[name])
 
-        def step(node):
+        def step(node: Any) -> Any:
             if isinstance(node, exp.Placeholder):
                 return value(node.name.lower())
             if isinstance(node, exp.Column) and script and not node.table and node.find_ancestor(exp.Select) is top:
@@ -807,7 +823,8 @@ class Snowflake(Machine):
 
         tree = tree.copy()
         top = tree
-        return tree.transform(step, copy=False)
+        bound: exp.Expr = tree.transform(step, copy=False)
+        return bound
 
     def run_call(self, node: Call, frame: Frame) -> None:
         if self.open:
@@ -832,26 +849,26 @@ class Snowflake(Machine):
             self.rollback_if_open()
             self.unfinished = frame.procedure.name
 
-    def enter(self, name: str, arguments: list[Value]):
+    def enter(self, name: str, arguments: list[Value]) -> tuple[str | None, Frame]:
         self.unfinished = None
         out = super().enter(name, arguments)
         if self.unfinished:
             raise Broken(f"{self.unfinished} left its transaction open")
         return out
 
-    def ddl_in_transaction(self, tree: exp.Expression) -> None:
+    def ddl_in_transaction(self, tree: exp.Expr) -> None:
         raise Broken("DDL commits the open transaction")
 
 
-def lines(procedures) -> list[tuple[str, int]]:
+def lines(procedures: Iterable[Procedure]) -> list[tuple[str, int]]:
     """Every (procedure, line) that holds a node, to compare with what was reached."""
 
-    def walk(node):
+    def walk(node: Node) -> Iterator[int]:
         yield node.line
         for value in vars(node).values():
             yield from inside(value)
 
-    def inside(value):
+    def inside(value: object) -> Iterator[int]:
         if isinstance(value, Node):
             yield from walk(value)
         elif isinstance(value, tuple):

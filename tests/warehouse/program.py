@@ -8,6 +8,7 @@ import importlib.metadata
 import inspect
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -131,7 +132,7 @@ def kept(library: str) -> Callable[[Callable[[str], Procedure]], Callable[[str],
     """
 
     def decorate(read: Callable[[str], Procedure]) -> Callable[[str], Procedure]:
-        reader = inspect.getsource(inspect.getmodule(read)) + inspect.getsource(inspect.getmodule(kept))
+        reader = "".join(inspect.getsource(sys.modules[module]) for module in (read.__module__, __name__))
         version = importlib.metadata.version(library)
 
         @functools.lru_cache(maxsize=1000)

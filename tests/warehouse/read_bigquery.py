@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 from c360gen.judges import googlesql
 from tests.warehouse.program import (
@@ -55,7 +56,8 @@ def read(text: str) -> list[Unread]:
 
 def procedure(text: str, above: int) -> Procedure:
     """A procedure with so many lines above it; what stands there may change, and it is not read again."""
-    return shifted(procedure_of(text), above)
+    found: Procedure = shifted(procedure_of(text), above)
+    return found
 
 
 @kept("zetasql")
@@ -75,14 +77,14 @@ class Reader:
         self.raw = text.encode()
         self.script = Parser.parse_script_static(text, LANGUAGE)
 
-    def text(self, node) -> str:
+    def text(self, node: Any) -> str:
         at = node.parse_location_range
         return self.raw[at.start : at.end].decode()
 
-    def name(self, node) -> str:
+    def name(self, node: Any) -> str:
         return self.text(node).replace("`", "").lower()
 
-    def maybe(self, node) -> str | None:
+    def maybe(self, node: Any) -> str | None:
         return None if node is None else self.text(node)
 
     def procedures(self) -> list[Procedure]:
@@ -90,25 +92,29 @@ class Reader:
             self.procedure(s) for s in self.script.statement_list_node.statement_list if type(s).__name__ == "ASTCreateProcedureStatement"
         ]
 
-    def procedure(self, node) -> Procedure:
-        def parameter(p):
+    def procedure(self, node: Any) -> Procedure:
+        def parameter(p: Any) -> Parameter:
             first = self.text(p).split()[0].lower()
             return Parameter(self.name(p.name), self.text(p.type), first if first in ("in", "out", "inout") else "in")
 
-        block = node.body.statement_list_node.statement_list[0]
-        return Procedure(self.name(node.name), tuple(map(parameter, node.parameters.parameter_entries)), self.statement(block))
+        block = self.statement(node.body.statement_list_node.statement_list[0])
+        assert isinstance(block, Block)
+        return Procedure(self.name(node.name), tuple(map(parameter, node.parameters.parameter_entries)), block)
 
-    def body(self, statement_list) -> tuple[Node, ...]:
+    def body(self, statement_list: Any) -> tuple[Node, ...]:
         nodes = tuple(self.statement(s) for s in statement_list.statement_list)
         late = [a for a, b in zip(nodes[1:], nodes) if isinstance(a, Declare) and not isinstance(b, Declare)]
         if late:
             raise SyntaxError(f"line {late[0].line}: DECLARE after another statement")
         return nodes
 
-    def statement(self, node) -> Node:
+    def statement(self, node: Any) -> Node:
         kind = type(node).__name__
         line = self.raw[: node.parse_location_range.start].count(b"\n") + 1
-        names = lambda listed: tuple(self.name(i) for i in listed.identifier_list)  # noqa: E731
+
+        def names(listed: Any) -> tuple[str, ...]:
+            return tuple(self.name(i) for i in listed.identifier_list)
+
         if kind in SQL:
             return Sql(line, self.text(node))
         if kind in TRANSACTION:
@@ -125,7 +131,7 @@ class Reader:
         if kind == "ASTAssignmentFromStruct":
             return Assign(line, names(node.variables), self.text(node.struct_expression))
         if kind == "ASTIfStatement":
-            arms = [(self.text(node.condition), self.body(node.then_list))]
+            arms: list[tuple[str | None, tuple[Node, ...]]] = [(self.text(node.condition), self.body(node.then_list))]
             arms += [
                 (self.text(c.condition), self.body(c.body)) for c in (node.elseif_clauses.elseif_clauses if node.elseif_clauses else [])
             ]

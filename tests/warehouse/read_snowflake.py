@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 from sqlfluff.core import FluffConfig, Linter
 
@@ -62,17 +63,26 @@ def read(text: str) -> list[Unread]:
 
 def pieces(text: str) -> list[tuple[str, int]]:
     """The statements of a file, and the line on which each begins. They are read one by one, since two builds of a project share most."""
-    found = []
+    found, behind = [], 0
     for match in PIECE.finditer(text):
-        start = BLANK.match(text, match.start()).end()
+        start = blank(text, match.start())
         found.append((text[start : match.end()], text.count("\n", 0, start) + 1))
-    assert not text[BLANK.match(text, match.end()).end() :], "text behind the last statement"
+        behind = blank(text, match.end())
+    assert not text[behind:], "text behind the last statement"
     return found
+
+
+def blank(text: str, at: int) -> int:
+    """Where what is blank from there on ends."""
+    match = BLANK.match(text, at)
+    assert match is not None
+    return match.end()
 
 
 def procedure(text: str, line: int) -> Procedure:
     """A procedure that begins on a line of its file; what stands above it may change, and it is not read again."""
-    return shifted(procedure_of(text), line - 1)
+    found: Procedure = shifted(procedure_of(text), line - 1)
+    return found
 
 
 @kept("sqlfluff")
@@ -94,14 +104,14 @@ def statement(text: str) -> tuple[Node | None, str]:
 
 
 @functools.lru_cache(maxsize=16)
-def parse(text: str):
+def parse(text: str) -> Any:
     parsed = LINTER.parse_string(text)
     if parsed.violations:
         raise SyntaxError("; ".join(str(v) for v in parsed.violations))
     return parsed.tree
 
 
-def parameters_of(node) -> list[Parameter]:
+def parameters_of(node: Any) -> list[Parameter]:
     listed = next(node.recursive_crawl("function_parameter_list"))
     inner = listed.raw.strip()[1:-1].strip()
     parts = re.split(r",(?![^(]*\))", inner) if inner else []
@@ -113,11 +123,11 @@ def parameters_of(node) -> list[Parameter]:
     return found
 
 
-def code(node) -> list:
+def code(node: Any) -> list[Any]:
     return [s for s in node.segments if s.is_code and not s.is_meta]
 
 
-def block_of(tree, offset: int) -> Block:
+def block_of(tree: Any, offset: int) -> Block:
     """A file of one optional DECLARE and one BEGIN … END → Block."""
     body: list[Node] = []
     block = None
@@ -133,13 +143,14 @@ def block_of(tree, offset: int) -> Block:
     return Block(block.line, tuple(body) + block.body, block.handlers)
 
 
-def line_of(node, offset: int) -> int:
-    return node.pos_marker.source_position()[0] + offset
+def line_of(node: Any, offset: int) -> int:
+    line: int = node.pos_marker.source_position()[0]
+    return line + offset
 
 
-def declarations(node, offset: int) -> list[Node]:
+def declarations(node: Any, offset: int) -> list[Node]:
     out: list[Node] = []
-    part: list = []
+    part: list[Any] = []
     for s in [*code(node)[1:], None]:
         if s is not None and s.raw != ";":
             part.append(s)
@@ -149,7 +160,8 @@ def declarations(node, offset: int) -> list[Node]:
             line = line_of(part[0], offset)
             name = part[0].raw.lower()
             if words[1] == "EXCEPTION":
-                out.append(DeclareError(line, name, re.search(r"'(.*)'", part[2].raw, re.S)[1].replace("''", "'")))
+                message = part[2].raw.partition("'")[2].rpartition("'")[0]
+                out.append(DeclareError(line, name, message.replace("''", "'")))
             else:
                 type_ = next((p.raw for p in part if p.is_type("data_type")), None)
                 value = next((p.raw for p in part if p.is_type("expression")), None)
@@ -160,10 +172,13 @@ def declarations(node, offset: int) -> list[Node]:
     return out
 
 
-def statement_of(node, offset: int) -> Node:
+def statement_of(node: Any, offset: int) -> Node:
     line = line_of(node, offset)
     kids = code(node)
-    inner = lambda segs: tuple(statement_of(code(s)[0], offset) for s in segs if s.is_type("statement"))  # noqa: E731
+
+    def inner(segments: list[Any]) -> tuple[Node, ...]:
+        return tuple(statement_of(code(s)[0], offset) for s in segments if s.is_type("statement"))
+
     if node.is_type("select_statement"):
         return select(node, line)
     if node.is_type("transaction_statement"):
@@ -184,7 +199,7 @@ def statement_of(node, offset: int) -> Node:
         type_ = next((s.raw for s in kids if s.is_type("data_type")), None)
         return Declare(line, (kids[1].raw.lower(),), type_, value)
     if node.is_type("scripting_block_statement"):
-        handlers = []
+        handlers: list[tuple[set[str], list[Node]]] = []
         for clause in (s for s in kids if s.is_type("exception_block_statement")):
             names: set[str] = set()
             for s in code(clause):
@@ -219,7 +234,7 @@ def statement_of(node, offset: int) -> Node:
     raise Unsupported(f"line {line}: {node.type}: {node.raw[:60]!r}")
 
 
-def select(node, line: int) -> Sql:
+def select(node: Any, line: int) -> Sql:
     """SELECT a, b INTO :x, :y FROM t → the SELECT without INTO, and (x, y)."""
     clause = next(node.recursive_crawl("into_clause", no_recursive_seg_type=["bracketed", "from_clause"]), None)
     if clause is None:

@@ -11,7 +11,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake
+from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake, table_of
 from tests.warehouse.program import Block, Node, Procedure, Unread
 
 EXACT_QUOTIENT = """
@@ -143,7 +143,7 @@ class Warehouse:
         return self.machine.count
 
     def _dropped(self, statement: str) -> None:
-        name = self.machine.path(re.search(r"EXISTS ([^(;\s]+)", statement)[1])
+        name = self.machine.path(re.findall(r"EXISTS ([^(;\s]+)", statement)[0])
         self.procedures = [p for p in self.procedures if self.machine.path(p.name) != name]
         if "FUNCTION" in statement.upper():
             self.connection.execute(f"DROP MACRO TABLE IF EXISTS {name}")
@@ -182,12 +182,14 @@ class Warehouse:
             for column in kept:
                 not_null = [c for c in column.args.get("constraints") or [] if isinstance(c.kind, exp.NotNullColumnConstraint)]
                 column.set("constraints", not_null)
-                column.set("kind", exp.DataType.build(self.machine.type(column.kind.sql(self.dialect)), dialect="duckdb"))
+                column.set(
+                    "kind", exp.DataType.build(self.machine.type(str(column.kind and column.kind.sql(self.dialect))), dialect="duckdb")
+                )
             tree.this.set("expressions", kept)
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
         if has_key:
-            place = [p.name.lower() for p in tree.find(exp.Table).parts[-2:]]
+            place = [p.name.lower() for p in table_of(tree).parts[-2:]]
             known = "SELECT 1 FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
             self.connection.execute(f"INSERT INTO catalog_.keys SELECT $1, $2, 'PRIMARY KEY' WHERE NOT EXISTS ({known})", place)
 
@@ -195,7 +197,7 @@ class Warehouse:
         """CREATE … FUNCTION of one query → a macro; arguments are typed by whoever calls it."""
         head, body = statement.split("$$")[:2] if "$$" in statement else statement.split("\nAS (\n")
         opening = head.splitlines()[0]
-        name = re.search(r"FUNCTION (\S+?)\(", opening)[1]
+        name = re.findall(r"FUNCTION (\S+?)\(", opening)[0]
         self._known()
         text = body.strip() if "$$" in statement else body.rpartition(")")[0]
         query = self.machine.place(self.machine.parse(text)).sql("duckdb")
