@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -140,9 +141,9 @@ def kept(library: str) -> Callable[[Callable[[str], Procedure]], Callable[[str],
             if FOLDER is None:
                 return read(text)
             file = FOLDER / hashlib.sha256("\0".join((reader, version, text)).encode()).hexdigest()
-            if file.exists():
-                os.utime(file)
+            with contextlib.suppress(FileNotFoundError):
                 known: Procedure = pickle.loads(file.read_bytes())
+                os.utime(file)
                 return known
             made = read(text)
             part = file.with_suffix(f".{os.getpid()}")
