@@ -154,7 +154,10 @@ def test_every_line_is_reached(engine: str, world: Callable[[Path, str], World])
     found = world(CASES / "guards" / "specs", engine)
     assert isinstance(found, Interpreted)
     at = iter(f"2026-01-{day:02} 00:00:00" for day in range(2, 28))
-    run = lambda: found.run("history", next(at))  # noqa: E731
+
+    def run() -> str:
+        return found.run("history", next(at))
+
     found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'x', '2026-01-01 00:00:00+00'), (1, 'a', 'x', '2026-01-01 00:00:00+00')")
     assert "occur in several rows" in run()
     found.sql("DELETE FROM raw.customers; INSERT INTO raw.customers VALUES (NULL, 'a', 'x', '2026-01-01 00:00:00+00')")

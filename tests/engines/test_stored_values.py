@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from c360gen.pipeline import LoadedProject, build
+from c360gen.pipeline import LoadedProject
 from tests.conftest import ENGINES
 from tests.worlds import World
 
@@ -76,7 +76,7 @@ def written(found: World, at: str) -> list[tuple[object, ...]]:
 
 
 def test_blanks_that_postgres_cuts(made: Callable[[str], World]) -> None:
-    """A varchar(3) takes 'abc  ' and keeps 'abc', by the SQL standard; compared with the five of the source it would change on every run."""
+    """A varchar(3) takes 'abc  ' and keeps 'abc', by the SQL standard; compared with all five it would change on every run."""
     found = made("postgres")
     found.sql("ALTER TABLE raw.items ALTER COLUMN id TYPE text, ALTER COLUMN note TYPE text")
     found.sql("INSERT INTO raw.items VALUES ('ab   ', 'abc  ', '2026-01-01 10:00:00'), ('b', 'b ', '2026-01-01 10:00:00')")
