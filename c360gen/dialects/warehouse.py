@@ -55,6 +55,7 @@ class Warehouse(Dialect):
             "steps": [self.step(s, names, label) for s in program.steps],
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
+            "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
@@ -93,13 +94,17 @@ class Warehouse(Dialect):
         if isinstance(step, Guard):
             return self.guard(step, names, label)
         values: dict[str, Any] = {
-            "because": step.because, "when": None if step.when is None else self.lower(step.when, names),
+            "because": step.because, "when": None if step.when is None else self.scripting(step.when, names),
             "statement": self.lower(step.insert if isinstance(step, Stage) else step.statement, names),
             "expected": None, "what": "rows", "label": self.string_escape(label),
         }  # fmt: skip
         if not isinstance(step, Stage):
-            values |= {"expected": None if step.expected is None else self.lower(step.expected, names), "what": step.what}
+            values |= {"expected": None if step.expected is None else self.scripting(step.expected, names), "what": step.what}
         return self.shell("write.sql.j2", values)
+
+    def scripting(self, tree: exp.Expr, names: Names) -> exp.Expr:
+        """A condition or a number of the procedure itself, which no statement of SQL is."""
+        return self.lower(tree, names)
 
     @abstractmethod
     def count(self, step: Count, names: Names) -> Shell: ...

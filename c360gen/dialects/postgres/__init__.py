@@ -142,6 +142,7 @@ class Postgres(Dialect):
             "full_refresh": program.full_refresh,
             "tolerance": program.tolerance,
             "summary": program.summary, "rules": program.rules,
+            "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]

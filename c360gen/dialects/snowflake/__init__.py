@@ -171,25 +171,30 @@ class Snowflake(Warehouse):
     def count(self, step: Count, names: Names) -> Shell:
         values = {
             "because": step.because, "query": self.lower(step.query, names), "names": step.names,
-            "when": None if step.when is None else self._scripting(step.when, names),
+            "when": None if step.when is None else self.scripting(step.when, names).sql(self.name),
         }  # fmt: skip
         return self.shell("count.sql.j2", values)
 
     def guard(self, step: Guard, names: Names, label: str) -> Shell:
-        """In a scripting expression a variable stands without its colon."""
         parts = [self.string_escape(f"{step.code} {label}: ")]
         for part in step.message:
             if isinstance(part, str):
                 parts.append(self.string_escape(part))
             else:
-                parts.append(self.lower(part, names).sql("snowflake").replace(":v_", "v_"))
+                parts.append(self.scripting(part, names).sql(self.name))
         return self.shell("guard.sql.j2", {
-            "because": step.because, "when": self._scripting(step.when, names), "parts": parts,
+            "because": step.because, "when": self.scripting(step.when, names).sql(self.name), "parts": parts,
             "sample": None if step.sample is None else self.lower(step.sample, names), "hint": self.string_escape(f". {step.hint}"),
         })  # fmt: skip
 
-    def _scripting(self, condition: exp.Expr, names: Names) -> str:
-        return self.lower(condition, names).sql("snowflake").replace(":v_", "v_")
+    def scripting(self, tree: exp.Expr, names: Names) -> exp.Expr:
+        """A variable stands without the colon that binds it in a statement."""
+        root = exp.Paren(this=self.lower(tree, names))
+        for bound in list(root.find_all(exp.Placeholder)):
+            bound.replace(exp.Var(this=bound.name))
+        bare: exp.Expr = root.this
+        bare.pop()
+        return bare
 
     def example(self, type_: exp.DataType) -> str:
         return f"{super().example(type_)}::TIMESTAMP_NTZ" if type_.this is T.TIMESTAMPTZ else super().example(type_)
