@@ -30,7 +30,8 @@ def command(name: str, shape: str, specs: Path) -> None:
     lineage = Lineage(options.project(specs).resolved)
     at = found(lineage.project, name)
     if not at[1]:
-        raise click.UsageError(f"{name} is no column: name one of it, as in {name}.{lineage.project.relation(at[0]).columns[0].name}")
+        example = f"{name}.{lineage.project.relation(at[0]).columns[0].name}"
+        raise click.UsageError(f"{name} is not a column: name one of its columns, as in {example}")
     reached = impact(lineage, at)
     shown = f"{at[0].partition(':')[2]}.{at[1]}"
     if shape == "json":

@@ -34,7 +34,7 @@ def command(selection: str | None, exclude: str | None, shape: str, specs: Path)
     except BadSelection as bad:
         console.fail("C206", str(bad), bad.help)
     if not chosen:
-        console.fail("C206", f"'{exclude}' excludes everything", "leave --exclude away, or narrow it")
+        console.fail("C206", f"'{exclude}' excludes everything", "omit --exclude, or narrow it")
     lines = [_line(items[id_], project, shape) for id_ in items if id_ in chosen]
     for line in dict.fromkeys(lines):
         console.answer(line)

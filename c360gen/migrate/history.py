@@ -41,7 +41,7 @@ def refused(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, st
     if new.facts.get("compat") and not old.facts.get("compat"):
         no(
             "compat: dbt cannot be switched on for a history that dbt has not written",
-            "leave it away; c360gen keeps what dbt keeps, and more",
+            "omit it; c360gen keeps what dbt keeps, and more",
         )
     return Found(problems=tuple(found))
 

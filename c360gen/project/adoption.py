@@ -30,7 +30,7 @@ def adopting(located: Located[spec.Snapshot], node: Node, known: Known, diagnost
         return node
     before = len(diagnostics.found)
     if node.feed is not None:
-        help = "a feed tells its own past: adopt with strategy: timestamp or check, or leave adopt: away"
+        help = "a feed tells its own past: adopt with strategy: timestamp or check, or omit adopt:"
         diagnostics.error("C401", f"adopt means nothing with strategy: {node.strategy}", located.key_span("adopt"), help)
         return node
     id_ = reference(given.relation, located.span("adopt", "relation"), known, diagnostics)
@@ -38,7 +38,7 @@ def adopting(located: Located[spec.Snapshot], node: Node, known: Known, diagnost
         return node
     if not id_.startswith("source:"):
         help = "declare that table, with its columns, under sources:"
-        diagnostics.error("C104", f"{given.relation} is no source", located.span("adopt", "relation"), help)
+        diagnostics.error("C104", f"{given.relation} is not a source", located.span("adopt", "relation"), help)
         return node
     source = known.sources[id_.removeprefix("source:")]
     there = _There(located, given, source, diagnostics)

@@ -9,17 +9,17 @@ from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 
 _SOFT = "dbt knows no soft deletes"
-_FILTER = "leave those rows out in the relation and say hard_deletes, or leave compat away"
+_FILTER = "leave those rows out in the relation and say hard_deletes, or omit compat"
 MEANINGLESS = {
     "deleted_flag": (_SOFT, _FILTER),
     "deleted_at": (_SOFT, _FILTER),
     "on_unmoved_timestamp": (
         "dbt finds a change by its time alone: what changes without it is never seen",
-        "remove it, or leave compat away to see such changes",
+        "remove it, or omit compat to see such changes",
     ),
     "source_delta": (
         "dbt reads the whole source: a row that comes late, or back, with a time before the watermark would be missed",
-        "remove it, or leave compat away",
+        "remove it, or omit compat",
     ),
 }
 """Settings that contradict what dbt does → why, and what to do instead."""

@@ -85,7 +85,7 @@ class Constraints:
                 self.diagnostics.error("C401", message, located.span(*loc, "to_columns"))
         if kind == "primary_key" and node.key and not node.nullable_key and set(columns) != set(node.key) and node.kind != "snapshot":
             message = f"primary_key of {node.name}: its unique_key is {', '.join(node.key)}, which is the primary key"
-            self.diagnostics.error("C401", message, located.span(*loc), "say type: unique, or leave it away")
+            self.diagnostics.error("C401", message, located.span(*loc), "say type: unique, or omit it")
         if node.erasure and kind in ("not_null", "primary_key") and (lost := set(columns) & set(node.erasure.redact)):
             message = f"{kind} of {node.name}: erasure redacts {', '.join(sorted(lost))} to NULL"
             self.diagnostics.error("C401", message, located.span(*loc), "redact other columns, or take the constraint away")

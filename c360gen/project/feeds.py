@@ -62,7 +62,7 @@ def _ignored(
             diagnostics.error("C401", f"ignore_null_updates: {name} has a part of its own in the history", at)
         elif name in untracked:
             help = "the history does not follow it, and so does not know what it was before"
-            diagnostics.error("C401", f"ignore_null_updates: {name} is no part of what is tracked", at, help)
+            diagnostics.error("C401", f"ignore_null_updates: {name} is not tracked", at, help)
         found.append(name)
     return tuple(dict.fromkeys(found))
 
@@ -78,7 +78,7 @@ def _values(
     kind = {"text": str, "integer": int, "boolean": bool}.get(family)
     for value in values:
         if kind is None or type(value) is not kind:
-            message = f"{which}: {value} is no value of {operation.name}, which is {types.text(operation.type)}"
+            message = f"{which}: {value} is not a value of {operation.name}, which is {types.text(operation.type)}"
             diagnostics.error("C401", message, located.span("config", which))
     return values
 
@@ -118,7 +118,7 @@ def _settings(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
         for key in ("max_delete_fraction", "min_delete_rows"):
             wrong(key, f"{key} is for sources in which a missing row means a delete", "the events of a changelog say so themselves")
         if config.ignore_null_updates and config.lookback and config.late != "rebuild":
-            help = "say late: rebuild, or leave lookback away"
+            help = "say late: rebuild, or omit lookback"
             wrong("lookback", "events that are read again could not be told from late ones where NULL means unchanged", help)
         return
     for key in CHANGELOG_KEYS:
@@ -131,7 +131,7 @@ def _settings(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
     if config.max_delete_fraction is None:
         wrong("min_delete_rows", "min_delete_rows needs max_delete_fraction", code="C105")
     if config.cursor is not None and config.late != "rebuild":
-        help = "leave it away, so that copies are read in the order of their dates, or say late: rebuild"
+        help = "omit it, so that copies are read in the order of their dates, or say late: rebuild"
         wrong("cursor", "daily copies that are read in the order of another time need late: rebuild", help)
     if config.on_duplicate_key == "quarantine" and config.late == "rebuild":
         help = "leave on_duplicate_key at fail"

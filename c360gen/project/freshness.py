@@ -39,7 +39,7 @@ def freshness(located: Located[spec.Source], index: int, source: Source, specs: 
         return None
     if warn_after and error_after and warn_after.seconds >= error_after.seconds:
         message = f"freshness of {source.name}: warn_after is not shorter than error_after, and would never be seen"
-        diagnostics.error("C401", message, located.span(*(place or ())), "warn earlier, or leave warn_after away")
+        diagnostics.error("C401", message, located.span(*(place or ())), "warn earlier, or omit warn_after")
         return None
     query = _query(located, source, (field, at), (filter_, filter_at), specs, diagnostics)
     if query is None:

@@ -42,4 +42,4 @@ def check(located: Located[Any], columns: Mapping[str, Column], what: str, diagn
         diagnostics.error("C401", message, located.span("config", "partition_by", "granularity"), "say granularity: day")
     elif given.data_type and type_.this not in _MEANT[given.data_type]:
         message = f"partition_by: {name} is {types.text(type_)}, not {given.data_type}"
-        diagnostics.error("C401", message, located.span("config", "partition_by", "data_type"), "leave data_type away, or mend it")
+        diagnostics.error("C401", message, located.span("config", "partition_by", "data_type"), "omit data_type, or mend it")

@@ -81,10 +81,10 @@ def _names(specs: Specs, diagnostics: Diagnostics) -> None:
     for name, target in specs.targets.items():
         if (target.spec.default or name == target.spec.dialect) and (read := environment.variables(target.spec)):
             message = f"target {name} is built by default, and its output would depend on {', '.join(read)} of whoever builds it"
-            diagnostics.error("C403", message, target.key_span(), "call it otherwise than its dialect, and leave default: away")
+            diagnostics.error("C403", message, target.key_span(), "give it another name than its dialect, and omit default:")
         if target.spec.settings and target.spec.dialect != "postgres":
             message = f"target {name} is not Postgres, and these are settings of its sessions"
-            diagnostics.error("C401", message, target.key_span("settings"), "leave settings: away")
+            diagnostics.error("C401", message, target.key_span("settings"), "omit settings:")
         if target.spec.schema_prefix and not environment.variables(target.spec):
             check_name(target.spec.schema_prefix, "schema prefix", target.span("schema_prefix"), diagnostics)
 

@@ -163,7 +163,7 @@ class Scenarios:
         at = located.span(*loc, "rows")
         if loc[-2] == "expect" and any(row.keys() != used.keys() for row in cells):
             help = "name the same columns in every row; null is a value"
-            self.diagnostics.error("C401", "some rows expect something of a column that others leave away", at, help)
+            self.diagnostics.error("C401", "some rows expect something of a column that others omit", at, help)
         if len(self.diagnostics.found) > before:
             return None
         kept = tuple(c for c in columns if c.name in used) or tuple(columns)

@@ -231,16 +231,16 @@ def _policies(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None
     if config.source_delta is None:
         wrong("lookback", "lookback of a snapshot needs source_delta: true", code="C105")
     elif config.on_unmoved_timestamp != "ignore" and config.compat is None:
-        help = "say on_unmoved_timestamp: ignore as well, which accepts that, or leave source_delta away"
+        help = "say on_unmoved_timestamp: ignore as well, which accepts that, or omit source_delta"
         wrong("source_delta", "source_delta cannot see a row that changes without its updated_at", help)
     if config.source_delta and config.version_column not in (None, config.updated_at):
-        help = "leave source_delta away, or tell the latest row by updated_at"
+        help = "omit source_delta, or tell the latest row by updated_at"
         wrong("version_column", "with source_delta the row with the latest version may not be among those that are read", help)
     if config.source_delta and config.source_delta.deletes == "none" and config.hard_deletes != "ignore" and not (
         config.deleted_flag or config.deleted_at
     ):  # fmt: skip
         help = "say deletes: anti_join, or name deleted_flag or deleted_at, or say hard_deletes: ignore"
-        wrong("source_delta", "with deletes: none nothing would ever be found to be gone", help)
+        wrong("source_delta", "with deletes: none no deletion would ever be found", help)
 
 
 def _behaviour(

@@ -216,7 +216,7 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
             message += f": {shown}" if str(_get(tree.data, loc)) not in message else ""
     elif kind in _LIMITS:
         message = f"`{key}` must be {_LIMITS[kind]} {next(iter(context.values()))}, not {shown}"
-        help = "it is a share: 0.3 are 30 %" if key.endswith("_fraction") else None
+        help = "it is a share: 0.3 means 30 %" if key.endswith("_fraction") else None
     elif kind == "too_short":
         message = f"`{key}` must not be empty"
     else:

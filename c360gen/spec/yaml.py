@@ -176,7 +176,7 @@ def _told(error: yaml.YAMLError, text: str, path: str) -> tuple[str, Span, str |
     if "mapping values are not allowed" in what:
         return what, at, _colon(lines, at)
     if "expected '-' indicator" in what or "expected <block end>" in what:
-        return "this line is indented otherwise than the ones that it belongs to", at, "a key stands right below the first key of its item"
+        return "this line is not indented as the lines that it belongs to", at, "a key stands right below the first key of its item"
     return what, at, None
 
 

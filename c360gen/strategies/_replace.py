@@ -59,5 +59,5 @@ def duplicates(node: Node) -> list[Step]:
               exp.select(star_count("duplicate_keys")).from_(repeated.subquery("r"))),
         Guard("ZC001", "A key that names several rows could not tell where one of them went.", _sql.greater_than_zero("duplicate_keys"),
               (variable("duplicate_keys"), f" values of {', '.join(node.key)} occur in several rows"), _sql.sample(sample),
-              "Nothing was written. Make the query give one row per key, or leave unique_key away."),
+              "Nothing was written. Make the query give one row per key, or omit unique_key."),
     ]  # fmt: skip

@@ -108,7 +108,7 @@ def _outside(node: Node) -> Guard:
     sample = _sql.key_sample(node, action_is("outside", table="s")) if node.key else None
     time = _batches(node).event_time
     what = (variable("outside_rows"), f" rows of the query of {node.name} have a {time} outside of the window")
-    hint = f"Nothing was written. Let the query keep {time} from batch_start() on and before batch_end(), or leave both words away."
+    hint = f"Nothing was written. Let the query keep {time} from batch_start() on and before batch_end(), or omit both words."
     because = "Rows of other windows would be there twice once those are loaded."
     return Guard("ZC015", because, _sql.greater_than_zero("outside_rows"), what, sample, hint)
 

@@ -1,9 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d2939dae6a76c8dccb282a4082150abca07f3c54b28d0ca00349db1f25947fd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d57d13ed17a568507732bf0416c6eb5f01cd855748c89ed10e6aca9cd5116159
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
-SET LOCAL client_min_messages = warning;  -- that something exists already is no news
+SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 

@@ -302,7 +302,7 @@ class BigQuery(Warehouse):
     def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
         told = "may read the nodes that name it under grants:. What a view reads must be readable as well, or the view authorized."
         if not re.fullmatch(r"(user|group|serviceAccount|domain):\S+|(specialGroup:)?all(Authenticated)?Users", role):
-            raise Unsupported(f"grants: {role} is no principal such as group:analysts@example.com; roles: of the target says who it is")
+            raise Unsupported(f"grants: {role} is not a principal such as group:analysts@example.com; roles: of the target says who it is")
         return [Rights(f"{role} {told}", tuple(Grant(VIEWS, kind, (a,), role) for kind, a in self.relations(names, nodes)))]
 
 

@@ -35,7 +35,7 @@ class Column(Spec):
         "or waits for the next version.",
     )
     was: str | Literal[False] | None = Field(
-        None, description="Stored columns: the name that it had when it was released; false says that it is no renamed column.",
+        None, description="Stored columns: the name that it had when it was released; false says that it is a new column.",
         examples=["email_address"],
     )  # fmt: skip
     history: Literal["empty", "new_version", "full_refresh"] | Backfill | None = Field(

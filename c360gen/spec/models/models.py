@@ -90,7 +90,7 @@ class Model(Spec):
 
     name: str = Field(description="What ref('…') calls it.", examples=["stg_orders"])
     was: str | Literal[False] | None = Field(
-        None, description="The released name of this node, or schema.name of its table; false says that it is no renamed node.",
+        None, description="The released name of this node, or schema.name of its table; false says that it is a new node.",
         examples=["clients"],
     )  # fmt: skip
     description: Text = ""

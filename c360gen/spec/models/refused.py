@@ -43,7 +43,7 @@ _STORED = {
     "immutable_where": "nothing is updated that the strategy does not say: lookback, begin and merge_update_columns limit it",
     "partitions": "insert_overwrite replaces the partitions that the batch names",
     "require_partition_filter": "people's queries are limited by the project's quota; a run must see the whole table",
-    "copy_partitions": "copying is no part of a transaction: insert_overwrite deletes and inserts in one",
+    "copy_partitions": "copying cannot be part of a transaction: insert_overwrite deletes and inserts in one",
     "dist": "no engine here has it: cluster_by and indexes say how rows lie",
     "sort": "no engine here has it: cluster_by and indexes say how rows lie",
     "file_format": "no engine here has it",
@@ -141,7 +141,7 @@ NOT_CARRIED: dict[str, dict[str, str]] = {
     "seed_config": _SEED,
     "partition_by": {
         "range": "partitions are hours, days, months or years: cluster_by sorts by numbers",
-        "time_ingestion_partitioning": "the time of ingestion is no column of the model: give the rows one and name it as field:",
+        "time_ingestion_partitioning": "the time of ingestion is not a column of the model: give the rows one and name it as field:",
         "copy_partitions": _STORED["copy_partitions"],
     },
     "constraints": {

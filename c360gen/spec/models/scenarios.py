@@ -21,7 +21,7 @@ class Given(Spec):
 
     input: str = Field(description="Whose rows: source('…', '…').", examples=["source('raw_data', 'customers')"])
     rows: Rows = Field(
-        description="Mappings, or a CSV with a header, as seeds have it; a column that is left away is NULL.", examples=_ROWS
+        description="Mappings, or a CSV with a header, as seeds have it; a column that is omitted is NULL.", examples=_ROWS
     )
 
 

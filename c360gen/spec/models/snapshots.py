@@ -14,7 +14,7 @@ from c360gen.spec.models.words import DialectName, Duration, Instant, Meta, Name
 
 
 class MetaColumns(Spec):
-    """dbt's snapshot_meta_column_names: the names of the history columns. Left away: dbt's under compat: dbt, else without `dbt_`."""
+    """dbt's snapshot_meta_column_names: the names of the history columns. Omitted: dbt's under compat: dbt, else without `dbt_`."""
 
     dbt_valid_from: str | None = Field(None, description="The start of a version.", examples=["valid_from"])
     dbt_valid_to: str | None = Field(None, description="Its end.", examples=["valid_to"])
@@ -160,7 +160,7 @@ class Snapshot(Spec):
 
     name: str = Field(description="What ref('…') calls it.", examples=["customer_snapshot"])
     was: str | Literal[False] | None = Field(
-        None, description="The released name of this node, or schema.name of its table; false says that it is no renamed node.",
+        None, description="The released name of this node, or schema.name of its table; false says that it is a new node.",
         examples=["clients"],
     )  # fmt: skip
     description: Text = ""

@@ -1,9 +1,9 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55f59bd1c5748c14bc02f3d1e987a65d640e96d54dfc349af0bd23832fc59655
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d4713e7fd1eec76a1e5ccaf85c6522fd7681d85167488f920339ce21b6e9a98b
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
-SET LOCAL client_min_messages = warning;  -- that something exists already is no news
+SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.

@@ -1,9 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e3b3e71bd5e6affb57182f766608d73fee278546f7af4e1541e7fe87d7e6e0b1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7843421094055e8c59285e70cc96574ce837e44f2894e95c836fdea4395ea7f0
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
-SET LOCAL client_min_messages = warning;  -- that something exists already is no news
+SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.

@@ -1,9 +1,9 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2a57c270e3cd91bbd7bdc7ce5196dce2e0901a9c30b898993ec03a9d84e64b2f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9eadc5aa87a56e680e6321e031797cece8ac663dcead93a72ebb169487cab66f
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
-SET LOCAL client_min_messages = warning;  -- that something exists already is no news
+SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.

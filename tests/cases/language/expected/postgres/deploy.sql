@@ -1,9 +1,9 @@
 -- c360gen | postgres | deploy of language to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 58446bec4b7de3d40937607e7a8a91e1889e87ea2bebe590a613c7d31a7a1ef1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cd75f13466d0e5d6984dbfa05f841152671f7368587b7c2bb000d07d2cc9e3ee
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
-SET LOCAL client_min_messages = warning;  -- that something exists already is no news
+SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 
