@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -20,10 +21,13 @@ CASE = CASES / "adoption"
 
 
 class Shop:
-    """The case `adoption` with its damaged tables, in a DuckDB file, built and deployed."""
+    """The case `adoption` in a folder, with a DuckDB file."""
 
     def __init__(self, folder: Path):
         self.database, self.folder = folder / "x.duckdb", folder
+
+    def begin(self) -> None:
+        """Its damaged tables; built and deployed."""
         tables = source_tables(manifest_of(build(load_project(CASE / "specs"), "duckdb")), "TIMESTAMPTZ")
         rows = yaml.safe_load((CASE / "scenario.yml").read_text(encoding="utf-8"))["steps"][0]["sql"]
         for statement in (*tables, *rows):
@@ -41,9 +45,17 @@ class Shop:
         return CliRunner().invoke(cli, [*arguments, "--target", "duckdb", *where, *specs])
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop that is deployed once, for others to be copies of it."""
+    folder = tmp_path_factory.mktemp("begun")
+    Shop(folder).begin()
+    return folder
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path)
+def shop(begun: Path, tmp_path: Path) -> Shop:
+    return Shop(shutil.copytree(begun, tmp_path / "shop"))
 
 
 def test_damage_is_listed_with_what_would_be_done(shop: Shop) -> None:
