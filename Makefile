@@ -28,7 +28,6 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/c360gen check
 	$(BIN)/python -m pytest -n 2
 
 postgres: $(VENV)/test-installed ## the tests of Postgres on a server of your own, which they fill: URI=postgresql://postgres@localhost:5432/postgres

@@ -66,7 +66,9 @@ def test_a_hash_seed_does_not_matter() -> None:
 @pytest.mark.parametrize("target", ["duckdb", "postgres", "snowflake", "bigquery"])
 def test_the_committed_output_is_fresh(target: str, project: Callable[[Path], LoadedProject], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    made = build(load_project(Path("specs")), target)
+    loaded = load_project(Path("specs"))
+    assert target in loaded.default_targets and len(loaded.default_targets) == 4
+    made = build(loaded, target)
     assert compare(ROOT / "generated" / target, made.files) == []
 
 
