@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -75,6 +76,10 @@ def language(google: Any) -> Any:
     return options
 
 
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
 class Catalog:
     """What is known so far: tables, views, table functions and procedures, each learnt from its own CREATE."""
 
@@ -84,6 +89,8 @@ class Catalog:
         self.builtin = self.types.ZetaSQLBuiltinFunctionOptions(language_options=self.language)
         self.tables: dict[tuple[str, ...], Any] = {}
         self.procedures: dict[str, int] = {}
+        self.alone: dict[str, Any] = {}
+        """What was found of statements that name nothing, such as the types of variables, which are declared again and again."""
         for name in _ASSIGNABLE:
             self.add_table(f"CREATE TABLE c360_assign_{name} (v {name})")
 
@@ -99,11 +106,11 @@ class Catalog:
         word = {"FLOAT64": "DOUBLE"}.get(name, name)
         return self.types.Type(type_kind=getattr(self.types.TypeKind, f"TYPE_{word}"))
 
-    def _catalog(self, scope: Mapping[str, Any]) -> Any:
+    def _catalog(self, constants: Mapping[str, Any], tables: Mapping[tuple[str, ...], Any]) -> Any:
         catalog = self.google.api.CatalogBuilder("bigquery").with_builtin_functions(self.builtin).build()
-        catalog.constant = [self.types.SimpleConstant(name_path=[n], type=t, value=self.types.Value()) for n, t in scope.items()]
+        catalog.constant = [self.types.SimpleConstant(name_path=[n], type=t, value=self.types.Value()) for n, t in constants.items()]
         places: dict[tuple[str, ...], Any] = {(): catalog}
-        for path, table in self.tables.items():
+        for path, table in tables.items():
             place = self._place(path[:-1], places)
             place.table = [*(place.table or []), table]
         return catalog
@@ -117,7 +124,17 @@ class Catalog:
         return places[path]
 
     def analyze(self, sql: str, scope: Mapping[str, Any] | None = None) -> Any:
-        return self.google.api.Analyzer.analyze_statement_static(sql, self.options(), self._catalog(scope or {}))
+        """Of what is known, only what the statement can name is told: telling costs more than analysing."""
+        said = _words(sql)
+        constants = {n: t for n, t in (scope or {}).items() if _words(n) <= said}
+        tables = {path: table for path, table in self.tables.items() if _words(path[-1]) <= said}
+        alone = not constants and not tables
+        if alone and sql in self.alone:
+            return self.alone[sql]
+        found = self.google.api.Analyzer.analyze_statement_static(sql, self.options(), self._catalog(constants, tables))
+        if alone:
+            self.alone[sql] = found
+        return found
 
     def add_table(self, sql: str) -> None:
         found = self.analyze(sql)
