@@ -172,6 +172,10 @@ class Changes(ABC):
         values = {"windows": self.dialect.path(names.own(self.known_windows)), "label": self.dialect.string_escape(op.label)}
         return [self.dialect.shell("forget.sql.j2", values)]
 
+    def forget_seed(self, op: change.ForgetSeed, names: Names) -> list[Piece]:
+        mine = exp.EQ(this=exp.column("seed"), expression=exp.Literal.string(op.label))
+        return [exp.Delete(this=self.dialect.table(names.own("seed_state")), where=exp.Where(this=mine))]
+
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         return [self.lower(op.statement, names)]
 

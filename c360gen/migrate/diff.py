@@ -20,6 +20,7 @@ from c360gen.ops.change import (
     ChangeOp,
     DropLock,
     DropTable,
+    ForgetSeed,
     Relabel,
     RestoreTable,
     RetireTable,
@@ -156,6 +157,8 @@ class _Diff:
                       Hazard("breaking", "who reads it, or calls its procedures, must know the new name"))  # fmt: skip
             self._do(Relabel(self._label(old), self._label(new)), Relabel(self._label(new), self._label(old)))
             self._do(DropLock(old.name), DropLock(new.name))  # a lock table holds the label of its node, and is made again with the new one
+        if (old.kind, old.label) != (new.kind, new.label):
+            self._unseeded(old, new)
         for table in new.tables:
             if (was := old.table(table.kind)) is None:
                 self._say("+", f"{table.schema}.{table.name}", "table", node.span, undo="it is retired")
@@ -249,6 +252,7 @@ class _Diff:
         """On the way back a new table keeps its rows, under a name that says so; so does its state."""
         for table in new.tables:
             self._undo(RetireTable(table, self._undone_name(table.name)))
+        self._unseeded(None, new)
         if new.tables:
             self._undo(DropLock(new.name))
             if labels:
@@ -261,10 +265,18 @@ class _Diff:
             return
         for table in old.tables:
             self._retire(table, span, said or "no run fills it any more")
+        self._unseeded(old, None)
         label = f"{self._label(old)}__retired_{self.number}"
         self._do(DropLock(old.name))
         if labels:
             self._do(Relabel(self._label(old), label), Relabel(label, self._label(old)))
+
+    def _unseeded(self, old: NodeState | None, new: NodeState | None) -> None:
+        """Where a table is none of a seed any more, there or on the way back, its digest would say that rows of it are there."""
+        if old is not None and old.kind == "seed":
+            self._do(ForgetSeed(self._label(old)))
+        if new is not None and new.kind == "seed":
+            self._undo(ForgetSeed(self._label(new)))
 
     def _retire(self, table: Stored, span: Span | None, why: str) -> None:
         name = self._retired_name(table.name)

@@ -127,6 +127,13 @@ class ForgetWindows:
 
 
 @dataclass(frozen=True)
+class ForgetSeed:
+    """The rows of a seed are loaded again by the next deploy, whatever was loaded last under this name."""
+
+    label: str
+
+
+@dataclass(frozen=True)
 class ChangeRows:
     """Rows of a table in its new shape: an UPDATE, INSERT or DELETE over symbols, in the words of all engines."""
 
@@ -156,7 +163,10 @@ class KeepRows:
     query: exp.Select
 
 
-ChangeOp = AlterTable | RetireTable | RestoreTable | DropTable | DropLock | Relabel | ForgetWindows | ChangeRows | MustBeZero | KeepRows
+ChangeOp = (
+    AlterTable | RetireTable | RestoreTable | DropTable | DropLock | Relabel | ForgetWindows | ForgetSeed | ChangeRows | MustBeZero
+    | KeepRows
+)  # fmt: skip
 
 
 def place(schema: str, name: str, alias: str | None = None) -> exp.Table:
