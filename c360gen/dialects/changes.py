@@ -38,6 +38,10 @@ class Changes(ABC):
     """Whether a table can be moved to another schema."""
     known_windows = "windows"
     """The control table that holds the windows of microbatches."""
+    watermarks = ("state", "watermark")
+    """The control table and the column that say up to where a node has read."""
+    rewinds_by = ("run_log", "watermark_after")
+    """And those from which a rewind takes what was true then."""
 
     suspends_tasks = False
     """Whether the schedules are objects of the database, which a migration suspends before anything else."""
@@ -171,6 +175,17 @@ class Changes(ABC):
     def forget_windows(self, op: change.ForgetWindows, names: Names) -> list[Piece]:
         values = {"windows": self.dialect.path(names.own(self.known_windows)), "label": self.dialect.string_escape(op.label)}
         return [self.dialect.shell("forget.sql.j2", values)]
+
+    def set_watermark(self, op: change.SetWatermark, names: Names) -> list[Piece]:
+        """A rewind would bring back what is forgotten: it goes there, too."""
+        value = exp.null() if op.value is None else self.lower(op.value, names).subquery()  # type: ignore[attr-defined]
+        places = [self.watermarks] if op.value is not None else dict.fromkeys((self.watermarks, self.rewinds_by))
+        mine = exp.EQ(this=exp.column("node"), expression=exp.Literal.string(op.label))
+        return [
+            exp.Update(this=self.dialect.table(names.own(table)), expressions=[exp.EQ(this=exp.column(name), expression=value.copy())],
+                       where=exp.Where(this=mine.copy()))
+            for table, name in places
+        ]  # fmt: skip
 
     def forget_seed(self, op: change.ForgetSeed, names: Names) -> list[Piece]:
         mine = exp.EQ(this=exp.column("seed"), expression=exp.Literal.string(op.label))

@@ -20,6 +20,7 @@ from c360gen.terms.symbols import column, cut
 class WarehouseChanges(Changes):
     transactional = False
     known_windows = "window_log"
+    watermarks = rewinds_by = ("watermark", "cursor_value")
     names_keys = True
     """Whether a key is declared under a name."""
 

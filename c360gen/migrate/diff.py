@@ -11,7 +11,7 @@ from c360gen import dialects
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.dialects.names import Names
 from c360gen.emit.bundle import Section
-from c360gen.migrate import added, around, history, models
+from c360gen.migrate import added, around, history, memory, models
 from c360gen.migrate.columns import Differ, renames
 from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
 from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
@@ -141,10 +141,12 @@ class _Diff:
         kept: Kept | None = None
         if node.kind == "snapshot":
             self.parts.append(history.refused(old, new, node, renamed) + history.facts(old, new, node, renamed, self.number))
+            self.parts.append(memory.of_snapshot(old, new, node, renamed, self._label(old), self._label(new)))
             fills, unfills = history.ends(old, new, node)
             kept = history.unmarked(old, new, self.number)
         else:
             self.parts.append(models.facts(old, new, node, self._label(new)))
+            self.parts.append(memory.of_model(old, new, node, self._label(old), self._label(new)))
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")

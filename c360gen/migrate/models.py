@@ -35,10 +35,6 @@ def facts(old: NodeState, new: NodeState, node: Node, label: str) -> Found:
         told = "fails, before anything is changed, where rows share the new key or have none"
         say(f"key changed from {one} to {two}", "breaking", told)
         rows += unique_key(node)
-    read, reads = (s.facts.get("cursor") for s in (old, new))
-    if read != reads and was(node, old, str(reads)) != read:
-        told = "the watermark of the old cursor says nothing of the new one: run it with --full-refresh"
-        say(f"cursor changed from {read} to {reads}", "refreshes", told)
     loaded, loads = (s.facts.get("windows") for s in (old, new))
     if loaded and loads and loaded != loads:
         say("windows changed: every one is due again", "backfills", "the next run loads every window")

@@ -254,6 +254,8 @@ def _said(op: ChangeOp) -> str:
             return f"the log and the state of {b} are those of {a}"
         case change.ForgetWindows(label=label):
             return f"windows of {label}"
+        case change.SetWatermark(label=label):
+            return f"the watermark of {label}"
         case change.ForgetSeed(label=label):
             return f"what was loaded of {label} is forgotten"
         case change.ChangeRows():

@@ -127,6 +127,14 @@ class ForgetWindows:
 
 
 @dataclass(frozen=True)
+class SetWatermark:
+    """Up to where the next run takes its source for read: what `value` finds in the table, or nothing: it reads everything."""
+
+    label: str
+    value: exp.Select | None = None
+
+
+@dataclass(frozen=True)
 class ForgetSeed:
     """The rows of a seed are loaded again by the next deploy, whatever was loaded last under this name."""
 
@@ -164,8 +172,8 @@ class KeepRows:
 
 
 ChangeOp = (
-    AlterTable | RetireTable | RestoreTable | DropTable | DropLock | Relabel | ForgetWindows | ForgetSeed | ChangeRows | MustBeZero
-    | KeepRows
+    AlterTable | RetireTable | RestoreTable | DropTable | DropLock | Relabel | ForgetWindows | SetWatermark | ForgetSeed
+    | ChangeRows | MustBeZero | KeepRows
 )  # fmt: skip
 
 

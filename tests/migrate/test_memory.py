@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.migrate.changes import source
+from c360gen.engines import EngineError
+from tests.migrate.changes import snapshot, source
 from tests.migrate.evolving import Evolving
-from tests.migrate.test_warehouses import Shop
+from tests.migrate.test_warehouses import Shop, interrupted, own
 
 ENGINES = ("duckdb", "postgres")
 SEED = "seeds:\n  - name: codes\n    config: {schema: mart}\n    columns: [{name: code, data_type: text}]\n"
@@ -82,3 +83,150 @@ def test_a_seed_that_comes_again_is_loaded_on_a_warehouse(engine: str, tmp_path:
     shop.migrate(source() + SEED + VIEW, "again")
     world.warehouse.migrate(shop.file("apply.sql"))
     assert world.rows(CODES) == [("a",), ("b",)]
+
+
+# --- watermarks ----------------------------------------------------------------------------------------------------------
+
+SEEN = source(seen_at="timestamptz")
+ROWS = "INSERT INTO raw.customers (id, email, updated_at, seen_at) VALUES "
+OLD_AND_NEW = ROWS + (
+    "(1, 'a', '2026-03-01 00:00:00+00', '2026-01-01 00:00:00+00'), (2, 'b', '2026-03-01 00:00:00+00', '2026-01-01 00:00:00+00')"
+)
+"""The old column is far ahead of the new one."""
+
+
+HISTORY = "SELECT id, email, valid_from, valid_to FROM snap.history ORDER BY id, valid_from"
+
+
+def delta(time: str, other: str) -> str:
+    strategy = f"strategy: timestamp, updated_at: {time}, on_unmoved_timestamp: ignore, source_delta: {{deletes: anti_join}}"
+    return snapshot(strategy=strategy, columns=f"      - {{name: {other}, on_change: ignore}}\n")
+
+
+def feed(cursor: str, late: str) -> str:
+    other = "\n    columns:\n      - {name: seen_at, on_change: ignore}\n" if cursor == "updated_at" else "\n"
+    strategy = f"strategy: changelog, updated_at: updated_at, cursor: {cursor}, late: {late}, lookback: 1 minute"
+    strategy = strategy.replace(", cursor: updated_at", "")
+    return snapshot(strategy=strategy).replace(", hard_deletes: invalidate", "").rstrip("\n") + other
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_another_updated_at_of_a_snapshot_that_reads_by_it(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """What moved below the old watermark is read, after the migration, after its rollback, and after a rewind to before it."""
+    shop = evolving(engine)
+    shop.begin(SEEN + delta("updated_at", "seen_at"))
+    shop.sql(OLD_AND_NEW)
+    shop.run("history", "2026-04-01 00:00:00")
+    shop.write(SEEN + delta("seen_at", "updated_at"))
+    assert "updated_at changed from updated_at to seen_at: its watermark is forgotten" in shop.cli("plan")
+    shop.cli("migrate", "--name", "step")
+    shop.deploy()
+    shop.sql("UPDATE raw.customers SET email = 'a2', seen_at = '2026-02-01 00:00:00+00' WHERE id = 1")
+    assert shop.run("history", "2026-04-02 00:00:00").counters["inserted_rows"] == 1
+    assert shop.rows("SELECT email FROM snap.history_current ORDER BY id") == [("a2",), ("b",)]
+    shop.execute(shop.migration("rollback.sql"))
+    shop.sql("UPDATE raw.customers SET email = 'b2', updated_at = '2026-03-02 00:00:00+00' WHERE id = 2")
+    shop.write(SEEN + delta("updated_at", "seen_at"))
+    assert shop.rows("SELECT count(*) FROM c360_control.state WHERE watermark IS NOT NULL") == [(0,)]
+    assert shop.rows("SELECT count(*) FROM c360_control.run_log WHERE watermark_after IS NOT NULL") == [(0,)]
+
+
+@pytest.mark.parametrize("late", ["quarantine", "reject", "rebuild"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_another_cursor_of_a_feed(engine: str, late: str, evolving: Callable[[str], Evolving]) -> None:
+    """Everything is read once more: what is known changes nothing, whatever happens to late events."""
+    shop = evolving(engine)
+    shop.begin(SEEN + feed("updated_at", late))
+    shop.sql(OLD_AND_NEW)
+    shop.sql(ROWS + "(1, 'a', '2026-03-02 00:00:00+00', '2026-01-02 00:00:00+00')")
+    shop.sql(ROWS + "(1, 'c', '2026-03-03 00:00:00+00', '2026-01-03 00:00:00+00')")
+    shop.run("history", "2026-04-01 00:00:00")
+    before = shop.rows(HISTORY)
+    shop.write(SEEN + feed("seen_at", late))
+    assert "cursor changed from updated_at to seen_at: its watermark is forgotten" in shop.cli("plan")
+    shop.cli("migrate", "--name", "step")
+    shop.deploy()
+    run = shop.run("history", "2026-04-02 00:00:00")
+    assert (run.counters["source_rows"], run.counters["inserted_rows"]) == (4, 0)
+    assert shop.rows(HISTORY) == before
+    shop.sql(ROWS + "(2, 'z', '2026-03-05 00:00:00+00', '2026-02-01 00:00:00+00')")
+    assert shop.run("history", "2026-04-03 00:00:00").counters["inserted_rows"] == 1
+
+
+def people(strategy: str, materialized: str = "incremental", more: str = "") -> str:
+    return (
+        f"models:\n  - name: people\n    config: {{materialized: {materialized}{strategy}}}\n"
+        f"    sql: select id, email, updated_at, seen_at from {{{{ source('raw', 'customers') }}}}\n{more}"
+    )
+
+
+APPEND = ", incremental_strategy: append, cursor: %s"
+MERGE = ", incremental_strategy: merge, unique_key: id, cursor: %s"
+REPLACE = ", incremental_strategy: delete+insert, unique_key: id, cursor: %s"
+COUNT = "SELECT id, email FROM mart.people ORDER BY 1, 2"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("before", ["append", "merge", "table"])
+@pytest.mark.parametrize("after", ["append", "merge", "replace"])
+def test_another_cursor_of_a_model(before: str, after: str, engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """Rows are neither passed over nor there twice: not by the next run, and not by the one after a rollback."""
+    kinds = {"append": APPEND, "merge": MERGE, "replace": REPLACE}
+    shop = evolving(engine)
+    shop.begin(SEEN + (people("", "table") if before == "table" else people(kinds[before] % "updated_at")))
+    shop.sql(OLD_AND_NEW)
+    shop.run("people", "2026-04-01 00:00:00")
+    shop.write(SEEN + people(kinds[after] % "seen_at"))
+    assert before == "table" or "cursor changed from updated_at to seen_at: its watermark is" in shop.cli("plan")
+    shop.cli("migrate", "--name", "step")
+    shop.deploy()
+    assert shop.run("people", "2026-04-02 00:00:00").succeeded
+    assert shop.rows(COUNT) == [(1, "a"), (2, "b")]
+    shop.sql(ROWS + "(3, 'c', '2026-01-01 00:00:00+00', '2026-02-01 00:00:00+00')")
+    shop.run("people", "2026-04-03 00:00:00")
+    assert shop.rows(COUNT) == [(1, "a"), (2, "b"), (3, "c")]
+    shop.execute(shop.migration("rollback.sql"))
+    if before != "table":
+        stays = "2026-03-01" if before == "append" else None
+        assert shop.rows("SELECT CAST(CAST(watermark AS DATE) AS VARCHAR) FROM c360_control.state") == [(stays,)]
+
+
+def test_an_append_whose_cursor_no_row_has_is_refused(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    narrow = people(APPEND % "updated_at").replace("updated_at, seen_at from", "updated_at from")
+    shop.begin(SEEN + narrow)
+    shop.write(SEEN + people(APPEND % "seen_at"))
+    said = shop.cli("plan", fails=1)
+    assert "error[C604]" in said and "which no row has yet" in said and "history: {backfill: …} for seen_at" in said
+    shop.write(SEEN + people(APPEND % "seen_at", more="    columns:\n      - {name: seen_at, history: {backfill: updated_at}}\n"))
+    assert "its watermark is the highest that is stored" in shop.cli("plan")
+
+
+def test_an_append_does_not_begin_among_rows_that_are_still_to_come(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.begin(SEEN + people("", "table"))
+    shop.sql(ROWS + "(1, 'a', '2026-01-01 00:00:00+00', '2999-01-01 00:00:00+00')")
+    shop.run("people", "2026-04-01 00:00:00")
+    shop.write(SEEN + people(APPEND % "seen_at"))
+    shop.cli("migrate", "--name", "step")
+    with pytest.raises(EngineError, match="would be appended again"):
+        shop.execute(shop.migration())
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+def test_another_cursor_on_a_warehouse(engine: str, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, engine)
+    shop.migrate(SEEN + delta("updated_at", "seen_at") + people(APPEND % "updated_at"), "baseline")
+    world = shop.world()
+    world.deploy()
+    world.sql(OLD_AND_NEW)
+    assert [world.run(node, "2026-04-01 00:00:00") for node in ("history", "people")] == ["", ""]
+    shop.migrate(SEEN + delta("seen_at", "updated_at") + people(APPEND % "seen_at"), "step")
+    interrupted(world.warehouse, own(shop.file("apply.sql"), end=False))
+    world.warehouse.migrate(shop.file("apply.sql"))
+    after = shop.world()
+    after.warehouse = world.warehouse
+    world.sql("UPDATE raw.customers SET email = 'a2', seen_at = '2026-02-01 00:00:00+00' WHERE id = 1")
+    assert [after.run(node, "2026-04-02 00:00:00") for node in ("history", "people")] == ["", ""]
+    assert world.rows("SELECT email FROM snap.history WHERE valid_to IS NULL ORDER BY id") == [("a2",), ("b",)]
+    assert world.rows(COUNT) == [(1, "a"), (1, "a2"), (2, "b")]

@@ -1,0 +1,110 @@
+"""What a node remembers of its source, its watermark and its windows: whether a change makes that untrue, and what is true instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from c360gen.diagnostics import Diagnostic
+from c360gen.migrate.plan import Found, Hazard, HazardKind, Problem, Step
+from c360gen.migrate.state import NodeState
+from c360gen.ops.change import ChangeOp, ForgetWindows, MustBeZero, SetWatermark
+from c360gen.project.nodes import Node
+from c360gen.strategies import _sql
+from c360gen.terms.symbols import column, relation
+
+ALL = "the next run reads the whole source once, which is always right"
+
+
+def of_snapshot(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], before: str, label: str) -> Found:
+    """A watermark of another column says nothing: whatever moved below it would never be read. Reading everything is always right."""
+    old_time, new_time = _orders(old), _orders(new)
+    if old_time is None or new_time is None or renamed.get(new_time, new_time) == old_time:
+        return Found()
+    steps: tuple[Step, ...] = ()
+    if node.source_delta or node.feed is not None:
+        again = "; what was kept back is kept back again" if node.quarantines and node.feed is not None else ""
+        what = f"{'cursor' if node.feed is not None else 'updated_at'} changed from {old_time} to {new_time}: its watermark is forgotten"
+        steps = (Step("~", new.label, what, node.span, (Hazard("backfills", f"{ALL}{again}"),), "it is forgotten on the way back, too"),)
+    return Found(steps, rows=(SetWatermark(label),), rows_back=(SetWatermark(before),))
+
+
+def _orders(state: NodeState) -> str | None:
+    """The column that the watermark of a snapshot is one of; None where the released state does not know."""
+    found: str | None = state.facts.get("feed_cursor" if state.facts.get("feed") else "updated_at")
+    return found
+
+
+def of_model(old: NodeState, new: NodeState, node: Node, before: str, label: str) -> Found:
+    """A cursor that is another one, or that there was none before; `before` and `label` are the node's in the control tables."""
+    read, reads = (s.facts.get("cursor") for s in (old, new))
+    found = Found(rows_back=_back(old, new, node, before))
+    if not reads or read == _was(node, old, reads):
+        return found
+    what = f"cursor changed from {read} to {reads}" if read else f"cursor {reads}"
+    if node.strategy == "merge" or (old.kind == "table" and node.strategy != "append"):
+        step = Step("~", new.label, f"{what}: its watermark is forgotten", node.span, (Hazard("backfills", ALL),))
+        return found + Found((step,) if old.kind != "table" else (), rows=(SetWatermark(label),))
+    table, past = old.table("ref"), node.past.columns.get(reads)
+    if (table is None or not table.has(_was(node, old, reads))) and not (past and past.value is not None):
+        return found + _unknown(new, node, what, reads, label)
+    told: tuple[tuple[HazardKind, str], ...] = (
+        ("breaking", f"a row that was not read yet is read only if its {reads} is not before the highest that is stored"),
+    )
+    rows: list[ChangeOp] = [SetWatermark(label, _highest(node.name, reads, node))]
+    if node.strategy == "append":
+        later = exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "t"))
+        later = later.where(exp.GT(this=_time(node, reads), expression=_clock()))
+        said = f"rows of {node.name} have a {reads} that is still to come: they would be appended again"
+        rows.insert(0, MustBeZero("What is stored is not appended again.", later, said))
+    step = Step("~", new.label, f"{what}: its watermark is the highest that is stored", node.span, tuple(Hazard(k, t) for k, t in told))
+    return found + Found((step,), rows=tuple(rows))
+
+
+def _unknown(new: NodeState, node: Node, what: str, reads: str, label: str) -> Found:
+    """No row says up to where the new cursor was read."""
+    if node.strategy == "append" or node.keeps_rows:
+        lost = "appended again" if node.strategy == "append" else "replaced, and lost where the source has them no more"
+        message = f"{new.label}: {what}, which no row has yet: rows that are there would be {lost}"
+        help = f"say history: {{backfill: …}} for {reads} in the columns: of {node.name}, or add a new model beside this one"
+        return Found(problems=(Problem(new.label, Diagnostic("C604", message, node.span, help)),))
+    told = "the next run reads the whole source once; what it replaces is lost where the source has it no more"
+    step = Step("~", new.label, f"{what}: its watermark is forgotten", node.span, (Hazard("breaking", told),))
+    return Found((step,), rows=(SetWatermark(label),))
+
+
+def _back(old: NodeState, new: NodeState, node: Node, before: str) -> tuple[ChangeOp, ...]:
+    """On the way back: the old cursor went on standing where it was, while runs read by the new one."""
+    read, table = old.facts.get("cursor"), old.table("ref")
+    if not read or table is None or (new.facts.get("cursor") and _was(node, old, new.facts["cursor"]) == read):
+        return ()
+    if old.strategy == "merge":
+        return (SetWatermark(before),)
+    return (SetWatermark(before, _max(_sql.as_time(column(read, "t"), table.column(read).type), old.name)),)
+
+
+def _time(node: Node, name: str) -> exp.Expr:
+    return _sql.as_time(column(name, "t"), node.column(name).type)
+
+
+def _highest(table: str, name: str, node: Node) -> exp.Select:
+    return _max(_time(node, name), table)
+
+
+def _max(value: exp.Expr, table: str) -> exp.Select:
+    """SELECT MAX(cursor) FROM table WHERE it is not still to come: a watermark is never later than the run."""
+    past = exp.LTE(this=value.copy(), expression=_clock())
+    return exp.select(_sql.named(exp.Max(this=value), "found")).from_(relation("ref", table, "t")).where(past)
+
+
+def _clock() -> exp.Expr:
+    found = exp.CurrentTimestamp()
+    found.meta["clock"] = True
+    return found
+
+
+def _was(node: Node, old: NodeState, name: str) -> str:
+    """What a column was called in the released state."""
+    past = node.past.columns.get(name)
+    return past.was if past and past.was and past.was in old.columns else name
