@@ -145,8 +145,9 @@ class _Diff:
             fills, unfills = history.ends(old, new, node)
             kept = history.unmarked(old, new, self.number)
         else:
-            self.parts.append(models.facts(old, new, node, self._label(new)))
-            self.parts.append(memory.of_model(old, new, node, self._label(old), self._label(new)))
+            labels = self._label(old), self._label(new)
+            remembered = memory.of_model(old, new, node, *labels) + memory.windows(old, new, node, *labels)
+            self.parts.append(models.facts(old, new, node) + remembered)
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")

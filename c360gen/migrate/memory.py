@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -82,6 +83,41 @@ def _back(old: NodeState, new: NodeState, node: Node, before: str) -> tuple[Chan
     if old.strategy == "merge":
         return (SetWatermark(before),)
     return (SetWatermark(before, _max(_sql.as_time(column(read, "t"), table.column(read).type), old.name)),)
+
+
+def windows(old: NodeState, new: NodeState, node: Node, before: str, label: str) -> Found:
+    """Windows that are cut otherwise are all due again; where only `begin` moves, those that it adds are due."""
+    loaded, loads = (s.facts.get("windows") for s in (old, new))
+    if not loads:
+        return Found(rows_back=(ForgetWindows(before),) if loaded else ())
+    if loaded and [_was(node, old, loads[0]), loads[1]] == loaded[:2]:
+        return _begin(loaded[2], loads[2], new, node)
+    forgotten = Found(rows=(ForgetWindows(label),), rows_back=(ForgetWindows(before),) if loaded else ())
+    if old.kind != "incremental":
+        return forgotten  # rows of a table are what its source had when it ran last
+    what = f"windows of {loads[1]}s by {loads[0]}" + (f" instead of {loaded[1]}s by {loaded[0]}" if loaded else "")
+    if node.keeps_rows:
+        message = f"{new.label}: {what}: every one is due again, and would lose what the source has no more, though full_refresh is false"
+        help = "keep event_time and batch_size, or add a new model beside this one, and move its readers when it holds enough"
+        return Found(problems=(Problem(new.label, Diagnostic("C604", message, node.span, help)),))
+    told = f"{new.label}: the next run loads every window, and rows that the source has no more are deleted with it"
+    hazards = (Hazard("backfills", "every window"), Hazard("destructive", told))
+    step = Step("~", new.label, f"{what}: every one is due again", node.span, hazards, "every one is due again")
+    return forgotten + Found((step,), lost=(f"which windows of {new.label} were loaded: all of them are loaded again",))
+
+
+def _begin(one: str, two: str, new: NodeState, node: Node) -> Found:
+    if one == two:
+        return Found()
+    earlier = dt.datetime.fromisoformat(two) < dt.datetime.fromisoformat(one)
+    told = "the next run loads the windows before, and only those" if earlier else "rows before it stay, and are not loaded any more"
+    hazard = Hazard("backfills" if earlier else "breaking", told)
+    step = Step("~", new.label, f"begin moved from {_shown(one)} to {_shown(two)}", node.span, (hazard,), "it is moved back")
+    return Found((step,))
+
+
+def _shown(said: str) -> str:
+    return str(dt.datetime.fromisoformat(said).replace(tzinfo=None).isoformat(" ", "minutes"))
 
 
 def _time(node: Node, name: str) -> exp.Expr:

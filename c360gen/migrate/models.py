@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
 from c360gen.migrate.state import NodeState
-from c360gen.ops.change import ChangeOp, ForgetWindows, MustBeZero
+from c360gen.ops.change import ChangeOp, MustBeZero
 from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
@@ -14,11 +14,10 @@ from c360gen.terms.symbols import column, relation
 AS_IT_WAS = "the view is as it was"
 
 
-def facts(old: NodeState, new: NodeState, node: Node, label: str) -> Found:
-    """Settings whose change moves rows, or changes what the next run does; `label` is the node's in the control tables."""
+def facts(old: NodeState, new: NodeState, node: Node) -> Found:
+    """Settings whose change moves rows, or changes what the next run does."""
     steps: list[Step] = []
     rows: list[ChangeOp] = []
-    lost: list[str] = []
 
     def say(what: str, kind: HazardKind, told: str) -> None:
         steps.append(Step("~", new.label, what, node.span, (Hazard(kind, told),)))
@@ -35,12 +34,7 @@ def facts(old: NodeState, new: NodeState, node: Node, label: str) -> Found:
         told = "fails, before anything is changed, where rows share the new key or have none"
         say(f"key changed from {one} to {two}", "breaking", told)
         rows += unique_key(node)
-    loaded, loads = (s.facts.get("windows") for s in (old, new))
-    if loaded and loads and loaded != loads:
-        say("windows changed: every one is due again", "backfills", "the next run loads every window")
-        rows.append(ForgetWindows(label))
-        lost.append(f"which windows of {new.label} were loaded: all of them are loaded again")
-    return Found(tuple(steps), rows=tuple(rows), lost=tuple(lost))
+    return Found(tuple(steps), rows=tuple(rows))
 
 
 def rebuilt(old: NodeState, new: NodeState, node: Node) -> bool:

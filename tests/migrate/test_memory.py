@@ -230,3 +230,83 @@ def test_another_cursor_on_a_warehouse(engine: str, tmp_path: Path) -> None:
     assert [after.run(node, "2026-04-02 00:00:00") for node in ("history", "people")] == ["", ""]
     assert world.rows("SELECT email FROM snap.history WHERE valid_to IS NULL ORDER BY id") == [("a2",), ("b",)]
     assert world.rows(COUNT) == [(1, "a"), (1, "a2"), (2, "b")]
+
+
+# --- windows -------------------------------------------------------------------------------------------------------------
+
+
+def batches(begin: str = "2026-01-02", size: str = "day", time: str = "updated_at", more: str = "", columns: str = "") -> str:
+    strategy = f", incremental_strategy: microbatch, event_time: {time}, batch_size: {size}, begin: '{begin}', lookback: 0{more}"
+    text = f"models:\n  - name: people\n    config: {{materialized: incremental{strategy}}}\n"
+    renamed = "updated_at" if time in ("updated_at", "seen_at") else f"updated_at as {time}"
+    return text + f"    sql: select id, email, {renamed}, seen_at from {{{{ source('raw', 'customers') }}}}\n{columns}"
+
+
+DAYS = ROWS + ", ".join(f"({n}, 'r{n}', '2026-01-0{n} 01:00:00+00', '2026-01-0{n} 02:00:00+00')" for n in range(1, 5))
+IDS = "SELECT id FROM mart.people ORDER BY 1"
+KEPT = ", full_refresh: false"
+
+
+def with_windows(shop: Evolving, more: str = "") -> None:
+    """Four days are loaded from the second on; then the source loses the second and the third, which the table keeps."""
+    shop.begin(SEEN + batches(more=more))
+    shop.sql(DAYS)
+    while shop.run("people", "2026-01-06 00:00:00").counters.get("inserted_rows"):
+        pass
+    assert shop.rows(IDS) == [(2,), (3,), (4,)]
+    shop.sql("DELETE FROM raw.customers WHERE id IN (2, 3)")
+
+
+def all_windows(shop: Evolving) -> None:
+    for _ in range(8):
+        shop.run("people", "2026-01-06 12:00:00")
+
+
+RENAMED = batches(time="happened", columns="    columns:\n      - {name: happened, was: updated_at}\n", more=KEPT)
+SAME_WINDOWS = {
+    "renamed": (RENAMED, "column renamed", [2, 3, 4]),
+    "earlier": (batches(begin="2026-01-01", more=KEPT), "begin moved from 2026-01-02 00:00 to 2026-01-01 00:00", [1, 2, 3, 4]),
+    "later": (batches(begin="2026-01-04", more=KEPT), "begin moved from 2026-01-02 00:00 to 2026-01-04 00:00", [2, 3, 4]),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("after", "said", "ids"), SAME_WINDOWS.values(), ids=SAME_WINDOWS)
+def test_windows_that_are_cut_as_they_were_stay_loaded(
+    after: str, said: str, ids: list[int], engine: str, evolving: Callable[[str], Evolving]
+) -> None:
+    shop = evolving(engine)
+    with_windows(shop, KEPT)
+    shop.write(SEEN + after)
+    told = shop.cli("plan")
+    assert said in told and "loses data" not in told
+    shop.cli("migrate", "--name", "step")
+    shop.deploy()
+    all_windows(shop)
+    assert shop.rows(IDS) == [(n,) for n in ids]
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows(IDS) == [(n,) for n in ids]
+
+
+@pytest.mark.parametrize("after", [batches(size="month"), batches(time="seen_at")], ids=["size", "event_time"])
+def test_windows_that_are_cut_otherwise_lose_what_the_source_has_lost(after: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    with_windows(shop)
+    shop.write(SEEN + after)
+    assert "loses data: mart.people: the next run loads every window, and rows that the source has no more are deleted" in shop.cli("plan")
+    shop.cli("migrate", "--name", "step")
+    assert "- mart.people: the next run loads every window, and rows that the source has no more" in shop.migration("PLAN.md")
+    shop.deploy()
+    all_windows(shop)
+    assert (2,) not in shop.rows(IDS)
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT count(*) FROM c360_control.windows") == [(0,)]
+
+
+@pytest.mark.parametrize("before", ["windows", "merge"])
+def test_windows_that_are_cut_otherwise_are_refused_where_no_row_may_go(before: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.begin(SEEN + (batches(more=KEPT) if before == "windows" else people(MERGE % "updated_at" + KEPT)))
+    shop.write(SEEN + batches(size="month", more=KEPT))
+    said = shop.cli("plan", fails=1)
+    assert "error[C604]" in said and "though full_refresh is false" in said and "help:" in said
