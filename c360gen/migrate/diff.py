@@ -73,7 +73,8 @@ class _Diff:
         placed = around.Placed(self.released, wanted, self.names, self.dialect, self.pairs, rewritten, sections)
         return Plan(
             self.released, wanted, self.number, tuple(sorted(self._read(found), key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))),
-            _said(found.problems), (*found.forward, *found.rows), (*found.backward, *found.rows_back), found.taken_out, found.measured,
+            _said(found.problems), found.checks, (*found.forward, *found.rows), (*found.backward, *found.rows_back),
+            found.taken_out, found.measured,
             tuple(dict.fromkeys(found.lost)), found.versioned, rewritten, placed.around(gone, come),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
 from c360gen.migrate.state import NodeState
-from c360gen.ops.change import ChangeOp, MustBeZero
+from c360gen.ops.change import MustBeZero
 from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
@@ -17,7 +17,6 @@ AS_IT_WAS = "the view is as it was"
 def facts(old: NodeState, new: NodeState, node: Node) -> Found:
     """Settings whose change moves rows, or changes what the next run does."""
     steps: list[Step] = []
-    rows: list[ChangeOp] = []
 
     def say(what: str, kind: HazardKind, told: str) -> None:
         steps.append(Step("~", new.label, what, node.span, (Hazard(kind, told),)))
@@ -29,12 +28,23 @@ def facts(old: NodeState, new: NodeState, node: Node) -> Found:
         told = "rows that are there stay; the next runs write by the new rule"
         say(f"strategy changed from {old.strategy} to {new.strategy}", "breaking", told)
     before, after = (s.facts.get("key", ()) for s in (old, new))
+    held, holds = ({*(t.primary_key if (t := s.table("ref")) else ())} for s in (old, new))
+    unique = bool(holds) and {was(node, old, k) for k in holds} != held
     if before != after and list(before) != [was(node, old, k) for k in after]:
         one, two = (", ".join(key) or "nothing" for key in (before, after))
-        told = "fails, before anything is changed, where rows share the new key or have none"
-        say(f"key changed from {one} to {two}", "breaking", told)
-        rows += unique_key(node)
-    return Found(tuple(steps), rows=tuple(rows))
+        told = f"fails, before anything is changed, where rows {'share the new key or ' if unique else ''}have none"
+        say(f"key changed from {one} to {two}", "breaking", told if after else "rows are known by nothing from now on")
+    elif unique:
+        told = "fails, before anything is changed, where rows share it or have none"
+        say(f"key {', '.join(after)}: it must tell rows apart from now on", "breaking", told)
+    elif old.kind == new.kind and old.strategy == new.strategy:
+        return Found(tuple(steps))
+    checks = tuple(keys(node, unique)) if node.kind == "incremental" else ()
+    there, table = old.table("ref"), new.table("ref")
+    as_it_was = there is not None and table is not None and (there.schema, there.name) == (table.schema, table.name)
+    if as_it_was and there is not None and all(there.has(k) and was(node, old, k) == k for k in node.key):
+        return Found(tuple(steps), checks=checks)
+    return Found(tuple(steps), rows=checks)
 
 
 def rebuilt(old: NodeState, new: NodeState, node: Node) -> bool:
@@ -76,15 +86,19 @@ def view(old: NodeState, new: NodeState, node: Node) -> Found:
     return Found(tuple(steps))
 
 
-def unique_key(node: Node) -> list[ChangeOp]:
-    """Rows that share a new key would be taken for one."""
-    if not node.key or node.strategy != "merge":
+def keys(node: Node, unique: bool) -> list[MustBeZero]:
+    """Rows that share a new key would be taken for one; rows without one would be found by nobody."""
+    if not node.key:
         return []
-    keys = [column(k, "t") for k in node.key]
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    twice = exp.select(*keys).from_(relation("ref", node.name, "t")).group_by(*(k.copy() for k in keys)).having(several)
-    query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(twice.subquery("d"))
-    return [MustBeZero("No two rows share the new key.", query, f"rows of {node.name} share {', '.join(node.key)}")]
+    grouped = [column(k, "t") for k in node.key]
+    wrong: list[exp.Expr] = [exp.Is(this=k.copy(), expression=exp.null()) for k in grouped]
+    if unique:
+        wrong.insert(0, exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+    found = exp.select(*grouped).from_(relation("ref", node.name, "t")).group_by(*(k.copy() for k in grouped)).having(exp.or_(*wrong))
+    query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(found.subquery("d"))
+    because = "No two rows share the key, and none is without." if unique else "No row is without its key."
+    said = f"rows of {node.name} {'share' if unique else 'have no'} {', '.join(node.key)}{', or have none' if unique else ''}"
+    return [MustBeZero(because, query, said)]
 
 
 def was(node: Node, old: NodeState, name: str) -> str:

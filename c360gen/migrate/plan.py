@@ -9,7 +9,7 @@ from typing import Literal
 
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.migrate.state import State
-from c360gen.ops.change import ChangeOp, ChangeRows, Stored
+from c360gen.ops.change import ChangeOp, ChangeRows, MustBeZero, Stored
 from c360gen.ops.schema import ColumnDef
 
 HazardKind = Literal["destructive", "breaking", "versions", "backfills", "rewrites", "locks", "refreshes"]
@@ -96,6 +96,8 @@ class Found:
 
     steps: tuple[Step, ...] = ()
     problems: tuple[Problem, ...] = ()
+    checks: tuple[MustBeZero, ...] = ()
+    """What must hold before anything is counted or changed: whoever mends it meets no count of what was there before."""
     forward: tuple[ChangeOp, ...] = ()
     """Tables."""
     backward: tuple[ChangeOp, ...] = ()
@@ -146,6 +148,7 @@ class Plan:
     number: int
     steps: tuple[Step, ...]
     problems: tuple[Diagnostic, ...]
+    checks: tuple[MustBeZero, ...]
     forward: tuple[ChangeOp, ...]
     backward: tuple[ChangeOp, ...]
     """In the order of their execution."""

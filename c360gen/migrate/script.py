@@ -93,6 +93,8 @@ class _Writer:
         plan, changes = self.plan, self.changes
         parts: list[str] = [self._summary(), self._join(changes.begin(self.names, self.migration, self.before, "applied", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.forward), self.names)))
+        checks = [piece for check in plan.checks for piece in changes.must_be_zero(check, self.names)]
+        parts.append(self._titled("First: what must hold", checks))
         parts.append(self._schemas())
         parts.append(self._before(back=False))
         replaced = self._replaced(plan.around.drops, plan.released, plan.wanted)
