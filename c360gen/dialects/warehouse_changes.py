@@ -161,7 +161,7 @@ class WarehouseChanges(Changes):
 
     def guarded(self, check: change.MustBeZero, condition: exp.Select, names: Names) -> list[Piece]:
         """A check that only means something while a count is above zero."""
-        values = {"because": check.because, "query": self.dialect.lower(check.query, names), "count": condition,
+        values = {"because": check.because, "query": self.lower(check.query, names), "count": condition,
                   "message": self.dialect.string_escape(check.message)}  # fmt: skip
         return [self.dialect.shell("migration_guard.sql.j2", values)]
 
@@ -192,17 +192,26 @@ class WarehouseChanges(Changes):
         )
         return [create, insert]
 
+    def must_be_zero(self, op: change.MustBeZero, names: Names) -> list[Piece]:
+        """What is asked of a table that goes afterwards is asked while it is there."""
+        kept = _places(op.query)
+        if not kept:
+            return super().must_be_zero(op, names)
+        return self.guarded(op, self._stands(self.place(kept[0].db, kept[0].name, names)), names)
+
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         """What needs a column or reads a table that goes afterwards is done once."""
         if op.until is not None:
             at = names.symbol(*(symbols.symbol(op.statement.this) or ("", "")))
             return self.when("Once: the column goes afterwards.", self.columns(at, op.until), self.lower(op.statement, names))
-        kept = [self.place(t.db, t.name, names) for t in op.statement.find_all(exp.Table) if t.meta.get("place")]
-        statement = self.lower(op.statement, names)
+        kept, statement = _places(op.statement), self.lower(op.statement, names)
         if not kept:
             return [statement]
-        there = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(kept[0]).subquery("c"))
-        return self.when("Once: the table goes afterwards.", there, statement)
+        return self.when("Once: the table goes afterwards.", self._stands(self.place(kept[0].db, kept[0].name, names)), statement)
+
+    def _stands(self, address: Address) -> exp.Select:
+        """More than zero while a table is there."""
+        return exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(address).subquery("c"))
 
     def drop_lock(self, op: change.DropLock, names: Names) -> list[Piece]:
         return [self.drop("TABLE", names.own(f"lock_{op.node}"))]
@@ -213,6 +222,11 @@ class WarehouseChanges(Changes):
             "before": self.dialect.string_escape(op.before), "after": self.dialect.string_escape(op.after),
         }  # fmt: skip
         return [self.dialect.shell("relabel.sql.j2", values)]
+
+
+def _places(tree: exp.Expr) -> list[exp.Table]:
+    """Tables that are named by their place: what is kept beside a history until it comes back."""
+    return [t for t in tree.find_all(exp.Table) if t.meta.get("place")]
 
 
 def _is(name: str) -> exp.Expr:

@@ -174,7 +174,8 @@ class _Diff:
                 altered = self._table(differ, was, table, node, kept, flag)
                 if kept is not None and altered is not None:
                     kept = dataclasses.replace(kept, columns=altered.after.columns)
-                    self.parts.append(Found(rows=tuple(history.markers_out(kept, altered.after, node.name))))
+                    back = tuple(history.markers_back(kept, old, node, altered))
+                    self.parts.append(Found(rows=tuple(history.markers_out(kept, altered.after, node.name)), rows_back=back))
         for table in old.tables:
             if new.table(table.kind) is None:
                 self._retire(table, node.span, "the node does not need it any more")
@@ -185,7 +186,6 @@ class _Diff:
             self.parts.append(Found(rewritten=(new.name,)))
         if kept is not None:
             self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number))
-            self.parts.append(Found(rows_back=tuple(history.markers_back(kept, old, renamed))))
 
     def _label(self, node: NodeState) -> str:
         """As the control tables call it."""
@@ -209,9 +209,11 @@ class _Diff:
         self._do(forth, back)
         columns = tuple(
             (m.before.name, m.retired or (m.after.name if m.after else "")) for m in forth.moves
-            if m.before and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
+            if m.before and (kept is None or m.before.name != kept.flag)
+            and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
         )  # fmt: skip
-        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag)
+        copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
+        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied)
         self.parts.append(Found(measured=(measured,), rewritten=(node.name,)))
         self._physical(forth, node)
         return forth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
@@ -11,8 +12,8 @@ from c360gen.diagnostics import Diagnostic
 from c360gen.migrate.columns import ROW
 from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
 from c360gen.migrate.state import NodeState
-from c360gen.ops.change import ChangeRows, DropTable, KeepRows, MustBeZero, Stored, place
-from c360gen.project.nodes import Node
+from c360gen.ops.change import AlterTable, ChangeRows, DropTable, KeepRows, Move, MustBeZero, Stored, place
+from c360gen.project.nodes import Column, Node
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
@@ -109,6 +110,13 @@ def _hard_deletes(old: NodeState, new: NodeState, node: Node, number: int) -> Fo
 
 def markers(node: Node) -> ChangeRows:
     """A marker for every time in which a key was gone: from the end of a version to the beginning of the next, or open."""
+    values, rows, gone = _gaps(node)
+    query = exp.select(*(named(e, n) for n, e in values.items())).from_(rows).where(gone)
+    return ChangeRows("Markers say what gaps have said until now.", _sql.insert(relation("ref", node.name), list(values), query))
+
+
+def _gaps(node: Node) -> tuple[dict[str, exp.Expr], exp.Subquery, exp.Expr]:
+    """What a marker of a gap holds, over w, the versions beside the next of their key, and where there is a gap behind one."""
     opened, closed = OWN_COLUMNS
 
     def ahead(name: str) -> exp.Window:
@@ -120,7 +128,6 @@ def markers(node: Node) -> ChangeRows:
     inner = exp.select(
         *(column(n, ROW) for n in (*names, opened, closed)), named(ahead(node.valid_from), following), named(ahead(opened), opener)
     )
-    rows = inner.from_(relation("ref", node.name, ROW)).subquery("w")
     until: exp.Expr = column(following, "w")
     until = until if node.open_until is None else exp.func("COALESCE", until, end_of_time(node))
     values: dict[str, exp.Expr] = {n: column(n, "w") for n in names}
@@ -129,8 +136,8 @@ def markers(node: Node) -> ChangeRows:
         values |= {node.row_id: row_id(node, column(node.valid_to, "w"), "w"), str(node.row_time): column(node.valid_to, "w")}
     values |= {opened: column(closed, "w"), closed: column(opener, "w")}
     gone = exp.or_(_sql.is_null(column(following, "w")), exp.GT(this=column(following, "w"), expression=column(node.valid_to, "w")))
-    query = exp.select(*(named(e, n) for n, e in values.items())).from_(rows).where(every([is_closed(node, "w"), exp.Paren(this=gone)]))
-    return ChangeRows("Markers say what gaps have said until now.", _sql.insert(relation("ref", node.name), list(values), query))
+    rows = inner.from_(relation("ref", node.name, ROW)).subquery("w")
+    return values, rows, every([is_closed(node, "w"), exp.Paren(this=gone)])
 
 
 def _no_markers(node: Node) -> ChangeRows:
@@ -268,21 +275,48 @@ def count_new_versions(node: Node, name: str) -> exp.Select:
     return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 
 
-def markers_back(kept: Kept, old: NodeState, renamed: Mapping[str, str]) -> list[ChangeRows | DropTable]:
-    """On the way back: the markers return, once their column is there again; `renamed` gives the released name of a new one.
+def markers_back(kept: Kept, old: NodeState, node: Node, altered: AlterTable) -> list[MustBeZero | ChangeRows | DropTable]:
+    """On the way back: every gap has its marker again, as it was kept, or, where a key went or came back since, as the versions say."""
+    was = _released(old, node)
+    names = {str(m.retired or (m.after and m.after.name)): m for m in altered.moves if m.before and (m.retired or m.after)}
+    there = {m.before.name: name for name, m in names.items() if m.before}
+    values, gaps, gone = _gaps(was)
+    ends = (was.valid_to, OWN_COLUMNS[1])
 
-    Each where the version before it still ends: a rewind since then may have taken the deletion back.
-    """
-    released = {c.name: kept.flag if c.name == kept.retired else renamed.get(c.name, c.name) for c in kept.columns}
-    interval = old.facts.get("interval") or {}
-    now = {was: name for name, was in released.items()}
-    key = every(exp.NullSafeEQ(this=column(was, ROW), expression=column(now[was], "k")) for was in old.facts.get("key", ()))
-    begins = column(now[str(interval.get("from"))], "k")
+    def value(name: str, move: Move) -> exp.Expr:
+        before = str(move.before and move.before.name)
+        if before in ends:
+            return values[before]
+        found: exp.Expr = column(name, "k")
+        if move.before and move.after and not move.retired and move.before.type != move.after.type:
+            found = exp.cast(found, move.before.type.copy())
+        known = exp.Not(this=_sql.is_null(column(there[was.valid_from], "k")))
+        return _sql.case((known, found), otherwise=values[before]) if before in values else found
 
-    def exists(bound: str) -> exp.Exists:
-        at = equal(column(str(interval.get(bound)), ROW), begins.copy())
-        return exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", old.name, ROW)).where(key.copy(), at))
+    def same(table: str, bound: str) -> exp.Expr:
+        keys = [exp.NullSafeEQ(this=column(k, table), expression=column(there[k], "k")) for k in was.key]
+        return every([equal(column(bound, table), column(there[was.valid_from], "k")), *keys])
 
-    query = exp.select(*(column(c.name, "k") for c in kept.columns)).from_(place(kept.schema, kept.name, "k"))
-    insert = _sql.insert(relation("ref", old.name), list(released.values()), query.where(exp.Not(this=exists("from")), exists("to")))
-    return [ChangeRows("The markers come back, where the version before still ends.", insert), DropTable(kept.schema, kept.name)]
+    chosen = exp.select(*(named(value(n, m), str(m.before and m.before.name)) for n, m in names.items())).from_(gaps)
+    chosen = chosen.join(place(kept.schema, kept.name, "k"), on=same("w", was.valid_to), join_type="left").where(gone)
+    insert = _sql.insert(relation("ref", old.name), [str(m.before and m.before.name) for m in names.values()], chosen)
+    ending = exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", old.name, ROW)).where(same(ROW, was.valid_to)))
+    lost = exp.select(named(exp.Count(this=exp.Star()), "found")).from_(place(kept.schema, kept.name, "k")).where(exp.Not(this=ending))
+    said = f"{kept.schema}.{kept.name} has markers whose deletion was taken back since, by a rewind: delete those rows, which are not true"
+    return [
+        MustBeZero("A marker follows a version that ends where it begins.", lost, said),
+        ChangeRows("The markers come back, and what was deleted or came back meanwhile has its own.", insert),
+        DropTable(kept.schema, kept.name),
+    ]
+
+
+def _released(old: NodeState, node: Node) -> Node:
+    """The node as its history was released."""
+    interval, until = old.facts.get("interval") or {}, old.facts.get("open_until")
+    columns = tuple(Column(c.name, c.type) for c in node_table(old).columns if c.name not in OWN_COLUMNS)
+    return dataclasses.replace(
+        node, name=old.name, columns=columns, key=tuple(old.facts.get("key", ())), nullable_key=tuple(old.facts.get("nullable_key", ())),
+        updated_at=old.facts.get("updated_at"), valid_from=interval["from"], valid_to=interval["to"],
+        is_deleted=interval.get("is_deleted"), row_id=interval.get("row_id"), row_time=interval.get("row_time"),
+        open_until=dt.datetime.fromisoformat(until) if until else None,
+    )  # fmt: skip

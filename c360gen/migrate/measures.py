@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlglot import exp
 
 from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.migrate.plan import Measured
+from c360gen.ops.change import Stored
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
@@ -19,11 +20,13 @@ ENDED = ("applied", "contained", "rolled back")
 
 def counted(
     changes: Changes, address: Address, columns: Sequence[tuple[str, str]], plus: Address | None = None, flag: exp.Expr | None = None,
+    cast: Collection[str] = (),
 ) -> exp.Select:  # fmt: skip
-    """SELECT measure, value: one row per measure. `columns` are (what the measure is called, the column)."""
+    """SELECT measure, value: one row per measure. `columns` are (what the measure is called, the column); `cast` are in no checksum."""
     found: dict[str, exp.Expr] = {ROWS: exp.Count(this=exp.Star())}
     found |= {f"values of {said}": exp.Count(this=column(name, "t")) for said, name in columns}
-    hashed = changes.checksum([n for _, n in columns], "t") if columns else None
+    same = [n for said, n in columns if said not in cast]
+    hashed = changes.checksum(same, "t") if same else None
     if hashed is not None and plus is None:
         found[CHECKSUM] = hashed
     plain = {word: f"c360_{i}" for i, word in enumerate(found)}
@@ -55,9 +58,8 @@ def counted(
 def before(changes: Changes, measured: Measured, names: Names, number: int, back: bool = False) -> exp.Insert:
     """INSERT INTO migration_check: what there is, once per attempt."""
     table = measured.after if back else measured.before
-    plus = changes.place(table.schema, measured.removed, names) if measured.removed and back else None
     flag = _flag(measured) if back else None
-    query = counted(changes, changes.address(table, names), _columns(measured, back, first=True), plus, flag)
+    query = counted(changes, changes.address(table, names), _columns(measured, back, first=True), flag=flag, cast=_cast(measured, back))
     said: dict[str, exp.Expr] = {
         "number": exp.Literal.number(number), "attempt": _attempt(changes, names, number), "relation": _label(measured),
         "measure": column(NAME, "m"), "value": column(VALUE, "m"),
@@ -84,8 +86,8 @@ def after(changes: Changes, measured: Measured, names: Names, number: int, back:
     """How many measures differ from what was counted before."""
     table = measured.before if back else measured.after
     plus = changes.place(table.schema, measured.removed, names) if measured.removed and not back else None
-    flag = None if back else _flag(measured)
-    now = counted(changes, changes.address(table, names), _columns(measured, back, first=False), plus, flag)
+    flag = _marker(measured) if back else _flag(measured)
+    now = counted(changes, changes.address(table, names), _columns(measured, back, first=False), plus, flag, _cast(measured, back))
     then = exp.select(column("measure", "k"), column("value", "k")).from_(changes.dialect.table(names.own("migration_check"), "k"))
     then = then.where(_mine(changes, measured, names, number))
     query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(now.subquery("n"))
@@ -112,15 +114,30 @@ def _attempt(changes: Changes, names: Names, number: int) -> exp.Expr:
 def _columns(measured: Measured, back: bool, first: bool) -> list[tuple[str, str]]:
     """(what it is called, where it is): before the way there and after the way back a column has its released name."""
     old = first is not back
-    return [(b, b if old else a) for b, a in measured.columns]
+    since = measured.copied if back else {}
+    return [(b, b if old else since.get(b, a)) for b, a in measured.columns]
+
+
+def _cast(measured: Measured, back: bool) -> Collection[str]:
+    """On the way back what came since is cast: there are as many values, but of another type."""
+    return measured.copied if back else ()
 
 
 def _flag(measured: Measured) -> exp.Expr | None:
-    """Rows that are no part of what must stay."""
-    if measured.flag is None:
+    """Rows that are no part of what must stay, on the way there."""
+    return _true(measured.after, measured.flag)
+
+
+def _marker(measured: Measured) -> exp.Expr | None:
+    """And on the way back."""
+    return _true(measured.before, measured.marker)
+
+
+def _true(table: Stored, flag: str | None) -> exp.Expr | None:
+    if flag is None:
         return None
-    at = column(measured.flag, "t")
-    is_text = measured.after.column(measured.flag).type == types.TEXT
+    at = column(flag, "t")
+    is_text = table.column(flag).type == types.TEXT
     return exp.EQ(this=at, expression=exp.Literal.string("True")) if is_text else at
 
 

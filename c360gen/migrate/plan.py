@@ -58,6 +58,10 @@ class Measured:
     """The table that takes rows on purpose."""
     flag: str | None = None
     """A column of the table afterwards that is true in rows which the migration adds on purpose."""
+    marker: str | None = None
+    """A column of the table before that is true in rows which the way back adds on purpose, whether they were taken or have come since."""
+    copied: Mapping[str, str] = field(default_factory=dict)
+    """Of `columns` those whose values stand in a column of another type, by its name: what came since stands only there."""
 
 
 @dataclass(frozen=True)

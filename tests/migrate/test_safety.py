@@ -365,7 +365,35 @@ def test_a_marker_whose_deletion_was_taken_back_stops_a_rollback(engine: str, ev
     assert shop.session.task(entry, task, script, {"to": "2026-01-03 12:00:00+00"}, True).message == ""
     before = shop.rows("SELECT * FROM snap.history ORDER BY id, valid_from")
     assert len(before) == 2
-    with pytest.raises(EngineError, match="nothing was changed"):
+    with pytest.raises(EngineError, match="whose deletion was taken back since, by a rewind"):
         shop.execute(shop.migration("rollback.sql"))
     assert shop.rows("SELECT * FROM snap.history ORDER BY id, valid_from") == before
+    assert shop.rows("SELECT problem FROM snap.history_health") == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_rollback_to_markers_knows_what_happened_meanwhile(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """A key that went and one that came back while there were no markers; one that was gone stays as it was kept."""
+    shop = evolving(engine)
+    kept = source(score="bigint") + snapshot().replace("invalidate", "new_record")
+    shop.begin(kept)
+    for statement in (*ROWS, "INSERT INTO raw.customers (id, updated_at) VALUES (4, '2026-01-01 00:00:00+00')"):
+        shop.sql(statement)
+    shop.run("history", "2026-01-02 00:00:00")
+    shop.sql("DELETE FROM raw.customers WHERE id IN (1, 2)")
+    shop.run("history", "2026-01-03 00:00:00")
+    shop.sql("ALTER TABLE raw.customers ALTER COLUMN score TYPE VARCHAR")
+    shop.evolve(source(score="text", city=None) + snapshot(), "without_markers")
+    shop.sql("DELETE FROM raw.customers WHERE id = 3")
+    shop.sql("INSERT INTO raw.customers (id, score, updated_at) VALUES (1, '7', '2026-01-03 12:00:00+00')")
+    shop.run("history", "2026-01-04 00:00:00")
+    shop.execute(shop.migration("rollback.sql"))
+    days = ", ".join(f"CAST(CAST({bound} AS DATE) AS VARCHAR)" for bound in ("valid_from", "valid_to"))
+    assert shop.rows(f"SELECT id, {days}, email, city, score FROM snap.history WHERE is_deleted ORDER BY id") == [
+        (1, "2026-01-03", "2026-01-03", "a@x", "Rome", 10),
+        (2, "2026-01-03", None, "b@x", "Oslo", 20),
+        (3, "2026-01-04", None, None, None, None),
+    ]
+    assert shop.rows("SELECT count(*) FROM snap.history WHERE NOT is_deleted") == [(5,)]
+    assert shop.rows("SELECT score FROM snap.history WHERE id = 1 AND valid_to IS NULL") == [(7,)]
     assert shop.rows("SELECT problem FROM snap.history_health") == []
