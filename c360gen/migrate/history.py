@@ -242,10 +242,25 @@ def _needs_history(new: NodeState, node: Node, name: str, stored: bool) -> Found
         step = Step("~", at, what, past.span, (Hazard("backfills", "open versions"),), "nothing to do")
         return Found((step,), rows=tuple(open_versions(node, name)))
     if past.history == "new_version":
+        if (why := _unseen(node)) is not None:
+            help = f"say history: empty, which gives open versions the source's value, or {{backfill: …}} in the columns: of {node.name}"
+            message = f"{at}: history: new_version is a promise that no run keeps: {why}"
+            return Found(problems=(Problem(at, Diagnostic("C604", message, past.span, help)),))
         told = Hazard("versions", "the next run makes a version of every key whose source has a value there")
         step = Step("~", at, "the next run makes versions", past.span, (told,), "versions that came since stay")
         return Found((step,), versioned=((node.name, name),))
     return Found()
+
+
+def _unseen(node: Node) -> str | None:
+    """Why a run makes no version of a row that has a value in a new column and nothing else that is new."""
+    unmoved = node.policies.on_unmoved_timestamp
+    if node.detects == "time":
+        return "a row changes only when its updated_at moves"
+    if node.strategy != "timestamp" or unmoved == "version":
+        return None
+    does = "passes over" if unmoved == "ignore" else "fails at"
+    return f"on_unmoved_timestamp: {unmoved} {does} rows that change while {node.updated_at} stays"
 
 
 def open_versions(node: Node, name: str) -> list[MustBeZero | ChangeRows]:

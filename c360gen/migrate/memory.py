@@ -20,15 +20,25 @@ ALL = "the next run reads the whole source once, which is always right"
 
 def of_snapshot(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], before: str, label: str) -> Found:
     """A watermark of another column says nothing: whatever moved below it would never be read. Reading everything is always right."""
+    found = _overwritten(old, new, node, renamed, label)
     old_time, new_time = _orders(old), _orders(new)
     if old_time is None or new_time is None or renamed.get(new_time, new_time) == old_time:
-        return Found()
+        return found
     steps: tuple[Step, ...] = ()
     if node.source_delta or node.feed is not None:
         again = "; what was kept back is kept back again" if node.quarantines and node.feed is not None else ""
         what = f"{'cursor' if node.feed is not None else 'updated_at'} changed from {old_time} to {new_time}: its watermark is forgotten"
         steps = (Step("~", new.label, what, node.span, (Hazard("backfills", f"{ALL}{again}"),), "it is forgotten on the way back, too"),)
-    return Found(steps, rows=(SetWatermark(label),), rows_back=(SetWatermark(before),))
+    return found + Found(steps, rows=(SetWatermark(label),), rows_back=(SetWatermark(before),))
+
+
+def _overwritten(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], label: str) -> Found:
+    """A column that is overwritten from now on, where only rows that moved are read: the others would never get its value."""
+    known = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
+    come = [n for n in node.overwritten if renamed.get(n, n) not in known] if node.source_delta else []
+    what, told = "open versions take the source's value", Hazard("backfills", f"open versions; {ALL}")
+    steps = (Step("~", f"{new.label}.{n}", what, node.span, (told,), "nothing to do") for n in come)
+    return Found(tuple(steps), rows=(SetWatermark(label),) if come else ())
 
 
 def _orders(state: NodeState) -> str | None:

@@ -232,6 +232,36 @@ def test_another_cursor_on_a_warehouse(engine: str, tmp_path: Path) -> None:
     assert world.rows(COUNT) == [(1, "a"), (1, "a2"), (2, "b")]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_new_column_that_is_overwritten_is_filled_where_only_moved_rows_are_read(
+    engine: str, evolving: Callable[[str], Evolving]
+) -> None:
+    shop = evolving(engine)
+    shop.begin(SEEN + delta("updated_at", "seen_at"))
+    shop.sql(OLD_AND_NEW)
+    shop.sql(ROWS + "(3, 'c', '2026-03-02 00:00:00+00', '2026-01-01 00:00:00+00')")
+    shop.run("history", "2026-04-01 00:00:00")
+    shop.sql("ALTER TABLE raw.customers ADD COLUMN phone VARCHAR")
+    shop.sql("UPDATE raw.customers SET phone = '555'")
+    overwritten = delta("updated_at", "seen_at") + "      - {name: phone, on_change: overwrite}\n"
+    shop.evolve(source(seen_at="timestamptz", phone="text") + overwritten, "phone")
+    shop.run("history", "2026-04-02 00:00:00")
+    assert shop.rows("SELECT id, phone FROM snap.history ORDER BY 1") == [(1, "555"), (2, "555"), (3, "555")]
+
+
+@pytest.mark.parametrize("policy", ["ignore", "fail"])
+def test_no_version_is_promised_that_no_run_makes(policy: str, evolving: Callable[[str], Evolving]) -> None:
+    strategy = f"strategy: timestamp, updated_at: updated_at, on_unmoved_timestamp: {policy}"
+    shop = evolving("duckdb")
+    shop.begin(source() + snapshot(strategy=strategy))
+    wide = source(phone="text") + snapshot(strategy=strategy, columns="      - {name: phone, history: new_version}\n")
+    shop.write(wide)
+    said = shop.cli("plan", fails=1)
+    assert "error[C604]" in said and f"on_unmoved_timestamp: {policy}" in said and "history: empty" in said
+    shop.write(wide.replace("new_version", "empty"))
+    shop.cli("plan")
+
+
 # --- windows -------------------------------------------------------------------------------------------------------------
 
 
