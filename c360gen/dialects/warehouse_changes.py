@@ -58,7 +58,7 @@ class WarehouseChanges(Changes):
             done += self.move_table(at, target)
             at = target
         another = rekeyed(op)
-        if another and op.before.primary_key:
+        if another:  # a first key too: an interrupted attempt may have declared it
             done += self.drop_key(at)
         for move in op.moves:
             done += self._first(move, at)

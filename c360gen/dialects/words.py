@@ -140,6 +140,10 @@ class Words(ABC):
     def stage_table_name(self, address: Address) -> exp.Table:
         return self.table(address)
 
+    def stored(self, address: Address) -> Address:
+        """An address as the engine's catalog spells it."""
+        return address
+
     @abstractmethod
     def catalog(self, address: Address) -> exp.Select:
         """SELECT c360_name, c360_family: the columns of a table as the engine's catalog knows them, names in lower case."""

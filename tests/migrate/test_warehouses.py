@@ -163,6 +163,20 @@ def test_snowflake_declares_the_key_that_holds_now(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_first_key_is_declared_once(engine: str, tmp_path: Path) -> None:
+    """An attempt that died behind it begins with it again, and neither engine takes a second one."""
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source() + model(strategy=", incremental_strategy: append, cursor: updated_at"), "baseline")
+    world = shop.world()
+    world.deploy()
+    shop.migrate(source() + model(), "merge")
+    interrupted(world.warehouse, own(shop.file("apply.sql"), end=False))
+    world.warehouse.migrate(own(shop.file("apply.sql")))
+    assert world.rows("SELECT table_name FROM catalog_.keys WHERE table_name = 'people'") == [("people",)]
+    assert "UPPER(" not in shop.file("apply.sql"), "a function around its columns keeps Snowflake from narrowing what it reads"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> None:
     """The migration stands at the run's lock, and changes nothing before the run has committed."""
     (change,) = (c for c in CHANGES if c.name == "column_empty")

@@ -46,6 +46,8 @@ class Warehouse:
         self.connection.execute("CREATE SCHEMA catalog_")
         self.connection.execute("CREATE TABLE catalog_.options (table_name TEXT, option_name TEXT)")
         self.connection.execute("CREATE TABLE catalog_.keys (table_schema TEXT, table_name TEXT, constraint_type TEXT)")
+        upper = "UPPER(table_schema) AS table_schema, UPPER(table_name) AS table_name"  # as Snowflake spells what nobody quotes
+        self.connection.execute(f"CREATE VIEW catalog_.declared AS SELECT {upper}, constraint_type FROM catalog_.keys")
         kind = BigQuery if dialect == "bigquery" else Snowflake
         self.machine: Machine = kind(self.connection, [], self.database, steps=10**9)
         self.procedures: list[Unread] = []

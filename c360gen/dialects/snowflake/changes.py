@@ -35,12 +35,12 @@ class SnowflakeChanges(WarehouseChanges):
 
     def drop_key(self, at: Address) -> list[Piece]:
         """Snowflake does not enforce a key, and knows no IF EXISTS for it; tools that read the catalog believe it."""
-        text = "SELECT COUNT(*) FROM x AS c WHERE UPPER(c.table_schema) = UPPER('$schema') AND UPPER(c.table_name) = UPPER('$table')"
+        text = "SELECT COUNT(*) FROM x AS c WHERE c.table_schema = '$schema' AND c.table_name = '$table'"
         place = exp.Table(
             this=exp.to_identifier("TABLE_CONSTRAINTS"), db=exp.to_identifier("INFORMATION_SCHEMA"),
             catalog=self.dialect.environment_name(at.database) if at.database else None,
             alias=exp.TableAlias(this=exp.to_identifier("c")),
         )  # fmt: skip
-        declared = self.dialect.catalog_query(f"{text} AND c.constraint_type = 'PRIMARY KEY'", at, place)
+        declared = self.dialect.catalog_query(f"{text} AND c.constraint_type = 'PRIMARY KEY'", self.dialect.stored(at), place)
         drop = self.dialect.shell("drop_key.sql.j2", {"table": self.dialect.path(at)})
         return self.when("The key that is declared does not hold any more.", declared, drop)
