@@ -65,7 +65,9 @@ class Words(ABC):
 
     def environment_name(self, name: str) -> exp.Identifier:
         """A database, role or warehouse: it exists already, under the spelling that the target gives."""
-        return exp.Identifier(this=name, quoted=not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name))
+        made = exp.Identifier(this=name, quoted=not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name))
+        made.meta["ours"] = True  # a tree with it may be lowered once more, which would quote it as a name of the specs
+        return made
 
     def path(self, address: Address) -> str:
         return self.table(address).sql(self.name)

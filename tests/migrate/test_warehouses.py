@@ -162,6 +162,17 @@ def test_snowflake_declares_the_key_that_holds_now(tmp_path: Path) -> None:
         assert world.rows(keys) == [("people",)]
 
 
+@pytest.mark.parametrize("name", ["several_at_once", "type_copied", "markers_off", "model_other_key", "model_append"])
+def test_a_database_is_called_as_the_target_says_in_every_statement(name: str, tmp_path: Path) -> None:
+    """MyDb is MYDB on Snowflake, and "MyDb" another one."""
+    shop = Shop(tmp_path, "snowflake")
+    project = shop.specs / "project.yml"
+    project.write_text(project.read_text(encoding="utf-8").replace("database: c360", "database: MyDb"), encoding="utf-8")
+    shop.migrate(BY_NAME[name].before, "baseline")
+    shop.migrate(BY_NAME[name].after, "step")
+    assert [f.name for f in shop.out.rglob("*.sql") if '"MyDb"' in f.read_text(encoding="utf-8")] == []
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_first_key_is_declared_once(engine: str, tmp_path: Path) -> None:
     """An attempt that died behind it begins with it again, and neither engine takes a second one."""

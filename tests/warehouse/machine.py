@@ -660,7 +660,8 @@ class Machine:
             elif key(table).endswith("information_schema.table_options"):
                 table.replace(exp.Table(this=exp.to_identifier("options"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
             elif key(table).endswith("information_schema.table_constraints"):
-                table.replace(exp.Table(this=exp.to_identifier("declared"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
+                declared, alias = exp.to_identifier("declared"), table.args.get("alias")
+                table.replace(exp.Table(this=declared, db=exp.to_identifier("catalog_"), alias=alias))
             elif isinstance(table.this, exp.Identifier) and key(table) in self.temporary:
                 table.set("this", exp.to_identifier(self.temporary[key(table)]))
                 table.set("db", exp.to_identifier("main"))
