@@ -26,6 +26,7 @@ demo: $(BIN)/c360gen ## three days of change on DuckDB: the history and the mart
 
 test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2
@@ -97,7 +98,7 @@ golden: docs ## rewrite golden files; git diff is the review
 	$(BIN)/python -m pytest -n 2 --update
 
 lint: $(VENV)/test-installed
-	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 clean:
 	rm -rf $(VENV) .venv-* demo/*.duckdb* .mypy_cache .ruff_cache .pytest_cache

@@ -25,7 +25,7 @@ def ago(**age: float) -> str:
 
 
 def check(world: Any) -> str:
-    """"" when check_freshness succeeded, else its message."""
+    """ "" when check_freshness succeeded, else its message."""
     task = world.manifest["freshness"]
     if isinstance(world, Interpreted):
         try:

@@ -13,7 +13,8 @@ from tests.conftest import ENGINES
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import NOW, Embedded, Interpreted, World, plain, source_tables
 
-SPECS = """
+SPECS = (
+    """
 version: 2
 targets:
   duckdb: {dialect: duckdb}
@@ -34,7 +35,8 @@ snapshots:
   - {name: by_date, relation: "source('raw', 't')", config: {updated_at: d, CONFIG}}
   - {name: by_clock, relation: "source('raw', 't')", config: {updated_at: ts, CONFIG}}
   - {name: by_instant, relation: "source('raw', 't')", config: {updated_at: tz, CONFIG}}
-""".replace("CONFIG", "schema: snap, unique_key: id, strategy: timestamp, hard_deletes: invalidate") + """
+""".replace("CONFIG", "schema: snap, unique_key: id, strategy: timestamp, hard_deletes: invalidate")
+    + """
 models:
   - name: windows
     config:
@@ -42,6 +44,7 @@ models:
        schema: int}
     sql: select id, v, tz from {{ source('raw', 't') }}
 """
+)
 DAYS = (
     ("INSERT INTO raw.t VALUES (1, 'a', DATE '2026-10-24', TIMESTAMP '2026-10-24 23:30:00', {tz}'2026-10-24 23:30:00{z}'), "
      "(2, 'x', DATE '2026-10-24', TIMESTAMP '2026-10-24 23:30:00', {tz}'2026-10-24 23:30:00{z}')", "2026-10-25 00:30:00"),

@@ -132,7 +132,7 @@ class Interpreted:
 
     def manifest_tables(self) -> list[str]:
         """The sources and control tables that a run reads and writes, besides the tables of nodes."""
-        sources = [f'{s["schema"]}.{s["name"]}' for s in self.manifest["sources"]]
+        sources = [f"{s['schema']}.{s['name']}" for s in self.manifest["sources"]]
         control = self.manifest["control_schema"]
         locks = [f"{control}.lock_{n['name']}" for n in self.manifest["nodes"] if n["run"]]
         return [*sources, *(f"{control}.{table}" for table in ("run_log", "watermark", "window_log")), *locks]

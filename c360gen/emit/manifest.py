@@ -58,9 +58,7 @@ def _source(source: Source, names: Names, dialect: Dialect) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _node(
-    node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Program], tasks: Sequence[Task]
-) -> dict[str, Any]:
+def _node(node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Program], tasks: Sequence[Task]) -> dict[str, Any]:
     at = names.node(node.name)
     program = programs.get(node.name)
     return {

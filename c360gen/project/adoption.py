@@ -150,4 +150,3 @@ def described(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> st
 def _quoted(text: str) -> str:
     """A word of YAML, quoted where it has to be."""
     return text if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[a-z]+\(\d+\)", text) and text.lower() not in YAML_WORDS else json.dumps(text)
-

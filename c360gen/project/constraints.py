@@ -56,9 +56,7 @@ class Constraints:
                 found.append(made)
         return tuple(found)
 
-    def _one(
-        self, node: Node, written: spec.Constraint, column: spec.Column | None, located: Located[Any], loc: _Loc
-    ) -> Constraint | None:
+    def _one(self, node: Node, written: spec.Constraint, column: spec.Column | None, located: Located[Any], loc: _Loc) -> Constraint | None:
         kind, before = written.type, len(self.diagnostics.found)
         self._keys(written, column, located, loc)
         if len(self.diagnostics.found) > before:

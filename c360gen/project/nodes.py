@@ -34,9 +34,7 @@ class Column:
 class Test:
     """One data test of one relation; rows that it returns are failures."""
 
-    kind: Literal[
-        "unique", "not_null", "accepted_values", "relationships", "expression_is_true", "unique_combination_of_columns"
-    ]
+    kind: Literal["unique", "not_null", "accepted_values", "relationships", "expression_is_true", "unique_combination_of_columns"]
     columns: tuple[str, ...]
     """One; several of a combination; none of an expression over the whole row."""
     name: str

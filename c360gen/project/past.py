@@ -56,9 +56,7 @@ def _kind(history: object):  # type: ignore[no-untyped-def]
     return "backfill" if isinstance(history, spec.Backfill) else history
 
 
-def _value(
-    located: Located[Stored], index: int, name: str, node: Node, specs: Specs, diagnostics: Diagnostics
-) -> exp.Expr | None:
+def _value(located: Located[Stored], index: int, name: str, node: Node, specs: Specs, diagnostics: Diagnostics) -> exp.Expr | None:
     """An expression over the node's own columns, qualified, typed and cast to the column's type."""
     assert located.tree is not None
     at = (*located.loc, "columns", index, "history", "backfill")

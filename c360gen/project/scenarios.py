@@ -58,9 +58,7 @@ class Scenario:
 class Scenarios:
     """Resolves scenarios one after the other, when all nodes are known."""
 
-    def __init__(
-        self, sources: Mapping[str, Source], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics
-    ):
+    def __init__(self, sources: Mapping[str, Source], nodes: Mapping[str, Node], items: Mapping[str, Selectable], diagnostics: Diagnostics):
         self.sources, self.nodes, self.items, self.diagnostics = sources, nodes, items, diagnostics
 
     def resolve(self, located: Located[spec.Scenario]) -> Scenario | None:

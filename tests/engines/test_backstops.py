@@ -20,7 +20,10 @@ HISTORIES = {
     "nullable_keys": ("snap.history", "country, day, grade", "valid_from", "valid_to", "INSERT INTO raw.prices VALUES (NULL, NULL, 0, 1)"),
     "timestamp_ignore": ("snap.history", "id, email, updated_at", "seen_from", "seen_to", FIRST),
     "compat_dbt": (
-        "snap.marked", "id, email, updated_at, dbt_is_deleted, dbt_scd_id, dbt_updated_at", "dbt_valid_from", "dbt_valid_to",
+        "snap.marked",
+        "id, email, updated_at, dbt_is_deleted, dbt_scd_id, dbt_updated_at",
+        "dbt_valid_from",
+        "dbt_valid_to",
         "INSERT INTO raw.customers VALUES (1, NULL, 'a', '2026-01-01 10:00:00+00')",
     ),
 }

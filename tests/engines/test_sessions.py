@@ -22,6 +22,8 @@ from tests.worlds import Embedded, World, text_of
 
 SESSIONS = 8
 PAIRS = 40
+
+
 def some_slow(cases: Iterable[str]) -> list[Any]:
     return [c if c in ("timestamp_invalidate", "merge") else pytest.param(c, marks=pytest.mark.faults) for c in sorted(cases)]
 

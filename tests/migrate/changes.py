@@ -318,9 +318,9 @@ CHANGES = [
     on_snapshot(
         "several_at_once",
         source(email=None, mail="text", phone="text")
-        + snapshot(
-            config=", alias: people", columns="      - {name: mail, was: email}\n      - {name: phone, history: empty}\n"
-        ).replace("invalidate", "new_record"),
+        + snapshot(config=", alias: people", columns="      - {name: mail, was: email}\n      - {name: phone, history: empty}\n").replace(
+            "invalidate", "new_record"
+        ),
         ("ALTER TABLE raw.customers RENAME COLUMN email TO mail", *PHONE),
         watch_after="SELECT id, mail, city, score, valid_from, valid_to FROM snap.people WHERE NOT is_deleted ORDER BY 1, 5",
     ),

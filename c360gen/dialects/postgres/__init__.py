@@ -32,8 +32,14 @@ class Postgres(Dialect):
     reads_databases = False
     defers_unique = True
     traits = Traits(
-        row_address="ctid", indexed_lookups=True, cheap_groups=True, ordered_insert=True, infinite_times=True, partial_indexes=True,
-        cuts_blanks=True, enforces=frozenset({"not_null", "primary_key", "unique", "check"}),
+        row_address="ctid",
+        indexed_lookups=True,
+        cheap_groups=True,
+        ordered_insert=True,
+        infinite_times=True,
+        partial_indexes=True,
+        cuts_blanks=True,
+        enforces=frozenset({"not_null", "primary_key", "unique", "check"}),
     )
     types: Mapping[exp.DType, str] = {
         T.TEXT: "TEXT", T.VARCHAR: "VARCHAR", T.SMALLINT: "SMALLINT", T.INT: "INTEGER", T.BIGINT: "BIGINT",

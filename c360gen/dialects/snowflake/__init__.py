@@ -128,8 +128,16 @@ class Snowflake(Warehouse):
         if op.description:
             properties.append(exp.SchemaCommentProperty(this=_prose(op.description)))
         return [
-            tables.create_table(self, op, names.symbol(op.kind, op.name), enforced=False, column_extra=self._comment, properties=properties,
-                declares=("unique", "foreign_key"), names=names)
+            tables.create_table(
+                self,
+                op,
+                names.symbol(op.kind, op.name),
+                enforced=False,
+                column_extra=self._comment,
+                properties=properties,
+                declares=("unique", "foreign_key"),
+                names=names,
+            )
         ]
 
     @staticmethod

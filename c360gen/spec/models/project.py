@@ -45,9 +45,7 @@ class Project(Spec):
     sql_dialect: DialectName = Field("postgres", description="The dialect in which the SQL of the models is written.")
     control_schema: str = Field("c360_control", description="Schema of procedures, run log and state.", examples=["c360_control"])
     schema_: str = Field("analytics", alias="schema", description="Schema of nodes that name none.", examples=["analytics"])
-    vars: Vars = Field(
-        {}, description="Values that SQL reads with {{ var('name') }}.", examples=[{"gold_from": 500}]
-    )
+    vars: Vars = Field({}, description="Values that SQL reads with {{ var('name') }}.", examples=[{"gold_from": 500}])
     run_log_retention: Duration = Field(
         400 * 86400, description="How long prune_run_log keeps the rows of the run log; by default 400 days."
     )

@@ -20,9 +20,7 @@ class Given(Spec):
     """All rows of a source table from this step on."""
 
     input: str = Field(description="Whose rows: source('…', '…').", examples=["source('raw_data', 'customers')"])
-    rows: Rows = Field(
-        description="Mappings, or a CSV with a header, as seeds have it; a column that is omitted is NULL.", examples=_ROWS
-    )
+    rows: Rows = Field(description="Mappings, or a CSV with a header, as seeds have it; a column that is omitted is NULL.", examples=_ROWS)
 
 
 class Expected(Spec):

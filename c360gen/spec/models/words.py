@@ -123,6 +123,8 @@ Tags = Annotated[Names, Field(description="Words to select by, as in `--select t
 Meta = Annotated[
     dict[str, Any], Field(description="Notes of your own: any keys, read by nobody here.", examples=[{"asked_for_by": "finance"}])
 ]
+
+
 def _no_template(value: str) -> str:
     if re.search(r"\{\{-?\s*doc\s*\(", value):
         raise ValueError("is taken as it is: a block of docs, {{ doc('…') }}, is not carried; write the text itself")
