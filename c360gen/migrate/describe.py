@@ -65,6 +65,7 @@ def _facts(node: Node, names: Names) -> Mapping[str, Any]:
         "partition": [node.partition_by, node.partition_size] if node.partition_by else None,
         "feed": node.feed is not None or None,
         "feed_cursor": node.feed.cursor if node.feed else None, "reads": _reads(node, names),
+        "erasure": [node.erasure.by, *node.erasure.redact] if node.erasure else None,
         "constraints": [[c.kind, *c.columns, *([c.condition.sql()] if c.condition is not None else [])] for c in node.constraints],
         "views": [*node.views, *([node.identifier] if node.kind == "view" else [])], "functions": list(node.functions),
         "beside": [p.snapshot for p in node.point_in_time],

@@ -14,7 +14,7 @@ from c360gen.emit.bundle import Section
 from c360gen.migrate import added, around, history, memory, models
 from c360gen.migrate.columns import Differ, renames
 from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
-from c360gen.migrate.state import NodeState, RetiredTable, State, with_retired
+from c360gen.migrate.state import NodeState, RetiredColumn, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
@@ -75,7 +75,7 @@ class _Diff:
             self.released, wanted, self.number, tuple(sorted(self._read(found), key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))),
             _said(found.problems), found.checks, (*found.forward, *found.rows), (*found.backward, *found.rows_back),
             found.taken_out, found.measured,
-            tuple(dict.fromkeys(found.lost)), found.versioned, rewritten, placed.around(gone, come),
+            tuple(dict.fromkeys(found.lost)), tuple(dict.fromkeys(found.unerased)), found.versioned, rewritten, placed.around(gone, come),
         )  # fmt: skip
 
     # --- nodes -------------------------------------------------------------------------------------------------------------
@@ -184,8 +184,17 @@ class _Diff:
         self.columns = [c for c in self.columns if c not in differ.found.restored]
         if any(p.steps for p in self.parts[begun:]):
             self.parts.append(Found(rewritten=(new.name,)))
+        self._unerased(old, new, differ.found.retired, kept)
         if kept is not None:
             self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number))
+
+    def _unerased(self, old: NodeState, new: NodeState, retired: Iterable[RetiredColumn], kept: Kept | None) -> None:
+        """Rows beside the table are beyond erase_, and so is a column that it made NULL, under its new name."""
+        said = old.facts.get("erasure", ())
+        rows = {(t.schema, t.name) for t in new.tables if t.kind == "quarantine"}  # there rows go
+        found = [c.path for c in retired if c.was in said[1:] and (c.schema, c.table) not in rows]
+        found += [f"{kept.schema}.{kept.name}"] if said and kept is not None else []
+        self.parts.append(Found(unerased=tuple((new.name, path) for path in found)))
 
     def _label(self, node: NodeState) -> str:
         """As the control tables call it."""
@@ -291,6 +300,8 @@ class _Diff:
         self.columns = [
             c if (c.schema, c.table) != (table.schema, table.name) else dataclasses.replace(c, table=name) for c in self.columns
         ]
+        if self.released.nodes[table.node].facts.get("erasure"):
+            self.parts.append(Found(unerased=((table.node, f"{table.schema}.{name}"),)))
         told = Hazard("breaking", f"nobody finds it under this name; its rows stay in {table.schema}.{name}")
         self._say("-", f"{table.schema}.{table.name}", f"table retired as {name}: {why}", span, told, undo="the name comes back")
         physical = with_retired(self.released, table)

@@ -115,6 +115,8 @@ class Found:
     measured: tuple[Measured, ...] = ()
     lost: tuple[str, ...] = ()
     """What a rollback cannot bring back, in words."""
+    unerased: tuple[tuple[str, str], ...] = ()
+    """(node, what is kept of it where its erase_ does not come)."""
     versioned: tuple[tuple[str, str], ...] = ()
     """(node, column) for whose sake the next run makes versions."""
     rewritten: tuple[str, ...] = ()
@@ -159,6 +161,7 @@ class Plan:
     taken_out: tuple[ChangeRows, ...]
     measured: tuple[Measured, ...]
     lost: tuple[str, ...]
+    unerased: tuple[tuple[str, str], ...]
     versioned: tuple[tuple[str, str], ...]
     rewritten: frozenset[str]
     around: Around

@@ -109,6 +109,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         "## Locks", "", *_locks(plan, changes), "",
         "## What is lost", "",
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
+        *_unerased(plan),
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
         *([f"- It cannot bring back: {said}." for said in plan.lost] or ["It brings everything back."]),
         "", "## What was granted by hand", "", changes.told_about_grants, "",
@@ -117,6 +118,17 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _unerased(plan: Plan) -> list[str]:
+    """What the one who answers for personal data must know."""
+    if not plan.unerased:
+        return []
+    return [
+        "## What erasure does not reach", "",
+        *(f"- `erase_{node}` does not reach `{path}`: drop it with an approval, or erase there by hand." for node, path in plan.unerased),
+        "",
+    ]  # fmt: skip
 
 
 def _locks(plan: Plan, changes: Changes) -> list[str]:

@@ -205,7 +205,7 @@ def parse(raw: str) -> State:
 
 FACTS = ("key", "nullable_key", "tracked", "overwritten", "detects", "compat", "updated_at", "hard_deletes", "interval", "open_until",
          "cursor", "version_column", "windows", "partition", "feed", "feed_cursor", "reads",
-         "views", "functions", "beside", "constraints")  # fmt: skip
+         "views", "functions", "beside", "constraints", "erasure")  # fmt: skip
 
 
 def _read_node(name: str, node: Mapping[str, Any]) -> NodeState:

@@ -108,3 +108,16 @@ def test_what_is_refused_is_told_in_the_same_shape(shape: str, tmp_path: Path) -
     assert result.exit_code == 1 and result.stderr == ""
     found = result.stdout if shape == "github" else json.loads(result.stdout)["runs"][0]["results"][0]["ruleId"]
     assert "C602" in found
+
+
+@pytest.mark.parametrize("redacts", [True, False], ids=["redacts", "deletes"])
+def test_a_plan_names_what_erasure_does_not_reach(redacts: bool, tmp_path: Path) -> None:
+    """A retired column goes with its row, where rows go; what is retired beside the table never does."""
+    before, after = (f", erasure: {{by: id{said if redacts else ''}}}" for said in (", redact: [email, city]", ", redact: [email]"))
+    shop = Shop(tmp_path, "snowflake")
+    shop.migrate(source() + snapshot(config=before).replace("invalidate", "new_record") + model(config=before), "baseline")
+    shop.migrate(source(city=None) + snapshot(config=after) + model("id, email", name="others", was="false", materialized="table"), "step")
+    said = shop.file("PLAN.md").partition("## What erasure does not reach")[2].partition("## Rollback")[0]
+    assert "`erase_history` does not reach `snap.history_markers__retired_2`: drop it with an approval" in said
+    assert "`erase_people` does not reach `mart.people__retired_2`" in said
+    assert ("`snap.history.city__retired_2`" in said) is redacts
