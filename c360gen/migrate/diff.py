@@ -222,7 +222,8 @@ class _Diff:
             and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
         )  # fmt: skip
         copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
-        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied)
+        labels = tuple({self._label(self.released.nodes[before.node]): 0, self._label(self.wanted.nodes[node.name]): 0})
+        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied, labels)
         self.parts.append(Found(measured=(measured,), rewritten=(node.name,)))
         self._physical(forth, node)
         return forth
@@ -306,7 +307,9 @@ class _Diff:
         self._say("-", f"{table.schema}.{table.name}", f"table retired as {name}: {why}", span, told, undo="the name comes back")
         physical = with_retired(self.released, table)
         columns = tuple((c.name, c.name) for c in physical.columns)
-        self.parts.append(Found(measured=(Measured(physical, dataclasses.replace(physical, name=name), columns),)))
+        label = self._label(self.released.nodes[table.node])
+        labels = (label, f"{label}__retired_{self.number}")
+        self.parts.append(Found(measured=(Measured(physical, dataclasses.replace(physical, name=name), columns, labels=labels),)))
 
     def _retired_name(self, name: str) -> str:
         return cut(f"{name}__retired_{self.number}")

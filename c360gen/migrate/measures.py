@@ -13,14 +13,14 @@ from c360gen.ops.change import Stored
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
-ROWS, CHECKSUM = "rows", "checksum of all values"
+ROWS, CHECKSUM, RUNS = "rows", "checksum of all values", "runs that have succeeded"
 NAME, VALUE = "measure", "value"
 ENDED = ("applied", "contained", "rolled back")
 
 
 def counted(
     changes: Changes, address: Address, columns: Sequence[tuple[str, str]], plus: Address | None = None, flag: exp.Expr | None = None,
-    cast: Collection[str] = (),
+    cast: Collection[str] = (), runs: exp.Expr | None = None,
 ) -> exp.Select:  # fmt: skip
     """SELECT measure, value: one row per measure. `columns` are (what the measure is called, the column); `cast` are in no checksum."""
     found: dict[str, exp.Expr] = {ROWS: exp.Count(this=exp.Star())}
@@ -29,6 +29,8 @@ def counted(
     hashed = changes.checksum(same, "t") if same else None
     if hashed is not None and plus is None:
         found[CHECKSUM] = hashed
+    if runs is not None:
+        found[RUNS] = runs
     plain = {word: f"c360_{i}" for i, word in enumerate(found)}
     inner = exp.select(*(exp.alias_(e, plain[w], quoted=True) for w, e in found.items()))
     rows: exp.Expr = changes.dialect.table(address, "t")
@@ -59,7 +61,8 @@ def before(changes: Changes, measured: Measured, names: Names, number: int, back
     """INSERT INTO migration_check: what there is, once per attempt."""
     table = measured.after if back else measured.before
     flag = _flag(measured) if back else None
-    query = counted(changes, changes.address(table, names), _columns(measured, back, first=True), flag=flag, cast=_cast(measured, back))
+    query = counted(changes, changes.address(table, names), _columns(measured, back, first=True), flag=flag, cast=_cast(measured, back),
+                    runs=_runs(changes, measured, names))  # fmt: skip
     said: dict[str, exp.Expr] = {
         "number": exp.Literal.number(number), "attempt": _attempt(changes, names, number), "relation": _label(measured),
         "measure": column(NAME, "m"), "value": column(VALUE, "m"),
@@ -83,16 +86,33 @@ def missing(changes: Changes, measured: Measured, names: Names, number: int) -> 
 
 
 def after(changes: Changes, measured: Measured, names: Names, number: int, back: bool = False) -> exp.Select:
-    """How many measures differ from what was counted before."""
+    """How many measures differ from what was counted before; none where a run between two attempts has changed the table."""
     table = measured.before if back else measured.after
     plus = changes.place(table.schema, measured.removed, names) if measured.removed and not back else None
     flag = _marker(measured) if back else _flag(measured)
-    now = counted(changes, changes.address(table, names), _columns(measured, back, first=False), plus, flag, _cast(measured, back))
+    now = counted(changes, changes.address(table, names), _columns(measured, back, first=False), plus, flag, _cast(measured, back),
+                  _runs(changes, measured, names))  # fmt: skip
     then = exp.select(column("measure", "k"), column("value", "k")).from_(changes.dialect.table(names.own("migration_check"), "k"))
     then = then.where(_mine(changes, measured, names, number))
-    query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(now.subquery("n"))
+    differing: exp.Expr = exp.Count(this=exp.Star())
+    if not changes.transactional:
+        ran = exp.EQ(this=column(NAME, "n"), expression=exp.Literal.string(RUNS))
+        runs = exp.Count(this=exp.Case(ifs=[exp.If(this=ran, true=exp.Literal.number(1))]))
+        none = exp.If(this=exp.GT(this=runs, expression=exp.Literal.number(0)), true=exp.Literal.number(0))
+        differing = exp.Case(ifs=[none], default=differing)
+    query = exp.select(exp.alias_(differing, "found")).from_(now.subquery("n"))
     query = query.join(then.subquery("b"), on=exp.EQ(this=column(NAME, "b"), expression=column(NAME, "n")))
     return query.where(exp.NullSafeNEQ(this=column(VALUE, "b"), expression=column(VALUE, "n")))
+
+
+def _runs(changes: Changes, measured: Measured, names: Names) -> exp.Expr | None:
+    """How often its node has run: an attempt that was interrupted lets runs through, and what they wrote is no loss."""
+    if changes.transactional:
+        return None
+    query = exp.select(exp.Count(this=exp.Star())).from_(changes.dialect.table(names.own("run_log"), "l"))
+    mine = exp.In(this=column("node", "l"), expressions=[exp.Literal.string(label) for label in measured.labels])
+    said = {"action": "run", "status": "succeeded"}
+    return query.where(mine, *(exp.EQ(this=column(n, "l"), expression=exp.Literal.string(v)) for n, v in said.items())).subquery()
 
 
 def _mine(changes: Changes, measured: Measured, names: Names, number: int) -> exp.Expr:

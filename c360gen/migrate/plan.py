@@ -62,6 +62,8 @@ class Measured:
     """A column of the table before that is true in rows which the way back adds on purpose, whether they were taken or have come since."""
     copied: Mapping[str, str] = field(default_factory=dict)
     """Of `columns` those whose values stand in a column of another type, by its name: what came since stands only there."""
+    labels: tuple[str, ...] = ()
+    """What the run log calls its node, before and after."""
 
 
 @dataclass(frozen=True)

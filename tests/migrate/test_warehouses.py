@@ -220,6 +220,35 @@ def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> N
     world.warehouse.migrate(own(shop.file("apply.sql")))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_between_two_attempts_is_no_loss(engine: str, tmp_path: Path) -> None:
+    """It changes what was counted; the second attempt ends. Without a run, what is missing is still told."""
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source() + model(), "baseline")
+    world = shop.world()
+    world.deploy()
+    world.sql("INSERT INTO raw.customers (id, email, updated_at) VALUES (1, 'a', '2026-01-01 00:00:00+00')")
+    world.sql("INSERT INTO raw.customers (id, email, updated_at) VALUES (2, 'b', '2026-01-01 00:00:00+00')")
+    assert world.run("people", "2026-01-02 00:00:00") == ""
+    deployed = world.warehouse.machine.procedures
+    wide = model("id, email, city, score, phone, updated_at", columns="      - {name: phone, history: {backfill: email}}\n")
+    shop.migrate(source(phone="text") + wide, "step")
+    text = own(shop.file("apply.sql"), end=False)
+    at = 0
+    while world.rows("SELECT COUNT(*) FROM c360_control.migration_check") == [(0,)]:
+        at += 1
+        with pytest.raises(Killed):
+            world.warehouse.migrate(text, kill_at=at)
+    world.sql("UPDATE mart.people SET email = NULL WHERE id = 2")
+    with pytest.raises(Failure, match="people has lost rows or values"):
+        world.warehouse.migrate(text)
+    world.sql("INSERT INTO raw.customers (id, email, updated_at) VALUES (3, 'c', '2026-01-03 00:00:00+00')")
+    world.warehouse.machine.procedures = deployed  # which a migration's own blocks have put aside
+    assert world.run("people", "2026-01-04 00:00:00") == ""
+    world.warehouse.migrate(text)
+    assert world.rows("SELECT id, phone FROM mart.people ORDER BY 1") == [(1, "a"), (2, "b"), (3, "c")]
+
+
 def own(text: str, end: bool = True) -> str:
     """A migration without the sections of deploy.sql that it repeats: those are CREATE OR REPLACE, and proven elsewhere."""
     head, marker, rest = text.partition(SECTION)
