@@ -94,9 +94,7 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
     where = (
         "one transaction: all of it, or nothing"
         if changes.transactional
-        else (
-            "statement by statement, since DDL commits by itself; each can be executed again: an interrupted script is run once more"
-        )
+        else ("statement by statement, since DDL commits by itself; each can be executed again: an interrupted script is run once more")
     )
     worst = [h for s in plan.steps for h in s.hazards if h.kind == "destructive"]
     lines = [
