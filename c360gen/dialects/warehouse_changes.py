@@ -21,6 +21,8 @@ class WarehouseChanges(Changes):
     transactional = False
     known_windows = "window_log"
     watermarks = rewinds_by = ("watermark", "cursor_value")
+    adds_at_once = False
+    """Whether one statement adds several columns, each if it is not there yet."""
     names_keys = True
     """Whether a key is declared under a name."""
 
@@ -62,8 +64,13 @@ class WarehouseChanges(Changes):
             done += self.drop_key(at)
         for move in op.moves:
             done += self._first(move, at)
+        adds = [self.add_column(at, ColumnDef(m.after.name, m.after.type), exists=True) for m in op.moves if m.how == "add" and m.after]
+        if adds and self.adds_at_once:
+            adds = [self.alter(at, *(action.copy() for add in adds for action in add.args["actions"]))]
+        done += adds
         for move in op.moves:
             done += self._then(move, at, names)
+        done += self._filled(op, at, names)
         if self.sets_not_null:
             for move in op.moves:
                 new, old = move.after, move.before
@@ -107,9 +114,18 @@ class WarehouseChanges(Changes):
             done.append(self.drop_column(at, old.name))
         if move.how in ("rename", "keep", "convert") and old and new and old.not_null and not new.not_null:
             done += self.relax(at, new.name)
-        if move.how == "add" and new:
-            done.append(self.add_column(at, ColumnDef(new.name, new.type), exists=True))
         return done
+
+    def _filled(self, op: AlterTable, at: Address, names: Names) -> list[Piece]:
+        """All columns that get values, in one UPDATE: each of them would write the table anew."""
+        fills = [(m.after.name, m.fill) for m in op.moves if m.after and m.fill is not None]
+        if not fills:
+            return []
+        differ = exp.or_(*(exp.NullSafeNEQ(this=column(n, ROW), expression=fill.copy()) for n, fill in fills))
+        where = self.dialect.lower(differ, names)
+        one, *others = (self.update(at, n, self.dialect.lower(fill, names), where) for n, fill in fills)
+        one.set("expressions", [*one.expressions, *(value for other in others for value in other.expressions)])
+        return [one]
 
     def _then(self, move: Move, at: Address, names: Names) -> list[Piece]:
         old, new = move.before, move.after
@@ -118,10 +134,6 @@ class WarehouseChanges(Changes):
             done.append(self.convert(at, new.name, new.type))
         if move.how in ("copy", "swap_back") and old and new and move.retired:
             done += self._copy(move, at, names) if move.how == "copy" else self._swap_back(move, at, names)
-        if move.fill is not None and new:
-            value = self.dialect.lower(move.fill, names)
-            differs = exp.NullSafeNEQ(this=column(new.name, ROW), expression=move.fill.copy())
-            done.append(self.update(at, new.name, value, self.dialect.lower(differs, names)))
         return done
 
     def _copy(self, move: Move, at: Address, names: Names) -> list[Piece]:

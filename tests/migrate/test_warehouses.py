@@ -221,6 +221,27 @@ def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_several_columns_are_filled_at_once(engine: str, tmp_path: Path) -> None:
+    """One UPDATE for all, and on BigQuery, which takes few changes of a table in ten seconds, one ALTER."""
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source() + model(), "baseline")
+    world = shop.world()
+    world.deploy()
+    at = "'2026-01-01 00:00:00+00'"
+    world.sql(f"INSERT INTO mart.people (id, email, updated_at) VALUES (1, 'a', {at}), (2, NULL, {at})")
+    values = {"phone": "'+' || email", "fax": "city"}
+    listed = "".join(f'      - {{name: {n}, history: {{backfill: "{said}"}}}}\n' for n, said in values.items())
+    wide = model("id, email, city, score, phone, fax, updated_at", columns=listed)
+    shop.migrate(source(phone="text", fax="text") + wide, "step")
+    text = own(shop.file("apply.sql"), end=False)
+    assert findings(engine, text) == []
+    assert (text.count("ALTER TABLE"), text.count("UPDATE c360.mart.people")) == (1 if engine == "bigquery" else 2, 1)
+    interrupted(world.warehouse, text)
+    world.warehouse.migrate(text)
+    assert world.rows("SELECT id, phone, fax FROM mart.people ORDER BY 1") == [(1, "+a", None), (2, None, None)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_between_two_attempts_is_no_loss(engine: str, tmp_path: Path) -> None:
     """It changes what was counted; the second attempt ends. Without a run, what is missing is still told."""
     shop = Shop(tmp_path, engine)

@@ -594,7 +594,12 @@ class Machine:
             self.keep_key(connection, tree)
             if all(map(declares_key, tree.args["actions"])):
                 return []  # neither engine enforces it
-            tree = self.altered(tree.copy())
+            whole = self.altered(tree.copy())
+            for action in whole.args["actions"]:  # DuckDB takes one at a time
+                one = whole.copy()
+                one.set("actions", [action.copy()])
+                self.ask(connection, self.printed(one), tree.sql(self.dialect))
+            return []
         return self.ask(connection, self.printed(tree), tree.sql(self.dialect))
 
     def printed(self, tree: exp.Expr) -> str:

@@ -16,6 +16,7 @@ class BigQueryChanges(WarehouseChanges):
     sets_not_null = False
     moves_schemas = False
     names_keys = False
+    adds_at_once = True  # a table's metadata may change five times in ten seconds
     told_about_grants = (
         "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
         "get-iam-policy`): Google says that a table which is deleted and created again loses it, and does not say what CREATE OR REPLACE "
