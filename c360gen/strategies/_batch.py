@@ -68,9 +68,9 @@ def renderings(query: Query) -> list[tuple[exp.Query, exp.Expr | None]]:
 
 
 def times(node: Node) -> list[str]:
-    """The columns that order rows, or say where they belong: none may be NULL."""
+    """The columns that order rows, or say where they belong: none may be NULL, or infinite."""
     named_ = (node.cursor, node.version_column, node.batches.event_time if node.batches else None)
-    return list(dict.fromkeys(t for t in named_ if t and t not in node.key))
+    return list(dict.fromkeys(t for t in named_ if t))
 
 
 def unusable(node: Node, name: str, table: str, traits: Traits) -> exp.Expr:

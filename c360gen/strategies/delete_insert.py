@@ -16,7 +16,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     names = [c.name for c in node.columns]
     stage = _batch.stage_table(node)
     counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s"), "null_keys": action_is("null_key", table="s")}
-    if any(t and t not in node.key for t in (node.cursor, node.version_column)):
+    if _batch.times(node):
         counted["null_times"] = action_is("null_time", table="s")
     steps: list[Step] = [
         *_batch.stage(node, dialect, "Read the batch once.", [_sql.ACTION, *names], lambda q: _staged(node, q, traits)),

@@ -17,7 +17,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s")}
     if node.key:
         counted["null_keys"] = action_is("null_key", table="s")
-    if node.cursor and node.cursor not in node.key:
+    if _batch.times(node):
         counted["null_times"] = action_is("null_time", table="s")
     moves = _replace.can_move(node, str(node.partition_by))
     steps: list[Step] = [

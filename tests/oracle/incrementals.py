@@ -38,7 +38,7 @@ def run(m: Incremental, state: State, source: Sequence[Row], as_of: dt.datetime,
     batch = [r for r in source if _in_batch(m, r, before.watermark, as_of)]
     if any(r[c] is None for r in batch for c in m.unique_key):
         raise Refused("ZC002")
-    if any(r[c] is None for r in batch for c in (m.cursor, m.version_column) if c):
+    if any(_unusable(m, r, c) for r in batch for c in (m.cursor, m.version_column) if c):
         raise Refused("ZC003")
     write = {"append": _append, "merge": _merge, "delete+insert": _delete_insert}[m.incremental_strategy]
     rows, inserted, updated, deleted = write(m, before.rows, batch)
@@ -53,6 +53,11 @@ def run(m: Incremental, state: State, source: Sequence[Row], as_of: dt.datetime,
             "deleted_rows": len(state.rows) if full_refresh else deleted,
         },
     )
+
+
+def _unusable(m: Incremental, row: Row, name: str) -> bool:
+    """A time that orders nothing: it is missing, or infinite."""
+    return row[name] is None or (m.columns[name] in ("date", "timestamp", "timestamptz") and row[name] in ("infinity", "-infinity"))
 
 
 def _in_batch(m: Incremental, row: Row, watermark: dt.datetime | None, as_of: dt.datetime) -> bool:
