@@ -212,24 +212,22 @@ def test_the_interpreter_tells_broken_text_from_failures(world: Callable[[Path, 
             broken.call("c360_control.run_history", None)
 
 
-def test_a_failing_node_stops_a_job() -> None:
+def test_a_failing_node_stops_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first failure stops the nodes behind it, says so, and exits 1."""
     from c360gen.cli.main import cli
 
     runner = CliRunner()
-    with runner.isolated_filesystem():
-        assert runner.invoke(cli, ["init", "."]).exit_code == 0
-        assert runner.invoke(cli, ["build"]).exit_code == 0
-        with duckdb.connect("x.duckdb") as connection:
-            connection.execute(
-                "CREATE SCHEMA raw_data; CREATE TABLE raw_data.customers (customer_id BIGINT, email TEXT, updated_at TIMESTAMPTZ)"
-            )
-            connection.execute("INSERT INTO raw_data.customers VALUES (NULL, 'x', now())")
-        assert runner.invoke(cli, ["deploy", "--target", "duckdb", "--database", "x.duckdb"]).exit_code == 0
-        result = runner.invoke(cli, ["run", "--target", "duckdb", "--database", "x.duckdb", "--job", "daily"])
-        assert result.exit_code == 1
-        assert "have no customer_id" in result.output and "1 node behind it not run" in result.output
-        with duckdb.connect("x.duckdb") as connection:
-            assert connection.execute("SELECT node, status FROM c360_control.run_log").fetchall() == [
-                ("snapshots.customer_snapshot", "failed")
-            ]
+    monkeypatch.chdir(tmp_path)
+    assert runner.invoke(cli, ["init", "."]).exit_code == 0
+    assert runner.invoke(cli, ["build"]).exit_code == 0
+    with duckdb.connect("x.duckdb") as connection:
+        connection.execute(
+            "CREATE SCHEMA raw_data; CREATE TABLE raw_data.customers (customer_id BIGINT, email TEXT, updated_at TIMESTAMPTZ)"
+        )
+        connection.execute("INSERT INTO raw_data.customers VALUES (NULL, 'x', now())")
+    assert runner.invoke(cli, ["deploy", "--target", "duckdb", "--database", "x.duckdb"]).exit_code == 0
+    result = runner.invoke(cli, ["run", "--target", "duckdb", "--database", "x.duckdb", "--job", "daily"])
+    assert result.exit_code == 1
+    assert "have no customer_id" in result.output and "1 node behind it not run" in result.output
+    with duckdb.connect("x.duckdb") as connection:
+        assert connection.execute("SELECT node, status FROM c360_control.run_log").fetchall() == [("snapshots.customer_snapshot", "failed")]
