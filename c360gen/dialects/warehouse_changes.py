@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
@@ -117,15 +117,20 @@ class WarehouseChanges(Changes):
         return done
 
     def _filled(self, op: AlterTable, at: Address, names: Names) -> list[Piece]:
-        """All columns that get values, in one UPDATE: each of them would write the table anew."""
-        fills = [(m.after.name, m.fill) for m in op.moves if m.after and m.fill is not None]
-        if not fills:
-            return []
-        differ = exp.or_(*(exp.NullSafeNEQ(this=column(n, ROW), expression=fill.copy()) for n, fill in fills))
+        """All columns that get values, in one UPDATE: each of them would write the table anew. One that reads another waits for it."""
+        groups: list[dict[str, exp.Expr]] = [{}]
+        for name, fill in ((m.after.name, m.fill) for m in op.moves if m.after and m.fill is not None):
+            if any(read.name in groups[-1] for read in fill.find_all(exp.Column)):
+                groups.append({})
+            groups[-1][name] = fill
+        return [self._filling(at, group, names) for group in groups if group]
+
+    def _filling(self, at: Address, fills: Mapping[str, exp.Expr], names: Names) -> exp.Update:
+        differ = exp.or_(*(exp.NullSafeNEQ(this=column(n, ROW), expression=fill.copy()) for n, fill in fills.items()))
         where = self.dialect.lower(differ, names)
-        one, *others = (self.update(at, n, self.dialect.lower(fill, names), where) for n, fill in fills)
+        one, *others = (self.update(at, n, self.dialect.lower(fill, names), where) for n, fill in fills.items())
         one.set("expressions", [*one.expressions, *(value for other in others for value in other.expressions)])
-        return [one]
+        return one
 
     def _then(self, move: Move, at: Address, names: Names) -> list[Piece]:
         old, new = move.before, move.after
@@ -220,6 +225,11 @@ class WarehouseChanges(Changes):
         if not kept:
             return [statement]
         return self.when("Once: the table goes afterwards.", self._stands(self.place(kept[0].db, kept[0].name, names)), statement)
+
+    def forget_seed(self, op: change.ForgetSeed, names: Names) -> list[Piece]:
+        """An attempt that ended early may not have made the table that the first seed brings."""
+        (forget,) = super().forget_seed(op, names)
+        return self.when("Once there are seeds.", self._stands(names.own("seed_state")), forget)
 
     def _stands(self, address: Address) -> exp.Select:
         """More than zero while a table is there."""

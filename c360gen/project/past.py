@@ -80,6 +80,11 @@ def _value(located: Located[Stored], index: int, name: str, node: Node, specs: S
     if len(selects) != 1 or value.find(exp.AggFunc, exp.Window, exp.Subquery):
         diagnostics.error("C307", "a backfill is one expression over the columns of its own row", locate(0, 1), "no aggregates, no queries")
         return None
+    filled = {fold(c.name, c.quote) for c in located.spec.columns if isinstance(c.history, spec.Backfill)}
+    if used := sorted({c.name for c in value.find_all(exp.Column)} & filled):
+        message = f"the backfill of {name} reads {used[0]}, which is filled by the same migration"
+        diagnostics.error("C307", message, locate(0, 1), f"write here what {used[0]} is filled with")
+        return None
     kind = next((c.type for c in node.columns if c.name == name), None)
     if kind is None or types.canonical(value.type) == kind:
         return value

@@ -80,10 +80,7 @@ def _for_real(counted: str) -> exp.Expr:
 
 def _named(node: Node, table: str) -> exp.Expr:
     assert node.erasure is not None
-    at = column(node.erasure.by, table)
-    if node.erasure.by in node.nullable_key:
-        return exp.NullSafeEQ(this=at, expression=variable("erase_key"))
-    return equal(at, variable("erase_key"))
+    return equal(column(node.erasure.by, table), variable("erase_key"))
 
 
 def _shows(node: Node, table: str) -> list[exp.Expr]:
@@ -121,7 +118,9 @@ def _of_every_run(node: Node, query: exp.Query) -> exp.Query:
     found = _at(query, ends)
     if not any(p.name == "as_of" for p in found.find_all(exp.Placeholder)):
         return found
-    return exp.union(found, _at(query, {**ends, "as_of": _NEVER}), copy=False)
+    names = [column(c.name, "a") for c in node.columns]
+    now, ever = (exp.select(*(n.copy() for n in names)).from_(q.subquery("a")) for q in (found, _at(query, {**ends, "as_of": _NEVER})))
+    return exp.union(now, ever, copy=False)
 
 
 def _at(query: exp.Query, instants: Mapping[str, dt.datetime]) -> exp.Query:
