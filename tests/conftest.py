@@ -21,6 +21,15 @@ from tests.worlds import Embedded, Interpreted, World
 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
 CASES = Path(__file__).parent / "cases"
 ENGINES = ("duckdb", "postgres", "snowflake", "bigquery")
+TARGETS = """
+version: 2
+targets:
+  duckdb: {dialect: duckdb}
+  postgres: {dialect: postgres}
+  snowflake: {dialect: snowflake, database: C360}
+  bigquery: {dialect: bigquery, database: acme-analytics}
+"""
+"""The head of specs for all of them."""
 _numbers = itertools.count(1)
 _WHOLE = bundle.files
 """What makes a build's files: tests/mutations puts something else there while a defect is seeded."""

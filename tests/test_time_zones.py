@@ -9,18 +9,13 @@ from typing import Any
 import pytest
 
 from c360gen.pipeline import build, load_project
-from tests.conftest import ENGINES
+from tests.conftest import ENGINES, TARGETS
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import NOW, Embedded, Interpreted, World, plain, source_tables
 
 SPECS = (
-    """
-version: 2
-targets:
-  duckdb: {dialect: duckdb}
-  postgres: {dialect: postgres}
-  snowflake: {dialect: snowflake, database: C360}
-  bigquery: {dialect: bigquery, database: acme-analytics}
+    TARGETS
+    + """
 sources:
   - name: raw
     tables:

@@ -178,7 +178,7 @@ class Changes(ABC):
 
     def set_watermark(self, op: change.SetWatermark, names: Names) -> list[Piece]:
         """A rewind would bring back what is forgotten: it goes there, too."""
-        value = exp.null() if op.value is None else self.lower(op.value, names).subquery()  # type: ignore[attr-defined]
+        value: exp.Expr = exp.null() if op.value is None else exp.Subquery(this=self.lower(op.value, names))
         places = [self.watermarks] if op.value is not None else dict.fromkeys((self.watermarks, self.rewinds_by))
         mine = exp.EQ(this=exp.column("node"), expression=exp.Literal.string(op.label))
         return [

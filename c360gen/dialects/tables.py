@@ -36,14 +36,14 @@ def create_table(
             condition = exp.LT(this=exp.Column(this=dialect.identifier(left)), expression=exp.Column(this=dialect.identifier(right)))
             check = exp.CheckColumnConstraint(this=condition)
             parts.append(exp.Constraint(this=dialect.identifier(_name(address, "interval_ck")), expressions=[check]))
-    parts += [_constraint(dialect, op.name, c, enforced, names) for c in op.constraints if c.kind in declares and names is not None]
+    parts += [_constraint(dialect, c, enforced, names) for c in op.constraints if c.kind in declares and names is not None]
     return exp.Create(
         this=exp.Schema(this=dialect.table(address), expressions=parts), kind="TABLE", exists=True,
         properties=exp.Properties(expressions=list(properties)) if properties else None,
     )  # fmt: skip
 
 
-def _constraint(dialect: Dialect, node: str, one: TableConstraint, enforced: bool, names: Names) -> exp.Constraint:
+def _constraint(dialect: Dialect, one: TableConstraint, enforced: bool, names: Names) -> exp.Constraint:
     """CONSTRAINT name UNIQUE (a, b), CHECK (a >= 0), FOREIGN KEY (a) REFERENCES other (b)."""
     options = [] if enforced else ["NOT ENFORCED"]
     columns = [dialect.identifier(c) for c in one.columns]
@@ -54,7 +54,7 @@ def _constraint(dialect: Dialect, node: str, one: TableConstraint, enforced: boo
         for column in kind.find_all(exp.Column):
             column.set("table", None)
     elif one.kind == "unique":
-        if dialect.defers_unique and not _referenced(names, node, one):
+        if dialect.defers_unique:  # no foreign key of ours refers to it: where they would be enforced, runs look at them
             options = ["DEFERRABLE"]  # looked at when a statement ends: two rows may swap their values
         kind = exp.UniqueColumnConstraint(this=exp.Schema(expressions=columns), options=options)
     else:
@@ -65,12 +65,6 @@ def _constraint(dialect: Dialect, node: str, one: TableConstraint, enforced: boo
         )  # fmt: skip
         kind = exp.ForeignKey(expressions=columns, reference=exp.Reference(this=there, options=options))
     return exp.Constraint(this=dialect.identifier(symbols.cut(one.name)), expressions=[kind])
-
-
-def _referenced(names: Names, node: str, unique: TableConstraint) -> bool:
-    """Whether a foreign key of the project refers to these columns; no engine lets it refer to what is deferrable."""
-    keys = [c for n in names.project.nodes.values() for c in n.constraints if c.kind == "foreign_key" and c.to == f"ref:{node}"]
-    return any(set(c.to_columns) == set(unique.columns) for c in keys)
 
 
 def _name(address: Address, suffix: str) -> str:

@@ -210,13 +210,17 @@ class Batches:
     lookback: int
 
 
+OldRows = Literal["empty", "new_version", "full_refresh", "backfill"]
+"""What becomes of rows that are older than a column."""
+
+
 @dataclass(frozen=True)
 class PastColumn:
     """What a spec says of a stored column that a released table may not have yet."""
 
     span: Span
     was: str | Literal[False] | None = None
-    history: Literal["empty", "new_version", "full_refresh", "backfill"] | None = None
+    history: OldRows | None = None
     value: exp.Expr | None = None
     """backfill: what old rows get, over columns of `h`."""
 

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import fold
-from c360gen.project.nodes import Node, Past, PastColumn, ResolvedApproval
+from c360gen.project.nodes import Node, OldRows, Past, PastColumn, ResolvedApproval
 from c360gen.project.query import Catalog, analyse
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
@@ -52,7 +52,7 @@ def past(located: Located[Stored], node: Node, specs: Specs, diagnostics: Diagno
     return dataclasses.replace(node, past=Past(given.was, found)) if found or given.was is not None else node
 
 
-def _kind(history: object):  # type: ignore[no-untyped-def]
+def _kind(history: OldRows | spec.Backfill | None) -> OldRows | None:
     return "backfill" if isinstance(history, spec.Backfill) else history
 
 

@@ -12,7 +12,7 @@ from sqlglot import exp
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
 from c360gen.project import syntax
 from c360gen.project.nodes import Column, Query
-from c360gen.project.query import Analysed, Catalog, analyse, place
+from c360gen.project.query import Analysed, Catalog, Locate, analyse, place
 from c360gen.project.references import Known
 from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
@@ -139,7 +139,7 @@ def _words(located: Item, known: Known, found: dict[str, None]) -> Words:
     )
 
 
-def _locate(text: SqlText, rendered: Rendered):  # type: ignore[no-untyped-def]
+def _locate(text: SqlText, rendered: Rendered) -> Locate:
     def locate(start: int, end: int) -> Span:
         at = rendered.origin(start)
         return text.span(at, max(at + 1, at + end - start))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -171,7 +171,7 @@ def artefacts(node: Node, made: CreateTable, index: tuple[CreateIndex, ...], run
     return Artefacts(objects=(made, *index), program=run)
 
 
-def stage(node: Node, dialect: str, because: str, names: Sequence[str], build) -> list[Stage]:  # type: ignore[no-untyped-def]
+def stage(node: Node, dialect: str, because: str, names: Sequence[str], build: Callable[[exp.Query], exp.Query]) -> list[Stage]:
     """One Stage per rendering of the model; `build` makes its SELECT from the model's query."""
     return [
         Stage(because, _sql.insert(relation("stage", node.name), names, build(query)), when, begins=True)

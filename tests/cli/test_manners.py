@@ -9,22 +9,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from click.testing import CliRunner, Result
 
 from c360gen.cli import options
-from c360gen.cli.main import cli
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    assert said("init", "shop").exit_code == 0
-    monkeypatch.chdir(tmp_path / "shop")
-    return tmp_path / "shop"
-
-
-def said(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, list(arguments))
+from tests.cli.conftest import said
 
 
 def test_validate_takes_no_option_that_it_does_not_read(shop: Path) -> None:

@@ -6,22 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from click.testing import CliRunner, Result
 
-from c360gen.cli.main import cli
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    assert said("init", "shop").exit_code == 0
-    monkeypatch.chdir(tmp_path / "shop")
-    return tmp_path / "shop"
-
-
-def said(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, list(arguments))
-
+from tests.cli.conftest import said
 
 COMMANDS = (["run"], ["history", "check", "customer_snapshot"])
 

@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from c360gen.pipeline import LoadedProject
-from tests.conftest import ENGINES
+from tests.conftest import ENGINES, TARGETS
 from tests.worlds import World
 
-SPECS = """
-version: 2
-targets:
-  duckdb: {dialect: duckdb}
-  postgres: {dialect: postgres}
-  snowflake: {dialect: snowflake, database: C360}
-  bigquery: {dialect: bigquery, database: acme-analytics}
+SPECS = (
+    TARGETS
+    + """
 sources:
   - name: raw
     schema: raw
@@ -54,6 +50,7 @@ models:
     sql: select id, note || '' as note from {{ source('raw', 'items') }}
     columns: [{name: note, data_type: varchar(2)}]
 """
+)
 NODES = ("history", "merged", "replaced", "appended")
 
 
