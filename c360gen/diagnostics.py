@@ -73,6 +73,7 @@ CODES: dict[str, str] = {
     "C805": "a run that fails",
     "C806": "a database that has run other migrations",
     "C807": "a dump of a catalog that cannot be read",
+    "C808": "no artifact of dbt",
 }
 """Every code with its title; codes are stable, texts are not."""
 

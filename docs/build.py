@@ -133,15 +133,25 @@ def _commands() -> str:
     for name in sorted(COMMANDS):
         command = cli.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context)
-        parameters = [p for p in command.get_params(inner) if "--help" not in p.opts]
-        options = [p for p in parameters if isinstance(p, click.Option)]
-        usage = ["[OPTIONS]"] if options else []
-        usage += [_asked(p) if p.required else f"[{_asked(p)}]" for p in parameters if isinstance(p, click.Argument)]
-        out += [f"## c360gen {name}", "", f"`{' '.join(['c360gen', name, *usage])}`", "", _prose(str(command.help)), ""]
-        if options:
-            out += ["| option | meaning |", "|---|---|", *map(_option, options), ""]
+        out += [f"## c360gen {name}", "", *_command(command, click.Context(command, info_name=name, parent=context))]
     return "\n".join(out)
+
+
+def _command(command: click.Command, inner: click.Context) -> list[str]:
+    """Its call, what it does and its options; of a group, those of each command in it."""
+    if isinstance(command, click.Group):
+        out = [_prose(str(command.help)), ""]
+        for name in command.list_commands(inner):
+            member = command.get_command(inner, name)
+            assert member is not None
+            out += [f"### {inner.command_path} {name}", "", *_command(member, click.Context(member, info_name=name, parent=inner))]
+        return out
+    parameters = [p for p in command.get_params(inner) if "--help" not in p.opts]
+    options = [p for p in parameters if isinstance(p, click.Option)]
+    usage = ["[OPTIONS]"] if options else []
+    usage += [_asked(p) if p.required else f"[{_asked(p)}]" for p in parameters if isinstance(p, click.Argument)]
+    out = [f"`{' '.join([inner.command_path, *usage])}`", "", _prose(str(command.help)), ""]
+    return [*out, "| option | meaning |", "|---|---|", *map(_option, options), ""] if options else out
 
 
 def _asked(parameter: click.Parameter) -> str:

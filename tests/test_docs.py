@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "docs" / "how-to").glob("*.md"))
+GIVEN = {"from-dbt": {"shop": ROOT / "tests" / "importers" / "shop"}}
+"""Folders that a page begins with."""
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 
 def followed(page: str, folder: Path, environment: dict[str, str]) -> str:
     """The page with what its commands really print. Raise AssertionError when a command fails."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     here, printed = folder, ""
     written = []
     last = 0
@@ -64,6 +67,8 @@ def test_every_command_of_a_page(page: Path, database: str, tmp_path: Path, upda
     for name in ("C360GEN_DATABASE", "PYTHONPATH"):
         environment.pop(name, None)
     text = page.read_text(encoding="utf-8")
+    for name, folder in GIVEN.get(page.stem, {}).items():
+        shutil.copytree(folder, tmp_path / "page" / name)
     found = followed(text, tmp_path / "page", environment)
     if update:
         page.write_text(found, encoding="utf-8")

@@ -85,32 +85,15 @@ def _tell(node: str, damage: list[tuple[Any, ...]], run: engines.Run, apply: boo
 # --- the specs of a table ----------------------------------------------------------------------------------------------
 
 
-def _described(table: str, dialect: str, database: str) -> str:
+def _described(table: str, dialect: str, where: str) -> str:
     """A table of a database as the specs that adopt it."""
-    from c360gen.project.adoption import described
+    from c360gen.importers import database
 
     schema, _, name = table.rpartition(".")
     if not schema:
         raise click.UsageError(f"--table {table}: write schema.table")
-    with options.session(dialect, database, "") as session:
-        _, columns = session.query(_catalog(schema, name).sql(dialect))
-    if not columns:
+    with options.session(dialect, where, "") as session:
+        _, rows = session.query(database.query(schema, name).sql(dialect))
+    if not rows:
         console.fail("C206", f"there is no table {table}", "name it as the database does, letter by letter")
-    return described(schema, name, [(str(c), _type(*map(str, rest))) for c, *rest in columns])
-
-
-def _catalog(schema: str, table: str) -> Any:
-    from sqlglot import exp
-
-    names = ("column_name", "data_type", "character_maximum_length", "numeric_precision", "numeric_scale")
-    query = exp.select(*(exp.column(n) for n in names)).from_(exp.table_("columns", db="information_schema"))
-    return query.where(
-        exp.column("table_schema").eq(exp.Literal.string(schema)), exp.column("table_name").eq(exp.Literal.string(table))
-    ).order_by(exp.column("ordinal_position"))  # fmt: skip
-
-
-def _type(word: str, length: str, precision: str, scale: str) -> str:
-    """numeric, 12, 2 → numeric(12,2); DuckDB says it so already."""
-    if word == "numeric" and precision != "None":
-        return f"numeric({precision},{scale})"
-    return f"varchar({length})" if word == "character varying" and length != "None" else word
+    return database.adopted(database.tables(rows)[0], dialect).rstrip("\n")

@@ -18,8 +18,7 @@ generated/** -text
 @click.command("init", help="Write a small project into a new or empty folder.")
 @click.argument("folder", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        console.fail("C504", f"{folder.as_posix()} is not an empty folder", "name a new one; nothing is ever overwritten")
+    empty(folder)
     from c360gen.spec import schema
 
     scaffold = files("c360gen.cli") / "scaffold"
@@ -33,3 +32,9 @@ def command(folder: Path) -> None:
     (folder / "specs" / schema.FILE).write_text(schema.text(), encoding="utf-8")
     count += 1
     console.say(f"{count} files in {folder.as_posix()}; next: cd {folder.as_posix()} && c360gen build")
+
+
+def empty(folder: Path) -> None:
+    """Refuse a folder that holds something, or a file."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        console.fail("C504", f"{folder.as_posix()} is not an empty folder", "name a new one; nothing is ever overwritten")

@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
     "impact": "Show what would break if a column were removed or retyped.",
+    "import": "Begin with what there is: a dbt project, or tables of a database.",
     "init": "Begin a project in a folder.",
     "lineage": "Show where a column comes from and where it goes.",
     "lint": "Find what the specs would lose in silence.",
@@ -36,6 +37,9 @@ COMMANDS = {
 }
 """Every command with its line of help: known without importing any of them."""
 
+_MODULES = {"import": "import_"}
+"""Where a command is a word of Python, its module is called otherwise."""
+
 FINDINGS, CALLED_WRONGLY, CHANGES, OUR_BUG = 1, 2, 3, 70
 
 
@@ -46,7 +50,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"c360gen.cli.{name}").command
+        command: click.Command = importlib.import_module(f"c360gen.cli.{_MODULES.get(name, name)}").command
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
-from collections.abc import Sequence
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
-from c360gen.project.columns import find, fold, named
+from c360gen.project.columns import find, named
 from c360gen.project.nodes import Adoption, Column, Node, Source
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
@@ -19,8 +16,6 @@ from c360gen.terms import types
 
 SQLMESH = {"dbt_valid_from": "valid_from", "dbt_valid_to": "valid_to"}
 """What SQLMesh calls the columns that it has; dbt's are called as the keys of snapshot_meta_column_names."""
-
-YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 def adopting(located: Located[spec.Snapshot], node: Node, known: Known, diagnostics: Diagnostics) -> Node:
@@ -125,28 +120,3 @@ def _fits(there: exp.DataType | None, here: exp.DataType | None) -> bool:
 
 def _shown(type_: exp.DataType | None) -> str:
     return types.text(type_) if type_ is not None else "of an unknown type"
-
-
-def described(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:
-    """A table as YAML that declares it as a source, and the block that adopts it: (name, type as the engine says it) → text."""
-    names = [name for name, _ in columns]
-    made_by = "dbt" if "dbt_valid_from" in names or not set(SQLMESH.values()) <= set(names) else "sqlmesh"
-    lines = [
-        "version: 2", "", "sources:", f"  - name: {made_by}", f"    schema: {_quoted(schema)}", "    tables:",
-        f"      - name: {_quoted(table)}", "        columns:",
-    ]  # fmt: skip
-    for name, word in columns:
-        type_ = types.parse(word)
-        quote = "" if fold(name, False) == name else ", quote: true"
-        said = f"{{name: {_quoted(name)}, data_type: {_quoted(types.text(type_)) if type_ is not None else 'text'}{quote}}}"
-        lines.append(f"          - {said}" if type_ is not None else f"          # it is {word} there, which is not carried: {said}")
-    lines += ["", "# of the snapshot that goes on with it:", "#   adopt:", f"#     relation: source('{made_by}', '{table}')"]
-    lines += ["#     made_by: sqlmesh"] if made_by == "sqlmesh" else []
-    if missing := [n for n in ("dbt_valid_from", "dbt_valid_to") if made_by == "dbt" and n not in names]:
-        lines.append(f"#     snapshot_meta_column_names: {{{', '.join(f'{n}: …' for n in missing)}}}")
-    return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    """A word of YAML, quoted where it has to be."""
-    return text if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[a-z]+\(\d+\)", text) and text.lower() not in YAML_WORDS else json.dumps(text)

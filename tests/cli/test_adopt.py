@@ -109,7 +109,7 @@ def test_a_table_with_hostile_names_and_types(shop: Shop) -> None:
         {"name": "Id", "data_type": "bigint", "quote": True}, {"name": "on", "data_type": "numeric(12,2)"},
         {"name": "dbt_valid_from", "data_type": "timestamptz"},
     ]  # fmt: skip
-    assert "it is JSON there, which is not carried" in result.stdout
+    assert "#   On Off.it's is JSON\n" in result.stdout
     assert "snapshot_meta_column_names: {dbt_valid_to: …}" in result.stdout
     assert shop("adopt", "--table", "dbt.nothing").exit_code == 1
     assert shop("adopt", "--table", "nothing").exit_code == 2

@@ -1,0 +1,73 @@
+"""`c360gen import`: specs out of a dbt project, or out of the tables of a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from c360gen.cli import console, options
+from c360gen.cli.init import GITATTRIBUTES, empty
+from c360gen.cli.main import FINDINGS
+
+
+@click.group("import", help="Begin with what there is: a dbt project, or tables of a database, as specs.")
+def command() -> None:
+    pass
+
+
+@command.command("dbt", help="Write the dbt project of FOLDER as specs into a new or empty folder, and IMPORT.md: what has to be decided.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--project", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="Folder of dbt_project.yml; by default this."
+)
+@click.option("--manifest", type=click.Path(path_type=Path), default=None, help="dbt's manifest; by default target/manifest.json in it.")
+@click.option(
+    "--catalog", type=click.Path(path_type=Path), default=None,
+    help="dbt's catalog, which knows the types of columns; by default target/catalog.json in it, where that exists.",
+)  # fmt: skip
+def from_dbt(folder: Path, project: Path, manifest: Path | None, catalog: Path | None) -> None:
+    from c360gen.importers import dbt, report
+    from c360gen.spec import schema
+
+    empty(folder)
+    usual = project / "target" / "catalog.json"
+    catalog = catalog or (usual if usual.exists() else None)
+    try:
+        made = dbt.read_manifest(manifest or project / "target" / "manifest.json")
+        taken = dbt.take(project, made, dbt.read_catalog(catalog) if catalog else None)
+    except dbt.BadArtifact as error:
+        console.fail("C808", error.message, error.help)
+    files = {**taken.files, f"specs/{schema.FILE}": schema.text().encode(), ".gitattributes": GITATTRIBUTES.encode()}
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    problems = options.problems(folder / "specs")
+    name = made.metadata.project_name or folder.name
+    (folder / "IMPORT.md").write_text(report.text(name, taken.notes, problems), encoding="utf-8", newline="\n")
+    decide, left = (sum(n.verdict == v for n in taken.notes) for v in ("decide", "left out"))
+    found = f"{decide} to be decided, {left} left out, {console.counted(len(problems), 'mistake')}"
+    console.say(f"{console.counted(len(files) + 1, 'file')} in {folder.as_posix()}; {found}: read IMPORT.md there first")
+    if decide or problems:
+        raise click.exceptions.Exit(FINDINGS)
+
+
+@command.command(
+    "database", help="Print tables of a database as sources: those of SCHEMA, or SCHEMA.TABLE; of several, one behind the other."
+)
+@click.argument("places", metavar="SCHEMA[.TABLE]…", nargs=-1, required=True)
+@click.option("--dialect", type=click.Choice(["duckdb", "postgres"]), required=True, help="The engine of the database.")
+@options.database
+def from_database(places: tuple[str, ...], dialect: str, database: str | None) -> None:
+    from c360gen.importers import database as catalog
+
+    found: list[catalog.Table] = []
+    with options.session(dialect, options.database_of(database, dialect), "") as session:
+        for place in places:
+            schema, _, table = place.partition(".")
+            _, rows = session.query(catalog.query(schema, table or None).sql(dialect))
+            if not rows:
+                console.fail("C206", f"there is no table in {place}" if not table else f"there is no table {place}",
+                             "name it as the database does, letter by letter")  # fmt: skip
+            found += [t for t in catalog.tables(rows) if t not in found]
+    console.answer(catalog.sources(found, dialect).rstrip("\n"))

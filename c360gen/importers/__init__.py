@@ -1,0 +1,29 @@
+"""Projects of other tools, and databases, as specs: what is carried over, and a note of everything that is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["decide", "left out", "said otherwise"]
+"""Somebody has to look before the first build; it is not there any more; it is there in other words."""
+
+
+@dataclass(frozen=True, order=True)
+class Note:
+    """What became of one thing that is not carried over as it was."""
+
+    verdict: Verdict
+    where: str
+    """File of the other project, and the line where it is known."""
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Files of specs by their path below the folder of the project, and the notes."""
+
+    files: Mapping[str, bytes]
+    notes: tuple[Note, ...]
