@@ -37,9 +37,8 @@ def command(
         console.answer(_described(table, dialect, options.database_of(database, dialect)))
         return
     (made,) = options.builds(loaded, [target_name], [], out)
-    nodes = loaded.resolved.nodes
-    if node is None or node not in nodes or nodes[node].adopts is None:
-        able = [name for name, n in nodes.items() if n.adopts is not None]
+    able = [n.name for n in loaded.resolved.snapshots if n.adopts is not None]
+    if node is None or node not in able:
         help = nearest_or_list(str(node), able, "snapshots that adopt") or "c360gen adopt --table SCHEMA.TABLE writes what it needs"
         console.fail("C206", f"no snapshot {node} says adopt:", help)
     dialect = str(made.target.dialect)

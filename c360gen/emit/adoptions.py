@@ -13,7 +13,7 @@ from c360gen.strategies._history import adoption
 def files(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> list[File]:
     """One file per snapshot that adopts; a table that stands where the history has to stand is a mistake."""
     found = []
-    for node in names.project.nodes.values():
+    for node in names.project.snapshots:
         if node.adopts is None:
             continue
         there, here = names.symbol("source", node.adopts.source), names.node(node.name)

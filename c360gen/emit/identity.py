@@ -8,12 +8,17 @@ import hashlib
 import json
 from typing import Any
 
-from c360gen.project.nodes import Feed, Node, Query, Resolved
+from c360gen.diagnostics import Span
+from c360gen.project.nodes import Feed, Node, Query, Resolved, Snapshot
 from c360gen.spec.models import Target
 from c360gen.terms import types
 
 ALGORITHM = "1"
 """Part of every hash: a change of what is hashed must not pass for a change of the specs."""
+
+
+_NO_HISTORY = Snapshot("", "snapshot", "", "", (), (), Span(""))
+"""What the hash of a model says of a history: words that it would not need, and keeps, or every hash would be another one."""
 
 
 def shape(project: Resolved, target: Target) -> str:
@@ -22,9 +27,9 @@ def shape(project: Resolved, target: Target) -> str:
         {
             "table": f"{target.schema_prefix}{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy,
             "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns],
-            "interval": (node.valid_from, node.valid_to, _instant(node.open_until)) if node.kind == "snapshot" else None,
+            "interval": _interval(node) if isinstance(node, Snapshot) else None,
             "nullable_key": node.nullable_key, "quarantine": node.quarantines,
-            **({"observations": node.feed.rebuilds} if node.feed else {}),
+            **({"observations": node.feed.rebuilds} if isinstance(node, Snapshot) and node.feed else {}),
             **_used({"constraints": _constraints(node)}),
             **_used({"windows": (node.batches.event_time, node.batches.size) if node.batches else ()}),
         }
@@ -39,20 +44,26 @@ def meaning(node: Node, project: Resolved, dialect: str) -> str:
     partition = (node.partition_by, node.partition_size) if node.strategy == "insert_overwrite" else ()
     windows = dataclasses.asdict(node.batches) | {"begin": node.batches.begin.isoformat()} if node.batches else {}
     frozen = [c.name for c in node.columns if c.name not in (*node.key, *node.updated)] if node.strategy == "merge" else []
+    history = node if isinstance(node, Snapshot) else _NO_HISTORY
     return _hash({
-        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "compat": node.compat,
-        "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": node.relation,
-        "updated_at": node.updated_at, "tracked": node.tracked, "overwritten": node.overwritten, "hard_deletes": node.hard_deletes,
-        "deleted": (node.deleted_flag, node.deleted_at), "interval": (node.valid_from, node.valid_to, _instant(node.open_until)),
-        "nullable_key": node.nullable_key, "policies": dataclasses.asdict(node.policies), "source_delta": node.source_delta,
+        "node": f"{node.schema}.{node.identifier}", "kind": node.kind, "strategy": node.strategy, "compat": history.compat,
+        "key": node.key, "columns": [(c.name, _type(c.type)) for c in node.columns], "relation": history.relation,
+        "updated_at": history.updated_at, "tracked": history.tracked, "overwritten": history.overwritten,
+        "hard_deletes": history.hard_deletes,
+        "deleted": (history.deleted_flag, history.deleted_at), "interval": _interval(history),
+        "nullable_key": node.nullable_key, "policies": dataclasses.asdict(history.policies), "source_delta": history.source_delta,
         "cursor": node.cursor, "lookback": node.lookback, "version_column": node.version_column,
-        **({"feed": _feed(node.feed)} if node.feed else {}),
+        **({"feed": _feed(history.feed)} if history.feed else {}),
         "sql": _texts(query) if query else [],
         **_used({
             "inlined": _inlined(node, project, dialect), "frozen": frozen, "partition": partition, "windows": windows,
             "keeps_rows": node.keeps_rows, "constraints": _constraints(node),
         }),
     })  # fmt: skip
+
+
+def _interval(node: Snapshot) -> tuple[Any, ...]:
+    return node.valid_from, node.valid_to, _instant(node.open_until)
 
 
 def _constraints(node: Node) -> list[Any]:

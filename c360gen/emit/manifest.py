@@ -12,7 +12,7 @@ from c360gen.dialects.names import Address, Names
 from c360gen.emit import freshness
 from c360gen.emit.files import File
 from c360gen.ops.program import Program, Task
-from c360gen.project.nodes import Column, Node, Source
+from c360gen.project.nodes import Column, Node, Snapshot, Source
 from c360gen.terms import types
 
 VERSION = 1
@@ -63,7 +63,7 @@ def _node(node: Node, names: Names, dialect: Dialect, programs: Mapping[str, Pro
     program = programs.get(node.name)
     return {
         "id": node.id, "name": node.name, "resource_type": node.kind if node.kind in ("snapshot", "seed") else "model", "kind": node.kind,
-        "strategy": node.strategy, "compat": node.compat, **_address(node, at, dialect),
+        "strategy": node.strategy, "compat": node.compat if isinstance(node, Snapshot) else None, **_address(node, at, dialect),
         "run": dialect.path(names.own(f"run_{node.name}")) if program else None,
         "script": f"scripts/run_{node.name}.sql" if program and dialect.scripted(names) else None,
         "full_refresh": bool(program and program.full_refresh),

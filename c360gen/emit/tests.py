@@ -8,7 +8,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.sql import print_sql
-from c360gen.project.nodes import Node, Source, Test
+from c360gen.project.nodes import Node, Snapshot, Source, Test
 from c360gen.strategies._history.versions import is_live
 from c360gen.strategies._sql import is_null, not_null
 from c360gen.terms.symbols import Kind, column, relation
@@ -48,7 +48,7 @@ def query(owner: Node | Source, test: Test) -> exp.Select:
     """
     kind: Kind = "source" if isinstance(owner, Source) else "ref"
     table = relation(kind, owner.name, "t")
-    only = [is_live(owner, "t")] if isinstance(owner, Node) and owner.kind == "snapshot" else []
+    only = [is_live(owner, "t")] if isinstance(owner, Snapshot) else []
     only += [exp.paren(test.where.copy())] if test.where is not None else []
     columns = [column(name, "t") for name in test.columns]
     failures = exp.alias_(exp.Count(this=exp.Star()), FAILURES)

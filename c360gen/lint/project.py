@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from c360gen.diagnostics import Span
-from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.nodes import Node, Resolved, Snapshot, Source
 from c360gen.project.query import place
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import symbols
@@ -82,8 +82,8 @@ class Linted:
                 self.sources_of(node.id, column.name)
                 self.never_null(node.id, column.name)
 
-    def snapshots(self) -> Iterator[tuple[Node, Located[Any]]]:
-        return ((n, self.located[n.name]) for n in self.resolved.nodes.values() if n.kind == "snapshot")
+    def snapshots(self) -> Iterator[tuple[Snapshot, Located[Any]]]:
+        return ((n, self.located[n.name]) for n in self.resolved.snapshots)
 
     def models(self, *kinds: str) -> Iterator[tuple[Node, Located[Any]]]:
         return ((n, self.located[n.name]) for n in self.resolved.nodes.values() if n.kind in (kinds or ("view", "table", "incremental")))
@@ -133,7 +133,7 @@ class Linted:
             relation = self.resolved.relation(id_)
             found = unique_by_tests(relation)
             if isinstance(relation, Node):
-                if relation.kind == "snapshot":  # its tests look at open versions only
+                if isinstance(relation, Snapshot):  # its tests look at open versions only
                     found = {frozenset((*relation.key, end)) for end in (relation.valid_from, relation.valid_to)}
                 elif relation.strategy == "merge":
                     found.add(frozenset(relation.key))
@@ -206,8 +206,8 @@ def _fixed(conditions: list[exp.Expr], alias: str) -> Iterator[str]:
                 yield found.this.name
 
 
-def history_of(project: Linted, source: exp.Expr | Scope) -> Node | None:
+def history_of(project: Linted, source: exp.Expr | Scope) -> Snapshot | None:
     """The snapshot that a FROM or JOIN reads as it is, with all its versions."""
     found = symbols.symbol(source) if isinstance(source, exp.Table) else None
     node = project.resolved.nodes.get(found[1]) if found and found[0] == "ref" else None
-    return node if node is not None and node.kind == "snapshot" else None
+    return node if isinstance(node, Snapshot) else None

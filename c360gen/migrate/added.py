@@ -5,6 +5,7 @@ from __future__ import annotations
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Found, Hazard, Problem, Step
+from c360gen.project.nodes import Snapshot
 from c360gen.terms import types
 
 HELD = {"backfill": "old rows are computed", "full_refresh": "NULL until the rows are loaded anew"}
@@ -42,7 +43,7 @@ def say(differ: Differ) -> Found:
             help = f"say history: empty, full_refresh or {{backfill: …}} in the columns: of {node.name}, or append_new_columns"
             problem("C604", f"{at} is new, and on_schema_change is fail: what do old rows have?", node.span, help)
         held = HELD.get(history or "", "NULL in old rows")
-        if name == node.is_deleted:
+        if isinstance(node, Snapshot) and name == node.is_deleted:
             held = "false in old rows"
         if node.kind in ("table", "seed"):
             held = "filled by its next run" if node.kind == "table" else "filled by the deploy"

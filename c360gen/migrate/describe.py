@@ -17,7 +17,7 @@ from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import Stored
 from c360gen.ops.program import Job
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Node, Snapshot
 from c360gen.strategies import Artefacts
 from c360gen.terms import types
 from c360gen.terms.symbols import cut
@@ -50,26 +50,24 @@ def _node(node: Node, plan: Artefacts, dialect: Dialect, names: Names) -> NodeSt
 
 def _facts(node: Node, names: Names) -> Mapping[str, Any]:
     """Only what is used, so that a new word of the language changes nobody's released state."""
-    interval = None
-    if node.kind == "snapshot":
-        interval = {"from": node.valid_from, "to": node.valid_to, "is_deleted": node.is_deleted, "row_id": node.row_id,
-                    "row_time": node.row_time}  # fmt: skip
-    found = {
-        "key": list(node.key), "nullable_key": list(node.nullable_key), "tracked": sorted(node.tracked),
-        "overwritten": sorted(node.overwritten), "detects": node.detects if node.kind == "snapshot" else None, "compat": node.compat,
-        "updated_at": node.updated_at, "hard_deletes": node.hard_deletes if node.kind == "snapshot" else None,
-        "interval": {k: v for k, v in interval.items() if v} if interval else None,
-        "open_until": node.open_until.isoformat() if node.open_until else None, "cursor": node.cursor,
-        "version_column": node.version_column,
+    found: dict[str, Any] = {
+        "key": list(node.key), "nullable_key": list(node.nullable_key), "cursor": node.cursor, "version_column": node.version_column,
         "windows": [node.batches.event_time, node.batches.size, node.batches.begin.isoformat()] if node.batches else None,
-        "partition": [node.partition_by, node.partition_size] if node.partition_by else None,
-        "feed": node.feed is not None or None,
-        "feed_cursor": node.feed.cursor if node.feed else None, "reads": _reads(node, names),
+        "partition": [node.partition_by, node.partition_size] if node.partition_by else None, "reads": _reads(node, names),
         "erasure": [node.erasure.by, *node.erasure.redact] if node.erasure else None,
         "constraints": [[c.kind, *c.columns, *([c.condition.sql()] if c.condition is not None else [])] for c in node.constraints],
         "views": [*node.views, *([node.identifier] if node.kind == "view" else [])], "functions": list(node.functions),
         "beside": [p.snapshot for p in node.point_in_time],
     }  # fmt: skip
+    if isinstance(node, Snapshot):
+        interval = {"from": node.valid_from, "to": node.valid_to, "is_deleted": node.is_deleted, "row_id": node.row_id,
+                    "row_time": node.row_time}  # fmt: skip
+        found |= {
+            "tracked": sorted(node.tracked), "overwritten": sorted(node.overwritten), "detects": node.detects, "compat": node.compat,
+            "updated_at": node.updated_at, "hard_deletes": node.hard_deletes, "interval": {k: v for k, v in interval.items() if v},
+            "open_until": node.open_until.isoformat() if node.open_until else None,
+            "feed": node.feed is not None, "feed_cursor": node.feed.cursor if node.feed else None,
+        }  # fmt: skip
     return {name: value for name, value in found.items() if value}
 
 

@@ -26,7 +26,7 @@ from c360gen.ops.change import (
     RetireTable,
     Stored,
 )
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Node, Snapshot
 from c360gen.terms.symbols import cut
 
 STORED = ("snapshot", "incremental", "table", "seed")
@@ -140,7 +140,7 @@ class _Diff:
         fills: dict[str, exp.Expr] = {}
         unfills: dict[str, exp.Expr] = {}
         kept: Kept | None = None
-        if node.kind == "snapshot":
+        if isinstance(node, Snapshot):
             self.parts.append(history.refused(old, new, node, renamed) + history.facts(old, new, node, renamed, self.number))
             self.parts.append(memory.of_snapshot(old, new, node, renamed, self._label(old), self._label(new)))
             fills, unfills = history.ends(old, new, node)
@@ -170,9 +170,9 @@ class _Diff:
             elif table.kind != "ref":
                 self._table(differ, was, table, node)
             else:
-                flag = node.is_deleted if node.kind == "snapshot" and history.marked(old, new) else None
+                flag = node.is_deleted if isinstance(node, Snapshot) and history.marked(old, new) else None
                 altered = self._table(differ, was, table, node, kept, flag)
-                if kept is not None and altered is not None:
+                if isinstance(node, Snapshot) and kept is not None and altered is not None:
                     kept = dataclasses.replace(kept, columns=altered.after.columns)
                     back = tuple(history.markers_back(kept, old, node, altered))
                     self.parts.append(Found(rows=tuple(history.markers_out(kept, altered.after, node.name)), rows_back=back))

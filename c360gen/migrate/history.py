@@ -13,7 +13,7 @@ from c360gen.migrate.columns import ROW
 from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import AlterTable, ChangeRows, DropTable, KeepRows, Move, MustBeZero, Stored, place
-from c360gen.project.nodes import Column, Node
+from c360gen.project.nodes import Column, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
@@ -25,7 +25,7 @@ from c360gen.terms.symbols import column, cut, relation
 FEEDS = ("changelog", "daily_copies")
 
 
-def refused(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str]) -> Found:
+def refused(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str]) -> Found:
     """Changes without a meaning for the history that is there, each with what can be done instead."""
     found: list[Problem] = []
 
@@ -47,7 +47,7 @@ def refused(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, st
     return Found(problems=tuple(found))
 
 
-def facts(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], number: int) -> Found:
+def facts(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], number: int) -> Found:
     """Settings whose change moves rows, or changes what the next run does; `number` is the migration's."""
     at, steps = new.label, []
     if old.strategy != new.strategy:
@@ -80,7 +80,7 @@ def unmarked(old: NodeState, new: NodeState, number: int) -> Kept | None:
     return Kept(new.schema, cut(f"{new.identifier}_markers__retired_{number}"), (), cut(f"{flag}__retired_{number}"), flag)
 
 
-def _hard_deletes(old: NodeState, new: NodeState, node: Node, number: int) -> Found:
+def _hard_deletes(old: NodeState, new: NodeState, node: Snapshot, number: int) -> Found:
     one, two = _deletes(old, new)
     if one == two:
         return Found()
@@ -108,14 +108,14 @@ def _hard_deletes(old: NodeState, new: NodeState, node: Node, number: int) -> Fo
     return Found((step,), rows=rows)
 
 
-def markers(node: Node) -> ChangeRows:
+def markers(node: Snapshot) -> ChangeRows:
     """A marker for every time in which a key was gone: from the end of a version to the beginning of the next, or open."""
     values, rows, gone = _gaps(node)
     query = exp.select(*(named(e, n) for n, e in values.items())).from_(rows).where(gone)
     return ChangeRows("Markers say what gaps have said until now.", _sql.insert(relation("ref", node.name), list(values), query))
 
 
-def _gaps(node: Node) -> tuple[dict[str, exp.Expr], exp.Subquery, exp.Expr]:
+def _gaps(node: Snapshot) -> tuple[dict[str, exp.Expr], exp.Subquery, exp.Expr]:
     """What a marker of a gap holds, over w, the versions beside the next of their key, and where there is a gap behind one."""
     opened, closed = OWN_COLUMNS
 
@@ -140,7 +140,7 @@ def _gaps(node: Node) -> tuple[dict[str, exp.Expr], exp.Subquery, exp.Expr]:
     return values, rows, every([is_closed(node, "w"), exp.Paren(this=gone)])
 
 
-def _no_markers(node: Node) -> ChangeRows:
+def _no_markers(node: Snapshot) -> ChangeRows:
     marked = is_marker(node, ROW)
     assert marked is not None
     delete = exp.Delete(this=relation("ref", node.name, ROW), where=exp.Where(this=marked))
@@ -165,7 +165,7 @@ def node_table(state: NodeState) -> Stored:
     return table
 
 
-def ends(old: NodeState, new: NodeState, node: Node) -> tuple[dict[str, exp.Expr], dict[str, exp.Expr]]:
+def ends(old: NodeState, new: NodeState, node: Snapshot) -> tuple[dict[str, exp.Expr], dict[str, exp.Expr]]:
     """What the end of a version becomes where it is open: on the way there, and on the way back; both by the column's new name."""
     one, two = old.facts.get("open_until"), new.facts.get("open_until")
     if one == two:
@@ -181,7 +181,7 @@ def ends(old: NodeState, new: NodeState, node: Node) -> tuple[dict[str, exp.Expr
     return {node.valid_to: swap(before, after)}, {node.valid_to: _renamed(swap(after, before), node.valid_to, old_to)}
 
 
-def _open_until(old: NodeState, new: NodeState, node: Node) -> Found:
+def _open_until(old: NodeState, new: NodeState, node: Snapshot) -> Found:
     one, two = old.facts.get("open_until"), new.facts.get("open_until")
     if one == two:
         return Found()
@@ -209,7 +209,7 @@ def _shown(said: str | None) -> str:
     return str(at if at.time() != dt.time() else at.date())
 
 
-def _tracked(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str]) -> Found:
+def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str]) -> Found:
     """Every column that is tracked now and was not: what becomes of the versions that are there."""
     found = Found()
     before = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
@@ -229,7 +229,7 @@ def _tracked(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, s
     return found
 
 
-def _needs_history(new: NodeState, node: Node, name: str, stored: bool) -> Found:
+def _needs_history(new: NodeState, node: Snapshot, name: str, stored: bool) -> Found:
     past = node.past.columns.get(name)
     at = f"{new.label}.{name}"
     if past is None or past.history is None:
@@ -252,7 +252,7 @@ def _needs_history(new: NodeState, node: Node, name: str, stored: bool) -> Found
     return Found()
 
 
-def _unseen(node: Node) -> str | None:
+def _unseen(node: Snapshot) -> str | None:
     """Why a run makes no version of a row that has a value in a new column and nothing else that is new."""
     unmoved = node.policies.on_unmoved_timestamp
     if node.detects == "time":
@@ -263,7 +263,7 @@ def _unseen(node: Node) -> str | None:
     return f"on_unmoved_timestamp: {unmoved} {does} rows that change while {node.updated_at} stays"
 
 
-def open_versions(node: Node, name: str) -> list[MustBeZero | ChangeRows]:
+def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
     """UPDATE history SET phone = source.phone WHERE open: what the source says now was true all the time, as far as anybody knows."""
     kind, _, source = str(node.relation).partition(":")
     theirs = relation("source" if kind == "source" else "ref", source, "s")
@@ -282,7 +282,7 @@ def open_versions(node: Node, name: str) -> list[MustBeZero | ChangeRows]:
     ]
 
 
-def count_new_versions(node: Node, name: str) -> exp.Select:
+def count_new_versions(node: Snapshot, name: str) -> exp.Select:
     """How many keys the next run makes a version of for a new column's sake."""
     kind, _, source = str(node.relation).partition(":")
     theirs = relation("source" if kind == "source" else "ref", source, "s")
@@ -290,7 +290,7 @@ def count_new_versions(node: Node, name: str) -> exp.Select:
     return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 
 
-def markers_back(kept: Kept, old: NodeState, node: Node, altered: AlterTable) -> list[MustBeZero | ChangeRows | DropTable]:
+def markers_back(kept: Kept, old: NodeState, node: Snapshot, altered: AlterTable) -> list[MustBeZero | ChangeRows | DropTable]:
     """On the way back: every gap has its marker again, as it was kept, or, where a key went or came back since, as the versions say."""
     was = _released(old, node)
     names = {str(m.retired or (m.after and m.after.name)): m for m in altered.moves if m.before and (m.retired or m.after)}
@@ -325,7 +325,7 @@ def markers_back(kept: Kept, old: NodeState, node: Node, altered: AlterTable) ->
     ]
 
 
-def _released(old: NodeState, node: Node) -> Node:
+def _released(old: NodeState, node: Snapshot) -> Snapshot:
     """The node as its history was released."""
     interval, until = old.facts.get("interval") or {}, old.facts.get("open_until")
     columns = tuple(Column(c.name, c.type) for c in node_table(old).columns if c.name not in OWN_COLUMNS)

@@ -11,14 +11,14 @@ from c360gen.diagnostics import Diagnostic
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Problem, Step
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import ChangeOp, ForgetWindows, MustBeZero, SetWatermark
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Node, Snapshot
 from c360gen.strategies import _sql
 from c360gen.terms.symbols import column, relation
 
 ALL = "the next run reads the whole source once, which is always right"
 
 
-def of_snapshot(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], before: str, label: str) -> Found:
+def of_snapshot(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], before: str, label: str) -> Found:
     """A watermark of another column says nothing: whatever moved below it would never be read. Reading everything is always right."""
     found = _overwritten(old, new, node, renamed, label)
     old_time, new_time = _orders(old), _orders(new)
@@ -32,7 +32,7 @@ def of_snapshot(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str
     return found + Found(steps, rows=(SetWatermark(label),), rows_back=(SetWatermark(before),))
 
 
-def _overwritten(old: NodeState, new: NodeState, node: Node, renamed: Mapping[str, str], label: str) -> Found:
+def _overwritten(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], label: str) -> Found:
     """A column that is overwritten from now on, where only rows that moved are read: the others would never get its value."""
     known = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
     come = [n for n in node.overwritten if renamed.get(n, n) not in known] if node.source_delta else []

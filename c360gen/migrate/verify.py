@@ -12,6 +12,7 @@ from c360gen.migrate import history
 from c360gen.migrate.plan import Measured, Plan
 from c360gen.ops.change import MustBeZero
 from c360gen.ops.shell import Piece
+from c360gen.project.nodes import Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
 from c360gen.terms.symbols import column
@@ -24,7 +25,7 @@ def pieces(plan: Plan, names: Names, dialect: Dialect, identity: str, number: in
         done += dialect.changes.must_be_zero(check, names)
     for name in sorted(plan.rewritten):
         node = names.project.nodes[name]
-        if node.kind == "snapshot":
+        if isinstance(node, Snapshot):
             total = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
             query = exp.select(exp.alias_(total, "found")).from_(helpers.damage(node).subquery("d"))
             check = MustBeZero(f"The history {name} is sound.", query, f"{name} has damaged versions: see {node.identifier}_health")
@@ -85,7 +86,7 @@ def _counts(plan: Plan, names: Names, dialect: Dialect) -> Iterable[exp.Select]:
                 yield _arm(f"{label}.{old}: values, under the name {new} afterwards", exp.select(counted).from_(at.copy()))
     if done:
         for name, added in plan.versioned:
-            query = history.count_new_versions(names.project.nodes[name], added)
+            query = history.count_new_versions(names.project.snapshot(name), added)
             yield _arm(f"{name}.{added}: keys of which the next run makes a version", query)
 
 

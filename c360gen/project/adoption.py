@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import find, named
-from c360gen.project.nodes import Adoption, Column, Node, Source
+from c360gen.project.nodes import Adoption, Column, Snapshot, Source
 from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
@@ -18,7 +18,7 @@ SQLMESH = {"dbt_valid_from": "valid_from", "dbt_valid_to": "valid_to"}
 """What SQLMesh calls the columns that it has; dbt's are called as the keys of snapshot_meta_column_names."""
 
 
-def adopting(located: Located[spec.Snapshot], node: Node, known: Known, diagnostics: Diagnostics) -> Node:
+def adopting(located: Located[spec.Snapshot], node: Snapshot, known: Known, diagnostics: Diagnostics) -> Snapshot:
     """The node with the table that it adopts, or with a diagnostic for what cannot be read as its history."""
     given = located.spec.adopt
     if given is None:
@@ -51,7 +51,7 @@ class _There:
         self.located, self.given, self.source, self.diagnostics = located, given, source, diagnostics
         self.by_name = {c.name: c for c in source.columns}
 
-    def columns(self, node: Node) -> dict[str, Column | None]:
+    def columns(self, node: Snapshot) -> dict[str, Column | None]:
         """By the name here: the column there that has its values, or None."""
         own = {node.valid_from, node.valid_to, node.is_deleted, node.row_id, node.row_time}
         recorded = {c.name: c for c in node.columns if c.name not in own}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from c360gen.project.lineage import Lineage
-from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.nodes import Node, Resolved, Snapshot, Source
 from c360gen.project.origins import How, Place
 
 
@@ -134,18 +134,20 @@ def _scenarios(project: Resolved, touched: set[Place]) -> Iterator[Test]:
 
 def _settings(node: Node, touched: set[Place]) -> Iterator[Setting]:
     """The settings of a node that name an affected column."""
-    feed, batches = node.feed, node.batches
+    batches = node.batches
     named: list[tuple[str, str | None]] = [("unique_key", k) for k in node.key]
-    named += [("updated_at", node.updated_at), ("cursor", node.cursor), ("version_column", node.version_column)]
-    named += [("deleted_flag", node.deleted_flag), ("deleted_at", node.deleted_at), ("partition_by", node.partition_by)]
+    named += [("cursor", node.cursor), ("version_column", node.version_column), ("partition_by", node.partition_by)]
     named += [("cluster_by", c) for c in node.cluster_by] + [("indexes", c) for columns, _ in node.indexes for c in columns]
     named += [("event_time", batches.event_time if batches else None)]
-    named += [("cursor", feed.cursor), ("operation", feed.operation), *(("sequence_by", c) for c in feed.sequence)] if feed else []
+    if isinstance(node, Snapshot):
+        feed = node.feed
+        named += [("updated_at", node.updated_at), ("deleted_flag", node.deleted_flag), ("deleted_at", node.deleted_at)]
+        named += [("cursor", feed.cursor), ("operation", feed.operation), *(("sequence_by", c) for c in feed.sequence)] if feed else []
     named += [("erasure", c) for c in (node.erasure.by, *node.erasure.redact)] if node.erasure else []
     for setting, column in dict.fromkeys(named):
         if column and (node.id, column) in touched:
             yield Setting(node.name, setting, column)
-    if node.adopts is not None:
+    if isinstance(node, Snapshot) and node.adopts is not None:
         yield from (Setting(node.name, "adopt", c) for c in node.adopts.reads if (f"source:{node.adopts.source}", c) in touched)
     for each in node.point_in_time:
         theirs = {*(key for _, key in each.on), *(column for column, _ in each.columns)}

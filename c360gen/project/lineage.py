@@ -8,7 +8,7 @@ from functools import cached_property
 
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.columns import named
-from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.nodes import Node, Resolved, Snapshot, Source
 from c360gen.project.origins import VALUES, How, Place, Reading
 
 
@@ -151,7 +151,7 @@ def _edges(node: Node) -> Iterator[Edge]:
                 for origin, how in reading.origins(reading.root, index).items():
                     _farther(values, (select.alias_or_name, origin), how)
             rows |= dict.fromkeys(reading.rows())
-    if node.kind == "snapshot":
+    if isinstance(node, Snapshot):
         for name, origin, how in _history(node):
             _farther(values, (name, origin), how)
     if node.kind in ("snapshot", "incremental"):
@@ -165,7 +165,7 @@ def _edges(node: Node) -> Iterator[Edge]:
             yield Edge(origin, (node.id, ""), how)
 
 
-def _history(node: Node) -> Iterator[tuple[str, Place, How]]:
+def _history(node: Snapshot) -> Iterator[tuple[str, Place, How]]:
     """What a snapshot takes over, and the times that its runs make of the source's."""
     of = {c.name: c.origins for c in node.columns}
     if not node.queries:
@@ -182,10 +182,11 @@ def _history(node: Node) -> Iterator[tuple[str, Place, How]]:
 def _decides(node: Node) -> Iterator[tuple[str, How]]:
     """The columns that the strategy of a node looks at, by what it does with them."""
     yield from ((name, "join") for name in node.key)
-    times = (node.updated_at, node.deleted_flag, node.deleted_at, node.version_column, node.cursor)
-    events = (node.feed.cursor, node.feed.operation, *node.feed.sequence) if node.feed else ()
-    window = node.batches.event_time if node.batches else None
-    yield from ((name, "filter") for name in (*times, *node.tracked, *events, window) if name)
+    looked_at = [node.version_column, node.cursor, node.batches.event_time if node.batches else None]
+    if isinstance(node, Snapshot):
+        looked_at += [node.updated_at, node.deleted_flag, node.deleted_at, *node.tracked]
+        looked_at += [node.feed.cursor, node.feed.operation, *node.feed.sequence] if node.feed else []
+    yield from ((name, "filter") for name in looked_at if name)
 
 
 def _farther(found: dict[tuple[str, Place], How], key: tuple[str, Place], how: How) -> None:

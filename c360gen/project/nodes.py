@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -235,7 +235,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Node:
-    """A snapshot or a model, with everything that strategies and dialects need to know of it."""
+    """A model or a seed, with everything that strategies and dialects need to know of it; what a snapshot is besides, is in Snapshot."""
 
     name: str
     kind: Kind
@@ -246,39 +246,11 @@ class Node:
     span: Span
     description: str = ""
     key: tuple[str, ...] = ()
+    nullable_key: tuple[str, ...] = ()
+    """Columns of the key in which NULL is a value like any other."""
     strategy: str = ""
-    compat: str | None = None
-    """dbt: the node must keep what `dbt snapshot` keeps. What follows from that is in `detects`, `horizon` and the columns below."""
     queries: Mapping[str, Query] = field(default_factory=dict)
     """By dialect; "" is the project's own. Empty for snapshots of a relation."""
-    relation: str | None = None
-    """What a snapshot reads: an id as in depends_on, or `query:` and its own name where it has SQL of its own."""
-    updated_at: str | None = None
-    detects: Literal["values", "time"] = "values"
-    """What tells that a row changed: values of tracked columns, or an updated_at later than the open version's start."""
-    horizon: Literal["as_of", "latest"] = "as_of"
-    """The latest updated_at that may date a version: the run time, or that plus its tolerance."""
-    tracked: tuple[str, ...] = ()
-    overwritten: tuple[str, ...] = ()
-    """Columns whose changes overwrite the open version (SCD type 1)."""
-    hard_deletes: str = "ignore"
-    deleted_flag: str | None = None
-    deleted_at: str | None = None
-    valid_from: str = "valid_from"
-    valid_to: str = "valid_to"
-    is_deleted: str | None = None
-    """The column that tells a marker from a version; hard_deletes: new_record only."""
-    row_id: str | None = None
-    row_time: str | None = None
-    """dbt's columns dbt_scd_id and dbt_updated_at: written for readers that expect them, read by nothing here."""
-    open_until: dt.datetime | None = None
-    """valid_to of open versions; None: it is NULL."""
-    nullable_key: tuple[str, ...] = ()
-    policies: Policies = Policies()
-    source_delta: str | None = None
-    """How deletes are found when only moved rows are read: anti_join or none. None: everything is read."""
-    feed: Feed | None = None
-    """Only of changelog and daily_copies."""
     cursor: str | None = None
     lookback: int = 0
     """Seconds."""
@@ -306,8 +278,6 @@ class Node:
     tests: tuple[Test, ...] = ()
     tags: tuple[str, ...] = ()
     past: Past = Past()
-    adopts: Adoption | None = None
-    """How a history begins that another tool has begun. In no hash, as `past`."""
 
     @property
     def id(self) -> str:
@@ -316,14 +286,12 @@ class Node:
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the views that a node gets besides its own table or view."""
-        if self.kind == "snapshot":
-            return (f"{self.identifier}_current", f"{self.identifier}_health")
         return (f"{self.identifier}_point_in_time",) if self.point_in_time else ()
 
     @property
     def functions(self) -> Mapping[str, int]:
-        """Names of the table functions that a snapshot gets, and of how many instants each is one."""
-        return {f"{self.identifier}_as_of": 1, f"{self.identifier}_changes": 2} if self.kind == "snapshot" else {}
+        """Names of the table functions that it gets, and of how many instants each is one."""
+        return {}
 
     @property
     def runs(self) -> bool:
@@ -342,21 +310,83 @@ class Node:
 
     @property
     def reading(self) -> str:
-        """What a snapshot reads, or the query of a model, as messages call it."""
-        kind, _, name = (self.relation or "query:").partition(":")
-        return f"the query of {self.name}" if kind == "query" else name
+        """What its runs read, as messages call it."""
+        return f"the query of {self.name}"
 
     @property
     def quarantines(self) -> bool:
         """Whether it has a table for rows that are kept back."""
-        kept = self.feed is not None and (self.feed.late == "quarantine" or (self.feed.rebuilds and self.feed.frozen_before is not None))
-        return kept or self.policies.quarantines
+        return False
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether it has a table of every event that was read."""
+        return False
 
     def column(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 
     def query(self, dialect: str) -> Query:
         return self.queries.get(dialect) or self.queries[""]
+
+
+@dataclass(frozen=True)
+class Snapshot(Node):
+    """A history, with everything that decides how it is kept."""
+
+    compat: str | None = None
+    """dbt: the node must keep what `dbt snapshot` keeps. What follows from that is in `detects`, `horizon` and the columns below."""
+    relation: str | None = None
+    """What a snapshot reads: an id as in depends_on, or `query:` and its own name where it has SQL of its own."""
+    updated_at: str | None = None
+    detects: Literal["values", "time"] = "values"
+    """What tells that a row changed: values of tracked columns, or an updated_at later than the open version's start."""
+    horizon: Literal["as_of", "latest"] = "as_of"
+    """The latest updated_at that may date a version: the run time, or that plus its tolerance."""
+    tracked: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    """Columns whose changes overwrite the open version (SCD type 1)."""
+    hard_deletes: str = "ignore"
+    deleted_flag: str | None = None
+    deleted_at: str | None = None
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+    is_deleted: str | None = None
+    """The column that tells a marker from a version; hard_deletes: new_record only."""
+    row_id: str | None = None
+    row_time: str | None = None
+    """dbt's columns dbt_scd_id and dbt_updated_at: written for readers that expect them, read by nothing here."""
+    open_until: dt.datetime | None = None
+    """valid_to of open versions; None: it is NULL."""
+    policies: Policies = Policies()
+    source_delta: str | None = None
+    """How deletes are found when only moved rows are read: anti_join or none. None: everything is read."""
+    feed: Feed | None = None
+    """Only of changelog and daily_copies."""
+    adopts: Adoption | None = None
+    """How a history begins that another tool has begun. In no hash, as `past`."""
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        return (f"{self.identifier}_current", f"{self.identifier}_health")
+
+    @property
+    def functions(self) -> Mapping[str, int]:
+        return {f"{self.identifier}_as_of": 1, f"{self.identifier}_changes": 2}
+
+    @property
+    def reading(self) -> str:
+        kind, _, name = (self.relation or "query:").partition(":")
+        return super().reading if kind == "query" else name
+
+    @property
+    def quarantines(self) -> bool:
+        kept = self.feed is not None and (self.feed.late == "quarantine" or (self.feed.rebuilds and self.feed.frozen_before is not None))
+        return kept or self.policies.quarantines
+
+    @property
+    def rebuilds(self) -> bool:
+        return self.feed is not None and self.feed.rebuilds
 
 
 @dataclass(frozen=True)
@@ -396,6 +426,16 @@ class Resolved:
     targets_at: Mapping[str, Located[Target]] = field(default_factory=dict, repr=False)
     """Where each target stands in the specs."""
     approvals: tuple[ResolvedApproval, ...] = ()
+
+    @property
+    def snapshots(self) -> Iterator[Snapshot]:
+        return (node for node in self.nodes.values() if isinstance(node, Snapshot))
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Of a name that is known to be one."""
+        found = self.nodes[name]
+        assert isinstance(found, Snapshot)
+        return found
 
     def relation(self, id_: str) -> Source | Node:
         kind, _, name = id_.partition(":")

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import fold
-from c360gen.project.nodes import Node, OldRows, Past, PastColumn, ResolvedApproval
+from c360gen.project.nodes import Node, OldRows, Past, PastColumn, ResolvedApproval, Snapshot
 from c360gen.project.query import Catalog, analyse
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
@@ -37,13 +37,13 @@ def past(located: Located[Stored], node: Node, specs: Specs, diagnostics: Diagno
         if column.was and column.history is not None:
             diagnostics.error("C401", f"{name} is a renamed column, or a new one with a history", at, "keep was: or history:")
         kind = _kind(column.history)
-        if kind == "new_version" and node.kind != "snapshot":
+        if kind == "new_version" and not isinstance(node, Snapshot):
             diagnostics.error("C401", f"history: new_version means nothing in {node.name}, which has no versions", at,
                               "say empty, full_refresh or backfill")  # fmt: skip
         if kind == "full_refresh" and node.kind != "incremental":
             help = "snapshots have no full refresh: say empty, new_version or backfill"
             diagnostics.error("C401", f"history: full_refresh means nothing in {node.name}", at, help)
-        if kind == "empty" and node.feed is not None:
+        if kind == "empty" and isinstance(node, Snapshot) and node.feed is not None:
             help = "say new_version (events say it from now on), or backfill"
             diagnostics.error("C401", f"history: empty means nothing in {node.name}: a feed has no state to take values from", at, help)
         value = _value(located, index, name, node, specs, diagnostics) if isinstance(column.history, spec.Backfill) else None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
 from c360gen.project.columns import LONGEST, find
-from c360gen.project.nodes import Node, PointInTime
+from c360gen.project.nodes import Node, PointInTime, Snapshot
 from c360gen.project.references import parse_reference
 from c360gen.spec.load import Located
 from c360gen.spec.models import Model
@@ -27,8 +27,8 @@ def point_in_time(
         snapshot = nodes.get(id_.removeprefix("ref:"))
         if snapshot is None and id_.removeprefix("ref:") in declared:
             continue
-        if snapshot is None or snapshot.kind != "snapshot":
-            names = [n.name for n in nodes.values() if n.kind == "snapshot"]
+        if not isinstance(snapshot, Snapshot):
+            names = [n.name for n in nodes.values() if isinstance(n, Snapshot)]
             message = f"point_in_time: {given.snapshot} is not a snapshot"
             diagnostics.error("C201", message, located.span(*at, "snapshot"), nearest_or_list(id_.removeprefix("ref:"), names, "snapshots"))
             continue

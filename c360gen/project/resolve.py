@@ -11,7 +11,7 @@ from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import adoption, constraints, environment, graph, models, past, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
-from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Source
+from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Snapshot, Source
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
 from c360gen.project.scenarios import Scenarios
@@ -144,6 +144,7 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         if ids is None or any(i not in columns for i in ids):
             continue  # its own mistake, or that of a node before it, is reported already
         item = located[name]
+        node: Node | None
         if isinstance(item.spec, spec.Snapshot):
             node = snapshots.resolve(cast("Located[spec.Snapshot]", item), ids, Catalog(columns), known, diagnostics)
         elif isinstance(item.spec, spec.Seed):
@@ -151,7 +152,7 @@ def _nodes(specs: Specs, sources: dict[str, Source], diagnostics: Diagnostics) -
         else:
             node = models.resolve(cast("Located[spec.Model]", item), ids, Catalog(columns), known, diagnostics)
         if node is not None:
-            if isinstance(item.spec, spec.Snapshot):
+            if isinstance(node, Snapshot):
                 node = adoption.adopting(cast("Located[spec.Snapshot]", item), node, known, diagnostics)
             nodes[name] = node = past.past(item, node, specs, diagnostics)
             columns[node.id] = node.columns
@@ -223,7 +224,7 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
         names += [*node.views, *node.functions]
         if node.quarantines:
             names.append(f"{node.identifier}_quarantine")
-        if node.feed and node.feed.rebuilds:
+        if node.rebuilds:
             names.append(f"{node.identifier}_observations")
         for name in names:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:

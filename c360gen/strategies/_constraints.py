@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step
 from c360gen.ops.schema import CreateTable, TableConstraint, Traits
-from c360gen.project.nodes import Constraint, Node, Resolved, Source
+from c360gen.project.nodes import Constraint, Node, Resolved, Snapshot, Source
 from c360gen.strategies import Artefacts, _sql
 from c360gen.strategies._history.versions import is_live
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, is_null, named, not_null, star_count
@@ -22,7 +22,7 @@ def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> A
     objects = tuple(_declared(op, node, project) if isinstance(op, CreateTable) and op.kind == "ref" else op for op in plan.objects)
     if plan.program is None:
         return replace(plan, objects=objects)
-    checked = [c for c in node.constraints if node.kind == "snapshot" or c.kind not in traits.enforces]
+    checked = [c for c in node.constraints if isinstance(node, Snapshot) or c.kind not in traits.enforces]
     steps: list[Step] = [s for c in checked for s in _checked(node, project, c)]
     program = replace(
         plan.program, steps=(*plan.program.steps, *steps), guards=tuple(sorted({*plan.program.guards, *codes(steps)})),
@@ -34,7 +34,7 @@ def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> A
 
 def _declared(table: CreateTable, node: Node, project: Resolved) -> CreateTable:
     """A history has the same key in many versions: what holds for open ones is nothing that a table can declare."""
-    if node.kind == "snapshot":
+    if isinstance(node, Snapshot):
         return table
     must = {c for one in node.constraints if one.kind in ("not_null", "primary_key") for c in one.columns}
     primary = next((c.columns for c in node.constraints if c.kind == "primary_key"), ())
@@ -59,7 +59,7 @@ def _is_key(parent: Node | Source, constraint: Constraint) -> bool:
 
 
 def _rules(node: Node, checked: list[Constraint]) -> list[str]:
-    whose = "open versions" if node.kind == "snapshot" else "rows"
+    whose = "open versions" if isinstance(node, Snapshot) else "rows"
     return [f"before the commit all {whose} must keep: {', '.join(c.name for c in checked)}"] if checked else []
 
 
@@ -72,7 +72,7 @@ def _checked(node: Node, project: Resolved, constraint: Constraint) -> list[Step
     for part in key[1:]:
         label = exp.DPipe(this=exp.DPipe(this=label, expression=_sql.literal(", "), safe=True), expression=part, safe=True)
     sample = exp.select(named(label, "c360_key")).from_(broken.copy().subquery("b"))
-    whose = "open versions" if node.kind == "snapshot" else "rows"
+    whose = "open versions" if isinstance(node, Snapshot) else "rows"
     unit = f"values of {', '.join(constraint.columns)}" if constraint.kind in ("unique", "primary_key") else whose
     return [
         Count(f"Constraint {constraint.name}: {what}.", ("violating_rows",), counted),
@@ -87,7 +87,7 @@ def _broken(node: Node, project: Resolved, constraint: Constraint) -> tuple[exp.
     columns = [column(c, "t") for c in constraint.columns]
     listed = ", ".join(constraint.columns)
     rows = exp.select(*_names(node, constraint)).from_(relation("ref", node.name, "t"))
-    if node.kind == "snapshot":
+    if isinstance(node, Snapshot):
         rows = rows.where(is_live(node, "t"))
     if constraint.kind == "not_null":
         return rows.where(is_null(columns[0])), f"{listed} is never NULL"
@@ -100,7 +100,7 @@ def _broken(node: Node, project: Resolved, constraint: Constraint) -> tuple[exp.
         same = every(equal(column(theirs, "p"), ours.copy()) for theirs, ours in zip(constraint.to_columns, columns, strict=True))
         there = exp.select(exp.Literal.number(1)).from_(other).where(same)
         parent = project.relation(str(constraint.to))
-        if isinstance(parent, Node) and parent.kind == "snapshot":
+        if isinstance(parent, Snapshot):
             there = there.where(is_live(parent, "p"))
         missing = rows.where(*(not_null(c.copy()) for c in columns), exp.Not(this=exp.Exists(this=there)))
         return missing, f"{listed} is in {name}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Node, Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
@@ -31,7 +31,7 @@ def _erase(node: Node, dialect: str) -> Task:
     if redact:
         steps += [
             Count("Count the rows that still show something.", ("updated_rows",), _count("updated_rows", mine, _of(node, "t"))),
-            Write(f"Redact {', '.join(redact)}, in closed versions too." if node.kind == "snapshot" else f"Redact {', '.join(redact)}.",
+            Write(f"Redact {', '.join(redact)}, in closed versions too." if isinstance(node, Snapshot) else f"Redact {', '.join(redact)}.",
                   exp.Update(this=mine.copy(), expressions=[equal(column(c), exp.null()) for c in redact],
                              where=exp.Where(this=_of(node, "t"))),
                   _for_real("updated_rows"), variable("updated_rows"), "rows to redact"),
@@ -39,7 +39,7 @@ def _erase(node: Node, dialect: str) -> Task:
     else:
         steps += [
             Count("Count the rows.", ("removed_rows",), _count("removed_rows", mine, _of(node, "t"))),
-            Write("Delete them, closed versions too." if node.kind == "snapshot" else "Delete them.",
+            Write("Delete them, closed versions too." if isinstance(node, Snapshot) else "Delete them.",
                   exp.Delete(this=mine.copy(), where=exp.Where(this=_of(node, "t"))),
                   _for_real("removed_rows"), variable("removed_rows"), "rows to delete"),
         ]  # fmt: skip
@@ -52,7 +52,7 @@ def _erase(node: Node, dialect: str) -> Task:
                   _for_real("held_back_rows"), variable("held_back_rows"), "rows to delete"),
         ]  # fmt: skip
         counters["quarantined_rows"] = variable("held_back_rows")
-    if node.feed is not None and node.feed.rebuilds:
+    if node.rebuilds:
         events = relation("observations", node.name, "t")
         forget: exp.Update | exp.Delete = exp.Delete(this=events, where=exp.Where(this=_named(node, "t")))
         if redact:
@@ -60,7 +60,8 @@ def _erase(node: Node, dialect: str) -> Task:
             forget = exp.Update(this=events, expressions=cleared, where=exp.Where(this=_named(node, "t")))
         steps.append(Write("The events that the history is rebuilt from say the same.", forget, exp.Not(this=variable("dry_run"))))
     what = f"{', '.join(redact)} become NULL in every row of the person" if redact else "every row of the person is deleted"
-    there = (f"{node.adopts.source}, which was adopted, is not touched: erase the person there as well",) if node.adopts else ()
+    adopted = node.adopts if isinstance(node, Snapshot) else None
+    there = (f"{adopted.source}, which was adopted, is not touched: erase the person there as well",) if adopted else ()
     rules = (
         what, *there, "no run brings it back: the source must not have it",
         "the log keeps the counts, not who it was; messages of failed runs may name keys until prune_run_log takes them",
@@ -100,7 +101,7 @@ def _count(name: str, table: exp.Table, where: exp.Expr) -> exp.Select:
 
 def _remaining(node: Node, dialect: str) -> exp.Select:
     read: exp.Expr
-    if node.relation is not None:
+    if isinstance(node, Snapshot) and node.relation is not None:
         read = _sql.reading(node, "s")
     else:
         read = _of_every_run(node, node.query(dialect).first).subquery("s")

@@ -21,7 +21,7 @@ def views(node: Node, project: Resolved) -> tuple[CreateView, ...]:
     columns = [ColumnDef(c.name, c.type or types.TEXT, False, c.description) for c in node.columns]
     query = exp.select().from_(relation("ref", node.name, "m"))
     for number, join in enumerate(node.point_in_time, 1):
-        snapshot, alias = project.nodes[join.snapshot], f"h{number}"
+        snapshot, alias = project.snapshot(join.snapshot), f"h{number}"
         at = _sql.as_time(column(join.at, "m"), node.column(join.at).type)
         keys = [_sql.same_part(snapshot, theirs, column(theirs, alias), column(ours, "m")) for ours, theirs in join.on]
         query = query.join(relation("ref", snapshot.name, alias), on=every([*keys, holds_at(snapshot, alias, at)]), join_type="left")

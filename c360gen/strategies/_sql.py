@@ -10,14 +10,14 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard
 from c360gen.ops.schema import ROW_ADDRESS, ColumnDef, Traits
-from c360gen.project.nodes import Column, Node
+from c360gen.project.nodes import Column, Node, Snapshot
 from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, variable
 
 ACTION, ROW, PARTITION = "c360_action", ROW_ADDRESS, "c360_partition"
 
 
-def reading(node: Node, alias: str) -> exp.Table:
+def reading(node: Snapshot, alias: str) -> exp.Table:
     """What a snapshot reads, as a relation: a source, a node, or its own SQL."""
     kind, _, name = str(node.relation).partition(":")
     return symbols.relation(cast(symbols.Kind, kind), name, alias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.strategies import Artefacts, _feed, _sql
 from c360gen.strategies._feed.words import (
     AT,
@@ -29,11 +29,11 @@ from c360gen.strategies._sql import named, step
 from c360gen.terms.symbols import column, relation
 
 
-def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     return _feed.plan(node, project, traits, _keys(node), _events(node))
 
 
-def _keys(node: Node) -> exp.Query:
+def _keys(node: Snapshot) -> exp.Query:
     """Keys that have an event, and those that live when a truncate comes."""
     table, condition = staged(node, EVENT)
     own = exp.select(*(column(k, "s") for k in node.key)).from_(table).where(condition)
@@ -45,7 +45,7 @@ def _keys(node: Node) -> exp.Query:
     return union(own, living, distinct=True)
 
 
-def _events(node: Node) -> Parts:
+def _events(node: Snapshot) -> Parts:
     """The events of this run and, in a rebuild, those of earlier runs; a truncate is one of every key."""
     feed = feed_of(node)
     arms: list[exp.Query] = [from_stage(node)]
@@ -61,7 +61,7 @@ def _events(node: Node) -> Parts:
     return [("events", union(*arms))]
 
 
-def _of_every_key(node: Node, at: exp.Expr, table: str) -> exp.Select:
+def _of_every_key(node: Snapshot, at: exp.Expr, table: str) -> exp.Select:
     return exp.select(
         named(at, AT), named(exp.true(), GONE), named(exp.false(), OWN),
         *(column(n, "k" if n in node.key else table) for n in recorded(node)),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.strategies import Artefacts, _history
 from c360gen.strategies.timestamp import dating_time
 from c360gen.terms.symbols import variable
 
 
-def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     """A change starts at `as_of`, or at `updated_at` where it is declared and usable (a NULL fails the comparison: not usable)."""
     dating: exp.Expr = dating_time(node, traits) if node.updated_at else variable("as_of")
     return _history.plan(node, project, traits, dating)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.strategies import Artefacts, _feed, _sql
 from c360gen.strategies._feed.words import (
     AT,
@@ -32,11 +32,11 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 
 
-def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     return _feed.plan(node, project, traits, _keys(node), _events(node))
 
 
-def _keys(node: Node) -> exp.Query | None:
+def _keys(node: Snapshot) -> exp.Query | None:
     """A copy tells of every key, of those that it does not hold as well."""
     if derives_deletes(node):
         return None
@@ -44,7 +44,7 @@ def _keys(node: Node) -> exp.Query | None:
     return exp.select(*keys(node, "s")).from_(table).where(condition).distinct()
 
 
-def _events(node: Node) -> Parts:
+def _events(node: Snapshot) -> Parts:
     """Rows as they are, and a deletion at the date of a copy that does not hold a key which is due in it."""
     arms: list[exp.Query] = [from_stage(node)]
     if feed_of(node).rebuilds:
@@ -58,7 +58,7 @@ def _events(node: Node) -> Parts:
     ]  # fmt: skip
 
 
-def _rows(node: Node, *names: str) -> list[exp.Select]:
+def _rows(node: Snapshot, *names: str) -> list[exp.Select]:
     """Rows of all copies since the oldest of this run; a row that is kept back still shows that its key is there."""
     table, condition = staged(node, EVENT, DUPLICATE)
     arms = [exp.select(*(column(n, "s") for n in (*names, AT))).from_(table).where(condition)]
@@ -69,7 +69,7 @@ def _rows(node: Node, *names: str) -> list[exp.Select]:
     return arms
 
 
-def _copies(node: Node) -> exp.Select:
+def _copies(node: Snapshot) -> exp.Select:
     """The dates of the copies, each with the one before and the next."""
     dates = union(*_rows(node), distinct=True) if len(_rows(node)) > 1 else _rows(node)[0].distinct()
     before = _sql.window(exp.Lag(this=column(AT, "d")), [], _sql.order(column(AT, "d")))
@@ -77,12 +77,12 @@ def _copies(node: Node) -> exp.Select:
     return exp.select(column(AT, "d"), named(before, PRIOR), named(following, NEXT)).from_(dates.subquery("d"))
 
 
-def _seen(node: Node) -> exp.Query:
+def _seen(node: Snapshot) -> exp.Query:
     """Where each key was seen."""
     return union(*_rows(node, *node.key))
 
 
-def _due(node: Node) -> exp.Query:
+def _due(node: Snapshot) -> exp.Query:
     """Where each key has to be seen: in the copy after one that holds it, and in the copies around the beginning of each version.
 
     A rebuild remembers every row, so that of the versions only those before the oldest copy tell it anything.
@@ -101,14 +101,14 @@ def _due(node: Node) -> exp.Query:
     return union(held, known.join(step("copies", "c"), on=every(near), join_type="inner"))
 
 
-def _missing(node: Node) -> exp.Select:
+def _missing(node: Snapshot) -> exp.Select:
     """Where a key is not seen though it is due."""
     here = every([_sql.same_key(node, "s", "d"), equal(column(AT, "s"), column(AT, "d"))])
     query = exp.select(*keys(node, "d"), column(AT, "d")).from_(step("due", "d")).join(step("seen", "s"), on=here, join_type="left")
     return query.where(is_null(column(AT, "s"))).distinct()
 
 
-def _deletions(node: Node) -> exp.Select:
+def _deletions(node: Snapshot) -> exp.Select:
     type_ = stored_type(node.column(str(node.updated_at)).type)
     date: exp.Expr = column(AT, "m") if type_ == types.TIMESTAMPTZ else exp.cast(column(AT, "m"), type_.copy())
     values = {**{k: column(k, "m") for k in node.key}, str(node.updated_at): named(date, str(node.updated_at))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.strategies import Artefacts, _history
 from c360gen.strategies._history.stage import BOUNDARY
 from c360gen.strategies._history.versions import as_instant, infinitely_early
@@ -13,11 +13,11 @@ from c360gen.strategies._sql import any_of, case, every, is_null
 from c360gen.terms.symbols import column, variable
 
 
-def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     return _history.plan(node, project, traits, dating_time(node, traits))
 
 
-def dating_time(node: Node, traits: Traits) -> exp.Expr:
+def dating_time(node: Snapshot, traits: Traits) -> exp.Expr:
     """updated_at where it is finite, later than the last known boundary and not beyond the horizon; else as_of."""
     at = as_instant(node, str(node.updated_at), "d")
     boundary = column(BOUNDARY, "d")

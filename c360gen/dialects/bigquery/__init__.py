@@ -209,10 +209,9 @@ class BigQuery(Warehouse):
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         kept: dict[str, list[str]] = {}
-        for node in names.project.nodes.values():
-            if node.kind == "snapshot":
-                also = [f"{node.identifier}_observations"] if node.feed and node.feed.rebuilds else []
-                kept.setdefault(node.schema, []).extend([node.identifier, *also])
+        for node in names.project.snapshots:
+            also = [f"{node.identifier}_observations"] if node.rebuilds else []
+            kept.setdefault(node.schema, []).extend([node.identifier, *also])
         found = [self._expiring(Address(names.database, schema, ""), tables) for schema, tables in kept.items()]
         hint = "ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again"
         message = f"a history in {' or '.join(kept)} has an expiration: its versions would be deleted. Say for it {hint}."

@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from c360gen.lint.project import Finding, Linted, conditions, history_of, unique_by_tests
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 
 CODE, TITLE, LEVEL = "L206", "a join that multiplies rows of the key", "error"
 
@@ -57,7 +57,7 @@ def _equal(join: exp.Join, alias: str) -> Iterator[exp.Column]:
                     yield one
 
 
-def _at_a_time(join: exp.Join, select: exp.Select, alias: str, history: Node) -> bool:
+def _at_a_time(join: exp.Join, select: exp.Select, alias: str, history: Snapshot) -> bool:
     """valid_from <= t AND …: one version per key, as a point-in-time join has it."""
     compared = [c for part in [*_conditions(join), *conditions(select)] for c in part.find_all(exp.Column) if c.table == alias]
     return history.valid_from in {c.name for c in compared}

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from c360gen.ops.program import Program
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.strategies import Artefacts, _batch, _contract, _history, _sql
 from c360gen.strategies._feed.events import stage_table
 from c360gen.strategies._feed.steps import counters, steps
@@ -17,7 +17,7 @@ from c360gen.strategies._sql import codes
 from c360gen.terms import types
 
 
-def plan(node: Node, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
     """`concerned` gives the keys whose history may change, and None stands for all; `events` ends in a step of that name."""
     done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project), stage_table(node)
     source = node.reading
@@ -44,7 +44,7 @@ def plan(node: Node, project: Resolved, traits: Traits, concerned: exp.Query | N
     )
 
 
-def _rules(node: Node, source: str) -> tuple[str, ...]:
+def _rules(node: Snapshot, source: str) -> tuple[str, ...]:
     feed = feed_of(node)
     less = f" less {_batch.span(node.lookback)}" if node.lookback else ""
     found = [f"reads rows of {source} whose {feed.cursor} is after the watermark{less} and not after the run time"]
@@ -65,7 +65,7 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
     return (*found, f"a closed version never changes again{unless}; running again writes nothing but the log")
 
 
-def _of_events(node: Node) -> list[str]:
+def _of_events(node: Snapshot) -> list[str]:
     feed = feed_of(node)
     last = "; the last of an instant counts" if turns(node) else ""
     found = [
@@ -83,12 +83,12 @@ def _of_events(node: Node) -> list[str]:
     return found
 
 
-def _of_copies(node: Node) -> list[str]:
+def _of_copies(node: Snapshot) -> list[str]:
     gone = "is gone at its date" if derives_deletes(node) else "stays as it was"
     return [f"rows with the same {node.updated_at} are one full copy; a key that a copy does not hold {gone}"]
 
 
-def _observations(node: Node, source: str, traits: Traits) -> tuple[SchemaOp, ...]:
+def _observations(node: Snapshot, source: str, traits: Traits) -> tuple[SchemaOp, ...]:
     table = CreateTable(
         kind="observations",
         name=node.name,

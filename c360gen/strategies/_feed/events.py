@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import ColumnDef, StageTable, Traits
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._feed.words import (
     AT,
@@ -37,7 +37,7 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
 
-def stage_table(node: Node) -> StageTable:
+def stage_table(node: Snapshot) -> StageTable:
     return StageTable(
         node.name,
         (
@@ -49,7 +49,7 @@ def stage_table(node: Node) -> StageTable:
     )  # fmt: skip
 
 
-def read(node: Node, traits: Traits) -> exp.Insert:
+def read(node: Snapshot, traits: Traits) -> exp.Insert:
     """INSERT INTO the stage SELECT what a row is, and the row; one more row, `source`, says how many were read, up to where."""
     names = [ACTION, ROWS, AT, GONE, *recorded(node)]
     judged = exp.select(
@@ -65,7 +65,7 @@ def read(node: Node, traits: Traits) -> exp.Insert:
     return _sql.insert(relation("stage", node.name), names, exp.union(kept, size, distinct=False, copy=False))
 
 
-def _rows(node: Node, traits: Traits) -> exp.Select:
+def _rows(node: Snapshot, traits: Traits) -> exp.Select:
     """The rows beyond the watermark; what came in more than once counts once, from the first time on."""
     cursor = feed_of(node).cursor
     stored = exp.select(*(_sql.as_stored(c, "r", traits) for c in recorded_of(node)))
@@ -79,11 +79,11 @@ def _rows(node: Node, traits: Traits) -> exp.Select:
     return query.group_by(*(column(n, "r") for n in recorded(node) if n != cursor))
 
 
-def _beyond(node: Node, traits: Traits) -> exp.Expr:
+def _beyond(node: Snapshot, traits: Traits) -> exp.Expr:
     return _sql.beyond_watermark(node.column(feed_of(node).cursor), "r", traits)
 
 
-def _arms(node: Node, traits: Traits) -> Arms:
+def _arms(node: Snapshot, traits: Traits) -> Arms:
     """What a row is, the first that is true; nothing (NULL) where it says again what is known."""
     feed, wrong = feed_of(node), problems(node)
     missing = [is_null(column(n, "b")) for n in times(node)]
@@ -117,7 +117,7 @@ def _arms(node: Node, traits: Traits) -> Arms:
     return found
 
 
-def _known(node: Node) -> exp.Expr:
+def _known(node: Snapshot) -> exp.Expr:
     """The observation that a row repeats, or contradicts: the same key, time and sequence."""
     placed = [equal(column(n, "o"), column(n, "b")) for n in place(node)]
     same = _sql.same_key(node, "o", "b")

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Stage, Step, Write
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._feed.events import read
@@ -44,7 +44,7 @@ from c360gen.strategies._sql import action_is, any_of, case, count_where, equal,
 from c360gen.terms.symbols import column, relation, variable
 
 
-def steps(node: Node, traits: Traits, concerned: exp.Query | None, events: Parts) -> tuple[Step, ...]:
+def steps(node: Snapshot, traits: Traits, concerned: exp.Query | None, events: Parts) -> tuple[Step, ...]:
     done: list[Step] = [
         Stage("Read the rows beyond the watermark, once: everything below rests on this reading. Rows that must not be applied are "
               "staged under the name of their problem.", read(node, traits), begins=True),
@@ -65,7 +65,7 @@ def steps(node: Node, traits: Traits, concerned: exp.Query | None, events: Parts
     return tuple(done)
 
 
-def counters(node: Node) -> dict[str, exp.Expr]:
+def counters(node: Snapshot) -> dict[str, exp.Expr]:
     """The columns of the run log, as expressions over what was counted."""
     found: dict[str, exp.Expr] = {
         "source_rows": variable("source_rows"), "inserted_rows": variable("starting_rows"), "closed_rows": variable("closing_rows"),
@@ -79,7 +79,7 @@ def counters(node: Node) -> dict[str, exp.Expr]:
     return found
 
 
-def _explain(node: Node) -> str:
+def _explain(node: Snapshot) -> str:
     feed = feed_of(node)
     found = ["Turn events into versions."]
     if feed.rebuilds:
@@ -97,7 +97,7 @@ def _explain(node: Node) -> str:
 # --- counts and guards -------------------------------------------------------------------------------------------------
 
 
-def _read_counts(node: Node) -> Count:
+def _read_counts(node: Snapshot) -> Count:
     wrong = problems(node)
     names = {NULL_KEY: "null_keys", NULL_TIME: "null_times", FUTURE_TIME: "future_times"}
     counted = {"event_rows": action_is(EVENT, TRUNCATE, table="s")}
@@ -112,12 +112,12 @@ def _read_counts(node: Node) -> Count:
     return _count(node, "Count what was read.", counted, others)
 
 
-def _count(node: Node, because: str, counted: dict[str, exp.Expr], others: dict[str, exp.Expr]) -> Count:
+def _count(node: Snapshot, because: str, counted: dict[str, exp.Expr], others: dict[str, exp.Expr]) -> Count:
     projections = [*(count_where(c, n) for n, c in counted.items()), *(named(v, n) for n, v in others.items())]
     return Count(because, (*counted, *others), exp.select(*projections).from_(relation("stage", node.name, "s")))
 
 
-def _read_guards(node: Node) -> list[Guard]:
+def _read_guards(node: Snapshot) -> list[Guard]:
     source, key = node.reading, ", ".join(node.key)
     must = " or ".join(k for k in node.key if k not in node.nullable_key)
     wrong = {p for p, policy in problems(node).items() if policy == "fail"}
@@ -154,7 +154,7 @@ def _read_guards(node: Node) -> list[Guard]:
     return found
 
 
-def _counts(node: Node) -> Count:
+def _counts(node: Snapshot) -> Count:
     """An event that began no version, deleted nothing and was not kept back is one that changed nothing."""
     feed, wrong = feed_of(node), problems(node)
     counted: dict[str, exp.Expr] = {
@@ -192,7 +192,7 @@ def _absent() -> exp.Expr:
     return every([action_is(CLOSE, table="s"), column(GONE, "s")])
 
 
-def _guards(node: Node) -> list[Guard]:
+def _guards(node: Snapshot) -> list[Guard]:
     feed, source = feed_of(node), node.reading
     found: list[Guard] = []
     if feed.late == "reject":
@@ -219,7 +219,7 @@ def _guards(node: Node) -> list[Guard]:
 # --- writes ------------------------------------------------------------------------------------------------------------
 
 
-def _observe(node: Node) -> Write:
+def _observe(node: Snapshot) -> Write:
     table, condition = staged(node, EVENT, TRUNCATE)
     names = recorded(node)
     query = exp.select(
@@ -231,7 +231,7 @@ def _observe(node: Node) -> Write:
     )  # fmt: skip
 
 
-def _remove(node: Node, traits: Traits) -> Write:
+def _remove(node: Snapshot, traits: Traits) -> Write:
     found = exp.select(exp.Literal.number(1)).from_(relation("stage", node.name, "s"))
     found = found.where(every([action_is(VANISH, table="s"), *pinned(node, traits)]))
     return Write(
@@ -241,12 +241,12 @@ def _remove(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _until(node: Node, table: str) -> exp.Expr:
+def _until(node: Snapshot, table: str) -> exp.Expr:
     """The end of a version: that of the stage, or open."""
     return column(ENDS, table) if node.open_until is None else exp.func("COALESCE", column(ENDS, table), end_of_time(node))
 
 
-def _rewrite(node: Node, traits: Traits) -> Write:
+def _rewrite(node: Snapshot, traits: Traits) -> Write:
     values = {n: column(n, "s") for n in recorded(node) if n not in node.key}
     closed = case((not_null(column(ENDS, "s")), variable("run_id")))
     update = exp.Update(
@@ -264,7 +264,7 @@ def _rewrite(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _begin(node: Node, traits: Traits) -> Write:
+def _begin(node: Snapshot, traits: Traits) -> Write:
     names = recorded(node)
     table, condition = staged(node, START)
     query = exp.select(

@@ -16,7 +16,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._feed.words import (
     AT,
@@ -55,7 +55,7 @@ BOUNDARY, ENDED = "c360_boundary", "c360_ended"
 _ONE = exp.Literal.number(1)
 
 
-def decide(node: Node, traits: Traits, concerned: exp.Query | None, events: Parts) -> exp.Insert:
+def decide(node: Snapshot, traits: Traits, concerned: exp.Query | None, events: Parts) -> exp.Insert:
     """`concerned` gives the keys whose history may change (None: all), `events` the steps that end in one called events."""
     parts: Parts = [("keys", concerned)] if concerned is not None else []
     parts += [("known", _known(node, traits, every_key=concerned is None)), *events]
@@ -81,7 +81,7 @@ def _rows(traits: Traits) -> list[str]:
     return [ROW] if traits.row_address else []
 
 
-def _carried(node: Node, traits: Traits) -> list[str]:
+def _carried(node: Snapshot, traits: Traits) -> list[str]:
     """What a step carries of the version that it starts from; a rebuild compares with all that are known instead."""
     return [] if feed_of(node).rebuilds else [*_rows(traits), OPEN_FROM]
 
@@ -89,7 +89,7 @@ def _carried(node: Node, traits: Traits) -> list[str]:
 # --- what is known -----------------------------------------------------------------------------------------------------
 
 
-def _known(node: Node, traits: Traits, *, every_key: bool) -> exp.Select:
+def _known(node: Snapshot, traits: Traits, *, every_key: bool) -> exp.Select:
     names = [*recorded(node), node.valid_from, node.valid_to]
     address_ = [named(address(traits, "h"), ROW)] if traits.row_address else []
     query = exp.select(*(column(n, "h") for n in names), *address_).from_(relation("ref", node.name, "h"))
@@ -98,14 +98,14 @@ def _known(node: Node, traits: Traits, *, every_key: bool) -> exp.Select:
     return query.where(reaches(node, "h", exp.GTE, variable("oldest")))
 
 
-def _ordered(node: Node) -> exp.Select:
+def _ordered(node: Snapshot) -> exp.Select:
     """ROW_NUMBER over the events of a key and an instant; of equal sequence, a truncate comes before what names its key."""
     last = _sql.order(*(column(n, "e") for n in (*feed_of(node).sequence, *own(node))), desc=True)
     turn = _sql.window(exp.RowNumber(), [*by_key(node, "e"), column(AT, "e")], last)
     return exp.select(*event_columns(node, "e"), named(turn, TURN)).from_(step("events", "e"))
 
 
-def _judged(node: Node, events: str) -> exp.Select:
+def _judged(node: Snapshot, events: str) -> exp.Select:
     """Events beside the last boundary of their key, and the version that holds at their time."""
     boundary = exp.Max(this=case((is_open(node, "k"), column(node.valid_from, "k")), otherwise=column(node.valid_to, "k")))
     bounds = exp.select(*(column(k, "k") for k in node.key), named(boundary, BOUNDARY)).from_(step("known", "k"))
@@ -117,7 +117,7 @@ def _judged(node: Node, events: str) -> exp.Select:
     return query.join(step("known", "k"), on=at, join_type="left")
 
 
-def _verdicts(node: Node) -> Arms:
+def _verdicts(node: Snapshot) -> Arms:
     at, gone, limit = column(AT, "e"), column(GONE, "e"), frozen(node)
     later: exp.Expr = any_of([is_null(column(BOUNDARY, "b")), exp.GT(this=at, expression=column(BOUNDARY, "b"))])
     if limit is not None:
@@ -140,7 +140,7 @@ def _verdicts(node: Node) -> Arms:
     return found
 
 
-def _comes_after(node: Node) -> exp.Expr:
+def _comes_after(node: Snapshot) -> exp.Expr:
     """Whether the known version, k, has a later place in the sequence of its instant than the event, e."""
     found: exp.Expr | None = exp.Not(this=column(OWN, "e")) if own(node) else None
     for name in reversed(feed_of(node).sequence):
@@ -156,7 +156,7 @@ def _comes_after(node: Node) -> exp.Expr:
 # --- events in a chain -------------------------------------------------------------------------------------------------
 
 
-def _chain(node: Node, traits: Traits, events: str) -> exp.Query:
+def _chain(node: Snapshot, traits: Traits, events: str) -> exp.Query:
     """Events after the version that they follow: the open one, or in a rebuild the one before the oldest event."""
     marks = [TURN] if turns(node) else []
     carried = [named(exp.null(), n) for n in _carried(node, traits)]
@@ -174,7 +174,7 @@ def _chain(node: Node, traits: Traits, events: str) -> exp.Query:
     return union(following, first)
 
 
-def _grouped(node: Node, traits: Traits) -> exp.Select:
+def _grouped(node: Snapshot, traits: Traits) -> exp.Select:
     """Of each column in which NULL means unchanged, a number that grows where a value comes or everything goes."""
     groups = []
     for index, name in enumerate(feed_of(node).ignored_nulls, 1):
@@ -183,7 +183,7 @@ def _grouped(node: Node, traits: Traits) -> exp.Select:
     return exp.select(*_chained(node, traits, "c"), *groups).from_(step("chain", "c"))
 
 
-def _filled(node: Node, traits: Traits) -> exp.Select:
+def _filled(node: Snapshot, traits: Traits) -> exp.Select:
     """The first value of each group is the one that holds; after a deletion, none."""
     filled: dict[str, exp.Expr] = {}
     for index, name in enumerate(feed_of(node).ignored_nulls, 1):
@@ -194,17 +194,17 @@ def _filled(node: Node, traits: Traits) -> exp.Select:
     return exp.select(*projections).from_(step("grouped", "g"))
 
 
-def _chained(node: Node, traits: Traits, table: str) -> list[exp.Expr]:
+def _chained(node: Snapshot, traits: Traits, table: str) -> list[exp.Expr]:
     marks = [TURN] if turns(node) else []
     return [*event_columns(node, table), *(column(n, table) for n in (*marks, *_carried(node, traits)))]
 
 
-def _in_order(node: Node, table: str) -> exp.Order:
+def _in_order(node: Snapshot, table: str) -> exp.Order:
     """The order of a key's events; the version that they follow has an instant of its own, so that its sequence does not matter."""
     return _sql.order(column(AT, table), *(column(n, table) for n in (*feed_of(node).sequence, *own(node))))
 
 
-def _compared(node: Node, traits: Traits, events: str) -> exp.Select:
+def _compared(node: Snapshot, traits: Traits, events: str) -> exp.Select:
     def before(name: str) -> exp.Expr:
         return _sql.window(exp.Lag(this=column(name, "f")), by_key(node, "f"), _sql.order(column(AT, "f")))
 
@@ -216,7 +216,7 @@ def _compared(node: Node, traits: Traits, events: str) -> exp.Select:
     return query.where(equal(column(TURN, "f"), _ONE.copy())) if turns(node) else query
 
 
-def _versions(node: Node, traits: Traits) -> exp.Select:
+def _versions(node: Snapshot, traits: Traits) -> exp.Select:
     def after(name: str) -> exp.Expr:
         return _sql.window(exp.Lead(this=column(name, "c")), by_key(node, "c"), _sql.order(column(AT, "c")))
 
@@ -228,7 +228,7 @@ def _versions(node: Node, traits: Traits) -> exp.Select:
 # --- what is to be done ------------------------------------------------------------------------------------------------
 
 
-def _applied(node: Node, traits: Traits) -> exp.Select:
+def _applied(node: Snapshot, traits: Traits) -> exp.Select:
     """Versions that begin, and open versions that end."""
     fresh = is_null(column(OPEN_FROM, "v"))
     action = case((fresh, literal(START)), otherwise=literal(CLOSE))
@@ -239,14 +239,14 @@ def _applied(node: Node, traits: Traits) -> exp.Select:
     return query.where(exp.Not(this=column(GONE, "v")), any_of([fresh.copy(), not_null(column(ENDS, "v"))]))
 
 
-def _kept_back(node: Node, names: list[str]) -> exp.Select:
+def _kept_back(node: Snapshot, names: list[str]) -> exp.Select:
     """Events that came too late."""
     have = {ACTION, AT, GONE, *recorded(node)}
     query = exp.select(*(column(n, "j") if n in have else named(exp.null(), n) for n in names)).from_(step("judged", "j"))
     return query.where(_sql.action_is(*([LATE, FROZEN] if frozen(node) is not None else [LATE]), table="j"))
 
 
-def _rebuilt(node: Node, names: list[str]) -> list[exp.Query]:
+def _rebuilt(node: Snapshot, names: list[str]) -> list[exp.Query]:
     """Versions beside those of the history, what is the same left out; and boundaries that nothing explains.
 
     A FULL JOIN, because Postgres always hashes or sorts for it: it cannot guess how many versions there will be.
@@ -272,7 +272,7 @@ def _rebuilt(node: Node, names: list[str]) -> list[exp.Query]:
     return [query.where(changed), _unexplained(node, names)]
 
 
-def _unexplained(node: Node, names: list[str]) -> exp.Query:
+def _unexplained(node: Snapshot, names: list[str]) -> exp.Query:
     """Boundaries of the history since the oldest event that come from no event which is remembered: it would forget them."""
     starts = exp.select(*keys(node, "k"), named(column(node.valid_from, "k"), AT)).from_(step("known", "k"))
     starts = starts.where(exp.GTE(this=column(node.valid_from, "k"), expression=variable("oldest")))

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from c360gen.ops.program import Program
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Resolved, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import adoption, helpers, stage, tasks
@@ -17,7 +17,7 @@ from c360gen.terms import types
 from c360gen.terms.symbols import column
 
 
-def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
+def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
     done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
     source = node.reading
@@ -42,7 +42,7 @@ def plan(node: Node, project: Resolved, traits: Traits, dating: exp.Expr) -> Art
     )
 
 
-def _rules(node: Node, source: str) -> tuple[str, ...]:
+def _rules(node: Snapshot, source: str) -> tuple[str, ...]:
     others = [c.name for c in node.columns if c.origins and c.name not in node.tracked]
     many = f"any of its columns but {', '.join(others)}" if len(others) <= 4 else "any tracked column"
     tracked = many if node.strategy == "timestamp" or len(node.tracked) > 6 else ", ".join(node.tracked)
@@ -76,7 +76,7 @@ def _rules(node: Node, source: str) -> tuple[str, ...]:
 # --- objects -----------------------------------------------------------------------------------------------------------
 
 
-def table(node: Node, source: str) -> CreateTable:
+def table(node: Snapshot, source: str) -> CreateTable:
     must = never_null(node)
     opened, closed = OWN_COLUMNS
     return CreateTable(
@@ -96,7 +96,7 @@ def table(node: Node, source: str) -> CreateTable:
     )
 
 
-def indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
+def indexes(node: Snapshot, traits: Traits) -> tuple[CreateIndex, ...]:
     found = [CreateIndex(node.name, f"{node.identifier}_{'_'.join(c)}_ix", c, unique) for c, unique in node.indexes]
     if traits.partial_indexes:
         because = "at most one open version per key"
@@ -108,7 +108,7 @@ def indexes(node: Node, traits: Traits) -> tuple[CreateIndex, ...]:
     return tuple(found)
 
 
-def _keys(node: Node) -> tuple[exp.Expr, ...]:
+def _keys(node: Snapshot) -> tuple[exp.Expr, ...]:
     """The key as an index takes it so that NULLs are equal; nothing where the plain columns do."""
     if not node.nullable_key:
         return ()
@@ -118,7 +118,7 @@ def _keys(node: Node) -> tuple[exp.Expr, ...]:
     return tuple(found)
 
 
-def quarantine_table(node: Node, source: str) -> CreateTable:
+def quarantine_table(node: Snapshot, source: str) -> CreateTable:
     at, run, reason = QUARANTINE
     return CreateTable(
         kind="quarantine",

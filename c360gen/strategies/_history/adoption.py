@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Adoption, Column, Node, Resolved
+from c360gen.project.nodes import Adoption, Column, Resolved, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _contract, _sql
 from c360gen.strategies._history import helpers
@@ -36,11 +36,11 @@ REPAIRS = (
 )
 
 
-def tasks(node: Node, project: Resolved) -> tuple[Task, ...]:
+def tasks(node: Snapshot, project: Resolved) -> tuple[Task, ...]:
     return (_adopt(node, _contract.as_declared(project.sources[node.adopts.source])),) if node.adopts else ()
 
 
-def _adopt(node: Node, checks: tuple[Step, ...]) -> Task:
+def _adopt(node: Snapshot, checks: tuple[Step, ...]) -> Task:
     """Copies the versions of the other table, once, into a history that is still empty; what was there stays as it is."""
     adopts = _adoption(node)
     now = variable("latest")
@@ -99,7 +99,7 @@ def _adopt(node: Node, checks: tuple[Step, ...]) -> Task:
     )  # fmt: skip
 
 
-def damage(node: Node, now: exp.Expr) -> exp.Select:
+def damage(node: Snapshot, now: exp.Expr) -> exp.Select:
     """What is wrong with the other table: problem, how often it is found, up to five keys; a row may have several."""
 
     def judged(table: str, *arms: tuple[exp.Expr, exp.Expr]) -> exp.Select:
@@ -127,7 +127,7 @@ def clock() -> exp.Expr:
     return found
 
 
-def _rules(node: Node, adopts: Adoption) -> tuple[str, ...]:
+def _rules(node: Snapshot, adopts: Adoption) -> tuple[str, ...]:
     nothing = [name for name, there in adopts.columns.items() if there is None]
     renamed = [f"{name} is {there.name} there" for name, there in adopts.columns.items() if there is not None and there.name != name]
     found = [f"{adopts.source} is read, never written; as long as it is kept, what was there can be looked up"]
@@ -142,7 +142,7 @@ def _rules(node: Node, adopts: Adoption) -> tuple[str, ...]:
 # --- the five steps ----------------------------------------------------------------------------------------------------
 
 
-def _with_steps(node: Node, now: exp.Expr, query: exp.Query) -> exp.Query:
+def _with_steps(node: Snapshot, now: exp.Expr, query: exp.Query) -> exp.Query:
     steps = {
         "c360_old": _old(node), "c360_placed": _placed(node, now), "c360_chained": _chained(node), "c360_kept": _kept(node),
         "c360_ended": _ended(node),
@@ -153,7 +153,7 @@ def _with_steps(node: Node, now: exp.Expr, query: exp.Query) -> exp.Query:
     return query
 
 
-def _old(node: Node) -> exp.Select:
+def _old(node: Snapshot) -> exp.Select:
     """The other table in the names and types of this one."""
     adopts = _adoption(node)
     values: list[exp.Expr] = []
@@ -175,7 +175,7 @@ def _old(node: Node) -> exp.Select:
     return _read(node, *values)
 
 
-def _read(node: Node, *values: exp.Expr) -> exp.Select:
+def _read(node: Snapshot, *values: exp.Expr) -> exp.Select:
     """The rows of the other table that say something here."""
     adopts = _adoption(node)
     query = exp.select(*values).from_(relation("source", adopts.source, "s"))
@@ -184,7 +184,7 @@ def _read(node: Node, *values: exp.Expr) -> exp.Select:
     return query
 
 
-def _placed(node: Node, now: exp.Expr) -> exp.Select:
+def _placed(node: Snapshot, now: exp.Expr) -> exp.Select:
     values = [_sql.groupable(node.column(n), column(n, "o")) for n in _values(node)]
     equal_rows = [*_keys(node, "o"), column(FROM, "o"), column(TO, "o"), *values]
     number = exp.Window(this=exp.RowNumber(), partition_by=equal_rows, order=_sql.order(column(FROM, "o")))
@@ -195,14 +195,14 @@ def _placed(node: Node, now: exp.Expr) -> exp.Select:
     ).from_(exp.to_table("c360_old").as_("o"))  # fmt: skip
 
 
-def _chained(node: Node) -> exp.Select:
+def _chained(node: Snapshot) -> exp.Select:
     frame = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end=exp.Literal.number(1), end_side="PRECEDING")
     before = exp.Window(this=exp.Max(this=column(ENDS, "p")), partition_by=_keys(node, "p"), order=_order(node, "p"), spec=frame)
     query = exp.select(*(column(n, "p") for n in (*_carried(node), STARTS, ENDS)), named(before, BEFORE))
     return query.from_(exp.to_table("c360_placed").as_("p")).where(is_null(case(*_left_out(node))))
 
 
-def _kept(node: Node) -> exp.Select:
+def _kept(node: Snapshot) -> exp.Select:
     begins = case((exp.GT(this=column(BEFORE, "c"), expression=column(STARTS, "c")), column(BEFORE, "c")), otherwise=column(STARTS, "c"))
     query = exp.select(*(column(n, "c") for n in (*_carried(node), STARTS, ENDS)), named(begins, BEGINS))
     return query.from_(exp.to_table("c360_chained").as_("c")).where(
@@ -210,13 +210,13 @@ def _kept(node: Node) -> exp.Select:
     )
 
 
-def _ended(node: Node) -> exp.Select:
+def _ended(node: Snapshot) -> exp.Select:
     following = exp.Window(this=exp.Lead(this=column(BEGINS, "k")), partition_by=_keys(node, "k"), order=_order(node, "k"))
     query = exp.select(*(column(n, "k") for n in (*_carried(node), ENDS, BEGINS)), named(following, NEXT))
     return query.from_(exp.to_table("c360_kept").as_("k"))
 
 
-def _versions(node: Node, now: exp.Expr) -> exp.Query:
+def _versions(node: Snapshot, now: exp.Expr) -> exp.Query:
     """The versions as this history will have them, beside the interval that they had: the same where nothing may be damaged."""
     if not _adoption(node).repair:
         same = {FROM: FROM, TO: TO, BEGINS: FROM, UNTIL: TO}
@@ -229,14 +229,14 @@ def _versions(node: Node, now: exp.Expr) -> exp.Query:
     return _with_steps(node, now, query.where(some))
 
 
-def _gaps(node: Node, now: exp.Expr) -> exp.Select:
+def _gaps(node: Snapshot, now: exp.Expr) -> exp.Select:
     """Versions, markers among them, that ended where the next one of their key does not begin, or that have none."""
     gone = any_of([is_null(column(NEXT, "e")), exp.GT(this=column(NEXT, "e"), expression=column(ENDS, "e"))])
     query = exp.select(column(ENDS, "e")).from_(exp.to_table("c360_ended").as_("e")).where(not_null(column(ENDS, "e")), gone)
     return exp.select(_sql.star_count("absent_rows")).from_(_with_steps(node, now, query).subquery("g"))
 
 
-def _left_out(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
+def _left_out(node: Snapshot) -> list[tuple[exp.Expr, exp.Expr]]:
     """What can be no version, over columns of `p`."""
     keys = [is_null(column(k, "p")) for k in node.key if k not in node.nullable_key]
     needed = [is_null(column(c.name, "p")) for c in recorded_of(node) if c.name in never_null(node) and c.name not in node.key]
@@ -252,7 +252,7 @@ def _left_out(node: Node) -> list[tuple[exp.Expr, exp.Expr]]:
 # --- the copy and its proof --------------------------------------------------------------------------------------------
 
 
-def _insert(node: Node, versions: exp.Query) -> exp.Insert:
+def _insert(node: Snapshot, versions: exp.Query) -> exp.Insert:
     opened, closed = OWN_COLUMNS
     values: dict[str, exp.Expr] = {c.name: column(c.name, "v") for c in recorded_of(node)}
     values[node.valid_from] = column(BEGINS, "v")
@@ -271,7 +271,7 @@ def _insert(node: Node, versions: exp.Query) -> exp.Insert:
     return _sql.insert(relation("ref", node.name), list(values), query)
 
 
-def _ours(node: Node) -> exp.Select:
+def _ours(node: Snapshot) -> exp.Select:
     until: exp.Expr = column(node.valid_to, "t")
     if node.open_until is not None:
         until = exp.func("NULLIF", until, end_of_time(node))
@@ -280,7 +280,7 @@ def _ours(node: Node) -> exp.Select:
     return query.from_(relation("ref", node.name, "t"))
 
 
-def _theirs(node: Node, now: exp.Expr) -> exp.Query:
+def _theirs(node: Snapshot, now: exp.Expr) -> exp.Query:
     names = [c.name for c in recorded_of(node)] + ([node.is_deleted] if node.is_deleted else [])
     query = exp.select(*(column(n, "o") for n in (*names, FROM, TO))).from_(exp.to_table("c360_old").as_("o"))
     return exp.select(*(column(n, "h") for n in (*names, FROM, TO))).from_(_with_steps(node, now, query).subquery("h"))
@@ -291,7 +291,7 @@ def _only_in(name: str, these: exp.Query, those: exp.Query) -> exp.Select:
     return exp.select(_sql.star_count(name)).from_(exp.except_(these, those, distinct=True, copy=False).subquery("x"))
 
 
-def _unsound(node: Node) -> exp.Select:
+def _unsound(node: Snapshot) -> exp.Select:
     """Versions that break a rule: what check_ would find."""
     found = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
     return exp.select(named(found, "violating_rows")).from_(helpers.damage(node).subquery("d"))
@@ -309,26 +309,26 @@ def _unproven() -> exp.Expr:
 # --- words -------------------------------------------------------------------------------------------------------------
 
 
-def _adoption(node: Node) -> Adoption:
+def _adoption(node: Snapshot) -> Adoption:
     assert node.adopts is not None, "only who asks for it adopts"
     return node.adopts
 
 
-def _keys(node: Node, table: str) -> list[exp.Expr]:
+def _keys(node: Snapshot, table: str) -> list[exp.Expr]:
     return [column(k, table) for k in node.key]
 
 
-def _values(node: Node) -> list[str]:
+def _values(node: Snapshot) -> list[str]:
     """What tells two versions of a key apart, besides their interval."""
     return [c.name for c in recorded_of(node) if c.name not in node.key] + ([node.is_deleted] if node.is_deleted else [])
 
 
-def _carried(node: Node) -> list[str]:
+def _carried(node: Snapshot) -> list[str]:
     own = [n for n in (node.is_deleted, node.row_id, node.row_time) if n]
     return [*(c.name for c in recorded_of(node)), *own, FROM, TO]
 
 
-def _order(node: Node, table: str) -> exp.Order:
+def _order(node: Snapshot, table: str) -> exp.Order:
     """The versions of a key one after another: by start, closed before open, then by end; what is still equal, by its values."""
     unsure = [ENDS, *(n for n in (node.row_time, node.row_id) if n), *_values(node)]
     opened = case((is_null(column(ENDS, table)), exp.Literal.number(1)), otherwise=exp.Literal.number(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import ColumnDef, CreateTableFunction, CreateView, SchemaOp
-from c360gen.project.nodes import Column, Node
+from c360gen.project.nodes import Column, Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, lives_at, not_marker, recorded_of, stored_type
 from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, named, not_null
@@ -16,20 +16,20 @@ BEFORE, AFTER = "before", "after"
 PROBLEM, KEY = "c360_problem", "c360_key"
 
 
-def all_of(node: Node) -> tuple[SchemaOp, ...]:
+def all_of(node: Snapshot) -> tuple[SchemaOp, ...]:
     return (_current(node), _as_of(node), _changes(node), _health(node))
 
 
-def compared(node: Node) -> tuple[Column, ...]:
+def compared(node: Snapshot) -> tuple[Column, ...]:
     """The columns whose old and new values a list of changes shows: all that are recorded but the key."""
     return tuple(c for c in recorded_of(node) if c.name not in node.key)
 
 
-def _versions(node: Node, alias: str) -> exp.Table:
+def _versions(node: Snapshot, alias: str) -> exp.Table:
     return relation("ref", node.name, alias)
 
 
-def _current(node: Node) -> CreateView:
+def _current(node: Snapshot) -> CreateView:
     hidden = (node.valid_to, node.is_deleted)
     shown = [c for c in node.columns if c.name not in hidden]
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(_versions(node, "h"))
@@ -40,7 +40,7 @@ def _current(node: Node) -> CreateView:
     )  # fmt: skip
 
 
-def _as_of(node: Node) -> CreateTableFunction:
+def _as_of(node: Snapshot) -> CreateTableFunction:
     shown = [c for c in node.columns if c.name != node.is_deleted]
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(_versions(node, "h"))
     return CreateTableFunction(
@@ -50,12 +50,12 @@ def _as_of(node: Node) -> CreateTableFunction:
     )  # fmt: skip
 
 
-def holds_at(node: Node, table: str, at: exp.Expr) -> exp.Expr:
+def holds_at(node: Snapshot, table: str, at: exp.Expr) -> exp.Expr:
     """valid_from <= at AND (at < valid_to OR it is open), markers of deletions left out."""
     return every(c for c in (lives_at(node, table, at), not_marker(node, table)) if c is not None)
 
 
-def _changes(node: Node) -> CreateTableFunction:
+def _changes(node: Snapshot) -> CreateTableFunction:
     """as_of(from) and these rows make as_of(to): an interval that is open at its beginning and closed at its end."""
     word, moment = ("change", "changed_at")
     columns = compared(node)
@@ -105,7 +105,7 @@ def changed_name(name: str, side: str) -> str:
 # --- soundness ---------------------------------------------------------------------------------------------------------
 
 
-def _health(node: Node) -> CreateView:
+def _health(node: Snapshot) -> CreateView:
     gaps = node.hard_deletes == "invalidate"
     return CreateView(
         f"{node.identifier}_health", node.name, damage(node),
@@ -118,7 +118,7 @@ def _health(node: Node) -> CreateView:
     )  # fmt: skip
 
 
-def damage(node: Node) -> exp.Select:
+def damage(node: Snapshot) -> exp.Select:
     """Every version that breaks a rule, counted under the first rule that it breaks; read with two windows over the key."""
     keys = [column(k, "h") for k in node.key]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import ColumnDef, StageTable, Traits
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._history.versions import (
     address,
@@ -37,7 +37,7 @@ POSITION, TIES, EQUALS = "c360_position", "c360_ties", "c360_equals"
 Arms = list[tuple[exp.Expr, exp.Expr]]
 
 
-def table(node: Node) -> StageTable:
+def table(node: Snapshot) -> StageTable:
     return StageTable(
         node.name,
         (
@@ -49,7 +49,7 @@ def table(node: Node) -> StageTable:
     )  # fmt: skip
 
 
-def problems(node: Node) -> dict[str, str]:
+def problems(node: Snapshot) -> dict[str, str]:
     """What a source row may not be → what happens then: fail, or quarantine. What the policy allows is not listed."""
     policies = node.policies
     found = {NULL_KEY: policies.on_null_key} if len(node.nullable_key) < len(node.key) else {}
@@ -60,22 +60,22 @@ def problems(node: Node) -> dict[str, str]:
     return {name: policy for name, policy in found.items() if policy in ("fail", "quarantine")}
 
 
-def deletes(node: Node) -> bool:
+def deletes(node: Snapshot) -> bool:
     return node.hard_deletes != "ignore"
 
 
-def outer(node: Node) -> bool:
+def outer(node: Snapshot) -> bool:
     """Whether open versions without a source row show up in the comparison itself."""
     return deletes(node) and node.source_delta is None
 
 
-def counts_tell(node: Node) -> bool:
+def counts_tell(node: Snapshot) -> bool:
     """Whether two sums show that a key occurs twice: each open version is unique, so it must have met exactly one source row."""
     plain = node.policies.on_duplicate_key == "fail" and not node.quarantines
     return plain and outer(node) and node.is_deleted is None and not (node.deleted_flag or node.deleted_at)
 
 
-def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
+def insert(node: Snapshot, traits: Traits, dating: exp.Expr) -> exp.Insert:
     """`dating` gives the start of a version, over columns of `d`."""
     recorded = [c.name for c in recorded_of(node)]
     names = [ACTION, ROWS, *([ROW] if traits.row_address else []), OPEN_FROM, STARTS, ENDS, *recorded]
@@ -100,7 +100,7 @@ def insert(node: Node, traits: Traits, dating: exp.Expr) -> exp.Insert:
     return _sql.insert(relation("stage", node.name), names, query)
 
 
-def _deletion(node: Node) -> exp.Expr:
+def _deletion(node: Snapshot) -> exp.Expr:
     """deleted_at where it is later than the version's start and not later than as_of; else as_of."""
     if node.deleted_at is None:
         return variable("as_of")
@@ -111,7 +111,7 @@ def _deletion(node: Node) -> exp.Expr:
     return case((usable, at.copy()), otherwise=variable("as_of"))
 
 
-def _read(node: Node, names: list[str]) -> exp.Select:
+def _read(node: Snapshot, names: list[str]) -> exp.Select:
     """How many rows were read and, where only moved ones are, the newest time among them."""
     values = {ACTION: literal(SOURCE), ROWS: exp.Count(this=exp.Star())}
     if node.source_delta:
@@ -122,7 +122,7 @@ def _read(node: Node, names: list[str]) -> exp.Select:
     return exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(_given(node))
 
 
-def newest(node: Node) -> exp.Expr:
+def newest(node: Snapshot) -> exp.Expr:
     """How far was read, over the stage `s`: not beyond a row that is kept back, since nothing tells when it is mended.
 
     Where keys are compared, one whose key has no open version is read again anyway.
@@ -138,21 +138,21 @@ def newest(node: Node) -> exp.Expr:
     return case((exp.LT(this=oldest, expression=found), oldest.copy()), otherwise=found.copy())
 
 
-def _known(node: Node, names: list[str]) -> exp.Select:
+def _known(node: Snapshot, names: list[str]) -> exp.Select:
     """How many versions are open, of keys that are not gone."""
     values = {ACTION: literal(OPEN), ROWS: exp.Count(this=exp.Star())}
     query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(relation("ref", node.name, "h"))
     return query.where(is_live(node, "h"))
 
 
-def _given(node: Node) -> exp.Table:
+def _given(node: Snapshot) -> exp.Table:
     """What is read of the source, as r."""
     if not node.source_delta:
         return _sql.reading(node, "r")
     return _sql.step(MOVED, "r")
 
 
-def _moved(node: Node, traits: Traits) -> exp.Select:
+def _moved(node: Snapshot, traits: Traits) -> exp.Select:
     """Rows at or after the watermark less the lookback; a NULL is read for the guard, and the first run reads all.
 
     Where keys are compared, a row whose key is not there is read as well, whatever its time: it came late, or came back as it was.
@@ -171,7 +171,7 @@ def _moved(node: Node, traits: Traits) -> exp.Select:
     return query.where(any_of(read))
 
 
-def _same_as_stored(node: Node, traits: Traits, history: str) -> exp.Expr:
+def _same_as_stored(node: Snapshot, traits: Traits, history: str) -> exp.Expr:
     """Whether a row of the source, r, has the key of a version, once it is stored."""
     same = _sql.same_key(node, history, "r")
     for found in list(same.find_all(exp.Column)):
@@ -180,7 +180,7 @@ def _same_as_stored(node: Node, traits: Traits, history: str) -> exp.Expr:
     return same
 
 
-def _absent(node: Node, traits: Traits, names: list[str]) -> exp.Select:
+def _absent(node: Snapshot, traits: Traits, names: list[str]) -> exp.Select:
     """Live open versions whose key the source has no more; by keys alone, since most rows were not read."""
     here = exp.select(exp.Literal.number(1)).from_(_sql.reading(node, "r")).where(_same_as_stored(node, traits, "h"))
     values: dict[str, exp.Expr] = {
@@ -196,7 +196,7 @@ def _absent(node: Node, traits: Traits, names: list[str]) -> exp.Select:
 # --- the comparison ----------------------------------------------------------------------------------------------------
 
 
-def _compared(node: Node, traits: Traits) -> exp.Select:
+def _compared(node: Snapshot, traits: Traits) -> exp.Select:
     """Source rows beside the open versions, those without anything to do left out."""
     projections: list[exp.Expr] = [named(case(*_arms(node, traits)), ACTION)]
     if traits.row_address:
@@ -219,7 +219,7 @@ def _compared(node: Node, traits: Traits) -> exp.Select:
     return wanted.where(not_null(column(ACTION, "w")))
 
 
-def _arms(node: Node, traits: Traits) -> Arms:
+def _arms(node: Snapshot, traits: Traits) -> Arms:
     """What has to be done with a row, the first that is true; nothing where none is."""
     found: Arms = []
     known, marker = not_null(column(node.valid_from, "o")), is_marker(node, "o")
@@ -271,19 +271,19 @@ def _arms(node: Node, traits: Traits) -> Arms:
     return found
 
 
-def _grouped(node: Node, traits: Traits) -> bool:
+def _grouped(node: Snapshot, traits: Traits) -> bool:
     """Whether keys that occur twice are looked up in a list of their own, instead of counted beside every row."""
     return traits.cheap_groups and node.policies.on_duplicate_key != "latest" and not counts_tell(node)
 
 
-def repeated(node: Node, traits: Traits, *counted: exp.Expr) -> exp.Select:
+def repeated(node: Snapshot, traits: Traits, *counted: exp.Expr) -> exp.Select:
     """The keys that the source has more than once: as they will be stored, for two may become one."""
     keys = [_sql.as_stored(node.column(k), "r", traits) for k in node.key]
     query = exp.select(*keys, *counted).from_(_given(node)).group_by(*(k.unalias().copy() for k in keys))
     return query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
 
 
-def _source_rows(node: Node, traits: Traits) -> exp.Select:
+def _source_rows(node: Snapshot, traits: Traits) -> exp.Select:
     recorded = recorded_of(node)
     stored = {c.name: _sql.as_stored(c, "r", traits) for c in recorded}
     projections: list[exp.Expr] = list(stored.values())
@@ -323,7 +323,7 @@ def _source_rows(node: Node, traits: Traits) -> exp.Select:
     return ranked.where(any_of(counts))
 
 
-def _open_versions(node: Node, traits: Traits) -> exp.Select:
+def _open_versions(node: Snapshot, traits: Traits) -> exp.Select:
     marks = [node.is_deleted] if node.is_deleted else []
     dated = [str(node.updated_at)] if node.strategy == "timestamp" and node.policies.on_unmoved_timestamp != "version" else []
     names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, *dated, node.valid_from, *marks))
@@ -333,7 +333,7 @@ def _open_versions(node: Node, traits: Traits) -> exp.Select:
     return exp.select(*projections).from_(relation("ref", node.name, "h")).where(is_open(node, "h"))
 
 
-def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
+def _dated(node: Snapshot, traits: Traits, compared: exp.Select) -> exp.Select:
     """The rows that matter, with the key's last known boundary: a key without an open version that has one is back."""
     names = [ACTION, *([ROW] if traits.row_address else []), OPEN_FROM, *(c.name for c in recorded_of(node))]
     ended = named(exp.Max(this=column(node.valid_to, "p")), BOUNDARY)
@@ -357,7 +357,7 @@ def _dated(node: Node, traits: Traits, compared: exp.Select) -> exp.Select:
     return query.join(closed.subquery("l"), on=_sql.same_key(node, "l", "e"), join_type="left")
 
 
-def _looked_up(node: Node, names: list[str], ended: exp.Alias, compared: exp.Select) -> exp.Select:
+def _looked_up(node: Snapshot, names: list[str], ended: exp.Alias, compared: exp.Select) -> exp.Select:
     """The boundary of each row that matters, looked up for keys without an open version only, and not at all in an empty history."""
     last = exp.select(ended).from_(relation("ref", node.name, "p")).where(_sql.same_key(node, "p", "x")).subquery()
     some = exp.Exists(this=exp.select(exp.Literal.number(1)).from_(relation("ref", node.name, "a")))

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Stage, Step, Write
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import stage
@@ -36,7 +36,7 @@ QUARANTINE = ("c360_quarantined_at", "c360_run_id", "c360_reason")
 """The columns of a quarantine table before those of the source."""
 
 
-def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
+def steps(node: Snapshot, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
     found: list[Step] = [
         Stage(
             "Decide everything in one statement, so that guards and writes rest on one reading of the source. "
@@ -58,7 +58,7 @@ def steps(node: Node, traits: Traits, dating: exp.Expr) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def counters(node: Node) -> dict[str, exp.Expr]:
+def counters(node: Snapshot) -> dict[str, exp.Expr]:
     """The columns of the run log, as expressions over what was counted."""
     from_source = exp.Paren(this=exp.Sub(this=variable("staged_rows"), expression=variable("absent_rows")))
     inserted: exp.Expr = variable("starting_rows")
@@ -83,7 +83,7 @@ def counters(node: Node) -> dict[str, exp.Expr]:
 # --- counts and guards -------------------------------------------------------------------------------------------------
 
 
-def _counts(node: Node) -> Count:
+def _counts(node: Snapshot) -> Count:
     """Every number that the guards, the writes and the log need, from one reading of the stage."""
     dated: exp.Expr = exp.false()
     if node.updated_at:
@@ -138,13 +138,13 @@ def _blocked() -> exp.Expr:
     return any_of([exp.LTE(this=column(ENDS, "s"), expression=column(OPEN_FROM, "s")), action_is(stage.BLOCKED, table="s")])
 
 
-def distinct_keys(node: Node, where: exp.Expr) -> exp.Subquery:
+def distinct_keys(node: Snapshot, where: exp.Expr) -> exp.Subquery:
     """(SELECT COUNT(*) FROM (SELECT DISTINCT key FROM the stage WHERE …))."""
     keys = exp.select(*(column(k, "k") for k in node.key)).from_(relation("stage", node.name, "k")).where(where).distinct()
     return exp.select(exp.Count(this=exp.Star())).from_(keys.subquery("u")).subquery()
 
 
-def _surplus(node: Node) -> exp.Expr:
+def _surplus(node: Snapshot) -> exp.Expr:
     """Open versions are unique, so each that is not gone met exactly one row; every other row must be the only one of its key."""
     matched = exp.Sub(this=variable("source_rows"), expression=variable("unmatched_rows"))
     left = exp.Sub(this=variable("open_rows"), expression=variable("absent_rows"))
@@ -152,14 +152,14 @@ def _surplus(node: Node) -> exp.Expr:
     return exp.or_(exp.NEQ(this=matched, expression=left), fresh, wrap=False)
 
 
-def _duplicates(node: Node, traits: Traits) -> list[Step]:
+def _duplicates(node: Snapshot, traits: Traits) -> list[Step]:
     if not stage.counts_tell(node):
         return []
     query = exp.select(star_count("duplicate_keys")).from_(stage.repeated(node, traits).subquery("d"))
     return [Count("Only where the numbers do not add up, look for the keys that occur twice.", ("duplicate_keys",), query, _surplus(node))]
 
 
-def _guards(node: Node, traits: Traits) -> list[Guard]:
+def _guards(node: Snapshot, traits: Traits) -> list[Guard]:
     source = node.reading
     key, must = ", ".join(node.key), " or ".join(k for k in node.key if k not in node.nullable_key)
     wrong = {p for p, policy in stage.problems(node).items() if policy == "fail"}
@@ -216,7 +216,7 @@ def _guards(node: Node, traits: Traits) -> list[Guard]:
     return found
 
 
-def _delete_guards(node: Node, source: str) -> list[Guard]:
+def _delete_guards(node: Snapshot, source: str) -> list[Guard]:
     found = []
     if node.policies.on_empty_source == "fail" and node.source_delta != "none":
         empty = [greater_than_zero("open_rows"), equal(variable("source_rows"), _sql.zero())]
@@ -233,7 +233,7 @@ def _delete_guards(node: Node, source: str) -> list[Guard]:
     return found
 
 
-def too_many_deletes(node: Node, source: str, counted: str, which: exp.Expr) -> Guard:
+def too_many_deletes(node: Snapshot, source: str, counted: str, which: exp.Expr) -> Guard:
     """`which` of the staged rows are deletes, and the variable that has their number; open_rows has that of open versions."""
     top, bottom = Decimal(str(node.policies.max_delete_fraction)).as_integer_ratio()
     share = exp.GT(
@@ -252,7 +252,7 @@ def too_many_deletes(node: Node, source: str, counted: str, which: exp.Expr) -> 
 # --- writes ------------------------------------------------------------------------------------------------------------
 
 
-def quarantine(node: Node, kept: Iterable[str]) -> Write:
+def quarantine(node: Snapshot, kept: Iterable[str]) -> Write:
     """EXCEPT compares NULLs as equal, so a row that is kept back run after run is written once."""
     names = [QUARANTINE[2], *(c.name for c in recorded_of(node))]
     staged = exp.select(named(column(ACTION, "s"), QUARANTINE[2]), *(column(n, "s") for n in names[1:]))
@@ -266,13 +266,13 @@ def quarantine(node: Node, kept: Iterable[str]) -> Write:
     return Write("Keep back the rows that must not be written, each once.", statement, greater_than_zero("quarantined_rows"))
 
 
-def pinned(node: Node, traits: Traits) -> list[exp.Expr]:
+def pinned(node: Snapshot, traits: Traits) -> list[exp.Expr]:
     """The row of the history, t, that a staged row, s, was decided upon."""
     found = [_sql.same_key(node, "t", "s"), equal(column(node.valid_from, "t"), column(OPEN_FROM, "s"))]
     return [equal(address(traits, "t"), column(ROW, "s")), *found] if traits.row_address else found
 
 
-def _overwrite(node: Node, traits: Traits) -> Write:
+def _overwrite(node: Snapshot, traits: Traits) -> Write:
     update = exp.Update(
         this=relation("ref", node.name, "t"),
         expressions=[equal(column(c), column(c, "s")) for c in node.overwritten],
@@ -285,7 +285,7 @@ def _overwrite(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def close(node: Node, traits: Traits, which: exp.Expr | None = None) -> Write:
+def close(node: Snapshot, traits: Traits, which: exp.Expr | None = None) -> Write:
     """`which` of the staged rows end a version; those with an end where nothing is said."""
     update = exp.Update(
         this=relation("ref", node.name, "t"),
@@ -302,7 +302,7 @@ def close(node: Node, traits: Traits, which: exp.Expr | None = None) -> Write:
     )  # fmt: skip
 
 
-def _begun(node: Node, start: str, *, marker: bool) -> dict[str, exp.Expr]:
+def _begun(node: Snapshot, start: str, *, marker: bool) -> dict[str, exp.Expr]:
     """What a version that begins has besides its row; `start` is the column of the stage that says when."""
     found: dict[str, exp.Expr] = {node.valid_from: column(start, "s")}
     if node.open_until is not None:
@@ -317,14 +317,14 @@ def _begun(node: Node, start: str, *, marker: bool) -> dict[str, exp.Expr]:
     return found
 
 
-def _insert(node: Node, begun: dict[str, exp.Expr], query: exp.Select, row: str) -> exp.Insert:
+def _insert(node: Snapshot, begun: dict[str, exp.Expr], query: exp.Select, row: str) -> exp.Insert:
     """INSERT of versions that begin, whose row comes from the relation `row` of the query."""
     recorded = [c.name for c in recorded_of(node)]
     query = query.select(*(column(n, row) for n in recorded), *(named(v, n) for n, v in begun.items()), append=False)
     return _sql.insert(relation("ref", node.name), [*recorded, *begun], query)
 
 
-def _open(node: Node, traits: Traits) -> Write:
+def _open(node: Snapshot, traits: Traits) -> Write:
     query = exp.Select().from_(relation("stage", node.name, "s")).where(action_is("new", "change", "revive", table="s"))
     if traits.ordered_insert:
         query = query.order_by(*(column(k, "s") for k in node.key))
@@ -334,7 +334,7 @@ def _open(node: Node, traits: Traits) -> Write:
     )  # fmt: skip
 
 
-def _mark(node: Node) -> Write:
+def _mark(node: Snapshot) -> Write:
     query = exp.Select().from_(relation("stage", node.name, "s")).join(
         relation("ref", node.name, "h"),
         on=every([_sql.same_key(node, "h", "s"), equal(column(node.valid_from, "h"), column(OPEN_FROM, "s"))]), join_type="inner",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Node
+from c360gen.project.nodes import Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
@@ -17,11 +17,11 @@ from c360gen.terms.symbols import column, relation, variable
 OPENED, CLOSED = OWN_COLUMNS
 
 
-def all_of(node: Node) -> tuple[Task, ...]:
+def all_of(node: Snapshot) -> tuple[Task, ...]:
     return (check(node), rewind(node))
 
 
-def check(node: Node) -> Task:
+def check(node: Snapshot) -> Task:
     """Fails with what is wrong; the view <node>_health shows the same."""
     steps: tuple[Step, ...] = (
         Count("Count the versions that break a rule, under the first one that each breaks.", ("damaged_rows", "damage"),
@@ -38,7 +38,7 @@ def check(node: Node) -> Task:
                 guards=codes(steps))  # fmt: skip
 
 
-def rewind(node: Node) -> Task:
+def rewind(node: Snapshot) -> Task:
     """The history as it was after the last run at or before an instant: each version knows the run that opened and closed it."""
     opened, closed = not_null(column("run_id", "o")), not_null(column("run_id", "c"))
     counted = exp.select(
@@ -106,7 +106,7 @@ def _later() -> exp.Select:
     )  # fmt: skip
 
 
-def _unknown(node: Node) -> exp.Select:
+def _unknown(node: Snapshot) -> exp.Select:
     """Versions that began or ended after the instant, so by a later run, of which the log has nothing."""
     known = exp.select(column("run_id", "r")).from_(relation("control", "run_log", "r"))
     after = [
