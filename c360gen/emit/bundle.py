@@ -21,7 +21,7 @@ from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp
 from c360gen.ops.shell import Piece
-from c360gen.project.nodes import Resolved
+from c360gen.project.nodes import Node, Resolved
 from c360gen.strategies import Artefacts
 
 Role = Literal["objects", "helpers", "beside", "grants", "other"]
@@ -299,14 +299,5 @@ def _schedules(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> Iter
 
 def _before(project: Resolved, name: str, chosen: set[str]) -> tuple[str, ...]:
     """The nearest nodes of the schedule that `name` reads, through views and whatever else is not in it."""
-    found: set[str] = set()
-    waiting = [p.removeprefix("ref:") for p in project.nodes[name].depends_on if p.startswith("ref:")]
-    seen: set[str] = set()
-    while waiting:
-        parent = waiting.pop()
-        if parent in chosen:
-            found.add(parent)
-        elif parent not in seen:
-            seen.add(parent)
-            waiting += [p.removeprefix("ref:") for p in project.nodes[parent].depends_on if p.startswith("ref:")]
-    return tuple(sorted(found))
+    read = project.upstream(project.nodes[name], lambda node: node.name not in chosen)
+    return tuple(sorted({found.name for found in read if isinstance(found, Node) and found.name in chosen}))

@@ -84,15 +84,8 @@ def _texts(query: Query) -> list[str]:
 
 def _inlined(node: Node, project: Resolved, dialect: str) -> dict[str, list[str]]:
     """The SQL of ephemeral models that becomes a part of the node's own."""
-    found: dict[str, list[str]] = {}
-    waiting = [node]
-    while waiting:
-        parents = [project.nodes[i.removeprefix("ref:")] for i in waiting.pop().depends_on if i.startswith("ref:")]
-        for parent in parents:
-            if not parent.exists and parent.name not in found:
-                found[parent.name] = _texts(parent.query(dialect))
-                waiting.append(parent)
-    return found
+    parts = (n for n in project.upstream(node, lambda n: not n.exists) if isinstance(n, Node) and not n.exists)
+    return {part.name: _texts(part.query(dialect)) for part in parts}
 
 
 def _feed(feed: Feed) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import Stored
 from c360gen.ops.program import Job
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable
-from c360gen.project.nodes import Node, Snapshot
+from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.strategies import Artefacts
 from c360gen.terms import types
 from c360gen.terms.symbols import cut
@@ -73,16 +73,8 @@ def _facts(node: Node, names: Names) -> Mapping[str, Any]:
 
 def _reads(node: Node, names: Names) -> list[str]:
     """What it reads, itself or through what is only a part of its text."""
-    found: dict[str, None] = {}
-    waiting = list(node.depends_on)
-    while waiting:
-        id_ = waiting.pop(0)
-        parent = names.project.nodes.get(id_.removeprefix("ref:")) if id_.startswith("ref:") else None
-        if parent is not None and parent.kind == "ephemeral":
-            waiting += parent.depends_on
-        else:
-            found[id_] = None
-    return list(found)
+    read = names.project.upstream(node, lambda found: not found.exists)
+    return [found.id for found in read if isinstance(found, Source) or found.exists]
 
 
 def _declared(op: CreateTable, dialect: Dialect, names: Names) -> tuple[tuple[str, str], ...]:

@@ -31,7 +31,8 @@ def order(depends_on: Mapping[str, Iterable[str]]) -> list[str]:
 
 def reach(start: Iterable[str], edges: Mapping[str, Iterable[str]], steps: int | None) -> set[str]:
     """Everything that can be reached from any of `start` in at most `steps` steps (None: without limit), and they themselves."""
-    found, frontier = set(start), set(start)
+    found = set(start)
+    frontier = set(found)
     while frontier and (steps is None or steps > 0):
         frontier = {to for name in frontier for to in edges.get(name, ())} - found
         found |= frontier

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -436,6 +437,16 @@ class Resolved:
         found = self.nodes[name]
         assert isinstance(found, Snapshot)
         return found
+
+    def upstream(self, node: Node, through: Callable[[Node], bool]) -> Iterator[Source | Node]:
+        """What a node reads, nearest first and each once; and behind every node that `through` is true of, what that one reads."""
+        waiting, seen = deque(node.depends_on), set(node.depends_on)
+        while waiting:
+            found = self.relation(waiting.popleft())
+            yield found
+            if isinstance(found, Node) and through(found):
+                waiting += (new := [id_ for id_ in found.depends_on if id_ not in seen])
+                seen.update(new)
 
     def relation(self, id_: str) -> Source | Node:
         kind, _, name = id_.partition(":")

@@ -9,6 +9,7 @@ from typing import Any
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project.columns import named
+from c360gen.project.graph import reach
 from c360gen.project.nodes import Column, Node, Source
 from c360gen.project.references import parse_reference
 from c360gen.project.select import BadSelection, Selectable, select
@@ -87,15 +88,9 @@ class Scenarios:
 
     def _above(self, names: Collection[str]) -> set[str]:
         """The nodes, and all that they read."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name in found or name not in self.nodes:
-                continue
-            found.add(name)
-            waiting += [p.removeprefix("ref:") for p in self.nodes[name].depends_on if p.startswith("ref:")]
-        return found
+        parents = {node.id: node.depends_on for node in self.nodes.values()}
+        found = reach((f"ref:{name}" for name in names), parents, None)
+        return {name for name in self.nodes if f"ref:{name}" in found}
 
     def _chosen(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> set[str]:
         try:

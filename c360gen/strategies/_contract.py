@@ -33,16 +33,8 @@ def as_declared(source: Source) -> tuple[Step, ...]:
 
 def _sources(node: Node, project: Resolved) -> list[Source]:
     """Sources that are read directly or through views, by name."""
-    found: dict[str, Source] = {}
-    waiting = list(node.depends_on)
-    while waiting:
-        id_ = waiting.pop()
-        relation_ = project.relation(id_)
-        if isinstance(relation_, Source):
-            found[relation_.name] = relation_
-        elif relation_.kind in ("view", "ephemeral"):
-            waiting += relation_.depends_on
-    return [found[name] for name in sorted(found) if found[name].columns]
+    read = project.upstream(node, lambda found: found.kind in ("view", "ephemeral"))
+    return sorted((found for found in read if isinstance(found, Source) and found.columns), key=lambda found: found.name)
 
 
 def _drifted(source: Source) -> exp.Select:
