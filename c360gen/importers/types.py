@@ -13,6 +13,11 @@ _OTHERWISE = {
 """Words that mean something else on the engine than in our list, or that our list does not have, by dialect."""
 
 
+def vague(word: str, dialect: str) -> bool:
+    """Whether a catalog does not tell how many digits there are: a NUMBER of Snowflake, or a numeric that somebody left open."""
+    return word.strip().lower() in ("number", "numeric", "decimal") and dialect in ("snowflake", "postgres")
+
+
 def data_type(word: str, dialect: str) -> str | None:
     """NUMBER(12,2) of Snowflake → numeric(12,2)."""
     plain = " ".join(word.lower().split())

@@ -263,6 +263,12 @@ def test_a_type_that_is_not_carried_leaves_its_column_out(tmp_path: Path) -> Non
     assert whys(found) == ["column V is VARIANT, which is not carried: CAST it in a view where it is needed"]
 
 
+def test_numbers_without_digits_are_a_decision(tmp_path: Path) -> None:
+    found = Project("snowflake").source("t", {"ID": "NUMBER", "AMOUNT": "NUMBER(12,2)", "N": "NUMBER"}).take(tmp_path)
+    assert whys(found) == ["the catalog does not say how many digits id, n have: numeric(38,9) was written; ids are bigint"]
+    assert [n.verdict for n in found.notes] == ["decide"]
+
+
 def test_names_of_snowflake_are_those_of_unquoted_ones(tmp_path: Path) -> None:
     project = Project("snowflake").source("t", {"ID": "TEXT"}, schema="RAW", identifier="Customers", database="LAKE", quoting={})
     project.source("q", {"ID": "TEXT"}, schema="RAW", identifier="Quoted", database="LAKE", quoting={"identifier": True})

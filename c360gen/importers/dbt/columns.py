@@ -9,7 +9,7 @@ from c360gen.importers import yaml as written
 from c360gen.importers.dbt import tests
 from c360gen.importers.dbt.artifacts import CatalogColumn, Column, Node, Source
 from c360gen.importers.dbt.work import Tell, Work
-from c360gen.importers.types import data_type
+from c360gen.importers.types import data_type, vague
 from c360gen.project.columns import fold
 from c360gen.spec import models as spec
 
@@ -22,6 +22,7 @@ def columns(work: Work, item: Node | Source, catalog: Iterable[CatalogColumn], t
             name = tests.bare(test.column_name)
             declared.setdefault(name.lower(), Column(name=name))
     out = []
+    open_: list[str] = []
     for there in catalog:
         name, quote = work.column_name(there.name)
         column = declared.pop(name.lower(), Column(name=name)).model_copy(update={"name": name, "quote": quote})
@@ -30,6 +31,10 @@ def columns(work: Work, item: Node | Source, catalog: Iterable[CatalogColumn], t
             tell("left out", there.name, f"column {there.name} is {there.type}, which is not carried: CAST it in a view where it is needed")
         else:
             out.append(one(work, column, type_, item.unique_id, tell))
+            open_ += [name] if not column.data_type and vague(there.type, work.dialect) else []
+    if open_:
+        why = f"the catalog does not say how many digits {', '.join(open_)} have: numeric(38,9) was written; ids are bigint"
+        tell("decide", item.name, why)
     for column in declared.values():
         type_ = data_type(column.data_type, work.dialect) if column.data_type else None
         if column.data_type and type_ is None:
