@@ -105,6 +105,8 @@ class Words(ABC):
                 whole.replace(self._typed_variable(node.name))
             elif isinstance(node, exp.Literal) and node.meta.get("family"):
                 node.replace(exp.Literal.string(self.families.get(node.name, node.name)))
+            elif isinstance(node, exp.Literal) and node.meta.get("cataloged"):
+                node.replace(self.cataloged(node.name))
             elif isinstance(node, exp.Literal) and node.meta.get("instant"):
                 node.replace(exp.Literal.string(self.instant(node.name)))
             elif isinstance(node, exp.Ordered) and node.meta.get("never_null"):
@@ -126,6 +128,11 @@ class Words(ABC):
         lowered: exp.Expr = root.this
         lowered.pop()
         return lowered
+
+    def cataloged(self, name: str) -> exp.Expr:
+        """A column's name as `catalog` gives it: in lower case, which is the engine's, not Python's, where it is more than ASCII."""
+        found = exp.Literal.string(name)
+        return exp.Literal.string(name.lower()) if name.isascii() else exp.Lower(this=found)
 
     def _nulls_come_first(self, descending: bool) -> bool:
         """Where this engine puts NULLs when nothing is said: what never is NULL needs no words about it."""

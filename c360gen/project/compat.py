@@ -72,6 +72,10 @@ def check(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
                 help = "remove it: the key and valid_from name a version; dbt's columns come with compat: dbt"
                 wrong(f"{key} is written with compat: dbt only", help, "config", "snapshot_meta_column_names", key)
         return
+    if config.strategy in ("changelog", "daily_copies"):
+        help = "remove compat, or say strategy: timestamp or check"
+        wrong(f"compat: dbt has no place for strategy: {config.strategy}: dbt reads no feeds", help, "config", "compat")
+        return
     for key, (message, help) in MEANINGLESS.items():
         only_timestamp = key in ("on_unmoved_timestamp", "source_delta") and config.strategy != "timestamp"
         if key in config.model_fields_set and not only_timestamp:

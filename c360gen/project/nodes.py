@@ -295,6 +295,11 @@ class Node:
         return {}
 
     @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of everything that it is in a database."""
+        return (*((self.identifier,) if self.exists else ()), *self.views, *self.functions)
+
+    @property
     def runs(self) -> bool:
         """Whether a procedure brings it up to date; a view has nothing to run, and deploy loads a seed."""
         return self.stored and self.kind != "seed"
@@ -374,6 +379,11 @@ class Snapshot(Node):
     @property
     def functions(self) -> Mapping[str, int]:
         return {f"{self.identifier}_as_of": 1, f"{self.identifier}_changes": 2}
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        beside = {"quarantine": self.quarantines, "observations": self.rebuilds}
+        return (*super().objects, *(f"{self.identifier}_{kind}" for kind, there in beside.items() if there))
 
     @property
     def reading(self) -> str:

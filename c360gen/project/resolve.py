@@ -220,13 +220,7 @@ def _collisions(nodes: Mapping[str, Node], schedules: tuple[ResolvedSchedule, ..
     """Two objects of one name in one schema, and run_<node> against run_job_<schedule>."""
     taken: dict[tuple[str, str], str] = {}
     for node in nodes.values():
-        names = [node.identifier] if node.exists else []
-        names += [*node.views, *node.functions]
-        if node.quarantines:
-            names.append(f"{node.identifier}_quarantine")
-        if node.rebuilds:
-            names.append(f"{node.identifier}_observations")
-        for name in names:
+        for name in node.objects:
             if (other := taken.setdefault((node.schema, fold(name, False)), node.name)) != node.name:
                 message = f"{node.name} and {other} would both create {node.schema}.{name}"
                 diagnostics.error("C207", message, node.span, "rename one, or give it an alias: or a schema:")

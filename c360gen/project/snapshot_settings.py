@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from c360gen.diagnostics import Diagnostics
 from c360gen.project import feeds
+from c360gen.project.nodes import Erasure, Feed
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 
@@ -12,6 +13,21 @@ def check(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:
     _strategy(located, diagnostics)
     if located.spec.config.strategy not in feeds.STRATEGIES:
         _policies(located, diagnostics)
+
+
+def check_erasure(
+    located: Located[spec.Snapshot], erasure: Erasure, key: tuple[str, ...], feed: Feed | None, diagnostics: Diagnostics
+) -> None:
+    """A person is found by one column, in every row and every event that is of them, and what is left is a sound history."""
+    config = located.spec.config
+    if feed is not None and erasure.by in feed.ignored_nulls:
+        message = f"erasure: {erasure.by} is NULL in events that do not change it: these would not be known as the person's"
+        help = "let ignore_null_updates list the other columns, or name a column of the key"
+        diagnostics.error("C401", message, located.span("config", "erasure", "by"), help)
+    if not erasure.redact and erasure.by not in key and feed is None and config.hard_deletes != "invalidate":
+        message = f"erasure: rows by {erasure.by} may lie between others of one key, and hard_deletes: {config.hard_deletes} has no gaps"
+        help = "say redact:, which keeps the versions, or hard_deletes: invalidate"
+        diagnostics.error("C401", message, located.span("config", "erasure", "by"), help)
 
 
 def _strategy(located: Located[spec.Snapshot], diagnostics: Diagnostics) -> None:

@@ -20,9 +20,17 @@ from c360gen.project.references import Known, reference
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 from c360gen.terms import types
+from c360gen.terms.symbols import cut
 
 OWN_COLUMNS = ("opened_run_id", "closed_run_id")
 """Columns that a history table has besides those of its relation and its interval."""
+CHANGED_AT, CHANGE, SIDES = "changed_at", "change", ("before", "after")
+"""What a list of changes has besides the key, and the sides of every other column."""
+
+
+def changed_name(name: str, side: str) -> str:
+    """What a list of changes calls the old or the new value of a column."""
+    return cut(f"{name}_{side}")
 
 
 def reads(located: Located[spec.Snapshot], known: Known, diagnostics: Diagnostics) -> tuple[str, ...] | None:
@@ -59,13 +67,17 @@ def resolve(
             message = f"nullable_keys: {name} is not a column of unique_key"
             diagnostics.error("C401", message, located.span("config", "nullable_keys", index))
     settings.check(located, diagnostics)
+    for setting, flag in (("deleted_flag", deleted_flag), ("deleted_at", deleted_at)):
+        if flag in key:
+            help = "a row would become one of another key when it is deleted: name a column that is no part of it"
+            diagnostics.error("C401", f"{setting}: {flag} is a part of the key", located.span("config", setting), help)
     feed = None
     if config.strategy in feeds.STRATEGIES:
         feed = feeds.resolve(located, read.columns, key, updated_at or "", cursor, read.column, diagnostics)
     compat.check(located, diagnostics)
     _physical(located, read.columns, diagnostics)
     names = compat.history_names(config)
-    _names(read, names.all, described)
+    _names(read, key, names.all, described)
     times = () if config.compat else (updated_at, deleted_flag, deleted_at)  # dbt's `check_cols: all` counts them as well
     never = {n for n in (*key, *times, *names.all, *(feeds.others(feed) if feed else ())) if n}
     behaviour = _behaviour(located, read.columns, never, diagnostics)
@@ -77,6 +89,8 @@ def resolve(
         diagnostics.error("C401", message, located.span("config"), "let a column say on_change: new_version")
     needed = {n for n in (*key, *names.all, updated_at, version) if n}
     erased = erasure(located, tuple(read.columns.values()), needed, diagnostics)
+    if erased is not None:
+        settings.check_erasure(located, erased, key, feed, diagnostics)
     if len(diagnostics.found) > before:
         return None
     columns = _columns(read, described, names, config)
@@ -163,13 +177,18 @@ def _relation(
     return _Relation(id_, called, {c.name: c for c in read}, queries, located, diagnostics)
 
 
-def _names(read: _Relation, own: Collection[str], described: Mapping[str, Column]) -> None:
+def _names(read: _Relation, key: Collection[str], own: Collection[str], described: Mapping[str, Column]) -> None:
     """A name for each column of the history, its own and those of what it reads, and a type for each of these."""
     located, diagnostics = read.located, read.diagnostics
     for name in (*own, *OWN_COLUMNS):
         if name in read.columns:
             help = "rename it with snapshot_meta_column_names" if name not in OWN_COLUMNS else "this name is taken by the history"
             diagnostics.error("C207", f"{read.called} has a column {name} already", located.span("config"), help)
+    listed = {CHANGED_AT, CHANGE, *(changed_name(n, side) for n in read.columns if n not in key for side in SIDES)}
+    for index, name in enumerate(key):
+        if name in listed:
+            message = f"unique_key: {located.spec.name}_changes would have two columns {name}"
+            diagnostics.error("C207", message, located.span("config", "unique_key", index), "give the column another name in a view")
     if len({n.lower() for n in own}) < len(own):
         message = "the columns of a history must have different names"
         diagnostics.error("C207", message, located.span("config", "snapshot_meta_column_names"))

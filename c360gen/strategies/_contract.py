@@ -47,7 +47,9 @@ def _drifted(source: Source) -> exp.Select:
         assert column_.type is not None, "a source's column has a declared type"
         family = literal(types.family(column_.type))
         family.meta["family"] = True
-        rows.append(exp.Tuple(expressions=[literal(column_.name.lower()), family]))
+        name = literal(column_.name)
+        name.meta["cataloged"] = True
+        rows.append(exp.Tuple(expressions=[name, family]))
     names = [exp.to_identifier(n, quoted=True) for n in (NAME, FAMILY)]
     wanted = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("w", quoted=True), columns=names))
     order = exp.Order(this=column(NAME, "w"), expressions=[exp.Ordered(this=column(NAME, "w"), nulls_first=False)])

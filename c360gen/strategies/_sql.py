@@ -147,9 +147,11 @@ def window(function: exp.Expr, by: Iterable[exp.Expr], ordered: exp.Order | None
 
 
 def groupable(column_: Column, value: exp.Expr) -> exp.Expr:
-    """The value of a column in PARTITION BY: BigQuery takes no FLOAT64 there."""
+    """The value of a column in PARTITION BY, marked where it is a float: BigQuery takes none there."""
     value = value.unalias().copy()
-    return exp.cast(value, types.TEXT.copy()) if known(column_.type).this is types.T.DOUBLE else value
+    if known(column_.type).this is types.T.DOUBLE:
+        value.meta["grouped"] = True
+    return value
 
 
 def beyond_watermark(cursor: Column, table: str, traits: Traits) -> exp.Expr:
@@ -211,7 +213,7 @@ def stored(column_: Column, table: str, traits: Traits) -> exp.Expr:
     """The value of a source's column as it will be stored: compared otherwise, a finer one would differ from its own copy on every run."""
     at = column(column_.name, table)
     kind = known(column_.type)
-    if kind.this is types.T.DECIMAL or (traits.finer_times and kind.this in (types.T.TIMESTAMP, types.T.TIMESTAMPTZ)):
+    if kind.this in (types.T.DECIMAL, types.T.DOUBLE) or (traits.finer_times and kind.this in (types.T.TIMESTAMP, types.T.TIMESTAMPTZ)):
         return exp.cast(at, kind.copy())
     if traits.cuts_blanks and kind.this is types.T.VARCHAR and (sizes := types.sizes(kind)):
         length, most = exp.Length(this=at), exp.Literal.number(sizes[0])

@@ -81,3 +81,16 @@ def test_a_source_that_became_narrower_does_not_bend_what_is_known(found: Embedd
     found.sql("INSERT INTO raw.events VALUES (1, 7, NULL, '2026-01-02', '2026-01-02')")
     assert found.run("fed", "2026-01-03 00:00:00") == ""
     assert found.rows("SELECT size, share FROM kept.fed ORDER BY valid_from") == [(100000, 0.1), (7, 0.1)]
+
+
+def test_domains_over_every_kind(found: Embedded) -> None:
+    """The guard looks at what a domain is of: numbers without decimals, days, instants."""
+    found.sql("CREATE DOMAIN raw.number AS BIGINT; CREATE DOMAIN raw.digits AS NUMERIC(10, 0); CREATE DOMAIN raw.day AS DATE")
+    found.sql("ALTER TABLE raw.items ALTER COLUMN id TYPE raw.digits, ALTER COLUMN day TYPE raw.day")
+    found.sql("CREATE DOMAIN raw.instant AS TIMESTAMPTZ")
+    found.sql("ALTER TABLE raw.events ALTER COLUMN id TYPE raw.number, ALTER COLUMN happened_at TYPE raw.instant")
+    found.sql("INSERT INTO raw.items VALUES (1, 'a', '2026-01-01')")
+    found.sql("INSERT INTO raw.events VALUES (1, 1, 0.5, '2026-01-01', '2026-01-01')")
+    assert (found.run("checked", "2026-01-02 00:00:00"), found.run("fed", "2026-01-02 00:00:00")) == ("", "")
+    found.sql("CREATE DOMAIN raw.halves AS NUMERIC(10, 1); ALTER TABLE raw.items ALTER COLUMN id TYPE raw.halves")
+    assert "ZC011" in found.run("checked", "2026-01-03 00:00:00")

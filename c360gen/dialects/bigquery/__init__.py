@@ -74,6 +74,10 @@ class BigQuery(Warehouse):
     def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
             return exp.cast(exp.Literal.string(node.name), types.numeric(38, 9))  # a bare 0.1 is a FLOAT64
+        if node.meta.get("grouped"):  # a float, which nothing is grouped by; -0.0 + 0.0 is 0.0, as both are one value elsewhere
+            value = node.copy()
+            value.meta.pop("grouped")
+            return exp.cast(exp.Add(this=value, expression=exp.Literal.number("0.0")), types.TEXT.copy())
         if isinstance(node, exp.Interval) and node.meta.get("whole"):
             node.set("this", exp.Literal.number(node.this.name))
         if isinstance(node, exp.GroupConcat):

@@ -11,6 +11,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.changes import Changes
 from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.reserved import NO_PARAMETERS
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.words import nine, operand
 from c360gen.dialects.zoned import in_utc
@@ -64,19 +65,25 @@ class Postgres(Dialect):
     def catalog(self, address: Address) -> exp.Select:
         return self.catalog_query(
             """
-            SELECT LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+            SELECT CAST(a.attname AS TEXT) AS c360_name,
                    CASE WHEN t.typname IN ('int2', 'int4', 'int8') THEN 'integer'
-                        WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0 THEN 'integer'
+                        WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(
+                            t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0 THEN 'integer'
                         WHEN t.typcategory = 'N' THEN 'number' WHEN t.typcategory = 'S' THEN 'text' WHEN t.typcategory = 'B' THEN 'boolean'
                         ELSE CAST(t.typname AS TEXT) END AS c360_family
             FROM pg_catalog.pg_attribute AS a
             JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+            JOIN pg_catalog.pg_type AS d ON d.oid = a.atttypid
+            JOIN pg_catalog.pg_type AS t ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
             WHERE n.nspname = '$schema' AND c.relname = '$table' AND a.attnum > 0 AND NOT a.attisdropped
             """,
             address,
         )
+
+    def cataloged(self, name: str) -> exp.Expr:
+        """Names are compared letter by letter: "A" and "a" are two columns, and what is unquoted is in lower case anyway."""
+        return exp.Literal.string(name)
 
     # --- objects -------------------------------------------------------------------------------------------------------
 
@@ -105,11 +112,14 @@ class Postgres(Dialect):
         address = names.node(op.of, op.name)
         return [
             self.shell("table_function.sql.j2", {
-                "name": self.path(address), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
+                "name": self.path(address), "columns": [f"{self._parameter(c.name)} {self.type(c.type)}" for c in op.columns],
                 "query": self.lower(op.query, names), "description": self.string_escape(op.description),
                 "parameters": self.function_parameters(op), "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
             })
         ]  # fmt: skip
+
+    def _parameter(self, name: str) -> str:
+        return f'"{name}"' if name.upper() in NO_PARAMETERS and name == name.lower() else self.quote(name)
 
     @property
     def inspector(self) -> Inspector:

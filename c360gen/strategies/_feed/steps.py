@@ -155,7 +155,7 @@ def _read_guards(node: Snapshot) -> list[Guard]:
 
 
 def _counts(node: Snapshot) -> Count:
-    """An event that began no version, deleted nothing and was not kept back is one that changed nothing."""
+    """An event that began no version, is no delete and was not kept back is one that changed nothing."""
     feed, wrong = feed_of(node), problems(node)
     counted: dict[str, exp.Expr] = {
         "starting_rows": action_is(START, table="s"), "closing_rows": action_is(CLOSE, table="s"),

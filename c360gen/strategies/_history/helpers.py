@@ -6,13 +6,13 @@ from sqlglot import exp
 
 from c360gen.ops.schema import ColumnDef, CreateTableFunction, CreateView, SchemaOp
 from c360gen.project.nodes import Column, Snapshot
+from c360gen.project.snapshots import CHANGE, CHANGED_AT, SIDES, changed_name
 from c360gen.strategies import _sql
 from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, lives_at, not_marker, recorded_of, stored_type
 from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 
-BEFORE, AFTER = "before", "after"
 PROBLEM, KEY = "c360_problem", "c360_key"
 
 
@@ -57,13 +57,12 @@ def holds_at(node: Snapshot, table: str, at: exp.Expr) -> exp.Expr:
 
 def _changes(node: Snapshot) -> CreateTableFunction:
     """as_of(from) and these rows make as_of(to): an interval that is open at its beginning and closed at its end."""
-    word, moment = ("change", "changed_at")
     columns = compared(node)
 
     def projections(table: str, at: str, what: exp.Expr, before: str | None, after: str | None) -> list[exp.Expr]:
-        found: list[exp.Expr] = [*(column(k, table) for k in node.key), named(column(at, table), moment), named(what, word)]
+        found: list[exp.Expr] = [*(column(k, table) for k in node.key), named(column(at, table), CHANGED_AT), named(what, CHANGE)]
         for c in columns:
-            for side, name in ((before, BEFORE), (after, AFTER)):
+            for side, name in zip((before, after), SIDES, strict=True):
                 value: exp.Expr = column(c.name, side) if side else exp.cast(exp.null(), stored_type(c.type).copy())
                 found.append(named(value, changed_name(c.name, name)))
         return found
@@ -89,17 +88,13 @@ def _changes(node: Snapshot) -> CreateTableFunction:
     ended = ended.where(*(c for c in gone if c is not None))
     listed = [
         *(ColumnDef(k, stored_type(node.column(k).type)) for k in node.key),
-        ColumnDef(moment, types.TIMESTAMPTZ), ColumnDef(word, types.TEXT),
-        *(ColumnDef(changed_name(c.name, side), stored_type(c.type)) for c in columns for side in (BEFORE, AFTER)),
+        ColumnDef(CHANGED_AT, types.TIMESTAMPTZ), ColumnDef(CHANGE, types.TEXT),
+        *(ColumnDef(changed_name(c.name, side), stored_type(c.type)) for c in columns for side in SIDES),
     ]  # fmt: skip
     return CreateTableFunction(
         f"{node.identifier}_changes", node.name, exp.union(began, ended, distinct=False, copy=False), tuple(listed),
         f"What changed in {node.name} after one instant and not after another, with old and new values.", parameters=("from", "to"),
     )  # fmt: skip
-
-
-def changed_name(name: str, side: str) -> str:
-    return f"{name}_{side}"
 
 
 # --- soundness ---------------------------------------------------------------------------------------------------------

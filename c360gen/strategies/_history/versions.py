@@ -7,7 +7,7 @@ from sqlglot import exp
 from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Column, Snapshot
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, equal, every, is_null, literal, not_null
+from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
@@ -91,12 +91,20 @@ def is_live(node: Snapshot, table: str) -> exp.Expr:
 
 
 def row_id(node: Snapshot, start: exp.Expr, table: str) -> exp.Expr:
-    """dbt_scd_id: MD5(key || '|' || start), everything as text, the start in the type of updated_at, NULL as ''."""
-    if node.updated_at and (kind := stored_type(node.column(node.updated_at).type)) != types.TIMESTAMPTZ:
+    """dbt_scd_id: MD5(key || '|' || start), everything as text, the start in the type of updated_at, NULL as ''.
+
+    A start that a date does not say, since the run dated it, is told whole: or versions of one day would have one id.
+    """
+    instant, kind = start, stored_type(node.column(node.updated_at).type) if node.updated_at else types.TIMESTAMPTZ
+    if kind != types.TIMESTAMPTZ:
         start = exp.cast(start, kind.copy())
+    said: exp.Expr = exp.cast(start, types.TEXT.copy())
+    if kind == types.DATE:
+        whole = exp.EQ(this=_sql.as_time(start.copy(), kind), expression=instant.copy())
+        said = case((whole, said), otherwise=exp.cast(instant.copy(), types.TEXT.copy()))
     text: exp.Expr | None = None
-    for part in (*(column(k, table) for k in node.key), start):
-        shown: exp.Expr = exp.cast(part, types.TEXT.copy())
+    for part in (*(column(k, table) for k in node.key), said):
+        shown: exp.Expr = part if part is said else exp.cast(part, types.TEXT.copy())
         if isinstance(part, exp.Column) and part.name in node.nullable_key:
             shown = exp.func("COALESCE", shown, literal(""))
         text = shown if text is None else _concat(_concat(text, literal("|")), shown)

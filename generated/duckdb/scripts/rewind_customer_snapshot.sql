@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 74f670d1920fa900a59763a76986bd1299ecdd32021d8c9bb8f4bb0d2614645a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6572a5178b6c37b9e173161f6437842234840b281cb215d922698a1777cffbfd
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -30,9 +30,11 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- The run whose result stays.
 SET VARIABLE kept = (
-    SELECT arg_max({'as_of': l.as_of, 'watermark': l.watermark_after}, l.as_of)
+    SELECT {'as_of': l.as_of, 'watermark': l.watermark_after}
     FROM c360_control.run_log AS l
     WHERE l.node = 'snapshots.customer_snapshot' AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= getvariable('rewind_to')
+    ORDER BY l.as_of DESC, l.run_id DESC
+    LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
 

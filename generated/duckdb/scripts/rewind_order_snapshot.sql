@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5daa411e76ac5e5e8527532cd568e8385085ed88cfc6d5c5cd1b9d15d7f3abd7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd4cfaaccac4dc857e5a74798ee96374010fe69649266691ee8f2975971be001
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -30,9 +30,11 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- The run whose result stays.
 SET VARIABLE kept = (
-    SELECT arg_max({'as_of': l.as_of, 'watermark': l.watermark_after}, l.as_of)
+    SELECT {'as_of': l.as_of, 'watermark': l.watermark_after}
     FROM c360_control.run_log AS l
     WHERE l.node = 'snapshots.order_snapshot' AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= getvariable('rewind_to')
+    ORDER BY l.as_of DESC, l.run_id DESC
+    LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
 

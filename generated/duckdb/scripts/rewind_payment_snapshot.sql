@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 21b63c5dcb6f3b8aaba9bb54b5d1c0ec03d08d7b8173b374c6f9f96fd14815cd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7780a9208dd2236724dd41ba1dd3c0f8bd3f8ee62c380e2120ad40dd92d168a
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -30,9 +30,11 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- The run whose result stays.
 SET VARIABLE kept = (
-    SELECT arg_max({'as_of': l.as_of, 'watermark': l.watermark_after}, l.as_of)
+    SELECT {'as_of': l.as_of, 'watermark': l.watermark_after}
     FROM c360_control.run_log AS l
     WHERE l.node = 'snapshots.payment_snapshot' AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= getvariable('rewind_to')
+    ORDER BY l.as_of DESC, l.run_id DESC
+    LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
 

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f180c25f5968b69bdf8177eec7f7b6f513539d90dc788a0457fc60e13800feba
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9bdf1952025265d79ab7e6f4605d0bf1d973a12bf461af92de78adec8b9591cb
 
 -- Brings int_interactions up to date with its query.
 --
@@ -124,11 +124,12 @@ BEGIN
       ('occurred_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -143,8 +144,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw_data' AND c.relname = 'interactions' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 310e35fa214cc265e32d72b19d1bbfa50627ae98c000b4674b0f50b50b838d5d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9579d6f0838120cf2b0ab6160cc7a6b3acf3caa475dbb4e299276d242f9fcb2d
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -133,11 +133,12 @@ BEGIN
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -152,8 +153,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw_data' AND c.relname = 'payments' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7843421094055e8c59285e70cc96574ce837e44f2894e95c836fdea4395ea7f0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ff02dd6a357872fc28dce478beeb27c1d8ea1d3a5297645f83dbd37fbcbd5f0
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -468,11 +468,12 @@ BEGIN
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -487,8 +488,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw' AND c.relname = 'customers' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a

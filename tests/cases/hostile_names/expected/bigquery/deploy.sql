@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 03a67290b63112a63020bea3dc18eef90683222085862d06b755fa7b575993a5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5805e0eaaf4349ba7b4b4bb26b5de2bf651c6aa22ce6abc83e5a9436b6f07396
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -420,7 +420,7 @@ BEGIN
       FROM UNNEST([
         STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
-        STRUCT('größe' AS c360_name, 'text' AS c360_family),
+        STRUCT(LOWER('Größe') AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
       ]) AS w
@@ -796,7 +796,7 @@ BEGIN
       FROM UNNEST([
         STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
-        STRUCT('größe' AS c360_name, 'text' AS c360_family),
+        STRUCT(LOWER('Größe') AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
       ]) AS w

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a48409c05eb709dc114008ccf27dba06626bb88b0b537cef4d6c238afa67be4e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9968b189638b35dd480e32a985ca6fc74f5091f8a65aeda6cd3cc60714afb7f9
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -451,7 +451,7 @@ BEGIN
     FROM (VALUES
       ('group', 'integer'),
       ('select', 'text'),
-      ('größe', 'text'),
+      (LOWER('Größe'), 'text'),
       ('two words', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
     LEFT JOIN (
@@ -863,7 +863,7 @@ BEGIN
     FROM (VALUES
       ('group', 'integer'),
       ('select', 'text'),
-      ('größe', 'text'),
+      (LOWER('Größe'), 'text'),
       ('two words', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
     LEFT JOIN (

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0be00a1ca61aff5eb89e3eed600e5dda99c04b519c2130c18168d167942c2f01
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3ef723959cc91733f1280585b6e90e665cc0f378bab85a5c88d517b8c2eb5c56
 
 -- CALL `acme-analytics`.c360_control.run_user(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -71,7 +71,7 @@ BEGIN
       FROM UNNEST([
         STRUCT('group' AS c360_name, 'integer' AS c360_family),
         STRUCT('select' AS c360_name, 'text' AS c360_family),
-        STRUCT('größe' AS c360_name, 'text' AS c360_family),
+        STRUCT(LOWER('Größe') AS c360_name, 'text' AS c360_family),
         STRUCT('two words' AS c360_name, 'text' AS c360_family),
         STRUCT('updated_at' AS c360_name, 'timestamptz' AS c360_family)
       ]) AS w

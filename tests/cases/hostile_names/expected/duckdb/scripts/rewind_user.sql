@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ff56e9fae2541597cc2592c7c83cf1619d162f669442796321ca03b910c529ff
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b983974042f1ab7c99ebd8388856170dccee1579671aef9453bcf97d835e27c
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -30,9 +30,11 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- The run whose result stays.
 SET VARIABLE kept = (
-    SELECT arg_max({'as_of': l.as_of, 'watermark': l.watermark_after}, l.as_of)
+    SELECT {'as_of': l.as_of, 'watermark': l.watermark_after}
     FROM c360_control.run_log AS l
     WHERE l.node = 'snap.user' AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= getvariable('rewind_to')
+    ORDER BY l.as_of DESC, l.run_id DESC
+    LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe90775ff9f7990c1434b3267102639513a4c706b6f978a617cc7a21d0c728ef
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b21394469fd4562d4e092954df6a90706ff7b9cba71bb8f2dd8a20f689b8d016
 
 -- Brings table up to date with its query.
 --
@@ -59,7 +59,7 @@ SET VARIABLE counted = (
         FROM (VALUES
           ('group', 'integer'),
           ('select', 'text'),
-          ('größe', 'text'),
+          (LOWER('Größe'), 'text'),
           ('two words', 'text'),
           ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
         LEFT JOIN (

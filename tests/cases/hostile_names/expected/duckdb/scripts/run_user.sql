@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 594d1366ed7f4c8bd402e0016f90aa39787d3cf21f5b5d30fd0e8266463ee128
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1eeb45a9165494fdb07af2e824023b8b256635144d873c7acc5b1928804c2810
 
 -- Brings the history user up to date with raw.order.
 --
@@ -63,7 +63,7 @@ SET VARIABLE counted = (
         FROM (VALUES
           ('group', 'integer'),
           ('select', 'text'),
-          ('größe', 'text'),
+          (LOWER('Größe'), 'text'),
           ('two words', 'text'),
           ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
         LEFT JOIN (

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe909f06dff4b31e3fa574dc72cf19f9ab4d50766c430daa867038edbc176779
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11a56c644ffb6d77764198083b45903314d08d49d4e8b930843d64af46e7e4a1
 
 -- Brings table up to date with its query.
 --
@@ -122,16 +122,17 @@ BEGIN
     FROM (VALUES
       ('group', 'integer'),
       ('select', 'text'),
-      ('größe', 'text'),
+      ('Größe', 'text'),
       ('two words', 'text'),
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -146,8 +147,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw' AND c.relname = 'order' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 998b8a50d4054b07509591e7e3af68b534124072b72b5097ccc676efab43bef2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 942e7163c46e5b931f5741327c57f2d0656ad4035a3675104ea63714d288760f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -78,7 +78,7 @@ BEGIN
     FROM (VALUES
       ('group', 'integer'),
       ('select', 'text'),
-      ('größe', 'text'),
+      (LOWER('Größe'), 'text'),
       ('two words', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
     LEFT JOIN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 62373d9c86a4fe2b8f6e563525b3d8382e6b175845a818fe1094cf55da036149
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f645cd6d9fb2fa2a1053629c1e722cd590b91657a20f19bcd64464ff6ba5883
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -88,7 +88,7 @@ BEGIN
     FROM (VALUES
       ('group', 'integer'),
       ('select', 'text'),
-      ('größe', 'text'),
+      (LOWER('Größe'), 'text'),
       ('two words', 'text'),
       ('updated_at', 'timestamp')) AS w(c360_name, c360_family)
     LEFT JOIN (

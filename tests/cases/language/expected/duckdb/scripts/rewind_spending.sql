@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 48525b267634af5445baa55c4bcf32630ab3cc62679440c56a7548edf816ed6f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6594d71fce48a5d56528792e1a6771e6b3f0e72c612c8933dcc148bc563d5af6
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -30,9 +30,11 @@ UPDATE c360_control.state SET last_run_id = getvariable('run_id') WHERE node = '
 
 -- The run whose result stays.
 SET VARIABLE kept = (
-    SELECT arg_max({'as_of': l.as_of, 'watermark': l.watermark_after}, l.as_of)
+    SELECT {'as_of': l.as_of, 'watermark': l.watermark_after}
     FROM c360_control.run_log AS l
     WHERE l.node = 'snap.spending' AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= getvariable('rewind_to')
+    ORDER BY l.as_of DESC, l.run_id DESC
+    LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
 

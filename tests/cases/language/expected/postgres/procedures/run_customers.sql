@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fceff4d41d6e790cb33cd6107548b8c04cd025ee110975e832bb226306837124
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a8fa68373a83368f75f48c78259daa2986463603336ff981b60b53ad2dc764d7
 
 -- Replaces the contents of customers by its query.
 --
@@ -107,11 +107,12 @@ BEGIN
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -126,8 +127,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw' AND c.relname = 'customers' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 44a0a4c383f06d0c440e60a05e6459064b2a4560f8a929619be4f4c0b138b928
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2e3e72a86d17497b465e3d8934f8e8bca93f3d4b0915c4af28f42343817def87
 
 -- Brings order_lines up to date with its query.
 --
@@ -137,11 +137,12 @@ BEGIN
       ('updated_at', 'timestamptz')) AS w(c360_name, c360_family)
     LEFT JOIN (
       SELECT
-        LOWER(CAST(a.attname AS TEXT)) AS c360_name,
+        CAST(a.attname AS TEXT) AS c360_name,
         CASE
           WHEN t.typname IN ('int2', 'int4', 'int8')
           THEN 'integer'
-          WHEN t.typname = 'numeric' AND information_schema._pg_numeric_scale(a.atttypid, a.atttypmod) = 0
+          WHEN t.typname = 'numeric'
+          AND information_schema._pg_numeric_scale(t.oid, CASE WHEN d.typbasetype = 0 THEN a.atttypmod ELSE d.typtypmod END) = 0
           THEN 'integer'
           WHEN t.typcategory = 'N'
           THEN 'number'
@@ -156,8 +157,10 @@ BEGIN
         ON c.oid = a.attrelid
       JOIN pg_catalog.pg_namespace AS n
         ON n.oid = c.relnamespace
+      JOIN pg_catalog.pg_type AS d
+        ON d.oid = a.atttypid
       JOIN pg_catalog.pg_type AS t
-        ON t.oid = a.atttypid
+        ON t.oid = CASE WHEN d.typbasetype = 0 THEN d.oid ELSE d.typbasetype END
       WHERE
         n.nspname = 'raw' AND c.relname = 'orders_v2' AND a.attnum > 0 AND NOT a.attisdropped
     ) AS a
