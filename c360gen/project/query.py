@@ -16,6 +16,7 @@ from sqlglot.schema import MappingSchema
 
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
 from c360gen.project import exact, portable, syntax
+from c360gen.project.columns import fold
 from c360gen.project.nodes import Column
 from c360gen.project.origins import Reading
 from c360gen.project.render import SEPARATOR, VARIABLES
@@ -59,6 +60,8 @@ def analyse(
     if tree is None:
         return None
     tree = cast(exp.Query, tree.transform(_variable, copy=False))
+    for identifier in tree.find_all(exp.Identifier):
+        identifier.set("this", fold(identifier.name, bool(identifier.args.get("quoted"))))
     for table in tree.find_all(exp.Table):
         if symbols.symbol(table):
             table.this.set("this", table.name.replace(SEPARATOR, "."))
@@ -71,7 +74,7 @@ def analyse(
         return None
     try:
         tree = qualify(
-            tree, dialect=dialect, schema=catalog.schema(ids, dialect), quote_identifiers=False, validate_qualify_columns=False,
+            tree, dialect=_folding(dialect), schema=catalog.schema(ids, dialect), quote_identifiers=False, validate_qualify_columns=False,
             identify=False,
         )  # fmt: skip
         tree = annotate_types(tree, schema=catalog.schema(ids, dialect), dialect=dialect)
@@ -89,6 +92,11 @@ def analyse(
         return None
     suggested = {s.alias_or_name: types.canonical(s.type) for s in tree.selects}
     return Analysed(tree, columns, {name: types.text(t) for name, t in suggested.items() if t is not None})
+
+
+def _folding(dialect: str) -> str:
+    """Unquoted names are lower case in specs, whatever an engine makes of them."""
+    return f"{dialect}, normalization_strategy=lowercase"
 
 
 def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> exp.Query | None:
