@@ -106,6 +106,8 @@ class Diagnostic:
     severity: Severity = "error"
     detail: str = ""
     """Several lines, such as rows, where one is not enough."""
+    about: tuple[str, ...] = field(default=(), compare=False)
+    """C304: a relation's name, and its columns without a type; for whoever can say them."""
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:
@@ -119,8 +121,8 @@ class Diagnostics:
 
     found: list[Diagnostic] = field(default_factory=list)
 
-    def error(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> None:
-        self._add(Diagnostic(code, message, span, help))
+    def error(self, code: str, message: str, span: Span | None = None, help: str | None = None, about: tuple[str, ...] = ()) -> None:
+        self._add(Diagnostic(code, message, span, help, about=about))
 
     def warning(self, code: str, message: str, span: Span | None = None, help: str | None = None) -> None:
         self._add(Diagnostic(code, message, span, help, "warning"))

@@ -26,30 +26,39 @@ def command() -> None:
     "--catalog", type=click.Path(path_type=Path), default=None,
     help="dbt's catalog, which knows the types of columns; by default target/catalog.json in it, where that exists.",
 )  # fmt: skip
-def from_dbt(folder: Path, project: Path, manifest: Path | None, catalog: Path | None) -> None:
+@click.option(
+    "--full-refresh", type=click.Path(path_type=Path), default=None,
+    help="The manifest of dbt compile --full-refresh, which knows the other branch of is_incremental(); by default "
+    "target/full_refresh/manifest.json in it, where that exists.",
+)  # fmt: skip
+def from_dbt(folder: Path, project: Path, manifest: Path | None, catalog: Path | None, full_refresh: Path | None) -> None:
     from c360gen.importers import dbt, report
     from c360gen.spec import schema
 
     empty(folder)
-    usual = project / "target" / "catalog.json"
-    catalog = catalog or (usual if usual.exists() else None)
+    catalog = catalog or _where_it_is(project / "target" / "catalog.json")
+    full_refresh = full_refresh or _where_it_is(project / "target" / "full_refresh" / "manifest.json")
     try:
         made = dbt.read_manifest(manifest or project / "target" / "manifest.json")
-        taken = dbt.take(project, made, dbt.read_catalog(catalog) if catalog else None)
+        first = dbt.read_manifest(full_refresh) if full_refresh else None
+        taken = dbt.take(project, made, dbt.read_catalog(catalog) if catalog else None, first)
     except dbt.BadArtifact as error:
         console.fail("C808", error.message, error.help)
     files = {**taken.files, f"specs/{schema.FILE}": schema.text().encode(), ".gitattributes": GITATTRIBUTES.encode()}
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
-    problems = options.problems(folder / "specs")
     name = made.metadata.project_name or folder.name
-    (folder / "IMPORT.md").write_text(report.text(name, taken.notes, problems), encoding="utf-8", newline="\n")
+    (folder / "IMPORT.md").write_text(report.text(name, taken.notes, taken.problems), encoding="utf-8", newline="\n")
     decide, left = (sum(n.verdict == v for n in taken.notes) for v in ("decide", "left out"))
-    found = f"{decide} to be decided, {left} left out, {console.counted(len(problems), 'mistake')}"
+    found = f"{decide} to be decided, {left} left out, {console.counted(len(taken.problems), 'mistake')}"
     console.say(f"{console.counted(len(files) + 1, 'file')} in {folder.as_posix()}; {found}: read IMPORT.md there first")
-    if decide or problems:
+    if decide or taken.problems:
         raise click.exceptions.Exit(FINDINGS)
+
+
+def _where_it_is(path: Path) -> Path | None:
+    return path if path.exists() else None
 
 
 @command.command(

@@ -109,23 +109,6 @@ def project(specs: Path) -> LoadedProject:
     return loaded
 
 
-def problems(specs: Path) -> list[Diagnostic]:
-    """Every mistake of a project, those of its default targets too."""
-    from c360gen.pipeline import build, load_project
-
-    found: list[Diagnostic] = []
-    try:
-        loaded = load_project(specs)
-        for name in loaded.default_targets:
-            try:
-                build(loaded, name)
-            except SpecError as error:
-                found += [d for d in error.diagnostics if d not in found]
-    except SpecError as error:
-        found = error.diagnostics
-    return [d for d in found if d.severity == "error"]
-
-
 def names(loaded: LoadedProject, target_names: Sequence[str], dialects: Sequence[str]) -> list[str]:
     """The named targets, or the default ones."""
     found = list(dict.fromkeys([*target_names, *_of_dialects(loaded, dialects)])) or loaded.default_targets

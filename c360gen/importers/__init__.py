@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Verdict = Literal["decide", "left out", "said otherwise"]
-"""Somebody has to look before the first build; it is not there any more; it is there in other words."""
+from c360gen.diagnostics import Diagnostic
+
+Verdict = Literal["decide", "differs", "left out", "compiled", "said otherwise"]
+"""Somebody has to look before the first build; it means something else here; it is not there any more; its SQL is what dbt made of macros;
+it is there in other words."""
 
 
 @dataclass(frozen=True, order=True)
@@ -23,7 +26,8 @@ class Note:
 
 @dataclass(frozen=True)
 class Imported:
-    """Files of specs by their path below the folder of the project, and the notes."""
+    """Files of specs by their path below the folder of the project, the notes, and what is wrong with the specs as they are."""
 
     files: Mapping[str, bytes]
     notes: tuple[Note, ...]
+    problems: tuple[Diagnostic, ...] = ()

@@ -20,9 +20,14 @@ class _Dumper(yaml.SafeDumper):
         """Lists are indented below their key."""
         super().increase_indent(flow, False)
 
+    def choose_scalar_style(self) -> str:
+        """ "ref('x')" where quotes are needed, not 'ref(''x'')'."""
+        style = super().choose_scalar_style()
+        return '"' if style == "'" and "'" in str(getattr(self.event, "value", "")) else style
+
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    style = "|" if "\n" in value.strip() and value.isprintable() is False and not _unprintable(value) else None
+    style = "|" if "\n" in value.strip() and not _unprintable(value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
@@ -34,6 +39,13 @@ def _inline(dumper: yaml.SafeDumper, value: Inline) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=True)
 
 
+def _mapping(dumper: yaml.SafeDumper, value: dict[str, Any]) -> yaml.Node:
+    """grants: {select: [analyst]}: one flat entry needs no line of its own."""
+    flat = len(value) == 1 and all(not isinstance(v, Mapping) and not _deep(v) and "\n" not in str(v) for v in value.values())
+    short = flat and len(str(value)) < _WIDTH - 40
+    return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=bool(short))
+
+
 def _list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
     plain = all(isinstance(v, str | int | float | bool) and "\n" not in str(v) for v in value)
     short = plain and sum(len(str(v)) + 2 for v in value) < _WIDTH - 40
@@ -42,6 +54,7 @@ def _list(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
 
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(Inline, _inline)
+_Dumper.add_representer(dict, _mapping)
 _Dumper.add_representer(list, _list)
 
 
@@ -58,7 +71,7 @@ def _deep(value: Any) -> bool:
 
 def text(sections: Mapping[str, Any], schema: str) -> str:
     """One file; `schema` is the way from it to the JSON Schema."""
-    body = yaml.dump({"version": 2}, Dumper=_Dumper)
+    body = "version: 2\n"
     for name, value in sections.items():
         body += "\n" + yaml.dump({name: value}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
     return HEADER.format(schema=schema) + body

@@ -94,6 +94,15 @@ def analyse(
     return Analysed(tree, columns, {name: types.text(t) for name, t in suggested.items() if t is not None})
 
 
+_VIEW = "make a view of it in the database, and declare that as a source"
+_FLAT: dict[type[exp.Expr], tuple[str, str]] = {
+    exp.Values: ("VALUES", "write SELECT … UNION ALL SELECT …, or let a seed hold the rows"),
+    exp.Unnest: ("UNNEST", _VIEW), exp.Lateral: ("LATERAL", f"write it as a join or with a window function, or {_VIEW}"),
+    exp.Pivot: ("PIVOT", "write a CASE WHEN for each column"),
+}  # fmt: skip
+"""What may stand in FROM and has no columns that could be followed: (word, what to do instead)."""
+
+
 def _folding(dialect: str) -> str:
     """Unquoted names are lower case in specs, whatever an engine makes of them."""
     return f"{dialect}, normalization_strategy=lowercase"
@@ -124,6 +133,10 @@ def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> 
     tree = trees[0]
     if into := next((s for s in tree.find_all(exp.Into, exp.Lock)), None):
         diagnostics.error("C307", f"a model only reads: no {into.key.upper()}", locate(0, 1))
+        return None
+    if flat := next(tree.find_all(*_FLAT), None):
+        what, help = _FLAT[type(flat)]
+        diagnostics.error("C307", f"{what} gives rows of which nothing is declared", place(flat, locate), help)
         return None
     return tree
 

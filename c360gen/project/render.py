@@ -122,7 +122,8 @@ def _words(function: str, names: Sequence[Any]) -> list[str]:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates without a way out, and without jinja's own functions."""
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
     environment.globals.clear()
     return environment
@@ -130,7 +131,7 @@ def _environment() -> jinja2.Environment:
 
 def render(template: str, words: Words, incremental: bool) -> Rendered:
     """Raise jinja2.TemplateError or BadReference; loops over large ranges are impossible: there is no range()."""
-    text = _environment().from_string(_marked(template)).render(words.scope(incremental))
+    text = environment().from_string(_marked(template)).render(words.scope(incremental))
     out: list[str] = []
     starts, origins = [], []
     length = last = 0
@@ -149,7 +150,7 @@ def _marked(template: str) -> str:
     """Put the offset of every piece of plain text, and of every `{{`, in front of it."""
     out: list[str] = []
     offset = 0
-    for _, kind, value in _environment().lex(template):
+    for _, kind, value in environment().lex(template):
         at = template.find(value, offset) if kind in ("data", "variable_begin") else offset
         if kind in ("data", "variable_begin"):
             out.append(f"\ue000{at}\ue001")

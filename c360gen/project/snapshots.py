@@ -195,7 +195,8 @@ def _names(read: _Relation, key: Collection[str], own: Collection[str], describe
     for each in read.columns.values():
         if each.type is None:
             help = f"declare its data_type where {read.called} is defined, or CAST it there"
-            diagnostics.error("C304", f"column {each.name} is computed: its type is not known", located.span("relation"), help)
+            about = (located.spec.name if read.queries else read.called, each.name)
+            diagnostics.error("C304", f"column {each.name} is computed: its type is not known", located.span("relation"), help, about)
     for index, name in enumerate(described):
         if name not in read.columns and name not in own:
             near = nearest_or_list(name, read.columns, "columns")

@@ -250,7 +250,8 @@ def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], di
     if missing:
         block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
-        diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]")
+        diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]",
+                          (located.spec.name, *missing))  # fmt: skip
     return tuple(columns)
 
 

@@ -78,11 +78,11 @@ class Project:
         self.manifest: dict[str, Any] = {
             "metadata": {"dbt_schema_version": schema, "adapter_type": adapter, "project_name": "p"}, "nodes": {}, "sources": {},
         }  # fmt: skip
-        self.catalog: dict[str, Any] = {"nodes": {}, "sources": {}}
+        self.catalog: dict[str, Any] = {"nodes": {"model.p.nobody": {"columns": {}}}, "sources": {}}
 
     def node(self, name: str, raw: str = "select 1 as id", kind: str = "model", **more: Any) -> Project:
         config = {"materialized": "view", **more.pop("config", {})}
-        id_ = f"{kind}.p.{name}"
+        id_ = str(more.pop("unique_id", f"{kind}.p.{name}"))
         self.manifest["nodes"][id_] = {
             "unique_id": id_, "name": name, "resource_type": kind, "package_name": "p", "original_file_path": f"{kind}s/{name}.sql",
             "schema": "analytics", "alias": name, "raw_code": raw, "config": config,
@@ -100,11 +100,16 @@ class Project:
         self.catalog["sources"][id_] = {"columns": found}
         return self
 
-    def take(self, folder: Path, *, catalog: bool = True) -> Imported:
+    def read(self, folder: Path) -> Any:
         folder.mkdir(exist_ok=True)
         (folder / "manifest.json").write_text(json.dumps(self.manifest), encoding="utf-8")
+        return read_manifest(folder / "manifest.json")
+
+    def take(self, folder: Path, *, catalog: bool = True, full_refresh: Project | None = None) -> Imported:
+        first = full_refresh.read(folder / "full_refresh") if full_refresh else None
+        made = self.read(folder)
         (folder / "catalog.json").write_text(json.dumps(self.catalog), encoding="utf-8")
-        return take(folder, read_manifest(folder / "manifest.json"), read_catalog(folder / "catalog.json") if catalog else None)
+        return take(folder, made, read_catalog(folder / "catalog.json") if catalog else None, first)
 
 
 def section(found: Imported, path: str, name: str) -> Any:
@@ -181,7 +186,6 @@ def test_settings_of_a_snapshot(given: dict[str, Any], wanted: dict[str, Any], w
 @pytest.mark.parametrize("raw, wanted", [
     ("{{ config(materialized='table', meta={'a': [1]}) }}\n\nselect 1 as id", "select 1 as id\n"),
     ("{{- config(\n  tags=['x']) -}}\nselect 1 as id\n\n\n", "select 1 as id\n"),
-    ("select * from {{ ref('other_package', 'm') }}", "select * from {{ ref('m') }}\n"),
     ("{# a note #}\nselect {{ var('a', 1) }} as id", "{# a note #}\nselect {{ var('a', 1) }} as id\n"),
     ("select 1 as id {% if is_incremental() %}where x > (select max(x) from {{ this }}){% endif %}",
      "select 1 as id {% if is_incremental() %}where x > (select max(x) from {{ this }}){% endif %}\n"),
@@ -197,8 +201,6 @@ def test_sql_that_stays(raw: str, wanted: str, tmp_path: Path) -> None:
     ("select {{ our.macro() }} as id from {{ ref('n') }}", 'select 7 as id from "db"."a"."n"',
      "select 7 as id from {{ ref('n') }}\n", "our"),
     ("select '{{ this.schema }}' as id", "select 'a' as id", "select 'a' as id\n", "a part of this"),
-    ("select 1 as id from {{ ref('n', v=2) }}", 'select 1 as id from "db"."a"."n"',
-     "select 1 as id from {{ ref('n') }}\n", "a version of a model"),
     ("{% snapshot x %}select 1 as id{% endsnapshot %}", "select 1 as id", "select 1 as id\n", "unknown tag 'snapshot'"),
     ("{{ m() }}", 'select 1 as id from "db"."a"."n", "db"."a"."m"', "select 1 as id from {{ ref('n') }}, {{ this }}\n", "m"),
 ])  # fmt: skip
@@ -213,7 +215,8 @@ def test_sql_that_dbt_has_compiled(raw: str, compiled: str, wanted: str, said: s
 def test_ephemeral_models_of_compiled_sql_are_refs_again(tmp_path: Path) -> None:
     first, second = " __dbt__cte__a as (\nselect 1 as id\n)", " __dbt__cte__ab as (\nselect 1 as id from __dbt__cte__a\n)"
     extra = [{"id": "model.p.a", "sql": first}, {"id": "model.p.ab", "sql": second}]
-    project = Project().node("m", "{{ x() }}", compiled_code=f"with {first}, {second}\nselect id from __dbt__cte__ab", extra_ctes=extra)
+    project = Project().node("a").node("ab")
+    project.node("m", "{{ x() }}", compiled_code=f"with {first}, {second}\nselect id from __dbt__cte__ab", extra_ctes=extra)
     project.node(
         "k", "{{ x() }}", compiled_code=f"with {first}, {second}, z as (select 1) select id from __dbt__cte__a, z", extra_ctes=extra
     )
@@ -232,10 +235,212 @@ def test_what_was_not_compiled_is_told(tmp_path: Path) -> None:
     assert found.files["specs/m.sql"].decode() == "select {{ our() }} as id\n"
 
 
-def test_an_incremental_whose_compiled_sql_is_that_of_a_later_run(tmp_path: Path) -> None:
-    compiled = 'select 1 as id where 1 > (select max(id) from "db"."a"."m")'
-    project = Project().node("m", "{{ x() }}", config={"materialized": "incremental"}, compiled_code=compiled, relation_name='"db"."a"."m"')
-    assert any("compile with --full-refresh" in why for why in whys(project.take(tmp_path)))
+INCREMENTAL = "select {{ x() }} as id {% if is_incremental() %}where 1 > (select max(id) from {{ this }}){% endif %}"
+
+
+def test_both_branches_of_an_incremental_whose_sql_was_compiled(tmp_path: Path) -> None:
+    later = Project().node("m", INCREMENTAL, config={"materialized": "incremental"}, relation_name='"db"."a"."m"')
+    begun = Project().node("m", INCREMENTAL, config={"materialized": "incremental"}, relation_name='"db"."a"."m"')
+    later.manifest["nodes"]["model.p.m"]["compiled_code"] = 'select 1 as id where 1 > (select max(id) from "db"."a"."m")'
+    begun.manifest["nodes"]["model.p.m"]["compiled_code"] = "select 1 as id"
+    both = later.take(tmp_path, full_refresh=begun)
+    assert both.files["specs/m.sql"].decode() == (
+        "{% if is_incremental() %}\nselect 1 as id where 1 > (select max(id) from {{ this }})\n{% else %}\nselect 1 as id\n{% endif %}\n"
+    )
+    assert [n.verdict for n in both.notes] == ["compiled"]
+    for one, why in ((later.take(tmp_path), "one branch alone is known"), (begun.take(tmp_path, full_refresh=begun), "of a first load")):
+        assert [(n.verdict, why in n.why) for n in one.notes] == [("decide", True), ("compiled", True)][:1]
+
+
+@pytest.mark.parametrize("raw, words", [
+    ("select '{{ run_started_at }}' as at", "run_started_at"), ("{% if target.name == 'dev' %}select 1 as id{% endif %}", "target"),
+    ("select {{ listed() }} as id", "run_query"),
+])  # fmt: skip
+def test_what_is_frozen_by_a_compilation_is_a_decision(raw: str, words: str, tmp_path: Path) -> None:
+    project = Project().node("m", raw, compiled_code="select 1 as id", depends_on={"macros": ["macro.p.listed"]})
+    project.manifest["macros"] = {
+        "macro.p.listed": {
+            "package_name": "p",
+            "macro_sql": "{% set x = run_query('…') %}",
+            "depends_on": {"macros": ["macro.dbt.run_query"]},
+        },
+        "macro.dbt.run_query": {"package_name": "dbt", "macro_sql": "{{ statement() }}"},
+    }
+    (note,) = project.take(tmp_path).notes
+    assert note.verdict == "decide" and words in note.why
+
+
+@pytest.mark.parametrize("raw", [
+    "{% do x.append(1) %}select 1 as id", "{% set n = namespace(a=1) %}select 1 as id", "select {{ range(3) }} as id",
+    '{{ "1" | as_number }}',
+    "select 1 as id from {{ ref(name) }}", "select '{{ ref('n').identifier }}' as id", "{% set t = this %}select '{{ t.schema }}' as id",
+    "{% if var.has_var('x') %}{% endif %}select 1 as id", "select {{ var('missing', none) }} as id",
+])  # fmt: skip
+def test_what_the_build_could_not_render_is_taken_compiled(raw: str, tmp_path: Path) -> None:
+    project = Project().node("n").node("m", raw, compiled_code="select 2 as id", depends_on={"nodes": ["model.p.n"]})
+    assert project.take(tmp_path).files["specs/m.sql"].decode() == "select 2 as id\n"
+
+
+def test_relations_are_found_by_their_whole_names(tmp_path: Path) -> None:
+    project = Project("duckdb").source("orders", {"id": "BIGINT"}, relation_name="db.raw.orders")
+    compiled = "select 'db.raw.orders  ' || $$ as id -- db.raw.orders\nfrom db.raw.orders, db.raw.orders_hard, x.db.raw.orders"
+    project.node("m", "{{ x() }}", compiled_code=compiled, depends_on={"nodes": ["source.p.raw.orders"]})
+    said = project.take(tmp_path).files["specs/m.sql"].decode()
+    assert said == (
+        "select 'db.raw.orders  ' || $$ as id -- db.raw.orders\nfrom {{ source('raw', 'orders') }}, db.raw.orders_hard, x.db.raw.orders\n"
+    )
+
+
+def test_versions_and_packages_have_names_of_their_own(tmp_path: Path) -> None:
+    project = Project().node("dim", version=1, latest_version=2, unique_id="model.p.dim.v1", original_file_path="models/dim_v1.sql")
+    project.node("dim", "select 2 as id", version=2, latest_version=2, unique_id="model.p.dim.v2", original_file_path="models/dim_v2.sql")
+    project.node("Customers").node("customers", package_name="lib", unique_id="model.lib.customers", original_file_path="models/c.sql")
+    depends = {"nodes": ["model.p.dim.v1", "model.p.dim.v2", "model.p.Customers", "model.lib.customers"]}
+    sql = "select 1 as id from {{ ref('dim') }}, {{ ref('dim', v=1) }}, {{ ref('lib', 'customers') }}, {{ ref('Customers') }}"
+    found = project.node("m", sql, depends_on=depends).take(tmp_path)
+    wanted = "{{ ref('dim_v2') }}, {{ ref('dim_v1') }}, {{ ref('lib_customers') }}, {{ ref('customers') }}"
+    assert found.files["specs/m.sql"].decode() == f"select 1 as id from {wanted}\n"
+    assert {"specs/dim_v1.sql", "specs/dim_v2.sql", "specs/customers.sql", "specs/packages/lib/lib_customers.sql"} <= set(found.files)
+
+
+def test_sources_of_one_name_in_two_places(tmp_path: Path) -> None:
+    project = Project("duckdb").source("t", {"id": "BIGINT"}, schema="raw_a")
+    project.source("u", {"id": "BIGINT"}, schema="raw_b", package_name="lib")
+    found = project.node("m", "select id from {{ source('raw', 'u') }}", package_name="lib", original_file_path="models/m.sql").take(
+        tmp_path
+    )
+    assert found.files["specs/packages/lib/m.sql"].decode() == "select id from {{ source('raw_raw_b', 'u') }}\n"
+    assert section(found, "packages/lib/sources.yml", "sources")[0]["schema"] == "raw_b"
+    assert section(found, "sources.yml", "sources")[0]["schema"] == "raw_a"
+
+
+def test_a_var_with_two_values_is_compiled(tmp_path: Path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: p\nvars: {a: 1, lib: {a: 2}, m: {x: 1}}\n", encoding="utf-8")
+    project = Project().node("a", "select {{ var('a') }} as id", compiled_code="select 1 as id")
+    project.node("b", "select {{ var('a') }} as id", compiled_code="select 2 as id", package_name="lib")
+    project.node("c", "select {{ var('m') }} as id", compiled_code="select 3 as id")
+    found = project.take(tmp_path)
+    texts = [next(c.decode() for p, c in found.files.items() if p.endswith(f"/{n}.sql")) for n in "abc"]
+    assert texts == ["select {{ var('a') }} as id\n", "select 2 as id\n", "select 3 as id\n"]
+    assert section(found, "project.yml", "project")["vars"] == {"a": 1}
+
+
+def test_a_file_called_project(tmp_path: Path) -> None:
+    found = Project().node("overview", patch_path="p://models/project.yml", original_file_path="models/overview.sql").take(tmp_path)
+    assert set(yaml.safe_load(found.files["specs/project.yml"])) == {"version", "project", "targets", "models"}
+
+
+def of_kind(kind: str, *, model: str = "model.p.m", column: str | None = "id", **more: Any) -> dict[str, Any]:
+    macros = {"macros": more.pop("macros", [f"macro.dbt.test_{kind}"]), "nodes": [model]}
+    arguments = {"column_name": column, **more.pop("arguments", {})}
+    return {
+        "kind": "test", "attached_node": model, "column_name": more.pop("column_name", column), "depends_on": macros,
+        "test_metadata": {"name": kind, "kwargs": arguments}, "original_file_path": "models/s.yml",
+        "compiled_code": "select 1 as id", **more,
+    }  # fmt: skip
+
+
+def test_tests_that_are_not_the_built_in_ones_are_queries(tmp_path: Path) -> None:
+    project = Project().node("m").node("own", **of_kind("not_null", macros=["macro.p.test_not_null"]))
+    project.node("pasted", **of_kind("unique", column="a || '-' || b", column_name=None))
+    project.node("id_is_there", **of_kind("not_null", column_name=None, description="Always.", tags=["x"]))
+    found = project.take(tmp_path)
+    assert {m["name"] for m in section(found, "tests/tests.yml", "models")} == {"own", "pasted"}
+    (model,) = section(found, "models.yml", "models")
+    written_ = {"not_null": {"name": "id_is_there", "description": "Always.", "config": {"tags": ["x"]}}}
+    assert model["columns"] == [{"name": "id", "data_tests": [written_]}]
+
+
+def test_a_test_that_counts_otherwise(tmp_path: Path) -> None:
+    project = Project().node("m").node("sums", **of_kind("sums", config={"fail_calc": "sum(n)"}))
+    text = project.take(tmp_path).files["specs/tests/sums.sql"].decode()
+    assert "select sum(n) as failures" in text and text.endswith("where counted.failures <> 0\n")
+
+
+def test_a_test_whose_columns_have_no_names(tmp_path: Path) -> None:
+    project = (
+        Project("duckdb")
+        .node("m")
+        .node("twice", "select count(*), count(*) from {{ ref('m') }}", kind="test", depends_on={"nodes": ["model.p.m"]})
+    )
+    project.node("fine", "select id from {{ ref('m') }}", kind="test", depends_on={"nodes": ["model.p.m"]})
+    found = project.take(tmp_path)
+    assert found.files["specs/tests/twice.sql"].decode().startswith("select 1 as failure from (\n")
+    assert found.files["specs/tests/fine.sql"].decode() == "select id from {{ ref('m') }}\n"
+    assert found.problems == ()
+
+
+def test_two_tests_of_one_name(tmp_path: Path) -> None:
+    project = Project().node("m").node("x", **of_kind("own", unique_id="test.p.x.0123456789"))
+    project.node("x", kind="test", unique_id="test.p.x", original_file_path="tests/x.sql").node("m", kind="test", unique_id="test.p.m")
+    found = project.take(tmp_path)
+    assert {m["name"] for m in section(found, "tests/tests.yml", "models")} == {"x", "test_x", "test_m"}
+    assert len([p for p in found.files if p.startswith("specs/tests/")]) == 4
+
+
+def test_constraints_and_keys_that_dbt_does_not_make(tmp_path: Path) -> None:
+    columns = {
+        "id": {
+            "name": "id",
+            "data_type": "int",
+            "constraints": [{"type": "not_null"}, {"type": "check", "columns": ["id"], "expression": "id > 0"}],
+        }
+    }
+    project = Project().node("free", config={"materialized": "table", "unique_key": "id"}, columns=columns)
+    held = {"materialized": "table", "contract": {"enforced": True}}
+    foreign = [{"type": "foreign_key", "columns": ["id"], "expression": "shop.x (id)"}]
+    found = project.node("held", config=held, columns=columns, constraints=foreign).take(tmp_path)
+    models = {m["name"]: m for m in section(found, "models.yml", "models")}
+    assert models["free"] == {
+        "name": "free", "config": {"materialized": "table"}, "sql_file": "free.sql", "columns": [{"name": "id", "data_type": "integer"}],
+    }  # fmt: skip
+    assert models["held"]["columns"][0]["constraints"] == [{"type": "not_null"}, {"type": "check", "expression": "id > 0"}]
+    assert "constraints" not in models["held"]
+    assert any("unique_key means nothing" in w for w in whys(found)) and any("dbt makes none" in w for w in whys(found))
+
+
+def test_types_that_the_build_asks_for_come_from_the_catalog(tmp_path: Path) -> None:
+    project = Project("duckdb").source("t", {"id": "BIGINT"})
+    sql = "select id, count(*) as n, count(*) as m from {{ source('raw', 't') }} group by id"
+    project.node("v", sql, depends_on={"nodes": ["source.p.raw.t"]})
+    project.node("w", "select n as k, id from {{ ref('v') }}", config={"materialized": "table"}, depends_on={"nodes": ["model.p.v"]})
+    for name, columns in (("v", ("id", "n", "m")), ("w", ("k", "id"))):
+        made = {c: {"name": c, "type": "BIGINT", "index": i} for i, c in enumerate(columns)}
+        project.catalog["nodes"][f"model.p.{name}"] = {"columns": made}
+    found = project.take(tmp_path)
+    models = {m["name"]: m.get("columns") for m in section(found, "models.yml", "models")}
+    assert models == {"v": None, "w": [{"name": "k", "data_type": "bigint"}]}
+    assert found.problems == ()
+
+
+def test_databases_beside_that_of_the_target(tmp_path: Path) -> None:
+    project = Project("snowflake").node("m", database="PROD").node("n", database="PROD").node("o", database="OTHER")
+    found = project.source("t", {"ID": "TEXT"}, database="OTHER").take(tmp_path)
+    assert section(found, "project.yml", "targets")["snowflake"]["database"] == "prod"
+    assert section(found, "sources.yml", "sources")[0]["database"] == "other"
+    assert [n.what for n in found.notes] == ["o"] and "a target has one database" in found.notes[0].why
+
+
+def test_what_has_no_place_is_told(tmp_path: Path) -> None:
+    project = Project().node("a", kind="analysis").node("p-on-run-end-0", "grant x", kind="operation")
+    project.manifest |= {
+        "groups": {"group.p.g": {"unique_id": "group.p.g", "name": "g", "description": None, "original_file_path": "x.yml"}}
+    }
+    found = project.source("t", {"id": "bigint"}, config={"loaded_at_query": "select 1"}, loaded_at_field="id",
+                           freshness={"warn_after": {"count": 1, "period": "day"}}).take(tmp_path)  # fmt: skip
+    assert {(n.what, n.verdict) for n in found.notes} == {("a", "left out"), ("on-run-end", "left out"), ("g", "left out"), ("t", "decide")}
+    assert "loaded_at_field" not in section(found, "sources.yml", "sources")[0]["tables"][0]
+
+
+def test_notes_stand_where_they_belong(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    lines = ["models:", "  # a: post_hook", "  - name: b", "    description: a unique a", "  - name: a", "    config: {post_hook: x}",
+             "    columns:", "      - name: id", "        data_tests:", "          - own: {limit: 1}"]  # fmt: skip
+    (tmp_path / "models" / "s.yml").write_text("\n".join(lines), encoding="utf-8")
+    project = Project().node("a", config={"post-hook": "x"}, patch_path="p://models/s.yml").node("b")
+    project.node("own_a_id", **of_kind("own", model="model.p.a", config={"limit": 1, "store_failures": False}))
+    found = project.take(tmp_path)
+    assert {(n.what, n.where) for n in found.notes} == {("a", "models/s.yml:6"), ("own_a_id", "models/s.yml:10")}
 
 
 @pytest.mark.parametrize("adapter, name, word, wanted", [
@@ -282,17 +487,16 @@ def test_names_of_snowflake_are_those_of_unquoted_ones(tmp_path: Path) -> None:
 
 
 def test_without_a_catalog_every_missing_type_is_told(tmp_path: Path) -> None:
-    project = Project().source("t", columns_declared := {})  # nothing in the catalog
+    project = Project().source("t", {})
     project.manifest["sources"]["source.p.raw.t"]["columns"] = {"id": {"name": "id"}, "n": {"name": "n", "data_type": "int"}}
     found = project.take(tmp_path, catalog=False)
-    assert columns_declared == {}
     assert section(found, "sources.yml", "sources")[0]["tables"][0]["columns"] == [{"name": "id"}, {"name": "n", "data_type": "integer"}]
     assert {n.what for n in found.notes} == {"types", "t"}
 
 
 def test_seeds(tmp_path: Path) -> None:
     (tmp_path / "seeds").mkdir()
-    (tmp_path / "seeds" / "codes.csv").write_text("Code;n\nDE;1\nnull;2\n", encoding="utf-8")
+    (tmp_path / "seeds" / "codes.csv").write_text('Code;n\nDE;1\nnull;2\n"";3\n', encoding="utf-8")
     config = {"column_types": {"code": "varchar(2)"}, "delimiter": ";", "quote_columns": True}
     project = Project().node("codes", kind="seed", config=config, original_file_path="seeds/codes.csv")
     project.catalog["nodes"]["seed.p.codes"] = {"columns": {"n": {"name": "n", "type": "integer", "index": 1}}}
@@ -300,17 +504,16 @@ def test_seeds(tmp_path: Path) -> None:
     (item,) = section(found, "seeds/seeds.yml", "seeds")
     assert item["config"] == {"delimiter": ";"}
     assert item["columns"] == [{"name": "code", "data_type": "varchar(2)"}, {"name": "n", "data_type": "integer"}]
-    assert found.files["specs/seeds/codes.csv"] == b"Code;n\nDE;1\nnull;2\n"
-    assert any(why.startswith("dbt reads the word null as NULL") for why in whys(found))
+    assert found.files["specs/seeds/codes.csv"] == b"Code;n\nDE;1\n;2\n;3\n"
 
 
 def test_vars_come_from_the_project_file(tmp_path: Path) -> None:
     (tmp_path / "dbt_project.yml").write_text("name: p\nvars:\n  a: 1\n  p: {b: [x, y], c: '{{ env_var(1) }}'}\n", encoding="utf-8")
-    found = (
-        Project().node("m", "select {{ var('a') }}, {{ var('b') }}, {{ var('c') }}, {{ var('d') }}, {{ var('e', 5) }} as id").take(tmp_path)
-    )
-    assert section(found, "project.yml", "project")["vars"] == {"a": 1, "b": ["x", "y"], "c": "{{ env_var(1) }}"}
-    assert set(whys(found)) == {"var c is a template: write what it says", "var d has no value here: say one under project: vars:"}
+    project = Project().node("m", "select {{ var('a') }}, {{ var('b') }}, {{ var('e', 5) }} as id")
+    found = project.node("n", "select {{ var('c') }} as id").node("o", "select {{ var('d') }} as id").take(tmp_path)
+    assert section(found, "project.yml", "project")["vars"] == {"a": 1, "b": ["x", "y"]}
+    told = [n.why for n in found.notes if n.verdict == "decide"]
+    assert ["var 'c' is not set" in told[0], "var 'd' is not set" in told[1]] == [True, True]
 
 
 def test_nodes_of_packages_have_folders_of_their_own(tmp_path: Path) -> None:
@@ -320,10 +523,7 @@ def test_nodes_of_packages_have_folders_of_their_own(tmp_path: Path) -> None:
 
 def test_adapters_that_are_no_target(tmp_path: Path) -> None:
     found = Project("databricks").node("m").take(tmp_path)
-    assert section(found, "project.yml", "targets") == {
-        "postgres": {"dialect": "postgres", "default": True},
-        "duckdb": {"dialect": "duckdb"},
-    }
+    assert section(found, "project.yml", "targets") == {"postgres": {"dialect": "postgres", "default": True}}
     assert whys(found) == ["databricks is no target here: the SQL is read as that of postgres"]
 
 
@@ -331,11 +531,11 @@ def test_python_models_versions_and_other_materializations(tmp_path: Path) -> No
     project = Project().node("p", language="python").node("v", version=2).node("w", config={"materialized": "materialized_view"})
     found = project.node("x", config={"materialized": "their_own"}, deprecation_date="2027-01-01").take(tmp_path)
     models = {m["name"]: m for m in section(found, "models.yml", "models")}
-    assert set(models) == {"v", "w", "x"}
+    assert set(models) == {"v_v2", "w", "x"}
     assert models["w"]["config"] == models["x"]["config"] == {"materialized": "table"}
     assert {(n.what, n.verdict) for n in found.notes} == {
         ("p", "left out"),
-        ("v", "decide"),
+        ("v", "said otherwise"),
         ("w", "decide"),
         ("x", "decide"),
         ("x", "left out"),

@@ -12,7 +12,7 @@ from typing import Any
 
 SHOP = Path(__file__).parent / "shop"
 _NOT_READ = {
-    "build_path", "checksum", "compiled_path", "created_at", "doc_blocks", "docs", "extra_ctes_injected", "fqn", "macros", "path",
+    "build_path", "checksum", "compiled_path", "created_at", "doc_blocks", "docs", "extra_ctes_injected", "fqn", "path",
     "primary_key", "root_path", "unrendered_database", "unrendered_schema", "compiled", "stats", "time_spine", "contract_checksum",
 }  # fmt: skip
 _KEPT = ("metadata", "nodes", "sources", "exposures", "disabled", "unit_tests", "metrics", "semantic_models", "saved_queries", "groups")

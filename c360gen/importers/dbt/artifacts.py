@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MANIFEST = 12
 _Shape = TypeVar("_Shape", bound="_Part")
@@ -25,6 +25,12 @@ class BadArtifact(Exception):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _said(cls, value: Any) -> Any:
+        """null is what dbt writes where nothing is said."""
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
 
 class Metadata(_Part):
@@ -97,7 +103,8 @@ class Node(Named):
     depends_on: DependsOn = DependsOn()
     columns: Mapping[str, Column] = {}
     constraints: Sequence[Mapping[str, Any]] = ()
-    version: str | float | None = None
+    version: str | int | float | None = None
+    latest_version: str | int | float | None = None
     deprecation_date: str | None = None
     root_path: str | None = None
     test_metadata: TestMetadata | None = None
@@ -120,6 +127,12 @@ class Source(Named):
     external: Mapping[str, Any] | None = None
 
 
+class Macro(_Part):
+    package_name: str = ""
+    macro_sql: str = ""
+    depends_on: DependsOn = DependsOn()
+
+
 class Exposure(Named):
     type: str
     owner: Mapping[str, Any] = {}
@@ -140,6 +153,8 @@ class Manifest(_Part):
     saved_queries: Mapping[str, Named] = {}
     unit_tests: Mapping[str, Named] = {}
     groups: Mapping[str, Named] = {}
+    functions: Mapping[str, Named] = {}
+    macros: Mapping[str, Macro] = {}
 
 
 class CatalogColumn(_Part):

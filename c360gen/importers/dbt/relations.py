@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import posixpath
 import re
 from pathlib import Path
@@ -10,24 +12,30 @@ from typing import Any
 from c360gen.importers import yaml as written
 from c360gen.importers.dbt import settings, sql, tests
 from c360gen.importers.dbt.artifacts import Column, Exposure, Node, Source
-from c360gen.importers.dbt.columns import columns, constraints, one
+from c360gen.importers.dbt.columns import constraints, of_node, of_source, one
+from c360gen.importers.dbt.names import plain
 from c360gen.importers.dbt.work import Work
 from c360gen.importers.types import data_type
+from c360gen.project.columns import fold
 from c360gen.spec import models as spec
 
 
 def sources(work: Work) -> None:
     by_name: dict[str, list[Source]] = {}
-    for table in sorted(work.manifest.sources.values(), key=lambda s: (s.original_file_path, s.source_name, s.name)):
-        by_name.setdefault(table.source_name, []).append(table)
-    ours = {n.database for n in work.manifest.nodes.values() if n.resource_type != "test"}
+    for table in sorted(work.manifest.sources.values(), key=lambda s: (s.original_file_path, s.source_name, s.name, s.package_name)):
+        known = by_name.setdefault(work.names.sources[table.unique_id], [])
+        if table.name not in {t.name for t in known}:
+            known.append(table)
     for name, tables in by_name.items():
         first = tables[0]
         item: dict[str, Any] = {"name": name} | _described(first.source_description)
-        if first.database and first.database not in ours:
+        if first.database and first.database != work.usual_database:
             item["database"] = work.name(first.database, bool(first.quoting.get("database")))
         if (schema := work.name(first.schema_, bool(first.quoting.get("schema")))) != name:
             item["schema"] = schema
+        if name != first.source_name:
+            why = f"two sources are called {first.source_name}: that of {first.schema_} is {name} here"
+            work.note("said otherwise", first.original_file_path, first.source_name, why)
         if first.loader:
             work.note("left out", first.original_file_path, name, f"loader: {spec.NOT_CARRIED['sources']['loader']}", "loader")
         item["tables"] = [_table(work, table) for table in tables]
@@ -43,16 +51,19 @@ def _table(work: Work, table: Source) -> dict[str, Any]:
         out["identifier"] = identifier
     out |= _described(table.description)
     said = table.freshness or {}
+    asked = table.config.get("loaded_at_query")
+    if asked:
+        tell("decide", "loaded_at_query", f"loaded_at_query: {spec.NOT_CARRIED['tables']['loaded_at_query']}")
     ages = {k: v for k in ("warn_after", "error_after") if (v := said.get(k)) and v.get("count")}
-    if ages and table.loaded_at_field:
+    if ages and table.loaded_at_field and not asked:
         out["loaded_at_field"] = table.loaded_at_field
         shown = {k: written.inline({"count": v["count"], "period": v["period"]}) for k, v in ages.items()}
         out["freshness"] = {**shown, **({"filter": said["filter"]} if said.get("filter") else {})}
-    elif ages:
+    elif ages and not asked:
         tell("decide", "freshness", "freshness: says no loaded_at_field: name the column that tells when a row was loaded")
     if table.external:
         tell("left out", "external", f"external: {spec.NOT_CARRIED['tables']['external']}")
-    if found := columns(work, table, work.catalog.columns(table.unique_id), tell, need_types=True):
+    if found := of_source(work, table, tell):
         out["columns"] = found
     elif work.catalog.sources or work.catalog.nodes:
         tell("decide", "name", "dbt has not found the table, and no column of it is declared: list those that are read")
@@ -68,39 +79,59 @@ def seed(work: Work, node: Node) -> None:
         work.note("decide", node.original_file_path, node.name, f"its file was not found: write seeds/{node.name}.csv")
         rows = b""
     delimiter = str(node.config.get("delimiter") or ",")
-    header = rows.decode("utf-8-sig", "replace").splitlines()[:1]
-    names = [n.strip().strip('"') for n in header[0].split(delimiter)] if header else []
-    if re.search(rb"(?im)(^|[,;\t|])null([,;\t|\r]|$)", rows):
-        tell("decide", "null", "dbt reads the word null as NULL: leave the field empty, or it stays the text")
-    types = {str(k).lower(): str(v) for k, v in dict(node.config.get("column_types") or {}).items()}
-    catalog = {c.name.lower(): c.type for c in work.catalog.columns(node.unique_id)}
+    lines = list(csv.reader(io.StringIO(rows.decode("utf-8-sig", "replace")), delimiter=delimiter))
+    header = [name.strip() for name in lines[0]] if lines else []
+    rows = _nulls(rows, lines, delimiter, words=work.adapter != "duckdb")
+    said = {str(k).lower(): str(v) for k, v in dict(node.config.get("column_types") or {}).items()}
+    catalog = {c.name.lower(): c for c in work.catalog.columns(node.unique_id)}
+    declared = {c.name.lower(): c for c in node.columns.values()}
     found = []
-    for name in names:
-        column = node.columns.get(name) or Column(name=name)
-        word = types.get(name.lower()) or catalog.get(name.lower()) or column.data_type or ""
+    for name in header:
+        there, column = catalog.get(name.lower()), declared.get(name.lower()) or Column(name=name)
+        spelled, quote = work.column_name(there.name) if there else (fold(name, False), False)
+        word = (there.type if there else None) or said.get(name.lower()) or column.data_type or ""
         type_ = data_type(word, work.dialect)
         if type_ is None:
-            said = f"{word} is not carried" if word else "its type is not known"
-            tell("decide", name, f"column {name}: {said}: text was written")
-        found.append(one(work, column, type_ or "text", node.unique_id, tell))
-    item = {"name": node.name, **_described(node.description), **_placed(work, node, settings.of_seed(node, tell)), "columns": found}
-    work.files[f"seeds/{node.name}.csv"] = rows
+            tell("decide", name, f"column {name}: {f'{word} is not carried' if word else 'its type is not known'}: text was written")
+        column = column.model_copy(update={"name": spelled, "quote": quote})
+        found.append(one(work, column, type_ or "text", node.unique_id, tell, bound=False))
+    name = work.names.nodes[node.unique_id]
+    item = {"name": name, **_described(node.description), **_placed(work, node, settings.of_seed(node, tell)), "columns": found}
+    work.files[f"seeds/{name}.csv"] = rows
     work.add("seeds/seeds.yml", "seeds", item | tests.of_whole(work, node.unique_id))
+
+
+def _nulls(rows: bytes, lines: list[list[str]], delimiter: str, *, words: bool) -> bytes:
+    """The file with empty fields where dbt reads NULL: at "", and, but for dbt-duckdb, at the word null."""
+
+    def null(field: str) -> bool:
+        return not field.strip() if not words else field.strip().lower() in ("", "null")
+
+    quoted = re.search(rf'(^|{re.escape(delimiter)})"\s*"({re.escape(delimiter)}|\r?$)', rows.decode("utf-8", "replace"), re.M)
+    if not quoted and not any(null(field) and field for line in lines[1:] for field in line):
+        return rows
+    made = io.StringIO()
+    writer = csv.writer(made, delimiter=delimiter, lineterminator="\n")
+    writer.writerows([lines[0], *(["" if null(field) else field for field in line] for line in lines[1:])])
+    return made.getvalue().encode()
 
 
 def snapshot(work: Work, node: Node) -> None:
     tell = work.teller(node)
     taken = select(work, node)
     path = work.file(node)
-    item: dict[str, Any] = {"name": node.name, **_described(node.description)}
+    item: dict[str, Any] = {"name": work.names.nodes[node.unique_id], **_described(node.description)}
     if relation := sql.relation_of(taken.text):
         item["relation"] = relation
     else:
         item["sql_file"] = _beside(work, path, node, taken)
     item |= _placed(work, node, settings.of_snapshot(node, tell))
-    if found := columns(work, node, (), tell, need_types=False):
+    if found := of_node(work, node, tell, bound=False):
         item["columns"] = found
-    work.add(path, "snapshots", item | tests.of_whole(work, node.unique_id))
+    whole = tests.of_whole(work, node.unique_id)
+    if whole or any("data_tests" in column for column in found):
+        tell("differs", "", "tests of a snapshot look at its open versions; dbt's look at closed ones as well")
+    work.add(path, "snapshots", item | whole)
 
 
 def model(work: Work, node: Node) -> None:
@@ -108,25 +139,28 @@ def model(work: Work, node: Node) -> None:
     if node.language != "sql":
         work.note("left out", node.original_file_path, node.name, spec.NOT_CARRIED["model_config"]["packages"])
         return
+    name = work.names.nodes[node.unique_id]
     if node.deprecation_date:
         tell("left out", "deprecation_date", f"deprecation_date: {spec.NOT_CARRIED['models']['deprecation_date']}")
     if node.version is not None:
-        tell("decide", "versions", f"version {node.version}: {spec.NOT_CARRIED['models']['versions']}")
+        tell("said otherwise", "versions", f"version {node.version} is called {name}: {spec.NOT_CARRIED['models']['versions']}")
+    elif name != node.name:
+        tell("said otherwise", "", f"it is called {name} here: a name of its own, in lower case")
     taken = select(work, node)
     config = settings.of_model(node, work.dialect, tell)
-    if config["materialized"] == "incremental" and taken.expanded and "{{ this }}" in taken.text:
-        why = "its compiled SQL is that of an incremental run: compile with --full-refresh, import once more, and say cursor: instead"
-        tell("decide", "is_incremental", why)
     stored = config["materialized"] in ("table", "incremental")
+    bound = stored and bool(dict(node.config.get("contract") or {}).get("enforced"))
+    if not bound and (node.constraints or any(c.constraints for c in node.columns.values())):
+        tell("left out", "constraints", "constraints: dbt makes none without contract: {enforced: true}; here every run would check them")
     if config["materialized"] == "view":  # which it is anyway
         del config["materialized"]
     path = work.file(node)
-    item = {"name": node.name, **_described(node.description), **_placed(work, node, config)}
+    item = {"name": name, **_described(node.description), **_placed(work, node, config)}
     item["sql_file"] = _beside(work, path, node, taken)
-    if found := columns(work, node, work.catalog.columns(node.unique_id) if stored else (), tell, need_types=False):
+    if found := of_node(work, node, tell, bound=bound):
         item["columns"] = found
-    if bound := constraints(work, node.constraints, tell):
-        item["constraints"] = bound
+    if bound and (held := constraints(work, node.constraints, tell)):
+        item["constraints"] = held
     work.add(path, "models", item | tests.of_whole(work, node.unique_id))
 
 
@@ -153,32 +187,62 @@ def test(work: Work, node: Node) -> None:
 
 def select(work: Work, node: Node) -> sql.Taken:
     """The SQL of a node, with a note where it is not what was written."""
-    taken = sql.take(node, work.relations(node))
-    for name, optional in taken.variables:
-        work.variables[name] = work.variables.get(name, True) and optional
+    first = work.full_refresh.nodes.get(node.unique_id) if work.full_refresh else None
+    around = work.around(node)
+    taken = sql.take(node, around, first)
+    clash = [n for n in taken.variables if n in around.variables and work.variables.get(n, around.variables[n]) != around.variables[n]]
+    if clash:  # a var is one value here: what dbt has made of another one stays
+        taken = sql.compiled(node, around, tuple(f"var {n}" for n in clash), first)
+    work.variables |= {n: around.variables[n] for n in taken.variables if n in around.variables}
+    tell = work.teller(node)
     if taken.problem:
-        work.note("decide", node.original_file_path, node.name, taken.problem)
-    elif taken.expanded and node.test_metadata is None:
-        why = f"what dbt has compiled was taken for {', '.join(taken.expanded)}"
-        work.note("said otherwise", node.original_file_path, node.name, why, taken.expanded[0])
+        tell("decide", taken.expanded[0] if taken.expanded else "", taken.problem)
+    if taken.expanded and (frozen := sorted(_asked(work, node) & sql.FROZEN)):
+        why = f"{', '.join(frozen)}: asked when dbt compiled, and frozen in the SQL since; for the time of a run write {{{{ as_of() }}}}"
+        tell("decide", frozen[0], why)
+    elif taken.expanded and node.test_metadata is None and not taken.problem:
+        tell("compiled", taken.expanded[0], ", ".join(taken.expanded))
     return taken
+
+
+def _asked(work: Work, node: Node) -> set[str]:
+    """Every word of dbt's context that a node says, or a macro of the project's that it calls."""
+    texts, waiting, seen = [node.raw_code], list(node.depends_on.macros), set(node.depends_on.macros)
+    while waiting:
+        macro = work.manifest.macros.get(waiting.pop())
+        if macro is None or macro.package_name in ("dbt", f"dbt_{work.adapter}"):
+            continue
+        texts.append(macro.macro_sql)
+        new = [m for m in macro.depends_on.macros if m not in seen]
+        seen.update(new)
+        waiting += new
+    return set(re.findall(r"\b[a-z_]+\b", " ".join(re.findall(r"\{[{%].*?[}%]\}", " ".join(texts), re.S))))
 
 
 def _beside(work: Work, path: str, node: Node, taken: sql.Taken) -> str:
     """Writes the SQL beside the YAML, and gives the name of its file."""
-    work.files[posixpath.join(posixpath.dirname(path), f"{node.name}.sql")] = taken.text.encode()
-    return f"{node.name}.sql"
+    name = f"{work.names.nodes[node.unique_id]}.sql"
+    work.files[posixpath.join(posixpath.dirname(path), name)] = taken.text.encode()
+    return name
 
 
 def _placed(work: Work, node: Node, config: dict[str, Any]) -> dict[str, Any]:
     """With schema, alias and labels, as dbt has worked them out."""
     out: dict[str, Any] = {"materialized": config.pop("materialized")} if "materialized" in config else {}
     if out.get("materialized") != "ephemeral":
-        schema = work.name(node.schema_)
+        schema = plain(work.name(node.schema_))
+        if schema != work.name(node.schema_):
+            work.teller(node)("decide", "schema", f"its schema is called {node.schema_} in dbt, and {schema} here")
         if schema != ("snapshots" if node.resource_type == "snapshot" else work.usual_schema):
             out["schema"] = schema
-        if node.alias and node.alias != node.name:
-            out["alias"] = work.name(node.alias)
+        alias = work.name(node.alias or node.name)
+        if alias != plain(alias):
+            why = f"its table is called {alias} in dbt, and {plain(alias)} here: names are plain words in lower case"
+            work.teller(node)("decide", alias, why)
+        if plain(alias) != work.names.nodes[node.unique_id]:
+            out["alias"] = plain(alias)
+        if node.database and node.database != work.usual_database:
+            work.teller(node)("decide", "database", f"database: {node.database}: {spec.NOT_CARRIED['model_config']['database']}")
     found = out | config | _labels(node)
     return {"config": written.inline(found)} if found else {}
 

@@ -15,7 +15,12 @@ from c360gen.spec import models as spec
 _PLACED = frozenset({"schema", "alias", "database", "enabled", "tags", "meta", "materialized", "target_schema", "delimiter"})
 """What the callers carry, from where dbt has worked it out."""
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?")
+_DATE = r"(\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?)"
+_SAID = re.compile(
+    rf"(?:{_DATE}|'{_DATE}'|(?:date|timestamp|timestamptz)\s*\(?\s*'{_DATE}'\s*\)?|'{_DATE}'::\w+|cast\(\s*'{_DATE}'\s+as\s+[\w ]+\)"
+    rf"|to_(?:date|timestamp|timestamp_\w+)\(\s*'{_DATE}'\s*(?:,\s*'[^']*'\s*)?\))", re.I,
+)  # fmt: skip
+"""A date, however an engine wants it written."""
 _MATERIALIZED = ("view", "table", "incremental", "ephemeral")
 _STRATEGIES = ("append", "merge", "delete+insert", "insert_overwrite", "microbatch")
 _REPLACES_BY_DEFAULT = ("postgres", "duckdb")
@@ -36,8 +41,10 @@ def of_model(node: Node, dialect: str, tell: Tell) -> dict[str, Any]:
         for key in ("incremental_strategy", "on_schema_change", "full_refresh", "event_time", "batch_size", "begin", "lookback",
                     "merge_update_columns", "merge_exclude_columns"):  # fmt: skip
             found.pop(key, None)
+        if found.pop("unique_key", None):
+            tell("left out", "unique_key", "unique_key means nothing where it is no incremental: here it would be a primary key")
     if materialized in ("view", "ephemeral"):
-        for key in ("unique_key", "partition_by", "cluster_by", "indexes"):
+        for key in ("partition_by", "cluster_by", "indexes"):
             found.pop(key, None)
     return {**out, **found}
 
@@ -48,6 +55,8 @@ def of_snapshot(node: Node, tell: Tell) -> dict[str, Any]:
     for key in ("strategy", "unique_key", "updated_at", "check_cols"):
         if key in found:
             out[key] = found.pop(key)
+    if (at := out.get("updated_at")) and not _KEY.fullmatch(str(at).strip('"')):
+        tell("decide", "updated_at", f"updated_at: {at} is an expression: give the relation a column for it")
     if node.config.get("invalidate_hard_deletes") and "hard_deletes" not in found:
         tell("said otherwise", "invalidate_hard_deletes", "invalidate_hard_deletes: true is hard_deletes: invalidate")
         found["hard_deletes"] = "invalidate"
@@ -55,8 +64,8 @@ def of_snapshot(node: Node, tell: Tell) -> dict[str, Any]:
     if names:
         found["snapshot_meta_column_names"] = names
     if current := found.pop("dbt_valid_to_current", None):
-        if date := _DATE.search(str(current)):
-            found["dbt_valid_to_current"] = date[0]
+        if date := _SAID.fullmatch(str(current).strip()):
+            found["dbt_valid_to_current"] = next(group for group in date.groups() if group)
         else:
             tell("decide", "dbt_valid_to_current", f"dbt_valid_to_current: {current} is an expression: write the date that it gives")
     return {**out, **found}
@@ -78,9 +87,13 @@ def of_test(node: Node, tell: Tell) -> dict[str, Any]:
         out["where"] = where
         if "{{" in str(where):
             tell("decide", "where", "its where: is a template: write what it says")
-    for key in node.unrendered_config:
-        if reason := spec.NOT_CARRIED["test_config"].get(key):
+    for key, value in node.unrendered_config.items():
+        if value is not False and (reason := spec.NOT_CARRIED["test_config"].get(key)):
             tell("left out", key, f"{key}: {reason}")
+    if tags := sorted(set(node.tags)):
+        out["tags"] = tags
+    if meta := dict(node.config.get("meta") or {}):
+        out["meta"] = meta
     return out
 
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
 
 from c360gen.importers.dbt.artifacts import Node
+from c360gen.project import render
 
 WORDS = frozenset({"ref", "source", "this", "is_incremental", "var"})
 """What a template may say here as well. config() is said in YAML."""
+FROZEN = frozenset({
+    "adapter", "builtins", "dbt_version", "env_var", "execute", "flags", "graph", "invocation_id", "model", "modules", "run_query",
+    "run_started_at", "schemas", "statement", "target", "thread_id",
+})  # fmt: skip
+"""What is asked when dbt compiles, and never again."""
 _CTE = "__dbt__cte__"
 _WITH = re.compile(r"\bwith\s*$", re.I)
-_NAME = r"""\s*(?:'[^'"]+'|"[^'"]+")\s*"""
-_ALL_OF = re.compile(rf"select\s+\*\s+from\s+\{{\{{-?\s*((?:ref\({_NAME}\)|source\({_NAME},{_NAME}\)))\s*-?\}}\}}\s*;?", re.I)
-_OF_A_PACKAGE = re.compile(rf"\bref\({_NAME},({_NAME})\)")
+_QUOTED = r"""\s*(?:'([^'"]+)'|"([^'"]+)")\s*"""
+_ALL_OF = re.compile(r"select\s+\*\s+from\s+\{\{-?\s*((?:ref|source)\([^()]*\))\s*-?\}\}\s*;?", re.I)
+_REF = re.compile(rf"\bref\({_QUOTED}(?:,{_QUOTED})?(?:,\s*(?:v|version)\s*=\s*['\"]?([\w.]+)['\"]?\s*)?\)")
+_SOURCE = re.compile(rf"\bsource\({_QUOTED},{_QUOTED}\)")
+_ASIDE = re.compile(r"('(?:[^']|'')*'|--[^\n]*|/\*.*?\*/)", re.S)
+"""Literals and comments, in which nothing is a relation."""
 
 
 @dataclass(frozen=True)
@@ -25,25 +35,49 @@ class Taken:
     """What became of the SQL of a node."""
 
     text: str
-    variables: tuple[tuple[str, bool], ...] = ()
-    """Every var() of it, and whether it has a default."""
+    variables: tuple[str, ...] = ()
+    """Every var() of it."""
     expanded: tuple[str, ...] = ()
     """What it said besides our words, for which dbt's compiled SQL was taken."""
     problem: str | None = None
     """Why it cannot be taken over as it is."""
 
 
-def take(node: Node, relations: Mapping[str, str]) -> Taken:
-    """`relations`: how each relation that the node reads is called in the database → ref('…') or source('…', '…')."""
+@dataclass(frozen=True)
+class Around:
+    """What a node's SQL is read with."""
+
+    ref: Callable[[str, str, str], str | None]
+    """(package, name, version) → ref('…')."""
+    source: Callable[[str, str], str | None]
+    relations: Mapping[str, str]
+    """How each relation that the node reads is called in the database → its word."""
+    ephemeral: Mapping[str, str]
+    """How dbt calls the CTE of each ephemeral model → ref('…')."""
+    variables: Mapping[str, Any]
+    """Values that may stand under project: vars:."""
+
+
+def take(node: Node, around: Around, first: Node | None = None) -> Taken:
+    """`first`: the node as `dbt compile --full-refresh` left it, where the two differ by is_incremental()."""
     raw = without_config(node.raw_code)
     try:
         tree = _environment().parse(raw)
+        foreign = _foreign(tree)
+        text = raw if foreign else _renamed(raw, around)
+        if not foreign:
+            foreign = _tried(text, around.variables)
     except jinja2.TemplateError as error:
-        return _compiled(node, relations, (str(error),))
-    foreign = _foreign(tree)
+        return compiled(node, around, (_first_line(error),), first)
     if foreign:
-        return _compiled(node, relations, foreign)
-    return Taken(_tidy(_OF_A_PACKAGE.sub(lambda found: f"ref({found[1].strip()})", raw)), _variables(tree))
+        return compiled(node, around, foreign, first)
+    return Taken(_tidy(text), _variables(tree))
+
+
+def compiled(node: Node, around: Around, foreign: tuple[str, ...], first: Node | None = None) -> Taken:
+    """What dbt has compiled, whatever the SQL says."""
+    incremental = node.config.get("materialized") == "incremental" and re.search(r"\bis_incremental\b", node.raw_code) is not None
+    return _compiled(node, around, foreign, incremental, first)
 
 
 def relation_of(sql: str) -> str | None:
@@ -52,11 +86,16 @@ def relation_of(sql: str) -> str | None:
     return found[1] if found else None
 
 
+def reference(text: str, around: Around) -> str:
+    """ref('package', 'customers') in a setting → ref('customers')."""
+    return _renamed(text, around)
+
+
 def without_config(raw: str) -> str:
     """The template without its {{ config(…) }}."""
     out: list[str] = []
     block: list[tuple[str, str]] | None = None
-    for _, kind, value in _environment().lex(raw):
+    for _, kind, value in _lexer().lex(raw):
         if kind == "variable_begin":
             block = []
         if block is None:
@@ -71,56 +110,117 @@ def without_config(raw: str) -> str:
     return "".join(out)
 
 
+# --- our words ----------------------------------------------------------------------------------------------------------
+
+
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(extensions=["jinja2.ext.do"], keep_trailing_newline=True)
+    """The one that will render it: what that does not know is dbt's."""
+    return render.environment()
+
+
+def _lexer() -> jinja2.Environment:
+    return jinja2.Environment(keep_trailing_newline=True)
 
 
 def _foreign(tree: nodes.Template) -> tuple[str, ...]:
-    """What a template says besides our words: names, parts of `this`, versions of a model."""
+    """What a template says besides our words: names, parts of relations, references that are computed."""
     found = meta.find_undeclared_variables(tree) - WORDS
+    for call in (*_calls(tree, "ref"), *_calls(tree, "source")):
+        values = [*call.args, *(k.value for k in call.kwargs)]
+        if not all(isinstance(v, nodes.Const) for v in values):
+            found.add("a computed reference")
     parts: list[nodes.Getattr | nodes.Getitem] = [*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem)]
-    if any(isinstance(part.node, nodes.Name) and part.node.name == "this" for part in parts):
-        found.add("a part of this")
-    if any(call.kwargs for call in _calls(tree, "ref")):
-        found.add("a version of a model")
+    for part in parts:
+        inner = part.node.node if isinstance(part.node, nodes.Call) else part.node
+        if isinstance(inner, nodes.Name) and inner.name in WORDS:
+            found.add(f"a part of {inner.name}")
     return tuple(sorted(found))
+
+
+def _tried(text: str, variables: Mapping[str, Any]) -> tuple[str, ...]:
+    """What goes wrong when it is rendered with stand-ins, which is what the build will do."""
+    words = render.Words(ref=lambda name: '"r"', source=lambda source, table: '"s"', this='"t"', variables=variables)
+    try:
+        for later in (False, True):
+            render.render(text, words, later)
+    except render.BadReference as error:
+        return (str(error),)
+    except Exception as error:  # noqa: BLE001 - whatever a template does wrong, dbt has done right
+        return (_first_line(error),)
+    return ()
+
+
+def _renamed(text: str, around: Around) -> str:
+    """Every reference by the name that it has here."""
+
+    def ref(found: re.Match[str]) -> str:
+        one, two = found[1] or found[2], found[3] or found[4]
+        package, name = (one, two) if two else ("", one)
+        return around.ref(package, name, found[5] or "") or found[0]
+
+    def source(found: re.Match[str]) -> str:
+        return around.source(found[1] or found[2], found[3] or found[4]) or found[0]
+
+    return _SOURCE.sub(source, _REF.sub(ref, text))
 
 
 def _calls(tree: nodes.Template, name: str) -> list[nodes.Call]:
     return [c for c in tree.find_all(nodes.Call) if isinstance(c.node, nodes.Name) and c.node.name == name]
 
 
-def _variables(tree: nodes.Template) -> tuple[tuple[str, bool], ...]:
-    found = []
-    for call in _calls(tree, "var"):
-        first = call.args[0] if call.args else None
-        if isinstance(first, nodes.Const):
-            found.append((str(first.value), len(call.args) > 1 or bool(call.kwargs)))
-    return tuple(dict.fromkeys(found))
+def _variables(tree: nodes.Template) -> tuple[str, ...]:
+    firsts = [call.args[0] for call in _calls(tree, "var") if call.args]
+    return tuple(dict.fromkeys(str(first.value) for first in firsts if isinstance(first, nodes.Const)))
 
 
-def _compiled(node: Node, relations: Mapping[str, str], foreign: tuple[str, ...]) -> Taken:
+# --- what dbt has compiled ----------------------------------------------------------------------------------------------
+
+
+def _compiled(node: Node, around: Around, foreign: tuple[str, ...], incremental: bool, first: Node | None) -> Taken:
     """dbt's own text, in which relations become words again, and the CTEs of ephemeral models refs."""
-    text = node.compiled_code
-    if text is None:
+    if node.compiled_code is None:
         return Taken(_tidy(without_config(node.raw_code)), problem=f"it says {', '.join(foreign)}: run dbt compile, and import once more")
+    later, problem = _words_again(node, node.compiled_code, around)
+    if problem or not incremental:
+        return Taken(later, expanded=foreign, problem=problem)
+    how = "dbt compile --full-refresh --target-path target/full_refresh, and import once more"
+    if first is None or first.compiled_code is None:
+        return Taken(later, expanded=foreign, problem=f"of its is_incremental() the SQL of one branch alone is known: {how}")
+    begun, problem = _words_again(first, first.compiled_code, around)
+    if problem is None and begun == later:
+        problem = "both manifests have the SQL of a first load: let dbt build it once, then compile it, and import once more"
+    both = f"{{% if is_incremental() %}}\n{later}{{% else %}}\n{begun}{{% endif %}}\n"
+    return Taken(begun if problem else both, expanded=foreign, problem=problem)
+
+
+def _words_again(node: Node, text: str, around: Around) -> tuple[str, str | None]:
+    """The text with our words, and what is wrong with it."""
     if "{{" in text or "{%" in text or "{#" in text:
-        return Taken(_tidy(text), problem="its compiled SQL has braces that would be taken for a template")
+        return _tidy(text), "its compiled SQL has braces that would be taken for a template"
     if node.extra_ctes:
         injected = ", ".join(cte.sql for cte in node.extra_ctes)
         before, found, after = text.partition(injected)
         if not found:
-            return Taken(_tidy(text), problem="its compiled SQL holds the text of ephemeral models: ref() them instead")
+            return _tidy(text), "its compiled SQL holds the text of ephemeral models: ref() them instead"
         rest = after.lstrip()
-        text = before + rest[1:].lstrip() if rest.startswith(",") else _WITH.sub("", before.rstrip()) + after
-        for name in sorted((cte.id.rpartition(".")[2] for cte in node.extra_ctes), key=len, reverse=True):
-            text = re.sub(rf"\b{re.escape(_CTE + name)}\b", f"{{{{ ref('{name}') }}}}", text)
-    for called in sorted(relations, key=len, reverse=True):
-        text = text.replace(called, f"{{{{ {relations[called]} }}}}")
-    return Taken(_tidy(text), expanded=foreign)
+        text = f"{before.rstrip()} {rest[1:].lstrip()}" if rest.startswith(",") else _WITH.sub("", before.rstrip()) + after.lstrip()
+    words = {**around.relations, **around.ephemeral}
+    if words:
+        longest = sorted(words, key=len, reverse=True)
+        any_of_them = re.compile(r'(?<![\w".`])(?:' + "|".join(map(re.escape, longest)) + r')(?![\w".`])')
+        parts = _ASIDE.split(text)
+        parts[::2] = [any_of_them.sub(lambda found: f"{{{{ {words[found[0]]} }}}}", part) for part in parts[::2]]
+        text = "".join(parts)
+    return _tidy(text), None
 
 
 def _tidy(text: str) -> str:
     """Without empty lines around it, and never two in a row: what a template leaves behind where it says nothing."""
-    lines = [line.rstrip() for line in text.strip("\n").splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).strip("\n")) + "\n"
+    parts = _ASIDE.split(text.strip())
+    parts[::2] = [re.sub(r"[ \t]+\n", "\n", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"\n{3,}", "\n\n", part) for part in parts[::2]]
+    return "".join(parts).strip() + "\n"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from c360gen.importers import Note, Verdict
+from c360gen.importers.dbt import names, sql
 from c360gen.importers.dbt.artifacts import Catalog, Exposure, Manifest, Node, Source
 from c360gen.project.columns import fold
 
@@ -18,6 +21,7 @@ Tell = Callable[[Verdict, str, str], None]
 """(verdict, the word in dbt's files, why)."""
 _DIALECTS = {"postgres": "postgres", "redshift": "postgres", "snowflake": "snowflake", "bigquery": "bigquery", "duckdb": "duckdb"}
 _STORED = ("model", "seed", "snapshot")
+_COMMENT = re.compile(r"(^|\s)(--|#).*$")
 
 
 @dataclass
@@ -26,13 +30,19 @@ class Work:
     """The folder of dbt_project.yml."""
     manifest: Manifest
     catalog: Catalog
+    full_refresh: Manifest | None = None
+    """What `dbt compile --full-refresh` has left, where somebody has asked for it."""
+    untyped: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Columns whose types the build asks for, by the name of their node."""
+    nameless: Collection[str] = ()
+    """Tests whose columns have no names, or one name twice."""
     notes: set[Note] = field(default_factory=set)
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By file below specs/, by section."""
     files: dict[str, bytes] = field(default_factory=dict)
     """SQL and CSV, by path below specs/."""
-    variables: dict[str, bool] = field(default_factory=dict)
-    """Every var() that SQL asks for → whether all of its calls have a default."""
+    variables: dict[str, Any] = field(default_factory=dict)
+    """The values of vars that SQL asks for, one for the whole project."""
 
     def add(self, path: str, section: str, item: Any) -> None:
         self.sections.setdefault(path, {}).setdefault(section, []).append(item)
@@ -46,26 +56,36 @@ class Work:
     def teller(self, node: Node) -> Tell:
         """Notes about settings of a node, which its own file, that of its properties or the project's may say."""
         properties = (node.patch_path or "").partition("://")[2]
+        around = [node.name]
+        if node.test_metadata is not None and (tested := self.manifest.nodes.get(node.attached_node or "")):
+            properties = node.original_file_path
+            around = [tested.name, *([node.column_name] if node.column_name else []), node.test_metadata.name]
 
         def tell(verdict: Verdict, word: str, why: str) -> None:
-            spellings = (word, word.replace("_", "-"), word.replace("-", "_"))
-            for path in filter(None, (node.original_file_path, properties, "dbt_project.yml")):
-                if said := next((s for s in spellings if any(s in line for line in self._lines(path))), None):
-                    named = [node.name] if path == properties else []
-                    self.notes.add(Note(verdict, self._place(path, *named, said), node.name, why))
+            spellings = dict.fromkeys((word, word.replace("_", "-"), word.replace("-", "_")))
+            for path in dict.fromkeys(filter(None, (node.original_file_path, properties, "dbt_project.yml"))):
+                if said := next((s for s in spellings if s and self._line(path, s, 0) is not None), None):
+                    where = self._place(path, *(around if path == properties else []), said)
+                    self.notes.add(Note(verdict, where, node.name, why))
                     return
-            self.notes.add(Note(verdict, node.original_file_path, node.name, why))
+            path = properties if node.test_metadata is not None else node.original_file_path
+            self.notes.add(Note(verdict, self._place(path, *around), node.name, why))
 
         return tell
 
     def _place(self, path: str, *words: str) -> str:
         """models/marts.yml:14, where the words stand one behind the other; without a line where none does."""
-        at = None
-        lines = self._lines(path)
+        at: int | None = None
         for word in words:
-            whole = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)")
-            at = next((i for i in range(at or 0, len(lines)) if whole.search(lines[i])), at)
+            found = self._line(path, word, at or 0)
+            at = at if found is None else found
         return path if at is None else f"{path}:{at + 1}"
+
+    def _line(self, path: str, word: str, begin: int) -> int | None:
+        """The first line from there on that has the word, outside of comments."""
+        whole = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
+        lines = self._lines(path)
+        return next((i for i in range(begin, len(lines)) if whole.search(_COMMENT.sub("", lines[i]))), None)
 
     def _lines(self, path: str) -> list[str]:
         try:
@@ -83,6 +103,12 @@ class Work:
     @property
     def adapter(self) -> str:
         return str(self.manifest.metadata.adapter_type)
+
+    @cached_property
+    def usual_database(self) -> str | None:
+        """That of the target: the one in which most nodes are."""
+        found = [n.database for n in self.manifest.nodes.values() if n.resource_type in _STORED and n.database]
+        return max(sorted(set(found)), key=found.count) if found else None
 
     @cached_property
     def usual_schema(self) -> str:
@@ -116,22 +142,55 @@ class Work:
 
     # --- the graph ------------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def names(self) -> names.Names:
+        return names.of(self.manifest)
+
     def called(self, id_: str) -> str | None:
         """ref('…') or source('…', '…')."""
         if source := self.manifest.sources.get(id_):
-            return f"source('{source.source_name}', '{source.name}')"
-        node = self.manifest.nodes.get(id_)
-        return f"ref('{node.name}')" if node else None
+            return f"source('{self.names.sources[id_]}', '{source.name}')"
+        return f"ref('{self.names.nodes[id_]}')" if id_ in self.names.nodes else None
 
-    def relations(self, node: Node) -> dict[str, str]:
-        """How what a node reads is called in the database → in its SQL."""
-        found: dict[str, str] = {}
+    def around(self, node: Node) -> sql.Around:
+        """What its SQL is read with."""
+
+        def ref(package: str, name: str, version: str) -> str | None:
+            id_ = names.referred(node, self.manifest, package, name, version)
+            return self.called(id_) if id_ else None
+
+        def source(source_name: str, table: str) -> str | None:
+            found = names.table(self.manifest, source_name, table, node.package_name)
+            return self.called(found.unique_id) if found else None
+
+        relations, ephemeral = {}, {}
         for id_ in (*node.depends_on.nodes, node.unique_id):
             there = self.manifest.nodes.get(id_) or self.manifest.sources.get(id_)
             said = "this" if id_ == node.unique_id else self.called(id_)
             if there is not None and there.relation_name and said:
-                found[there.relation_name] = said
-        return found
+                relations[there.relation_name] = said
+        for cte in node.extra_ctes:
+            if (model := self.manifest.nodes.get(cte.id)) and (said := self.called(cte.id)):
+                ephemeral[f"__dbt__cte__{model.alias or model.name}"] = said
+        return sql.Around(ref, source, relations, ephemeral, self.variables_of(node))
+
+    def variables_of(self, node: Node) -> dict[str, Any]:
+        """The vars that it sees: the project's for its package, the project's for all, those of the package itself."""
+        found: dict[str, Any] = {}
+        root = self._vars(self.root / "dbt_project.yml")
+        packages = [self.root / folder / node.package_name / "dbt_project.yml" for folder in ("dbt_packages", "dbt_modules")]
+        for given in (*(self._vars(path) for path in packages), root):
+            own = given.get(node.package_name)
+            found |= dict(given) | (dict(own) if isinstance(own, Mapping) else {})
+        return {k: v for k, v in found.items() if _plain(v)}
+
+    def _vars(self, path: Path) -> Mapping[str, Any]:
+        try:
+            said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return {}
+        given = said.get("vars") if isinstance(said, Mapping) else None
+        return given if isinstance(given, Mapping) else {}
 
     def tests_of(self, id_: str) -> list[Node]:
         """The generic tests of a node or a source."""
@@ -148,5 +207,12 @@ class Work:
     def _tested_source(self, test: Node) -> str:
         """dbt attaches no test to a source: what it tests stands in its arguments."""
         model = str(test.test_metadata.arguments.get("model")) if test.test_metadata else ""
-        said = [id_ for id_ in test.depends_on.nodes if str(self.called(id_)) in model]
+        sources = {id_: self.manifest.sources[id_] for id_ in test.depends_on.nodes if id_ in self.manifest.sources}
+        said = [id_ for id_, s in sources.items() if f"source('{s.source_name}', '{s.name}')" in model.replace('"', "'")]
         return said[0] if said else next(iter(test.depends_on.nodes), "")
+
+
+def _plain(value: Any) -> bool:
+    """What a var may be here: a value without a template, or a list of them."""
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(v, str | int | float | bool) and "{{" not in str(v) for v in values)
