@@ -183,7 +183,12 @@ def _tables_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics:
     known = True
     common = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
-        if symbols.symbol(table) or (not table.db and table.name in common):
+        symbol = symbols.symbol(table)
+        if symbol and symbol[0] == "ref" and not catalog.columns.get(f"ref:{symbol[1]}", (True,)):
+            help = "declare those that it reads, with their data_type, or read it between {% if is_incremental() %} and {% endif %}"
+            diagnostics.error("C302", "the columns of {{ this }} are not known before those of this SELECT are", place(table, locate), help)
+            known = False
+        if symbol or (not table.db and table.name in common):
             continue
         if not isinstance(table.this, exp.Identifier):
             what = f"a table function ({table.this.sql()})"

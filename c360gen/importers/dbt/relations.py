@@ -198,7 +198,8 @@ def select(work: Work, node: Node) -> sql.Taken:
     if taken.problem:
         tell("decide", taken.expanded[0] if taken.expanded else "", taken.problem)
     if taken.expanded and (frozen := sorted(_asked(work, node) & sql.FROZEN)):
-        why = f"{', '.join(frozen)}: asked when dbt compiled, and frozen in the SQL since; for the time of a run write {{{{ as_of() }}}}"
+        time = "; for the time of a run write {{ as_of() }}" if "run_started_at" in frozen else ""
+        why = f"{', '.join(frozen)}: asked when dbt compiled, and frozen in the SQL since{time}"
         tell("decide", frozen[0], why)
     elif taken.expanded and node.test_metadata is None and not taken.problem:
         tell("compiled", taken.expanded[0], ", ".join(taken.expanded))
@@ -216,7 +217,8 @@ def _asked(work: Work, node: Node) -> set[str]:
         new = [m for m in macro.depends_on.macros if m not in seen]
         seen.update(new)
         waiting += new
-    return set(re.findall(r"\b[a-z_]+\b", " ".join(re.findall(r"\{[{%].*?[}%]\}", " ".join(texts), re.S))))
+    said = " ".join(re.findall(r"\{[{%].*?[}%]\}", " ".join(texts), re.S))
+    return set(re.findall(r"\b[a-z_]+\b", re.sub(r"\badapter\.(dispatch|quote)\b|'[^']*'|\"[^\"]*\"", "", said)))
 
 
 def _beside(work: Work, path: str, node: Node, taken: sql.Taken) -> str:

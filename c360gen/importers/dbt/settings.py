@@ -78,8 +78,8 @@ def of_seed(node: Node, tell: Tell) -> dict[str, Any]:
     return {**({"delimiter": delimiter} if delimiter != "," else {}), **found}
 
 
-def of_test(node: Node, tell: Tell) -> dict[str, Any]:
-    """Severity and condition; dbt's names for tables of failures say nothing."""
+def of_test(node: Node, tell: Tell, *done: str) -> dict[str, Any]:
+    """Severity and condition; `done`: what the query says already."""
     out: dict[str, Any] = {}
     if str(node.config.get("severity", "error")).lower() == "warn":
         out["severity"] = "warn"
@@ -88,7 +88,7 @@ def of_test(node: Node, tell: Tell) -> dict[str, Any]:
         if "{{" in str(where):
             tell("decide", "where", "its where: is a template: write what it says")
     for key, value in node.unrendered_config.items():
-        if value is not False and (reason := spec.NOT_CARRIED["test_config"].get(key)):
+        if value is not False and key not in done and (reason := spec.NOT_CARRIED["test_config"].get(key)):
             tell("left out", key, f"{key}: {reason}")
     if tags := sorted(set(node.tags)):
         out["tags"] = tags

@@ -16,7 +16,7 @@ from c360gen.project import render
 WORDS = frozenset({"ref", "source", "this", "is_incremental", "var"})
 """What a template may say here as well. config() is said in YAML."""
 FROZEN = frozenset({
-    "adapter", "builtins", "dbt_version", "env_var", "execute", "flags", "graph", "invocation_id", "model", "modules", "run_query",
+    "adapter", "builtins", "dbt_version", "env_var", "execute", "flags", "graph", "invocation_id", "modules", "run_query",
     "run_started_at", "schemas", "statement", "target", "thread_id",
 })  # fmt: skip
 """What is asked when dbt compiles, and never again."""

@@ -48,7 +48,7 @@ def of_whole(work: Work, id_: str) -> dict[str, Any]:
 def as_model(work: Work, node: Node, taken: sql.Taken) -> None:
     """A test that is a query: an ephemeral model of its rows, and a test that no row of it passes."""
     name = work.names.of_test(node)
-    config = settings.of_test(node, work.teller(node))
+    config = settings.of_test(node, work.teller(node), "fail_calc")
     if node.test_metadata is not None:
         config.pop("where", None)  # it is in the compiled SQL
     text = taken.text
