@@ -18,7 +18,7 @@ from c360gen import pipeline
 from c360gen.diagnostics import Diagnostic, SpecError
 from c360gen.importers import Imported
 from c360gen.importers import yaml as written
-from c360gen.importers.dbt import relations
+from c360gen.importers.dbt import relations, seeds
 from c360gen.importers.dbt.artifacts import BadArtifact, Catalog, Manifest, read_catalog, read_manifest
 from c360gen.importers.dbt.names import plain
 from c360gen.importers.dbt.work import Work
@@ -28,7 +28,7 @@ from c360gen.spec.schema import FILE as SCHEMA_FILE
 __all__ = ["BadArtifact", "read_catalog", "read_manifest", "take"]
 
 _SECTIONS = ("project", "targets", "sources", "seeds", "snapshots", "models", "exposures")
-_TAKEN = {"seed": relations.seed, "snapshot": relations.snapshot, "model": relations.model, "test": relations.test}
+_TAKEN = {"seed": seeds.seed, "snapshot": relations.snapshot, "model": relations.model, "test": relations.test}
 _ROUNDS = 10
 """How often types and names are added that the build asks for: a view that is typed lets the next one be."""
 _NAMED = re.compile(r"^.*\btests/(\w+)\.sql$")

@@ -1,22 +1,17 @@
-"""Sources, seeds, snapshots, models and exposures of dbt as sections of specs."""
+"""Sources, snapshots, models and exposures of dbt as sections of specs."""
 
 from __future__ import annotations
 
-import csv
-import io
 import posixpath
 import re
-from pathlib import Path
 from typing import Any
 
 from c360gen.importers import yaml as written
 from c360gen.importers.dbt import settings, sql, tests
-from c360gen.importers.dbt.artifacts import Column, Exposure, Node, Source
-from c360gen.importers.dbt.columns import constraints, of_node, of_source, one
+from c360gen.importers.dbt.artifacts import Exposure, Node, Source
+from c360gen.importers.dbt.columns import constraints, of_node, of_source
 from c360gen.importers.dbt.names import plain
 from c360gen.importers.dbt.work import Work
-from c360gen.importers.types import data_type
-from c360gen.project.columns import fold
 from c360gen.spec import models as spec
 
 
@@ -28,7 +23,7 @@ def sources(work: Work) -> None:
             known.append(table)
     for name, tables in by_name.items():
         first = tables[0]
-        item: dict[str, Any] = {"name": name} | _described(first.source_description)
+        item: dict[str, Any] = {"name": name} | described(first.source_description)
         if first.database and first.database != work.usual_database:
             item["database"] = work.name(first.database, bool(first.quoting.get("database")))
         if (schema := work.name(first.schema_, bool(first.quoting.get("schema")))) != name:
@@ -49,7 +44,7 @@ def _table(work: Work, table: Source) -> dict[str, Any]:
     out: dict[str, Any] = {"name": table.name}
     if (identifier := work.name(table.identifier or table.name, bool(table.quoting.get("identifier")))) != table.name:
         out["identifier"] = identifier
-    out |= _described(table.description)
+    out |= described(table.description)
     said = table.freshness or {}
     asked = table.config.get("loaded_at_query")
     if asked:
@@ -70,62 +65,16 @@ def _table(work: Work, table: Source) -> dict[str, Any]:
     return out | tests.of_whole(work, table.unique_id) | _labels(table)
 
 
-def seed(work: Work, node: Node) -> None:
-    tell = work.teller(node)
-    path = Path(node.root_path or work.root) / node.original_file_path
-    try:
-        rows = (path if path.is_file() else work.root / node.original_file_path).read_bytes()
-    except OSError:
-        work.note("decide", node.original_file_path, node.name, f"its file was not found: write seeds/{node.name}.csv")
-        rows = b""
-    delimiter = str(node.config.get("delimiter") or ",")
-    lines = list(csv.reader(io.StringIO(rows.decode("utf-8-sig", "replace")), delimiter=delimiter))
-    header = [name.strip() for name in lines[0]] if lines else []
-    rows = _nulls(rows, lines, delimiter, words=work.adapter != "duckdb")
-    said = {str(k).lower(): str(v) for k, v in dict(node.config.get("column_types") or {}).items()}
-    catalog = {c.name.lower(): c for c in work.catalog.columns(node.unique_id)}
-    declared = {c.name.lower(): c for c in node.columns.values()}
-    found = []
-    for name in header:
-        there, column = catalog.get(name.lower()), declared.get(name.lower()) or Column(name=name)
-        spelled, quote = work.column_name(there.name) if there else (fold(name, False), False)
-        word = (there.type if there else None) or said.get(name.lower()) or column.data_type or ""
-        type_ = data_type(word, work.dialect)
-        if type_ is None:
-            tell("decide", name, f"column {name}: {f'{word} is not carried' if word else 'its type is not known'}: text was written")
-        column = column.model_copy(update={"name": spelled, "quote": quote})
-        found.append(one(work, column, type_ or "text", node.unique_id, tell, bound=False))
-    name = work.names.nodes[node.unique_id]
-    item = {"name": name, **_described(node.description), **_placed(work, node, settings.of_seed(node, tell)), "columns": found}
-    work.files[f"seeds/{name}.csv"] = rows
-    work.add("seeds/seeds.yml", "seeds", item | tests.of_whole(work, node.unique_id))
-
-
-def _nulls(rows: bytes, lines: list[list[str]], delimiter: str, *, words: bool) -> bytes:
-    """The file with empty fields where dbt reads NULL: at "", and, but for dbt-duckdb, at the word null."""
-
-    def null(field: str) -> bool:
-        return not field.strip() if not words else field.strip().lower() in ("", "null")
-
-    quoted = re.search(rf'(^|{re.escape(delimiter)})"\s*"({re.escape(delimiter)}|\r?$)', rows.decode("utf-8", "replace"), re.M)
-    if not quoted and not any(null(field) and field for line in lines[1:] for field in line):
-        return rows
-    made = io.StringIO()
-    writer = csv.writer(made, delimiter=delimiter, lineterminator="\n")
-    writer.writerows([lines[0], *(["" if null(field) else field for field in line] for line in lines[1:])])
-    return made.getvalue().encode()
-
-
 def snapshot(work: Work, node: Node) -> None:
     tell = work.teller(node)
     taken = select(work, node)
     path = work.file(node)
-    item: dict[str, Any] = {"name": work.names.nodes[node.unique_id], **_described(node.description)}
+    item: dict[str, Any] = {"name": work.names.nodes[node.unique_id], **described(node.description)}
     if relation := sql.relation_of(taken.text):
         item["relation"] = relation
     else:
         item["sql_file"] = _beside(work, path, node, taken)
-    item |= _placed(work, node, settings.of_snapshot(node, tell))
+    item |= placed(work, node, settings.of_snapshot(node, tell))
     if found := of_node(work, node, tell, bound=False):
         item["columns"] = found
     whole = tests.of_whole(work, node.unique_id)
@@ -155,7 +104,7 @@ def model(work: Work, node: Node) -> None:
     if config["materialized"] == "view":  # which it is anyway
         del config["materialized"]
     path = work.file(node)
-    item = {"name": name, **_described(node.description), **_placed(work, node, config)}
+    item = {"name": name, **described(node.description), **placed(work, node, config)}
     item["sql_file"] = _beside(work, path, node, taken)
     if found := of_node(work, node, tell, bound=bound):
         item["columns"] = found
@@ -169,7 +118,7 @@ def exposure(work: Work, each: Exposure) -> None:
     for key in ("label", "type", "maturity", "url"):
         if value := getattr(each, key):
             item[key] = value
-    item |= _described(each.description)
+    item |= described(each.description)
     item["owner"] = written.inline({k: each.owner[k] for k in ("name", "email") if each.owner.get(k)})
     item["depends_on"] = [said for id_ in each.depends_on.nodes if (said := work.called(id_))]
     if lost := [id_ for id_ in each.depends_on.nodes if work.called(id_) is None]:
@@ -228,7 +177,7 @@ def _beside(work: Work, path: str, node: Node, taken: sql.Taken) -> str:
     return name
 
 
-def _placed(work: Work, node: Node, config: dict[str, Any]) -> dict[str, Any]:
+def placed(work: Work, node: Node, config: dict[str, Any]) -> dict[str, Any]:
     """With schema, alias and labels, as dbt has worked them out."""
     out: dict[str, Any] = {"materialized": config.pop("materialized")} if "materialized" in config else {}
     if out.get("materialized") != "ephemeral":
@@ -249,7 +198,7 @@ def _placed(work: Work, node: Node, config: dict[str, Any]) -> dict[str, Any]:
     return {"config": written.inline(found)} if found else {}
 
 
-def _described(text: str) -> dict[str, str]:
+def described(text: str) -> dict[str, str]:
     return {"description": text.strip()} if text.strip() else {}
 
 

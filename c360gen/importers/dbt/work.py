@@ -114,7 +114,7 @@ class Work:
     def usual_schema(self) -> str:
         """That of nodes which name none: the schema of dbt's target."""
         found = [n.schema_ for n in self.manifest.nodes.values() if n.resource_type in _STORED and not n.config.get("schema")]
-        return self.name(max(sorted(set(found)), key=found.count)) if found else "analytics"
+        return names.plain(self.name(max(sorted(set(found)), key=found.count))) if found else "analytics"
 
     def name(self, value: str, quoted: bool = False) -> str:
         """How a name is spelled here: Snowflake knows unquoted names in upper case, however they are written."""
