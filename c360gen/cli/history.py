@@ -53,7 +53,8 @@ def _chosen(manifest: Mapping[str, Any], action: str, node: str) -> tuple[dict[s
     """The entries of the node and of its task."""
     able = {n["name"]: (n, t) for n in manifest["nodes"] for t in n["tasks"] if t["action"] == action}
     if node not in able:
-        help = nearest_or_list(node, able, "nodes") or f"no node says what {action} needs"
+        none = "no node says erasure: {by: …} under config:" if action == "erase" else "there are no snapshots"
+        help = nearest_or_list(node, able, "nodes") or none
         console.fail("C206", f"there is nothing to {action} in {node}", help)
     return able[node]
 
