@@ -144,13 +144,4 @@ SHAME = [
         ("1:26 C104 `limits` must be text, not a mapping",),
         "a variable is a text, a number, true, false or a list of those | write gold_limit: 500",
     ),
-    Shame(
-        "an incremental that reads itself by its name",
-        model("select id, updated_at from {{ ref('m') }}").replace(
-            "name: m\n", "name: m\n    config: {materialized: incremental, unique_key: id, cursor: updated_at}\n"
-        ),
-        ("14:14 C302 there is no column id | it declares no columns: list them with their data_type where the source is",
-         "14:18 C302 there is no column updated_at | it declares no columns: list them with their data_type where the source is"),
-        "m reads itself | its own rows are {{ this }}, inside {% if is_incremental() %}",
-    ),
 ]  # fmt: skip

@@ -132,7 +132,9 @@ class Warehouse(Dialect):
     def preamble(self, names: Names, shape: str) -> list[Piece]:
         schemas = [self.schema_of(Address(names.database, s, "")) for s in names.schemas]
         location = self.string_escape(names.target.location) if names.target.location else None
-        return [self.shell("preamble.sql.j2", {**self._release(names, shape), "schemas": schemas, "location": location})]
+        owner = self.environment_name(names.target.owner).sql(self.name) if names.target.owner else None
+        values = {**self._release(names, shape), "schemas": schemas, "location": location, "owner": owner}
+        return [self.shell("preamble.sql.j2", values)]
 
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         return [self.shell("postamble.sql.j2", self._release(names, shape))]

@@ -132,6 +132,8 @@ class Traits:
     """Kinds of constraints that the engine enforces itself when they are declared."""
     cuts_blanks: bool = False
     """A varchar(n) takes a longer text where only blanks are too many, and cuts them."""
+    views_keep_tables: bool = False
+    """A view goes on with the table that it was made over, whatever that is called since."""
     finer_times: bool = False
     """Source timestamps may be finer than the microseconds that are stored."""
 

@@ -16,6 +16,7 @@ from c360gen.terms import types
 T = exp.DataType.Type
 _INEXACT = frozenset({T.DOUBLE, T.FLOAT})
 _NINE = types.numeric(38, 9)
+_TEXTS = frozenset({T.TEXT, T.VARCHAR, T.CHAR, T.NCHAR, T.NVARCHAR})
 
 
 def annotate(tree: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
@@ -59,6 +60,10 @@ def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
             elif _kind(node.this) in _INEXACT:
                 help = "CAST it to numeric(p,s), which rounds half away from zero on every engine"
                 report(node, "ROUND of a floating number", help)
+        case exp.Cast() if node.to.this in _TEXTS and _kind(node.this) in (T.TIMESTAMP, T.TIMESTAMPTZ):
+            report(
+                node, "a time as text", "each engine spells it differently: give the model a text of its own for each dialect, or a date"
+            )
         case exp.Coalesce() | exp.Nullif():
             first = [node.this, *node.expressions] if isinstance(node, exp.Coalesce) else [node.this]
             _widest(node, first)

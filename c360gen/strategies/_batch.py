@@ -139,8 +139,8 @@ def _kept(node: Node) -> Guard:
 
 
 def program(
-    node: Node, project: Resolved, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str], stage: StageTable,
-    reads: str = "rows", windows: Windows | None = None,
+    node: Node, project: Resolved, traits: Traits, steps: Sequence[Step], counters: dict[str, exp.Expr], rules: Sequence[str],
+    stage: StageTable, reads: str = "rows", windows: Windows | None = None,
 ) -> Program:  # fmt: skip
     window: tuple[str, ...] = ()
     if node.keeps_rows:
@@ -152,10 +152,10 @@ def program(
         window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
     return Program(
         node=node.name, summary=f"Brings {node.name} up to date with its query", rules=(*window, *rules),
-        variables=_sql.variables((*_contract.checks(node, project), *steps)), steps=tuple(steps),
-        checks=_contract.checks(node, project),
+        variables=_sql.variables((*_contract.checks(node, project, traits), *steps)), steps=tuple(steps),
+        checks=_contract.checks(node, project, traits),
         counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
-        guards=codes([*steps, *_contract.checks(node, project)]), windows=windows,
+        guards=codes([*steps, *_contract.checks(node, project, traits)]), windows=windows,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step
+from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Resolved, Source
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, equal, every, is_null, literal, named
@@ -14,9 +15,14 @@ from c360gen.terms.symbols import column, relation, variable
 NAME, FAMILY = "c360_name", "c360_family"
 
 
-def checks(node: Node, project: Resolved) -> tuple[Step, ...]:
+def checks(node: Node, project: Resolved, traits: Traits) -> tuple[Step, ...]:
     """Count and guard for every source that the node reads, itself or through views."""
-    return tuple(step for source in _sources(node, project) for step in as_declared(source))
+    found: list[Step] = []
+    for source in _sources(node, project):
+        found += as_declared(source)
+        if traits.views_keep_tables and (views := _views_over(source, node, project)):
+            found += _as_deployed(source, views)
+    return tuple(found)
 
 
 def as_declared(source: Source) -> tuple[Step, ...]:
@@ -29,6 +35,28 @@ def as_declared(source: Source) -> tuple[Step, ...]:
                variable("drifted_names")), None,
               "Nothing was written. Declare the columns as they are; what that changes in tables is a migration."),
     )  # fmt: skip
+
+
+def _as_deployed(source: Source, views: tuple[str, ...]) -> tuple[Step, ...]:
+    """Count and guard for the views between the node and a source: a loader may have renamed the table and put another in its place."""
+    swapped = relation("views", source.name, "v")
+    swapped.meta["views"] = views
+    order = exp.Order(this=column(NAME, "v"), expressions=[exp.Ordered(this=column(NAME, "v"), nulls_first=False)])
+    listed = exp.GroupConcat(this=order, separator=literal("; "))
+    query = exp.select(_sql.star_count("swapped_views"), named(listed, "swapped_names")).from_(swapped)
+    return (
+        Count(f"Views must read what is called {source.name} now.", ("swapped_views", "swapped_names"), query),
+        Guard("ZC011", "A view keeps the table that it was made over: what was loaded since would never be seen.",
+              _sql.greater_than_zero("swapped_views"),
+              (variable("swapped_views"), f" views read a table that is not called {source.name} any more: ", variable("swapped_names")),
+              None, "Nothing was written. Run deploy.sql, which makes the views anew."),
+    )  # fmt: skip
+
+
+def _views_over(source: Source, node: Node, project: Resolved) -> tuple[str, ...]:
+    """The views through which a node reads a source: the last ones before it."""
+    above = [n for n in project.upstream(node, lambda n: n.kind in ("view", "ephemeral")) if isinstance(n, Node) and n.kind == "view"]
+    return tuple(v.name for v in above if source in project.upstream(v, lambda n: n.kind == "ephemeral"))
 
 
 def _sources(node: Node, project: Resolved) -> list[Source]:

@@ -36,7 +36,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         "unchanged_rows": exp.Literal.number(0),
     }
     rules = ["rows are added, never changed; rows that arrive later with a cursor at or below the watermark are not read"]
-    run = _batch.program(node, project, steps, counters, rules, stage)
+    run = _batch.program(node, project, traits, steps, counters, rules, stage)
     return _batch.artefacts(node, _batch.table(node, unique=False), _batch.indexes(node, key=False), run)
 
 

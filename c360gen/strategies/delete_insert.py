@@ -35,7 +35,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         "unchanged_rows": exp.Sub(this=variable("source_rows"), expression=variable("new_rows")),
     }
     rules = [f"the rows of every {', '.join(node.key)} in the batch replace those in the table; other rows are kept"]
-    run = _batch.program(node, project, steps, counters, rules, stage)
+    run = _batch.program(node, project, traits, steps, counters, rules, stage)
     return _batch.artefacts(node, _batch.table(node, unique=False), _batch.indexes(node, key=True), run)
 
 

@@ -41,7 +41,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         ),
         "unchanged_rows": exp.Sub(this=variable("source_rows"), expression=variable("new_rows")),
     }
-    run = _batch.program(node, project, steps, counters, _rules(node), stage, reads="the partitions of rows")
+    run = _batch.program(node, project, traits, steps, counters, _rules(node), stage, reads="the partitions of rows")
     index = [*_batch.indexes(node, key=False)]
     index.insert(0, CreateIndex(node.name, f"{node.identifier}_partition_ix", (str(node.partition_by),), because="partitions are replaced"))
     return _batch.artefacts(node, _batch.table(node, unique=bool(node.key)), tuple(index), run)

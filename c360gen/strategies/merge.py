@@ -59,7 +59,10 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
     else:
         rules.append(f"rows that share {key} must be equal, and count once")
     return _batch.artefacts(
-        node, _batch.table(node, unique=True), _batch.indexes(node, key=False), _batch.program(node, project, steps, counters, rules, stage)
+        node,
+        _batch.table(node, unique=True),
+        _batch.indexes(node, key=False),
+        _batch.program(node, project, traits, steps, counters, rules, stage),
     )
 
 

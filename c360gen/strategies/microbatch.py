@@ -40,7 +40,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         "unchanged_rows": exp.Sub(this=variable("source_rows"), expression=variable("new_rows")),
     }
     run = _batch.program(
-        node, project, steps, counters, _rules(node, batches), _batch.stage_table(node),
+        node, project, traits, steps, counters, _rules(node, batches), _batch.stage_table(node),
         windows=Windows(batches.size, batches.begin, batches.lookback),
     )  # fmt: skip
     index = CreateIndex(node.name, f"{node.identifier}_window_ix", (batches.event_time,), because="windows are replaced")

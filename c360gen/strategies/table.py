@@ -24,7 +24,7 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         Count("Count the rows that came.", ("new_rows",),
               exp.select(_sql.star_count("new_rows")).from_(relation("ref", node.name, "t"))),
     ]  # fmt: skip
-    checks = _contract.checks(node, project)
+    checks = _contract.checks(node, project, traits)
     program = Program(
         node=node.name, summary=f"Replaces the contents of {node.name} by its query",
         rules=("the old rows are visible until the commit; a failure leaves them in place",),

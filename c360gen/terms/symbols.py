@@ -6,10 +6,11 @@ from typing import Literal
 
 from sqlglot import exp
 
-Kind = Literal["ref", "source", "query", "stage", "columns", "quarantine", "observations", "control"]
-KINDS: tuple[str, ...] = ("ref", "source", "query", "stage", "columns", "quarantine", "observations", "control")
+Kind = Literal["ref", "source", "query", "stage", "columns", "views", "quarantine", "observations", "control"]
+KINDS: tuple[str, ...] = ("ref", "source", "query", "stage", "columns", "views", "quarantine", "observations", "control")
 """`query` is the SELECT of a node itself, without a name in the database; `columns` is what the engine's catalog knows of a source:
-rows of (c360_name, c360_family); `quarantine` holds rows kept back, `observations` every event of a feed that was read; `control` is a
+rows of (c360_name, c360_family); `views` are those, of meta `views`, that read another table than what has the name of the source now: rows
+of (c360_name); `quarantine` holds rows kept back, `observations` every event of a feed that was read; `control` is a
 table of the control schema."""
 
 
@@ -43,7 +44,8 @@ VARIABLES: dict[str, str] = {
     "changed_rows": "bigint", "revived_rows": "bigint", "deleted_rows": "bigint", "updated_rows": "bigint",
     "older_rows": "bigint", "dated_by_run": "bigint", "null_keys": "bigint", "null_times": "bigint",
     "future_times": "bigint", "duplicate_keys": "bigint", "blocked_rows": "bigint", "drifted_columns": "bigint",
-    "drifted_names": "text", "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
+    "drifted_names": "text", "swapped_views": "bigint", "swapped_names": "text",
+    "absent_rows": "bigint", "staged_rows": "bigint", "starting_rows": "bigint", "closing_rows": "bigint",
     "rewind_to": "timestamptz", "erase_key": "text", "dry_run": "boolean", "removed_rows": "bigint", "reopened_rows": "bigint",
     "damaged_rows": "bigint", "damage": "text", "kept_as_of": "timestamptz", "remaining_rows": "bigint", "held_back_rows": "bigint",
     "unknown_rows": "bigint",

@@ -1,10 +1,12 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3c99080f60f5e7bb3d3f5a98f98063fd8290f245d52d1413291c3cb31c48309a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b5dcd1336390623b4dfdd30d2fdc721359af18d686840f3b40d3e5639d02b288
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
+SET LOCAL timezone = 'UTC';  -- a view keeps what a constant means to whoever creates it
+SET LOCAL datestyle = 'ISO, MDY';
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
@@ -23,6 +25,10 @@ BEGIN
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
+    END IF;
+    -- A run that is under way is waited for, at most lock_timeout: what is created below would meet its locks in another order.
+    IF to_regclass(format('%I.run_log', 'c360_control')) IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %I.run_log IN EXCLUSIVE MODE', 'c360_control');
     END IF;
 END;
 $$;
@@ -234,10 +240,11 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE c360_control.windows
+    UPDATE c360_control.windows AS w
        SET status = 'failed'
-     WHERE run_id = p_run_id
-       AND status = 'running';
+     WHERE w.run_id = p_run_id
+       AND w.status = 'running'
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.backend_pid = pg_backend_pid());
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -1140,6 +1147,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -1833,6 +1841,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -2431,6 +2440,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -3086,6 +3096,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -3108,6 +3119,8 @@ DECLARE
     v_incremental BOOLEAN;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
+    v_swapped_views BIGINT;
+    v_swapped_names TEXT;
     v_new_rows BIGINT;
     v_updated_rows BIGINT;
     v_older_rows BIGINT;
@@ -3223,6 +3236,38 @@ BEGIN
             ERRCODE = 'ZC011',
             MESSAGE = format('%s: %s columns of raw_data.orders are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- Views must read what is called raw_data.orders now.
+    SELECT
+      COUNT(*) AS swapped_views,
+      STRING_AGG(v.c360_name, '; '
+      ORDER BY
+        v.c360_name) AS swapped_names
+    FROM (
+      SELECT
+        w.c360_name
+      FROM (VALUES
+        ('staging.stg_orders')) AS w(c360_name)
+      WHERE
+        NOT EXISTS(
+          SELECT
+            1
+          FROM pg_catalog.pg_rewrite AS r
+          JOIN pg_catalog.pg_depend AS d
+            ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
+          WHERE
+            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.orders')
+        )
+    ) AS v
+    INTO v_swapped_views, v_swapped_names;
+
+    -- A view keeps the table that it was made over: what was loaded since would never be seen.
+    IF v_swapped_views > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s views read a table that is not called raw_data.orders any more: %s', c_node, v_swapped_views, v_swapped_names),
+            HINT = 'Nothing was written. Run deploy.sql, which makes the views anew.';
     END IF;
 
     -- Read the batch once and look its keys up in the target.
@@ -3584,6 +3629,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -3605,6 +3651,8 @@ DECLARE
     v_incremental BOOLEAN;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
+    v_swapped_views BIGINT;
+    v_swapped_names TEXT;
     v_new_rows BIGINT;
     v_null_times BIGINT;
     v_source_rows BIGINT;
@@ -3714,6 +3762,38 @@ BEGIN
             ERRCODE = 'ZC011',
             MESSAGE = format('%s: %s columns of raw_data.interactions are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- Views must read what is called raw_data.interactions now.
+    SELECT
+      COUNT(*) AS swapped_views,
+      STRING_AGG(v.c360_name, '; '
+      ORDER BY
+        v.c360_name) AS swapped_names
+    FROM (
+      SELECT
+        w.c360_name
+      FROM (VALUES
+        ('staging.stg_interactions')) AS w(c360_name)
+      WHERE
+        NOT EXISTS(
+          SELECT
+            1
+          FROM pg_catalog.pg_rewrite AS r
+          JOIN pg_catalog.pg_depend AS d
+            ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
+          WHERE
+            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.interactions')
+        )
+    ) AS v
+    INTO v_swapped_views, v_swapped_names;
+
+    -- A view keeps the table that it was made over: what was loaded since would never be seen.
+    IF v_swapped_views > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s views read a table that is not called raw_data.interactions any more: %s', c_node, v_swapped_views, v_swapped_names),
+            HINT = 'Nothing was written. Run deploy.sql, which makes the views anew.';
     END IF;
 
     -- Read the rows beyond the watermark.
@@ -3949,6 +4029,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -3970,6 +4051,8 @@ DECLARE
     v_incremental BOOLEAN;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
+    v_swapped_views BIGINT;
+    v_swapped_names TEXT;
     v_source_rows BIGINT;
     v_null_keys BIGINT;
     v_null_times BIGINT;
@@ -4083,6 +4166,38 @@ BEGIN
             ERRCODE = 'ZC011',
             MESSAGE = format('%s: %s columns of raw_data.payments are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- Views must read what is called raw_data.payments now.
+    SELECT
+      COUNT(*) AS swapped_views,
+      STRING_AGG(v.c360_name, '; '
+      ORDER BY
+        v.c360_name) AS swapped_names
+    FROM (
+      SELECT
+        w.c360_name
+      FROM (VALUES
+        ('staging.stg_payments')) AS w(c360_name)
+      WHERE
+        NOT EXISTS(
+          SELECT
+            1
+          FROM pg_catalog.pg_rewrite AS r
+          JOIN pg_catalog.pg_depend AS d
+            ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
+          WHERE
+            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.payments')
+        )
+    ) AS v
+    INTO v_swapped_views, v_swapped_names;
+
+    -- A view keeps the table that it was made over: what was loaded since would never be seen.
+    IF v_swapped_views > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s views read a table that is not called raw_data.payments any more: %s', c_node, v_swapped_views, v_swapped_names),
+            HINT = 'Nothing was written. Run deploy.sql, which makes the views anew.';
     END IF;
 
     -- Read the batch once.
@@ -4432,6 +4547,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -4783,6 +4899,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -4928,6 +5045,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -5126,6 +5244,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -5275,6 +5394,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -5473,6 +5593,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -5622,6 +5743,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -5843,6 +5965,7 @@ GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, 
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_is_alive(INTEGER, TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;

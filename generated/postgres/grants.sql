@@ -1,5 +1,5 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2dd848c2c69aa79cac057553b1ab0184137e1547e27d19e2b04df61a17153814
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f471d46de7daeb547dfc1960c9dd2a4186c48749ad0be2ce38647caafdebdcfe
 
 -- c360_job may call the runs and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_job;
@@ -7,6 +7,7 @@ GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, 
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_job;
 GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_job;
+GRANT EXECUTE ON FUNCTION c360_control.run_is_alive(INTEGER, TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customer_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_snapshot(TIMESTAMPTZ) TO c360_job;
 GRANT EXECUTE ON PROCEDURE c360_control.run_payment_snapshot(TIMESTAMPTZ) TO c360_job;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import sqlglot
 from sqlglot import exp
 
 from c360gen.dialects import tables
@@ -23,9 +24,9 @@ from c360gen.terms.types import T
 
 LOGGING = {
     "run_begin": "TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN", "run_failed": "BIGINT, TEXT, TEXT, TEXT",
-    "window_begin": "BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN",
+    "window_begin": "BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN", "run_is_alive": "INTEGER, TIMESTAMPTZ",
 }  # fmt: skip
-"""What a runner logs with: functions of control.sql and the types of their arguments."""
+"""What a runner logs with and reads the log by: functions of control.sql and the types of their arguments."""
 
 
 class Postgres(Dialect):
@@ -36,6 +37,7 @@ class Postgres(Dialect):
         row_address="ctid",
         indexed_lookups=True,
         cheap_groups=True,
+        views_keep_tables=True,
         ordered_insert=True,
         infinite_times=True,
         partial_indexes=True,
@@ -80,6 +82,21 @@ class Postgres(Dialect):
             """,
             address,
         )
+
+    def swapped(self, source: Address, views: Sequence[Address]) -> exp.Select:
+        listed = ", ".join(f"({self.string_escape(self.path(view))})" for view in views)
+        return sqlglot.parse_one(
+            f"""
+            SELECT w.c360_name
+            FROM (VALUES {listed}) AS w(c360_name)
+            WHERE NOT EXISTS (
+                SELECT 1
+                FROM pg_catalog.pg_rewrite AS r
+                JOIN pg_catalog.pg_depend AS d ON d.classid = to_regclass('pg_catalog.pg_rewrite') AND d.objid = r.oid
+                WHERE r.ev_class = to_regclass(w.c360_name) AND d.refobjid = to_regclass({self.string_escape(self.path(source))}))
+            """,
+            read="postgres", into=exp.Select,
+        )  # fmt: skip
 
     def cataloged(self, name: str) -> exp.Expr:
         """Names are compared letter by letter: "A" and "a" are two columns, and what is unquoted is in lower case anyway."""
@@ -171,6 +188,7 @@ class Postgres(Dialect):
             "intervalstyle": ("postgres", ""),
             "extra_float_digits": ("1", ""),
             "lock_timeout": ("10s", ""),
+            "row_security": ("off", "what a policy hides would look deleted: the run fails instead"),
             "plan_cache_mode": ("force_custom_plan", "each run is planned for its own window"),
             "jit": ("off", "compiling costs more than it saves"),
             "work_mem": ("64MB", ""),
@@ -223,6 +241,7 @@ class Postgres(Dialect):
             **self.task_values(task, names), "control": self.quote(names.control), "spec_hash": self.string_escape(spec_hash),
             "steps": [self._step(s, names, label) for s in (*task.checks, *task.steps)],
             "counters": [(n, self.lower(task.counters[n], names)) for n in COUNTERS if n in task.counters],
+            "row_security": self.string_escape(str(names.target.settings.get("row_security", "off"))),
         }  # fmt: skip
         return [self.shell("task_script.sql.j2" if self.scripted(names) else "task.sql.j2", values)]
 

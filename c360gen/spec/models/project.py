@@ -72,11 +72,11 @@ class Target(Spec):
     min_version: int | None = Field(None, description="Postgres: the oldest version that the SQL must run on.", examples=[15])
     location: EnvName | None = Field(None, description="BigQuery: where data sets lie.", examples=["EU"])
     warehouse: EnvName | None = Field(None, description="Snowflake: the warehouse of tasks.", examples=["ETL"])
-    owner: EnvName | None = Field(None, description="Role that owns what is created.", examples=["c360_owner"])
+    owner: EnvName | None = Field(None, description="Postgres and Snowflake: the role that owns what is created.", examples=["c360_owner"])
     runner: EnvName | None = Field(None, description="Role that may call the procedures.", examples=["c360_job"])
     reader: EnvName | None = Field(None, description="Role that may read the nodes.", examples=["c360_read"])
     settings: dict[SettingName, Setting] = Field(
-        {}, description="Postgres: what runs set for themselves, instead of work_mem: 64MB and lock_timeout: 10s.",
+        {}, description="Postgres: what runs set for themselves, instead of work_mem: 64MB, lock_timeout: 10s, row_security: 'off'.",
         examples=[{"work_mem": "256MB", "max_parallel_workers_per_gather": 0}],
     )  # fmt: skip
     roles: dict[str, EnvName] = Field(

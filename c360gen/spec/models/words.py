@@ -98,7 +98,7 @@ def _setting(value: Any) -> Any:
     return value
 
 
-SettingName = Literal["work_mem", "lock_timeout", "max_parallel_workers_per_gather", "default_tablespace"]
+SettingName = Literal["work_mem", "lock_timeout", "max_parallel_workers_per_gather", "default_tablespace", "row_security"]
 Setting = Annotated[str, BeforeValidator(_setting, json_schema_input_type=str | int)]
 """The value of a setting of Postgres."""
 

@@ -19,7 +19,7 @@ from c360gen.terms import types
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
     """`concerned` gives the keys whose history may change, and None stands for all; `events` ends in a step of that name."""
-    done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project), stage_table(node)
+    done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project, traits), stage_table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (_history.quarantine_table(node, source),) if node.quarantines else ()
     if feed_of(node).rebuilds:

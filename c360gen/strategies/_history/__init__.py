@@ -19,7 +19,7 @@ from c360gen.terms.symbols import column
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
-    done, checks, staged = steps(node, traits, dating), _contract.checks(node, project), stage.table(node)
+    done, checks, staged = steps(node, traits, dating), _contract.checks(node, project, traits), stage.table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a42a8ecf7866f97b71f853b7ff62b30d788c80f27a436108a5d1e7f61b99281
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4813b18f02897210a26868e91605915ef5811d817fb7072bc1ee20527b5bcc4a
 
 -- Fails when the history customer_snapshot is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ba4627f1a6cd6e653c9e6bfaf503700166ca85c6cce2603eaed3acbef01dd86a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a90d5235dc64f514a20bdd8fbfc80e7a0d5a4c374d446cfe727eb581ab07d41c
 
 -- Fails when the history order_snapshot is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

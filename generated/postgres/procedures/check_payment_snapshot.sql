@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c515641dcc17f2ee6c0fbe26b289ddae9d5a51bb6203c89a8776a158be5cf5ee
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e197ab86c07c8a46afa50de835c9e33e9c2cc91bdecfa024d87190458730015a
 
 -- Fails when the history payment_snapshot is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 40236881315703a0f31d35aea9d065ccf54cc6f48d24ffb7cdbc3ac73f57a202
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c51c032e2b3a498fe65901ff194f1a95e79137c81d5fc0994903a475ff6ac6e6
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d12e00813eee1257cf2e8503cc88099db94580c7c2a4d42e2981ac6ad16874ec
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e0ba10437b71804f98268739d0b585df91615bc5d7c919383ae11f190c1ffd21
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e54fb96cf6d6f5309538535eec814ac8d3320c1a57f8b360cef0c6dc41845f31
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 600b56bbeed362891c7eb254cac432aea357798c00473114a76a1cfa10a2e592
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

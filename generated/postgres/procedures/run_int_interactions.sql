@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9bdf1952025265d79ab7e6f4605d0bf1d973a12bf461af92de78adec8b9591cb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c64cfd144029f3c8410f4f9c095ddad9929efea3962dcf32a54c21747e09ae33
 
 -- Brings int_interactions up to date with its query.
 --
@@ -36,6 +36,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -57,6 +58,8 @@ DECLARE
     v_incremental BOOLEAN;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
+    v_swapped_views BIGINT;
+    v_swapped_names TEXT;
     v_new_rows BIGINT;
     v_null_times BIGINT;
     v_source_rows BIGINT;
@@ -166,6 +169,38 @@ BEGIN
             ERRCODE = 'ZC011',
             MESSAGE = format('%s: %s columns of raw_data.interactions are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- Views must read what is called raw_data.interactions now.
+    SELECT
+      COUNT(*) AS swapped_views,
+      STRING_AGG(v.c360_name, '; '
+      ORDER BY
+        v.c360_name) AS swapped_names
+    FROM (
+      SELECT
+        w.c360_name
+      FROM (VALUES
+        ('staging.stg_interactions')) AS w(c360_name)
+      WHERE
+        NOT EXISTS(
+          SELECT
+            1
+          FROM pg_catalog.pg_rewrite AS r
+          JOIN pg_catalog.pg_depend AS d
+            ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
+          WHERE
+            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.interactions')
+        )
+    ) AS v
+    INTO v_swapped_views, v_swapped_names;
+
+    -- A view keeps the table that it was made over: what was loaded since would never be seen.
+    IF v_swapped_views > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s views read a table that is not called raw_data.interactions any more: %s', c_node, v_swapped_views, v_swapped_names),
+            HINT = 'Nothing was written. Run deploy.sql, which makes the views anew.';
     END IF;
 
     -- Read the rows beyond the watermark.

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d4f3b8b6f70123c0dd2b14fc27e855b06b51bd2843feb4e2c51c3ea7e655e7da
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 647ca3593d811cc2029e2d769dc4f6d754b22a461ef3ad53b4b1ac176637e160
 
 -- Brings int_payments up to date with its query.
 --
@@ -37,6 +37,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -58,6 +59,8 @@ DECLARE
     v_incremental BOOLEAN;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
+    v_swapped_views BIGINT;
+    v_swapped_names TEXT;
     v_source_rows BIGINT;
     v_null_keys BIGINT;
     v_null_times BIGINT;
@@ -171,6 +174,38 @@ BEGIN
             ERRCODE = 'ZC011',
             MESSAGE = format('%s: %s columns of raw_data.payments are missing or of another kind than declared: %s', c_node, v_drifted_columns, v_drifted_names),
             HINT = 'Nothing was written. Declare the columns as they are; what that changes in tables is a migration.';
+    END IF;
+
+    -- Views must read what is called raw_data.payments now.
+    SELECT
+      COUNT(*) AS swapped_views,
+      STRING_AGG(v.c360_name, '; '
+      ORDER BY
+        v.c360_name) AS swapped_names
+    FROM (
+      SELECT
+        w.c360_name
+      FROM (VALUES
+        ('staging.stg_payments')) AS w(c360_name)
+      WHERE
+        NOT EXISTS(
+          SELECT
+            1
+          FROM pg_catalog.pg_rewrite AS r
+          JOIN pg_catalog.pg_depend AS d
+            ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
+          WHERE
+            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.payments')
+        )
+    ) AS v
+    INTO v_swapped_views, v_swapped_names;
+
+    -- A view keeps the table that it was made over: what was loaded since would never be seen.
+    IF v_swapped_views > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: %s views read a table that is not called raw_data.payments any more: %s', c_node, v_swapped_views, v_swapped_names),
+            HINT = 'Nothing was written. Run deploy.sql, which makes the views anew.';
     END IF;
 
     -- Read the batch once.

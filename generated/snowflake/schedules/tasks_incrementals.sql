@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c2ece8c1533de29fb16285f67c600930826b6c92c4b052f02cf6fdd3c86d13ad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 897ab2afe2d1483d08f8fa363c852170305131c151b3e3b4b88f88704b504eea
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -24,7 +24,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_customer_orders
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_customer_orders'
   AFTER C360.c360_control.task_incrementals
 AS
@@ -34,7 +34,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_interactions'
   AFTER C360.c360_control.task_incrementals
 AS
@@ -44,7 +44,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_payments'
   AFTER C360.c360_control.task_incrementals
 AS
@@ -54,7 +54,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: mart_customer_360'
   AFTER C360.c360_control.task_incrementals__int_customer_orders, C360.c360_control.task_incrementals__int_interactions, C360.c360_control.task_incrementals__int_payments
 AS

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule snapshots_daily as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c8da5b9cf879f665f45277d638570bf41c98a071eaf8895ba753e79e41219401
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8c06fab106fc3748e1325d9013a4381314384ffc88ae21d1164bb63df0f4a2a4
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_snapshots_daily RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -24,7 +24,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__customer_snapshot
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: customer_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS
@@ -34,7 +34,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__order_snapshot
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: order_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS
@@ -44,7 +44,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__payment_snapshot
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: payment_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
 AS

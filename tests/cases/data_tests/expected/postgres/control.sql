@@ -1,5 +1,5 @@
 -- c360gen | postgres | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1e3d1f56a6e913eb1561b91d3de80d01c3d1224f0ea7625f3673b2e2d8cc81e9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 338553c07d91fd2e60d237cbe048c59055dca0e280afab190fcd5e6eee23326d
 
 -- One row per node: the lock that every run takes first, the watermark, and the proof that time does not run backwards.
 CREATE TABLE IF NOT EXISTS c360_control.state (
@@ -189,10 +189,11 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE c360_control.windows
+    UPDATE c360_control.windows AS w
        SET status = 'failed'
-     WHERE run_id = p_run_id
-       AND status = 'running';
+     WHERE w.run_id = p_run_id
+       AND w.status = 'running'
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.backend_pid = pg_backend_pid());
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),

@@ -1,10 +1,12 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dbf2823cd501e4cec8299139754473f8b1df0ae8f1e3936140705dc5fec13010
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dde65a27ae9e2e7e440c091a8808d7199afd605fa21149b83225126ae609f79b
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
+SET LOCAL timezone = 'UTC';  -- a view keeps what a constant means to whoever creates it
+SET LOCAL datestyle = 'ISO, MDY';
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
 DO $$
@@ -22,6 +24,10 @@ BEGIN
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
+    END IF;
+    -- A run that is under way is waited for, at most lock_timeout: what is created below would meet its locks in another order.
+    IF to_regclass(format('%I.run_log', 'c360_control')) IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %I.run_log IN EXCLUSIVE MODE', 'c360_control');
     END IF;
 END;
 $$;
@@ -231,10 +237,11 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE c360_control.windows
+    UPDATE c360_control.windows AS w
        SET status = 'failed'
-     WHERE run_id = p_run_id
-       AND status = 'running';
+     WHERE w.run_id = p_run_id
+       AND w.status = 'running'
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.backend_pid = pg_backend_pid());
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -572,6 +579,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -1032,6 +1040,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -1699,6 +1708,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -1844,6 +1854,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

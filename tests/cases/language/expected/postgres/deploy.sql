@@ -1,10 +1,12 @@
 -- c360gen | postgres | deploy of language to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 05242f38d92eb6ca73fde9c04ebd04549adf355fafdf78792c75beb5ade62611
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1fd7c7b41c1e0102a699ca4ca848913834f32701bdaba92f288bb408c60b8f65
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL client_min_messages = warning;  -- that something exists already is not news
 SET LOCAL search_path = pg_catalog, pg_temp;  -- nothing that others may have created elsewhere runs with our rights
+SET LOCAL timezone = 'UTC';  -- a view keeps what a constant means to whoever creates it
+SET LOCAL datestyle = 'ISO, MDY';
 SET LOCAL ROLE c360_owner;  -- everything below belongs to this role; roles.sql creates it
 
 -- Guard: a database in another released state is not touched. Changing it is what migrations are for.
@@ -23,6 +25,10 @@ BEGIN
                 DETAIL = 'Tables, columns, types, keys or strategies differ. Nothing was changed.',
                 HINT = 'deploy.sql is for an empty database or the same state; go from one state to another with a migration.';
         END IF;
+    END IF;
+    -- A run that is under way is waited for, at most lock_timeout: what is created below would meet its locks in another order.
+    IF to_regclass(format('%I.run_log', 'c360_control')) IS NOT NULL THEN
+        EXECUTE format('LOCK TABLE %I.run_log IN EXCLUSIVE MODE', 'c360_control');
     END IF;
 END;
 $$;
@@ -233,10 +239,11 @@ LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE c360_control.windows
+    UPDATE c360_control.windows AS w
        SET status = 'failed'
-     WHERE run_id = p_run_id
-       AND status = 'running';
+     WHERE w.run_id = p_run_id
+       AND w.status = 'running'
+       AND EXISTS (SELECT 1 FROM c360_control.run_log AS l WHERE l.run_id = p_run_id AND l.backend_pid = pg_backend_pid());
     UPDATE c360_control.run_log
        SET status = 'failed',
            finished_at = clock_timestamp(),
@@ -648,6 +655,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -932,6 +940,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -1589,6 +1598,7 @@ SET datestyle = 'ISO, MDY'  -- what is cast to text is the same in every session
 SET intervalstyle = 'postgres'
 SET extra_float_digits = '1'
 SET lock_timeout = '10s'
+SET row_security = 'off'  -- what a policy hides would look deleted: the run fails instead
 SET plan_cache_mode = 'force_custom_plan'  -- each run is planned for its own window
 SET jit = 'off'  -- compiling costs more than it saves
 SET work_mem = '64MB'
@@ -2143,6 +2153,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -2288,6 +2299,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN
@@ -2501,6 +2513,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
 
         -- Look at every source that says how fresh it should be.
@@ -2586,6 +2599,7 @@ GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, 
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_runner;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_runner;
 GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_runner;
+GRANT EXECUTE ON FUNCTION c360_control.run_is_alive(INTEGER, TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customers(TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_spending(TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_lines(TIMESTAMPTZ, BOOLEAN) TO c360_runner;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b790af088056b8e08fca39d02436496a8c37ae6ad3b072e8f12c24c312c68e1b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 66697fed9183cd7e2fc6179b45c8a1b39c0eab404dbf74a5ae7455c7fc6b4c64
 
 -- c360_runner may call the runs and read the log, and nothing else.
 GRANT USAGE ON SCHEMA c360_control TO c360_runner;
@@ -7,6 +7,7 @@ GRANT SELECT ON c360_control.run_log, c360_control.state, c360_control.windows, 
 GRANT EXECUTE ON FUNCTION c360_control.run_begin(TEXT, TEXT, TIMESTAMPTZ, TEXT, BOOLEAN) TO c360_runner;
 GRANT EXECUTE ON FUNCTION c360_control.run_failed(BIGINT, TEXT, TEXT, TEXT) TO c360_runner;
 GRANT EXECUTE ON FUNCTION c360_control.window_begin(BIGINT, TEXT, TIMESTAMPTZ, TEXT, INTEGER, TIMESTAMPTZ, BOOLEAN) TO c360_runner;
+GRANT EXECUTE ON FUNCTION c360_control.run_is_alive(INTEGER, TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_customers(TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_spending(TIMESTAMPTZ) TO c360_runner;
 GRANT EXECUTE ON PROCEDURE c360_control.run_order_lines(TIMESTAMPTZ, BOOLEAN) TO c360_runner;

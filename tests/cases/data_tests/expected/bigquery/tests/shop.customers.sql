@@ -1,5 +1,5 @@
 -- c360gen | bigquery | data tests of shop.customers: every row returned is a failure | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 483457597f03ff17f0f956982fb19bc236dc60b6ed90724ea309cda40fd139ad
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9f3d3ac0005c1e92b19050f482d0ec28fc68bc563c17febeef48ccf39e2d7926
 
 -- expression_is_true shop.customers
 SELECT
@@ -38,7 +38,7 @@ SELECT
 FROM acme.shop.customers AS t
 WHERE
   t.customer_id IS NOT NULL AND (
-    t.created_at > '2026-01-01'
+    t.created_at > CAST('2026-01-01 00:00:00+00' AS TIMESTAMP)
   )
 GROUP BY
   t.customer_id

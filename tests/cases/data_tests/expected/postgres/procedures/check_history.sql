@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 416c445f351094f91b265ccf5403ef828cb9522e5bbcc2b96402cb9f4c2fb478
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fcd5833a8c2c1cea60f44f461596dcbf41af2aeb0cdc7ec9a65206492dac2ccf
 
 -- Fails when the history history is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

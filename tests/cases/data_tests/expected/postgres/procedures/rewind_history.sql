@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcfad847d5261161bf38aa4373b8f40a452e2bb2d2f8ab390785befbe7c94e95
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b6badcfd9eb8b32242fe4f65ae04beb34ed811d3d7318a6194c507f72c8ed6c9
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

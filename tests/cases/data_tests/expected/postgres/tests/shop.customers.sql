@@ -1,5 +1,5 @@
 -- c360gen | postgres | data tests of shop.customers: every row returned is a failure | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b8e999aca9c26365755d20cf048a4b1ecb30a433d1f1eb9d764b1f383fc4ca19
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5cb92f30f2eeabfe84f3c3c8a4b45b1ba2f6ef67cb510dcb8871544349836dba
 
 -- expression_is_true shop.customers
 SELECT
@@ -38,7 +38,7 @@ SELECT
 FROM shop.customers AS t
 WHERE
   t.customer_id IS NOT NULL AND (
-    t.created_at > '2026-01-01'
+    t.created_at > CAST('2026-01-01 00:00:00+00' AS TIMESTAMPTZ)
   )
 GROUP BY
   t.customer_id

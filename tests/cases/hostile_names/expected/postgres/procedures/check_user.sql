@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 456f3cf9b3affc5c19b37f142dde7fa0dc55c8969ad39848e7de7d2147a96df7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: af5865b3c85825a71e7717daea183432d3692cffd0800b44f430126fe76cd39e
 
 -- Fails when the history user is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

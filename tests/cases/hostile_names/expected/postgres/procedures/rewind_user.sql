@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dc394d63ee331e6cfed4f80057e18856dd7d2ed24802f322bdd43f04a074a0e3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2be107fa0e69dd2597ee8a72f1b4dacb784ba4805b703f4afa2283f228ef9498
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of the sources' freshness | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 115c5c387434d2edc3cf43abea5948845dbd9e0efe0bde5dd044a68c88e8a06a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a3822695f8feb9b87f32193155ed39c8fa3c9ff48dab7978c7d38dc11da4808
 
 -- Fails when a source is older than its error_after.
 --
@@ -35,6 +35,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
 
         -- Look at every source that says how fresh it should be.

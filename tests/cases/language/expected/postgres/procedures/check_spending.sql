@@ -1,5 +1,5 @@
 -- c360gen | postgres | check of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a7c248daf1cf334d7aa620294cc81fb0c04b80ace3e0773a6ff3006d8b0e188
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 801a398cca673712d48afdfe42da8e368c42001facd1c8666d491cba69ce5bdc
 
 -- Fails when the history spending is not sound.
 --
@@ -37,6 +37,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 629058fa261a62bcc993a03277d7fbc8d9a34d63f1ddbd1c92dbb553a146c9bc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a85986f5c560d75042d27ef64df4b8091079aa148d451adb6d532d41daa69613
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -47,6 +47,7 @@ BEGIN
         PERFORM set_config('intervalstyle', 'postgres', true);
         PERFORM set_config('extra_float_digits', '1', true);
         PERFORM set_config('lock_timeout', '10s', true);
+        PERFORM set_config('row_security', 'off', true);
         PERFORM 1 FROM c360_control.run_log AS l WHERE l.run_id = v_run_id FOR UPDATE;
         PERFORM 1 FROM c360_control.state AS s WHERE s.node = c_node FOR UPDATE;
         IF NOT FOUND THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule nightly as a task graph | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57b8b03a2dc69194f0930e83a6af35835280f6f2adfd695cf4d3c17265a19ade
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1d21bed4f920ccc148d5b1fc86a187d0f797027f537b60e3f898863dfa9c534c
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_nightly RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -22,7 +22,7 @@ AS
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__customers
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: customers'
   AFTER C360.c360_control.task_nightly
 AS
@@ -31,7 +31,7 @@ AS
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__spending
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: spending'
   AFTER C360.c360_control.task_nightly
 AS
@@ -40,7 +40,7 @@ AS
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__order_lines
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
-  USER_TASK_TIMEOUT_MS = 3600000
+  USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: order_lines'
   AFTER C360.c360_control.task_nightly__customers
 AS
