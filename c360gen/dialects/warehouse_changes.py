@@ -240,7 +240,7 @@ class WarehouseChanges(Changes):
 
     def relabel(self, op: change.Relabel, names: Names) -> list[Piece]:
         values = {
-**{t: self.dialect.path(names.own(t)) for t in ("run_log", "watermark", "window_log")},
+            **{t: self.dialect.path(names.own(t)) for t in ("run_log", "watermark", "window_log")},
             "before": self.dialect.string_escape(op.before), "after": self.dialect.string_escape(op.after),
         }  # fmt: skip
         return [self.dialect.shell("relabel.sql.j2", values)]

@@ -46,9 +46,7 @@ def _columns(measured: Measured, names: Names, dialect: Dialect) -> MustBeZero:
     """Every column is there, and of the kind that was released."""
     table = measured.after
     address = dialect.changes.address(table, names)
-    rows = [
-        exp.Tuple(expressions=[exp.Literal.string(said) for said in (c.name.lower(), dialect.stored_family(c.type))]) for c in table.columns
-    ]
+    rows = [exp.Tuple(expressions=[dialect.cataloged(c.name), exp.Literal.string(dialect.stored_family(c.type))]) for c in table.columns]
     wanted = exp.Values(
         expressions=rows,
         alias=exp.TableAlias(this=exp.to_identifier("w"), columns=[exp.to_identifier(n) for n in ("c360_name", "c360_family")]),

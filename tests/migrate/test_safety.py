@@ -55,6 +55,25 @@ def evolve(shop: Evolving) -> None:
     shop.cli("migrate", "--name", "step")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_names_with_capitals_are_found_again(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """Postgres compares names letter by letter; both sides of what is verified must be spelled alike."""
+    capitals = source().replace(
+        "}\n", "}\n          - {name: Größe, data_type: text}\n          - {name: Mixed, data_type: text, quote: true}\n", 1
+    )
+    shop = evolving(engine)
+    shop.begin(capitals + snapshot())
+    shop.run("history", "2026-01-02 00:00:00")
+    for statement in PHONE:
+        shop.sql(statement)
+    grown = "          - {name: phone, data_type: text}\n"
+    shop.write(capitals + grown + snapshot(columns="      - {name: phone, history: empty}\n"))
+    shop.cli("migrate", "--name", "step")
+    shop.deploy()
+    shop.execute(shop.migration("verify.sql"))
+    shop.run("history", "2026-01-03 00:00:00")
+
+
 @on_both
 def test_a_crash_between_any_two_steps_changes_nothing(shop: Evolving) -> None:
     """Every step may be the last that a session sees; then the same file goes through."""
