@@ -133,7 +133,7 @@ class Words(ABC):
         return lowered
 
     def swapped(self, source: Address, views: Sequence[Address]) -> exp.Select:
-        """Views that are made over another table than the one that has the name of a source now, as c360_name: none, where views know names."""
+        """Views over another table than the one that has the name of a source now, as c360_name: none, where views find tables by names."""
         return exp.select(exp.alias_(exp.null(), "c360_name")).where(exp.false())
 
     def cataloged(self, name: str) -> exp.Expr:
