@@ -18,7 +18,7 @@ _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, 
 
 def align(tree: exp.Expr) -> None:
     """Cast what is compared with an instant to one, in a typed tree and in place."""
-    for node in list(tree.find_all(*_COMPARED)):
+    for node in reversed(list(tree.find_all(*_COMPARED))):  # the inner ones first: an outer one copies them
         sides = [node.this, *(part for key in ("expression", "low", "high") if (part := node.args.get(key))), *node.expressions]
         if any(_kind(side) is T.TIMESTAMPTZ for side in sides):
             for side in sides:
@@ -39,12 +39,12 @@ def _as_instant(side: exp.Expr) -> None:
 
 
 def _instant(text: str) -> str | None:
-    """'2026-01-01' → 2026-01-01 00:00:00+00; None where it is no time that ISO knows."""
+    """'2026-01-01' → 2026-01-01 00:00:00+00; None where it is no time that ISO knows, or one beyond the calendar in UTC."""
     try:
         found = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
+        utc = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         return None
-    utc = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
     return utc.replace(tzinfo=None).isoformat(sep=" ") + "+00"
 
 
