@@ -242,6 +242,7 @@ class Changes(ABC):
             "ledger": dialect.path(names.own("migration")), "measures": dialect.path(names.own("migration_check")),
             "release": dialect.path(names.own("release")), "run_log": dialect.path(names.own("run_log")),
             "control": dialect.schema_path(names), "control_name": dialect.string_escape(names.control),
+            "row_security": dialect.string_escape(str(names.target.settings.get("row_security", "off"))),
             "owner": names.target.owner and dialect.environment_name(names.target.owner).sql(dialect.name),
         }  # fmt: skip
 

@@ -32,7 +32,7 @@ def _as_instant(side: exp.Expr) -> None:
             text = exp.Literal.string(said)
             text.meta.update({**value.meta, "instant": True})
             value.replace(exp.cast(text, types.TIMESTAMPTZ.copy()))
-    elif _kind(value) in (T.DATE, T.TIMESTAMP):
+    elif isinstance(value, exp.Column | exp.Cast) and _kind(value) in (T.DATE, T.TIMESTAMP):  # of others the type is not sure
         made = exp.cast(value.copy(), types.TIMESTAMPTZ.copy())
         made.type = types.TIMESTAMPTZ.copy()
         value.replace(made)

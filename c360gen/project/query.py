@@ -106,7 +106,7 @@ _FLAT: dict[type[exp.Expr], tuple[str, str]] = {
 
 def _folding(dialect: str) -> str:
     """Unquoted names are lower case in specs, whatever an engine makes of them."""
-    return f"{dialect}, normalization_strategy=lowercase"
+    return f"{dialect}, normalization_strategy=lowercase" if dialect == "snowflake" else dialect
 
 
 def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> exp.Query | None:
@@ -135,7 +135,7 @@ def _parse(sql: str, dialect: str, locate: Locate, diagnostics: Diagnostics) -> 
     if into := next((s for s in tree.find_all(exp.Into, exp.Lock)), None):
         diagnostics.error("C307", f"a model only reads: no {into.key.upper()}", locate(0, 1))
         return None
-    if flat := next(tree.find_all(*_FLAT), None):
+    if flat := next((part for part in tree.find_all(*_FLAT) if not isinstance(part.parent, exp.In)), None):
         what, help = _FLAT[type(flat)]
         diagnostics.error("C307", f"{what} gives rows of which nothing is declared", place(flat, locate), help)
         return None

@@ -56,7 +56,12 @@ def _as_deployed(source: Source, views: tuple[str, ...]) -> tuple[Step, ...]:
 def _views_over(source: Source, node: Node, project: Resolved) -> tuple[str, ...]:
     """The views through which a node reads a source: the last ones before it."""
     above = [n for n in project.upstream(node, lambda n: n.kind in ("view", "ephemeral")) if isinstance(n, Node) and n.kind == "view"]
-    return tuple(v.name for v in above if source in project.upstream(v, lambda n: n.kind == "ephemeral"))
+    alike = [v for v in above if len(v.queries) == 1]  # a text of its own for an engine may read something else
+
+    def part(n: Node) -> bool:
+        return n.kind == "ephemeral" and len(n.queries) == 1
+
+    return tuple(v.name for v in alike if source in project.upstream(v, part))
 
 
 def _sources(node: Node, project: Resolved) -> list[Source]:

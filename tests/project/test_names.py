@@ -30,7 +30,7 @@ models:
 """
 
 
-@pytest.mark.parametrize("dialect", ["postgres", "snowflake", "bigquery", "duckdb"])
+@pytest.mark.parametrize("dialect", ["postgres", "snowflake"])
 def test_case_means_nothing_without_quotes(dialect: str, tmp_path: Path) -> None:
     made = []
     for each in (dialect, "postgres"):
