@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step
@@ -10,7 +12,7 @@ from c360gen.project.nodes import Node, Resolved, Source
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, equal, every, is_null, literal, named
 from c360gen.terms import types
-from c360gen.terms.symbols import column, relation, variable
+from c360gen.terms.symbols import column, relation, symbol, variable
 
 NAME, FAMILY = "c360_name", "c360_family"
 
@@ -55,13 +57,23 @@ def _as_deployed(source: Source, views: tuple[str, ...]) -> tuple[Step, ...]:
 
 def _views_over(source: Source, node: Node, project: Resolved) -> tuple[str, ...]:
     """The views through which a node reads a source: the last ones before it."""
-    above = [n for n in project.upstream(node, lambda n: n.kind in ("view", "ephemeral")) if isinstance(n, Node) and n.kind == "view"]
-    alike = [v for v in above if len(v.queries) == 1]  # a text of its own for an engine may read something else
+    read = project.upstream(node, lambda found: found.kind in ("view", "ephemeral"))
+    return tuple(v.name for v in read if isinstance(v, Node) and v.kind == "view" and source.id in _texts_read(v, project))
 
-    def part(n: Node) -> bool:
-        return n.kind == "ephemeral" and len(n.queries) == 1
 
-    return tuple(v.name for v in alike if source in project.upstream(v, part))
+def _texts_read(node: Node, project: Resolved) -> Iterator[str]:
+    """What the SQL itself of a view reads, ephemeral models being a part of it; nothing is said of one that has a text for each engine.
+
+    `depends_on` knows more: what a comment names, or the text of another engine.
+    """
+    if len(node.queries) > 1:
+        return
+    for query in node.queries.values():
+        for kind, name in filter(None, map(symbol, query.first.find_all(exp.Table))):
+            if kind == "ref" and not project.nodes[name].exists:
+                yield from _texts_read(project.nodes[name], project)
+            else:
+                yield f"{kind}:{name}"
 
 
 def _sources(node: Node, project: Resolved) -> list[Source]:
