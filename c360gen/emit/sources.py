@@ -19,7 +19,10 @@ def check(names: Names, diagnostics: Diagnostics) -> None:
         if found is None or (isinstance(found, Snapshot) and found.adopts is not None and found.adopts.source == source.name):
             continue  # of an adoption it is said in its own words
         message = f"{found.name} would create {at.schema}.{at.name}, which is the table of the source {source.name}"
-        help = f"read it with ref('{found.name}') if it is the same table; else give the node another schema: or alias:"
+        same = f"read it with ref('{found.name}')"
+        if at.name.lower() != found.identifier.lower():
+            same = f"read ref('{found.name}') in its place, of which it is a part,"
+        help = f"{same} if it is ours; else give the node another schema: or alias:"
         diagnostics.error("C207", message, found.span, help)
 
 

@@ -131,7 +131,12 @@ def environment() -> jinja2.Environment:
 
 def render(template: str, words: Words, incremental: bool) -> Rendered:
     """Raise jinja2.TemplateError or BadReference; loops over large ranges are impossible: there is no range()."""
-    text = environment().from_string(_marked(template)).render(words.scope(incremental))
+    try:
+        text = environment().from_string(_marked(template)).render(words.scope(incremental))
+    except (jinja2.TemplateError, BadReference):
+        raise
+    except Exception as error:  # whatever a sandboxed template raises is a mistake in it
+        raise jinja2.TemplateRuntimeError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     out: list[str] = []
     starts, origins = [], []
     length = last = 0

@@ -159,12 +159,8 @@ def _render(text: SqlText, words: Words, incremental: bool, diagnostics: Diagnos
     except jinja2.UndefinedError as error:
         at, help = _undefined(text, str(error.message))
         diagnostics.error("C303", f"the template cannot be rendered: {error.message}", at, help)
-    except Exception as error:  # whatever the sandboxed template of a user raises is the user's mistake
-        diagnostics.error(
-            "C303",
-            f"the template cannot be rendered: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            text.span(0, 1),
-        )
+    except jinja2.TemplateError as error:
+        diagnostics.error("C303", f"the template cannot be rendered: {error.message}", text.span(0, 1))
     return None
 
 

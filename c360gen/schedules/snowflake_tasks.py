@@ -32,8 +32,9 @@ def plan(timed: Timed) -> ScheduleFile:
         }
         for n in timed.nodes
     ]  # fmt: skip
-    warehouse = timed.target.warehouse
+    warehouse, owner = timed.target.warehouse, timed.target.owner
     values = {
+        "owner": _identifier(owner) if owner else None,
         "root": root, "tasks": tasks, "warehouse": f"WAREHOUSE = {_identifier(warehouse)}" if warehouse else None,
         "cron": f"USING CRON {_from_sunday(schedule.cron)} {schedule.timezone}", "schedule": schedule.name,
         "failures": f"{timed.control}.run_status",

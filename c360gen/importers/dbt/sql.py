@@ -62,9 +62,9 @@ def take(node: Node, around: Around, first: Node | None = None) -> Taken:
     """`first`: the node as `dbt compile --full-refresh` left it, where the two differ by is_incremental()."""
     raw = without_config(node.raw_code)
     try:
-        tree = _environment().parse(raw)
+        tree = render.environment().parse(raw)
         foreign = _foreign(tree)
-        text = raw if foreign else _renamed(raw, around)
+        text = raw if foreign else renamed(raw, around)
         if not foreign:
             foreign = _tried(text, around.variables)
     except jinja2.TemplateError as error:
@@ -74,28 +74,17 @@ def take(node: Node, around: Around, first: Node | None = None) -> Taken:
     return Taken(_tidy(text), _variables(tree))
 
 
-def compiled(node: Node, around: Around, foreign: tuple[str, ...], first: Node | None = None) -> Taken:
-    """What dbt has compiled, whatever the SQL says."""
-    incremental = node.config.get("materialized") == "incremental" and re.search(r"\bis_incremental\b", node.raw_code) is not None
-    return _compiled(node, around, foreign, incremental, first)
-
-
 def relation_of(sql: str) -> str | None:
     """select * from {{ ref('customers') }} → ref('customers'), which a snapshot says as its relation."""
     found = _ALL_OF.fullmatch(sql.strip())
     return found[1] if found else None
 
 
-def reference(text: str, around: Around) -> str:
-    """ref('package', 'customers') in a setting → ref('customers')."""
-    return _renamed(text, around)
-
-
 def without_config(raw: str) -> str:
     """The template without its {{ config(…) }}."""
     out: list[str] = []
     block: list[tuple[str, str]] | None = None
-    for _, kind, value in _lexer().lex(raw):
+    for _, kind, value in render.environment().lex(raw):
         if kind == "variable_begin":
             block = []
         if block is None:
@@ -111,15 +100,6 @@ def without_config(raw: str) -> str:
 
 
 # --- our words ----------------------------------------------------------------------------------------------------------
-
-
-def _environment() -> jinja2.Environment:
-    """The one that will render it: what that does not know is dbt's."""
-    return render.environment()
-
-
-def _lexer() -> jinja2.Environment:
-    return jinja2.Environment(keep_trailing_newline=True)
 
 
 def _foreign(tree: nodes.Template) -> tuple[str, ...]:
@@ -143,14 +123,12 @@ def _tried(text: str, variables: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         for later in (False, True):
             render.render(text, words, later)
-    except render.BadReference as error:
-        return (str(error),)
-    except Exception as error:  # noqa: BLE001 - whatever a template does wrong, dbt has done right
+    except (render.BadReference, jinja2.TemplateError) as error:
         return (_first_line(error),)
     return ()
 
 
-def _renamed(text: str, around: Around) -> str:
+def renamed(text: str, around: Around) -> str:
     """Every reference by the name that it has here."""
 
     def ref(found: re.Match[str]) -> str:
@@ -176,12 +154,13 @@ def _variables(tree: nodes.Template) -> tuple[str, ...]:
 # --- what dbt has compiled ----------------------------------------------------------------------------------------------
 
 
-def _compiled(node: Node, around: Around, foreign: tuple[str, ...], incremental: bool, first: Node | None) -> Taken:
+def compiled(node: Node, around: Around, foreign: tuple[str, ...], first: Node | None = None) -> Taken:
     """dbt's own text, in which relations become words again, and the CTEs of ephemeral models refs."""
     if node.compiled_code is None:
         return Taken(_tidy(without_config(node.raw_code)), problem=f"it says {', '.join(foreign)}: run dbt compile, and import once more")
     later, problem = _words_again(node, node.compiled_code, around)
-    if problem or not incremental:
+    branches = node.config.get("materialized") == "incremental" and re.search(r"\bis_incremental\b", node.raw_code)
+    if problem or not branches:
         return Taken(later, expanded=foreign, problem=problem)
     how = "dbt compile --full-refresh --target-path target/full_refresh, and import once more"
     if first is None or first.compiled_code is None:

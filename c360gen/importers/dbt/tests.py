@@ -74,7 +74,7 @@ def _test(work: Work, test: Node) -> Any:
     kind, given = test.test_metadata.name, test.test_metadata.arguments
     body: dict[str, Any] = {k: given[k] for k in _ARGUMENTS.get(kind, ()) if k in given}
     if "to" in body:
-        body["to"] = sql.reference(str(body["to"]), work.around(test))
+        body["to"] = sql.renamed(str(body["to"]), work.around(test))
     if not re.match(rf"(?:source_|dbt_utils_(?:source_)?)?{kind}_", test.name):
         body["name"] = test.name
     if test.description.strip():
