@@ -21,7 +21,7 @@ from c360gen.importers import yaml as written
 from c360gen.importers.dbt import relations, seeds
 from c360gen.importers.dbt.artifacts import BadArtifact, Catalog, Manifest, read_catalog, read_manifest
 from c360gen.importers.dbt.names import plain
-from c360gen.importers.dbt.work import Work
+from c360gen.importers.dbt.work import Files, Work
 from c360gen.spec import models as spec
 from c360gen.spec.schema import FILE as SCHEMA_FILE
 
@@ -36,10 +36,11 @@ _NAMED = re.compile(r"^.*\btests/(\w+)\.sql$")
 
 def take(root: Path, manifest: Manifest, catalog: Catalog | None, full_refresh: Manifest | None = None) -> Imported:
     """`root`: the folder of dbt_project.yml. Raise BadArtifact where the manifest holds nothing that can be taken."""
+    files = Files(root)
     untyped: dict[str, set[str]] = {}
     nameless: set[str] = set()
     for _ in range(_ROUNDS):
-        found = _once(Work(root, manifest, catalog or Catalog(), full_refresh, untyped, nameless))
+        found = _once(Work(files, manifest, catalog or Catalog(), full_refresh, untyped, nameless))
         problems = _problems(found.files)
         asked = {d.about[0]: {*d.about[1:]} - untyped.get(d.about[0], set()) for d in problems if d.about and catalog is not None}
         tests = {_NAMED.sub(r"\1", d.span.origin) for d in problems if d.code == "C306" and d.span and _NAMED.match(d.span.origin)}

@@ -51,8 +51,7 @@ def of_source(work: Work, table: Source, tell: Tell) -> list[dict[str, Any]]:
 def of_node(work: Work, node: Node, tell: Tell, *, bound: bool) -> list[dict[str, Any]]:
     """Those that are declared or tested, and those whose type the build asks for; `bound`: whether constraints count."""
     declared = _declared(work, node)
-    readers = [n.unique_id for n in work.manifest.nodes.values() if node.unique_id in n.depends_on.nodes]
-    known = (*readers, node.unique_id)  # of an ephemeral model dbt knows the columns of its readers
+    known = (*work.readers.get(node.unique_id, ()), node.unique_id)  # of an ephemeral model dbt knows the columns of its readers
     there = {c.name.lower(): c for id_ in known for c in work.catalog.columns(id_)}
     for name in work.untyped.get(work.names.nodes[node.unique_id], ()):
         declared.setdefault(name.lower(), Column(name=name))
@@ -92,13 +91,12 @@ def one(work: Work, column: Column, type_: str | None, owner: str, tell: Tell, *
 
 def constraints(work: Work, given: Iterable[Mapping[str, Any]], tell: Tell) -> list[dict[str, Any]]:
     found = []
-    everything: list[Node | Source] = [*work.manifest.nodes.values(), *work.manifest.sources.values()]
     for each in given:
         kind = str(each.get("type"))
         if reason := spec.VALUES_NOT_CARRIED.get(("type", kind)):
             tell("left out", kind, f"constraints: {kind}: {reason}")
             continue
-        to = next((work.called(r.unique_id) for r in everything if r.relation_name == each.get("to")), None) if each.get("to") else None
+        to = work.by_relation.get(str(each.get("to")))
         if kind == "foreign_key" and to is None:
             tell("left out", kind, f"constraints: {kind}: say to: and to_columns: instead of {each.get('expression') or each.get('to')}")
             continue

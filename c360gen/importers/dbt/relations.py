@@ -47,8 +47,9 @@ def _table(work: Work, table: Source) -> dict[str, Any]:
     out |= described(table.description)
     said = table.freshness or {}
     asked = table.config.get("loaded_at_query")
-    if asked:
-        tell("decide", "loaded_at_query", f"loaded_at_query: {spec.NOT_CARRIED['tables']['loaded_at_query']}")
+    for key, reason in spec.NOT_CARRIED["source_config"].items():
+        if table.config.get(key):
+            tell("decide" if key == "loaded_at_query" else "left out", key, f"{key}: {reason}")
     ages = {k: v for k in ("warn_after", "error_after") if (v := said.get(k)) and v.get("count")}
     if ages and table.loaded_at_field and not asked:
         out["loaded_at_field"] = table.loaded_at_field

@@ -18,9 +18,9 @@ from c360gen.project.columns import fold
 
 def seed(work: Work, node: Node) -> None:
     tell = work.teller(node)
-    path = Path(node.root_path or work.root) / node.original_file_path
+    path = Path(node.root_path or work.dbt.root) / node.original_file_path
     try:
-        rows = (path if path.is_file() else work.root / node.original_file_path).read_bytes()
+        rows = (path if path.is_file() else work.dbt.root / node.original_file_path).read_bytes()
     except OSError:
         work.note("decide", node.original_file_path, node.name, f"its file was not found: write seeds/{node.name}.csv")
         rows = b""

@@ -38,8 +38,10 @@ def of_model(node: Node, dialect: str, tell: Tell) -> dict[str, Any]:
     if materialized == "incremental":
         out |= _incremental(found, dialect, tell)
     else:
-        for key in ("incremental_strategy", "on_schema_change", "full_refresh", "event_time", "batch_size", "begin", "lookback",
-                    "merge_update_columns", "merge_exclude_columns"):  # fmt: skip
+        if found.pop("event_time", None):
+            tell("left out", "event_time", f"event_time: {spec.NOT_CARRIED['source_config']['event_time']}")
+        for key in ("incremental_strategy", "on_schema_change", "full_refresh", "batch_size", "begin", "lookback", "merge_update_columns",
+                    "merge_exclude_columns"):  # fmt: skip
             found.pop(key, None)
         if found.pop("unique_key", None):
             tell("left out", "unique_key", "unique_key means nothing where it is no incremental: here it would be a primary key")

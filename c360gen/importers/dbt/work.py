@@ -24,10 +24,38 @@ _STORED = ("model", "seed", "snapshot")
 _COMMENT = re.compile(r"(^|\s)(--|#).*$")
 
 
-@dataclass
-class Work:
+@dataclass(frozen=True)
+class Files:
+    """Those of the dbt project, each read once."""
+
     root: Path
     """The folder of dbt_project.yml."""
+    _lines: dict[str, list[str]] = field(default_factory=dict)
+    _vars: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def lines(self, path: str) -> list[str]:
+        if path not in self._lines:
+            try:
+                self._lines[path] = (self.root / path).read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError):
+                self._lines[path] = []
+        return self._lines[path]
+
+    def vars(self, path: str) -> Mapping[str, Any]:
+        """What a dbt_project.yml says under vars:."""
+        if path not in self._vars:
+            try:
+                said = yaml.safe_load("\n".join(self.lines(path)))
+            except yaml.YAMLError:
+                said = None
+            given = said.get("vars") if isinstance(said, Mapping) else None
+            self._vars[path] = given if isinstance(given, Mapping) else {}
+        return self._vars[path]
+
+
+@dataclass
+class Work:
+    dbt: Files
     manifest: Manifest
     catalog: Catalog
     full_refresh: Manifest | None = None
@@ -84,14 +112,8 @@ class Work:
     def _line(self, path: str, word: str, begin: int) -> int | None:
         """The first line from there on that has the word, outside of comments."""
         whole = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
-        lines = self._lines(path)
+        lines = self.dbt.lines(path)
         return next((i for i in range(begin, len(lines)) if whole.search(_COMMENT.sub("", lines[i]))), None)
-
-    def _lines(self, path: str) -> list[str]:
-        try:
-            return (self.root / path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return []
 
     # --- names ----------------------------------------------------------------------------------------------------------
 
@@ -177,20 +199,26 @@ class Work:
     def variables_of(self, node: Node) -> dict[str, Any]:
         """The vars that it sees: the project's for its package, the project's for all, those of the package itself."""
         found: dict[str, Any] = {}
-        root = self._vars(self.root / "dbt_project.yml")
-        packages = [self.root / folder / node.package_name / "dbt_project.yml" for folder in ("dbt_packages", "dbt_modules")]
-        for given in (*(self._vars(path) for path in packages), root):
+        folders = (f"dbt_packages/{node.package_name}/", f"dbt_modules/{node.package_name}/", "")
+        for given in (self.dbt.vars(f"{folder}dbt_project.yml") for folder in folders):
             own = given.get(node.package_name)
             found |= dict(given) | (dict(own) if isinstance(own, Mapping) else {})
         return {k: v for k, v in found.items() if _plain(v)}
 
-    def _vars(self, path: Path) -> Mapping[str, Any]:
-        try:
-            said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return {}
-        given = said.get("vars") if isinstance(said, Mapping) else None
-        return given if isinstance(given, Mapping) else {}
+    @cached_property
+    def by_relation(self) -> Mapping[str, str]:
+        """What a relation is called in the database → ref('…') or source('…', '…')."""
+        everything: list[Node | Source] = [*self.manifest.nodes.values(), *self.manifest.sources.values()]
+        return {r.relation_name: said for r in everything if r.relation_name and (said := self.called(r.unique_id))}
+
+    @cached_property
+    def readers(self) -> Mapping[str, list[str]]:
+        """The ids of the nodes that read one."""
+        found: dict[str, list[str]] = {}
+        for node in self.manifest.nodes.values():
+            for id_ in node.depends_on.nodes:
+                found.setdefault(id_, []).append(node.unique_id)
+        return found
 
     def tests_of(self, id_: str) -> list[Node]:
         """The generic tests of a node or a source."""
