@@ -24,8 +24,8 @@ from c360gen.migrate.state import State
 from c360gen.migrate.wanted import Wanted, everything
 from c360gen.ops.change import Release
 from c360gen.project import environment
-from c360gen.project.nodes import Resolved
 from c360gen.project.resolve import check_name, resolve
+from c360gen.project.resolved import Resolved
 from c360gen.spec.load import Located, Specs, load
 from c360gen.spec.models import Target
 

@@ -14,8 +14,8 @@ from c360gen.project.graph import reach
 
 if TYPE_CHECKING:
     from c360gen.project.lineage import Edge, Lineage
-    from c360gen.project.nodes import Resolved
     from c360gen.project.origins import Place
+    from c360gen.project.resolved import Resolved
 
 
 @click.command("lineage", help="Show where a column, or a node, comes from and where it goes.")

@@ -12,7 +12,7 @@ from c360gen.cli import complete, console, options
 from c360gen.project.select import BadSelection, Selectable, select, selectables
 
 if TYPE_CHECKING:
-    from c360gen.project.nodes import Resolved
+    from c360gen.project.resolved import Resolved
 
 GRAMMAR = "Names and globs; +n, n+, 2+n; tag:, path:, source:, exposure:, resource_type:. A space is union, a comma intersection."
 

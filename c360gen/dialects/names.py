@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.spec.models import Target
 from c360gen.terms.symbols import cut
 

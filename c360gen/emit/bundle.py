@@ -21,7 +21,8 @@ from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, SchemaOp
 from c360gen.ops.shell import Piece
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts
 
 Role = Literal["objects", "helpers", "beside", "grants", "other"]

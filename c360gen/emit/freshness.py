@@ -7,7 +7,8 @@ from functools import reduce
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task
-from c360gen.project.nodes import Resolved, Source
+from c360gen.project.nodes import Source
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, case, codes, equal, greater_than_zero, is_null, literal, named
 from c360gen.terms import types

@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from c360gen.diagnostics import Span
-from c360gen.project.nodes import Feed, Node, Query, Resolved, Snapshot
+from c360gen.project.nodes import Feed, Node, Query, Snapshot
+from c360gen.project.resolved import Resolved
 from c360gen.spec.models import Target
 from c360gen.terms import types
 

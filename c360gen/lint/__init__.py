@@ -16,7 +16,7 @@ from types import ModuleType
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.lint import exceptions
 from c360gen.lint.project import Linted
-from c360gen.project.nodes import Resolved
+from c360gen.project.resolved import Resolved
 from c360gen.project.select import on_path
 from c360gen.spec.load import Specs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from c360gen.project.nodes import Resolved
+from c360gen.project.resolved import Resolved
 
 
 class Inputs:

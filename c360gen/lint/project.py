@@ -12,8 +12,9 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from c360gen.diagnostics import Span
-from c360gen.project.nodes import Node, Resolved, Snapshot, Source
+from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.project.query import place
+from c360gen.project.resolved import Resolved
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import symbols
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from c360gen.project.lineage import Lineage
-from c360gen.project.nodes import Node, Resolved, Snapshot, Source
+from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.project.origins import How, Place
+from c360gen.project.resolved import Resolved
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from functools import cached_property
 
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.columns import named
-from c360gen.project.nodes import Node, Resolved, Snapshot, Source
+from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.project.origins import VALUES, How, Place, Reading
+from c360gen.project.resolved import Resolved
 
 
 @dataclass(frozen=True)

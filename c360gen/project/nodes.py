@@ -1,21 +1,16 @@
-"""The project as meant: what resolve returns and every later room reads. Plain frozen data."""
+"""The nodes of a project as meant, and the sources that they read: what every later room reads. Plain frozen data."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlglot import exp
 
 from c360gen.diagnostics import Span
-from c360gen.spec.models import Approval, Exposure, Project, Schedule, Size, Target
-
-if TYPE_CHECKING:
-    from c360gen.project.scenarios import Scenario
-    from c360gen.spec.load import Located
+from c360gen.spec.models import Size
 
 Kind = Literal["snapshot", "view", "ephemeral", "table", "incremental", "seed"]
 
@@ -398,66 +393,3 @@ class Snapshot(Node):
     @property
     def rebuilds(self) -> bool:
         return self.feed is not None and self.feed.rebuilds
-
-
-@dataclass(frozen=True)
-class ResolvedSchedule:
-    spec: Schedule
-    nodes: tuple[str, ...]
-    """Names in dependency order; views left out."""
-    span: Span
-    at: Mapping[str, Span] = field(default_factory=dict)
-    """Where its `cron` and its `timezone` stand."""
-
-
-@dataclass(frozen=True)
-class ResolvedExposure:
-    spec: Exposure
-    depends_on: tuple[str, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class ResolvedApproval:
-    spec: Approval
-    span: Span
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """The whole project, nodes in dependency order."""
-
-    project: Project
-    targets: Mapping[str, Target]
-    sources: Mapping[str, Source]
-    nodes: Mapping[str, Node]
-    exposures: tuple[ResolvedExposure, ...]
-    schedules: tuple[ResolvedSchedule, ...]
-    scenarios: tuple[Scenario, ...] = ()
-    targets_at: Mapping[str, Located[Target]] = field(default_factory=dict, repr=False)
-    """Where each target stands in the specs."""
-    approvals: tuple[ResolvedApproval, ...] = ()
-
-    @property
-    def snapshots(self) -> Iterator[Snapshot]:
-        return (node for node in self.nodes.values() if isinstance(node, Snapshot))
-
-    def snapshot(self, name: str) -> Snapshot:
-        """Of a name that is known to be one."""
-        found = self.nodes[name]
-        assert isinstance(found, Snapshot)
-        return found
-
-    def upstream(self, node: Node, through: Callable[[Node], bool]) -> Iterator[Source | Node]:
-        """What a node reads, nearest first and each once; and behind every node that `through` is true of, what that one reads."""
-        waiting, seen = deque(node.depends_on), set(node.depends_on)
-        while waiting:
-            found = self.relation(waiting.popleft())
-            yield found
-            if isinstance(found, Node) and through(found):
-                waiting += (new := [id_ for id_ in found.depends_on if id_ not in seen])
-                seen.update(new)
-
-    def relation(self, id_: str) -> Source | Node:
-        kind, _, name = id_.partition(":")
-        return self.sources[name] if kind == "source" else self.nodes[name]

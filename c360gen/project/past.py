@@ -8,8 +8,9 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import fold
-from c360gen.project.nodes import Node, OldRows, Past, PastColumn, ResolvedApproval, Snapshot
+from c360gen.project.nodes import Node, OldRows, Past, PastColumn, Snapshot
 from c360gen.project.query import Catalog, analyse
+from c360gen.project.resolved import ResolvedApproval
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import types

@@ -11,9 +11,10 @@ from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
 from c360gen.project import adoption, constraints, environment, graph, models, past, point_in_time, seeds, snapshots, texts
 from c360gen.project.columns import declared_columns, fold
 from c360gen.project.freshness import freshness, given_twice
-from c360gen.project.nodes import Node, Resolved, ResolvedExposure, ResolvedSchedule, Snapshot, Source
+from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.project.query import Catalog
 from c360gen.project.references import Known, parse_reference
+from c360gen.project.resolved import Resolved, ResolvedExposure, ResolvedSchedule
 from c360gen.project.scenarios import Scenarios
 from c360gen.project.select import BadSelection, Selectable, select, selectables
 from c360gen.project.tests import Tests

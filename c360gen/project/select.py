@@ -13,7 +13,8 @@ from c360gen.diagnostics import did_you_mean, nearest_or_list
 from c360gen.project.graph import reach
 
 if TYPE_CHECKING:
-    from c360gen.project.nodes import Node, ResolvedExposure, Source
+    from c360gen.project.nodes import Node, Source
+    from c360gen.project.resolved import ResolvedExposure
 
 _ATOM = re.compile(r"(?:(\d*)(\+))?([^+\s,]+?)(?:(\+)(\d*))?")
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from c360gen.ops.program import Program, Task
 from c360gen.ops.schema import SchemaOp, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Program, Stage, Step, Windows, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, Traits
-from c360gen.project.nodes import Node, Query, Resolved
+from c360gen.project.nodes import Node, Query
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._sql import action_is, any_of, as_time, codes, equal, greater_than_zero, is_null, named
 from c360gen.terms import types

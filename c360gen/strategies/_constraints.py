@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step
 from c360gen.ops.schema import CreateTable, TableConstraint, Traits
-from c360gen.project.nodes import Constraint, Node, Resolved, Snapshot, Source
+from c360gen.project.nodes import Constraint, Node, Snapshot, Source
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _sql
 from c360gen.strategies._history.versions import is_live
 from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, is_null, named, not_null, star_count

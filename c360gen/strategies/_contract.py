@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved, Source
+from c360gen.project.nodes import Node, Source
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, equal, every, is_null, literal, named
 from c360gen.terms import types

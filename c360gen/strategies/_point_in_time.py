@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import ColumnDef, CreateView
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import _sql
 from c360gen.strategies._history.helpers import holds_at
 from c360gen.strategies._sql import every, named

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Step, Write
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _batch, _sql
 from c360gen.strategies._sql import action_is, case, literal, named
 from c360gen.terms.symbols import column, relation, variable

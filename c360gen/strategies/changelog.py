@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Resolved, Snapshot
+from c360gen.project.nodes import Snapshot
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _feed, _sql
 from c360gen.strategies._feed.words import (
     AT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Resolved, Snapshot
+from c360gen.project.nodes import Snapshot
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _history
 from c360gen.strategies.timestamp import dating_time
 from c360gen.terms.symbols import variable

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from c360gen.ops.schema import Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts
 
 

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Write
 from c360gen.ops.schema import ColumnDef, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _batch, _sql
 from c360gen.strategies._sql import ROW, action_is, any_of, case, differs, equal, every, joined, literal, named, star_count
 from c360gen.terms import types

@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Windows, Write
 from c360gen.ops.schema import CreateIndex, CreateTable, Traits
-from c360gen.project.nodes import Batches, Node, Query, Resolved
+from c360gen.project.nodes import Batches, Node, Query
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _batch, _replace, _sql
 from c360gen.strategies._sql import action_is, any_of, case, every, literal, named, star_count
 from c360gen.terms.symbols import column, relation, variable

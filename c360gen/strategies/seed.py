@@ -9,7 +9,8 @@ import json
 from sqlglot import exp
 
 from c360gen.ops.schema import CreateTable, LoadSeed, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _sql
 from c360gen.terms import types
 from c360gen.terms.symbols import relation

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from c360gen.ops.schema import ColumnDef, CreateView, Traits
-from c360gen.project.nodes import Node, Resolved
+from c360gen.project.nodes import Node
+from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts
 from c360gen.terms import types
 

@@ -20,8 +20,9 @@ from c360gen.diagnostics import Span, SpecError
 from c360gen.pipeline import LoadedProject, load_project
 from c360gen.project.impact import impact
 from c360gen.project.lineage import Lineage, Unknown, place
-from c360gen.project.nodes import Column, Node, Query, Resolved
+from c360gen.project.nodes import Column, Node, Query
 from c360gen.project.origins import VALUES, Place
+from c360gen.project.resolved import Resolved
 from c360gen.spec.models import Project
 from tests.conftest import CASES
 

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from c360gen.ops.program import Program
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
-from c360gen.project.nodes import Resolved, Snapshot
+from c360gen.project.nodes import Snapshot
+from c360gen.project.resolved import Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import adoption, helpers, stage, tasks

@@ -11,7 +11,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.ops.program import Count, Guard, Step, Task, Write
-from c360gen.project.nodes import Adoption, Column, Resolved, Snapshot
+from c360gen.project.nodes import Adoption, Column, Snapshot
+from c360gen.project.resolved import Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _contract, _sql
 from c360gen.strategies._history import helpers
