@@ -74,6 +74,7 @@ CODES: dict[str, str] = {
     "C806": "a database that has run other migrations",
     "C807": "a dump of a catalog that cannot be read",
     "C808": "no artifact of dbt",
+    "C809": "a table that the database does not have",
 }
 """Every code with its title; codes are stable, texts are not."""
 

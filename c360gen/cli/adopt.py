@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from c360gen import engines
-from c360gen.cli import complete, console, options
+from c360gen.cli import complete, console, options, tables
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 
@@ -88,11 +88,8 @@ def _described(table: str, dialect: str, where: str) -> str:
     """A table of a database as the specs that adopt it."""
     from c360gen.importers import database
 
-    schema, _, name = table.rpartition(".")
-    if not schema:
+    if "." not in table:
         raise click.UsageError(f"--table {table}: write schema.table")
     with options.session(dialect, where, "") as session:
-        _, rows = session.query(database.query(schema, name).sql(dialect))
-    if not rows:
-        console.fail("C206", f"there is no table {table}", "name it as the database does, letter by letter")
-    return database.adopted(database.tables(rows)[0], dialect).rstrip("\n")
+        (found,) = tables.read(session, dialect, table)
+    return database.adopted(found, dialect).rstrip("\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from c360gen.cli import console, options
+from c360gen.cli import console, options, tables
 from c360gen.cli.init import GITATTRIBUTES, empty
 from c360gen.cli.main import FINDINGS
 
@@ -36,6 +36,8 @@ def from_dbt(folder: Path, project: Path, manifest: Path | None, catalog: Path |
     from c360gen.spec import schema
 
     empty(folder)
+    if not (project / "dbt_project.yml").is_file():
+        console.fail("C808", f"{project.as_posix()} has no dbt_project.yml", "--project names the folder of a dbt project")
     catalog = catalog or _where_it_is(project / "target" / "catalog.json")
     full_refresh = full_refresh or _where_it_is(project / "target" / "full_refresh" / "manifest.json")
     try:
@@ -73,10 +75,5 @@ def from_database(places: tuple[str, ...], dialect: str, database: str | None) -
     found: list[catalog.Table] = []
     with options.session(dialect, options.database_of(database, dialect), "") as session:
         for place in places:
-            schema, _, table = place.partition(".")
-            _, rows = session.query(catalog.query(schema, table or None).sql(dialect))
-            if not rows:
-                console.fail("C206", f"there is no table in {place}" if not table else f"there is no table {place}",
-                             "name it as the database does, letter by letter")  # fmt: skip
-            found += [t for t in catalog.tables(rows) if t not in found]
+            found += [t for t in tables.read(session, dialect, place) if t not in found]
     console.answer(catalog.sources(found, dialect).rstrip("\n"))

@@ -175,7 +175,7 @@ def database_of(database: str | None, dialect: str, *, create: bool = False) -> 
         raise click.UsageError(f"{dialect} cannot be run from here: the files are written for its own client (snow sql, bq)")
     is_file = dialect == "duckdb" and not str(database).startswith((":memory:", "md:"))
     if is_file and not create and not Path(str(database)).exists():
-        raise click.UsageError(f"there is no file {database}: `c360gen deploy` makes one")
+        raise click.UsageError(f"there is no file {database}; only `c360gen deploy` makes a new one")
     if click.get_current_context().get_parameter_source("database") is not ParameterSource.COMMANDLINE:
         named = "C360GEN_DATABASE" if database is not None else ", ".join(n for n in LIBPQ if os.environ.get(n))
         console.say(f"database: {f'from {named}' if named else 'the default of libpq, since nothing names one'}")

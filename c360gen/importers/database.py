@@ -36,6 +36,12 @@ def query(schema: str, table: str | None = None) -> exp.Select:
     return found.order_by(exp.column("table_name", "c"), exp.column("ordinal_position", "c"))
 
 
+def names() -> exp.Select:
+    """What asks for the schema and the name of everything with columns that is not the engine's own."""
+    found = exp.select("c.table_schema", "c.table_name").distinct().from_(exp.table_("columns", db="information_schema", alias="c"))
+    return found.where(exp.not_(exp.column("table_schema", "c").isin("information_schema", "pg_catalog")))
+
+
 def tables(rows: Iterable[Sequence[Any]]) -> list[Table]:
     """Its answer."""
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}

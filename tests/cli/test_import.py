@@ -49,6 +49,9 @@ def _empty(folder: Path) -> Path:
 
 def test_what_is_no_dbt_project(tmp_path: Path) -> None:
     result = call("dbt", tmp_path / "ours", "--project", tmp_path)
+    assert result.exit_code == 1 and "error[C808]" in result.stderr and "has no dbt_project.yml" in result.stderr
+    (tmp_path / "dbt_project.yml").write_text("name: shop\n", encoding="utf-8")
+    result = call("dbt", tmp_path / "ours", "--project", tmp_path)
     assert result.exit_code == 1 and "error[C808]" in result.stderr and "dbt parse" in result.stderr
     assert not (tmp_path / "ours").exists()
 
@@ -84,8 +87,28 @@ def test_tables_of_duckdb(tmp_path: Path) -> None:
     (source,) = yaml.safe_load(result.stdout)["sources"]
     assert [t["name"] for t in source["tables"]] == ["customers"]
     assert source["tables"][0]["columns"][1] == {"name": "Mixed", "data_type": "text", "quote": True}  # DuckDB forgets lengths
-    missing = call("database", "raw.nobody", *asked)
-    assert missing.exit_code == 1 and "there is no table raw.nobody" in missing.stderr
+
+
+@pytest.mark.parametrize(("place", "said"), [
+    ("raw.customer", "there is no table raw.customer\n  help: did you mean 'raw.customers'?"),
+    ("raw.", "there is no table raw.\n"),
+    ("rw", "there is no table in a schema 'rw'\n  help: did you mean 'raw'?"),
+    ("shop", "there is no table in a schema 'shop'\n  help: known schemas with tables: raw"),
+    ("shop.items", "there is no table shop.items\n  help: known tables: raw.customers, raw.emails"),
+    ("", "there is no table in a schema ''\n"),
+])  # fmt: skip
+def test_a_table_that_is_not_there(tmp_path: Path, place: str, said: str) -> None:
+    with duckdb.connect(str(tmp_path / "x.duckdb")) as connection:
+        connection.execute(TABLES)
+    missing = call("database", place, "--dialect", "duckdb", "--database", tmp_path / "x.duckdb")
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert f"error[C809]: {said}" in missing.stderr
+
+
+def test_a_database_without_tables(tmp_path: Path) -> None:
+    duckdb.connect(str(tmp_path / "x.duckdb")).close()
+    missing = call("database", "raw", "--dialect", "duckdb", "--database", tmp_path / "x.duckdb")
+    assert missing.exit_code == 1 and "no table that this user may see" in missing.stderr
 
 
 @pytest.mark.parametrize("name", ["a\n- injected: 1", "it's", 'say "on"', "on", "{{ x }}", "ünïcode", "# no comment"])

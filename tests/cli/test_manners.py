@@ -69,7 +69,7 @@ FINDINGS = [
     (["history", "check", "customer_snapshot", *DUCKDB, "empty.duckdb"], "C802", "is it deployed?"),
     (["deploy", *DUCKDB, "taken.duckdb"], "C803", ""),
     (["run", *DUCKDB, "deployed.duckdb"], "ZC011", ""),
-    (["adopt", "--table", "a.b", *DUCKDB, "empty.duckdb"], "C206", "letter by letter"),
+    (["adopt", "--table", "a.b", *DUCKDB, "empty.duckdb"], "C809", "no table that this user may see"),
 ]
 
 
