@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b5dcd1336390623b4dfdd30d2fdc721359af18d686840f3b40d3e5639d02b288
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d9f8bcb1f1b994dd3945319fead5e4f9c67a68814a8628d5806b2a725bed2059
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -3257,7 +3257,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.orders')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.orders')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;
@@ -3783,7 +3785,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.interactions')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.interactions')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;
@@ -4187,7 +4191,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.payments')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.payments')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;

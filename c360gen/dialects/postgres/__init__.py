@@ -93,7 +93,9 @@ class Postgres(Dialect):
                 SELECT 1
                 FROM pg_catalog.pg_rewrite AS r
                 JOIN pg_catalog.pg_depend AS d ON d.classid = to_regclass('pg_catalog.pg_rewrite') AND d.objid = r.oid
-                WHERE r.ev_class = to_regclass(w.c360_name) AND d.refobjid = to_regclass({self.string_escape(self.path(source))}))
+                WHERE r.ev_class = to_regclass(w.c360_name)
+                    AND d.refclassid = to_regclass('pg_catalog.pg_class')
+                    AND d.refobjid = to_regclass({self.string_escape(self.path(source))}))
             """,
             read="postgres", into=exp.Select,
         )  # fmt: skip

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 66358840a34744a2e7c920dd4f5d2520df9e304b1ed51054adb35ea505d91fcc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4a6097530610fcc3b4f3174db99763a691c5fd521343ac175380f1e234a03a6
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -200,7 +200,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.orders')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.orders')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c64cfd144029f3c8410f4f9c095ddad9929efea3962dcf32a54c21747e09ae33
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3a35b9408548e562778d3dafe50123651c63a7bf5e1e29fad425c2e0de08d3e
 
 -- Brings int_interactions up to date with its query.
 --
@@ -190,7 +190,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.interactions')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.interactions')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;

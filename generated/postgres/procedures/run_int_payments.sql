@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 647ca3593d811cc2029e2d769dc4f6d754b22a461ef3ad53b4b1ac176637e160
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6bdfe4cf61f5e302b86c3aa7bbc4d3f0dccefd157b82d73fe87c5a4ae80e167d
 
 -- Brings int_payments up to date with its query.
 --
@@ -195,7 +195,9 @@ BEGIN
           JOIN pg_catalog.pg_depend AS d
             ON d.classid = TO_REGCLASS('pg_catalog.pg_rewrite') AND d.objid = r.oid
           WHERE
-            r.ev_class = TO_REGCLASS(w.c360_name) AND d.refobjid = TO_REGCLASS('raw_data.payments')
+            r.ev_class = TO_REGCLASS(w.c360_name)
+            AND d.refclassid = TO_REGCLASS('pg_catalog.pg_class')
+            AND d.refobjid = TO_REGCLASS('raw_data.payments')
         )
     ) AS v
     INTO v_swapped_views, v_swapped_names;
