@@ -295,3 +295,20 @@ def interrupted(warehouse: Warehouse, text: str) -> None:
 def findings(engine: str, text: str) -> list[tuple[int, str]]:
     """What the judge of a dialect does not take."""
     return list(sqlfluff.check(text)) if engine == "snowflake" else googlesql.Catalog(googlesql.library()).parse(text)
+
+
+@pytest.mark.parametrize(("owner", "said"), [("shop_owner", "shop_owner"), ("shop-owner", '"shop-owner"')])
+def test_whatever_snowflake_makes_belongs_to_the_owner(tmp_path: Path, owner: str, said: str) -> None:
+    """Tasks too: a migration suspends them as the owner, which may do it to its own alone."""
+    shop = Shop(tmp_path, "snowflake", f', owner: "{owner}"')
+    schedule = 'schedules:\n  - {name: daily, cron: "0 0 * * *", select: "*"}\n'
+    shop.migrate(source() + model() + schedule, "baseline")
+    shop.migrate(
+        source(phone="text") + model("id, email, city, score, phone, updated_at", ", on_schema_change: append_new_columns") + schedule,
+        "more",
+    )
+    root = shop.out / "snowflake"
+    more = root / "migrations/0002_more"
+    for file in (root / "deploy.sql", root / "schedules/tasks_daily.sql", more / "apply.sql", more / "rollback.sql"):
+        statements = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("--")]
+        assert statements[0] == f"USE ROLE {said};", file.name
