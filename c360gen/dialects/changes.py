@@ -90,8 +90,8 @@ class Changes(ABC):
         old, new = (exp.Column(this=self.dialect.identifier(n)) for n in (before, after))
         return self.alter(address, exp.RenameColumn(this=old, to=new))
 
-    def rename_table(self, address: Address, name: str) -> exp.Alter:
-        return self.alter(address, exp.AlterRename(this=exp.Table(this=self.dialect.identifier(name))))
+    def rename_table(self, address: Address, name: str, exists: bool = False) -> exp.Alter:
+        return self.alter(address, exp.AlterRename(this=exp.Table(this=self.dialect.identifier(name))), exists=exists)
 
     def add_column(self, address: Address, column_: ColumnDef, exists: bool = False, default: exp.Expr | None = None) -> exp.Alter:
         extra = [exp.DefaultColumnConstraint(this=default)] if default is not None else []

@@ -10,6 +10,7 @@ from sqlglot import exp
 from c360gen import dialects
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.dialects.names import Names
+from c360gen.emit import identity
 from c360gen.emit.bundle import Section
 from c360gen.migrate import added, around, history, memory, models
 from c360gen.migrate.columns import Differ, renames
@@ -127,7 +128,7 @@ class _Diff:
             self._gone(old, f"becomes a view: its table is retired as {self._retired_name(old.identifier)}")
         elif new.kind in STORED:
             self._say("~", new.label, f"a view becomes {models.a(new.kind)}", node.span)
-            self._uncreate(new)
+            self._create(new)
         else:
             self.parts.append(models.view(old, new, node))
 
@@ -165,8 +166,8 @@ class _Diff:
             self._unseeded(old, new)
         for table in new.tables:
             if (was := old.table(table.kind)) is None:
-                self._say("+", f"{table.schema}.{table.name}", "table", node.span, undo="it is retired")
-                self._undo(RetireTable(table, self._undone_name(table.name)))
+                self._say("+", f"{table.schema}.{table.name}", "table", node.span, undo=_kept_as(self._undone_name(table.name, new)))
+                self._made(table, new)
             elif table.kind != "ref":
                 self._table(differ, was, table, node)
             else:
@@ -260,19 +261,26 @@ class _Diff:
 
     def _come(self, new: NodeState, labels: bool = True) -> None:
         node = self.names.project.nodes[new.name]
-        self._say("+", new.label, new.kind, node.span, undo="it is retired" if new.kind in STORED else "it is dropped")
-        self._uncreate(new, labels)
+        undo = _kept_as(self._undone_name(new.identifier, new)) if new.kind in STORED else "it is dropped"
+        self._say("+", new.label, new.kind, node.span, undo=undo)
+        self._create(new, labels)
         self.parts.append(Found(rewritten=(new.name,)))
 
-    def _uncreate(self, new: NodeState, labels: bool = True) -> None:
-        """On the way back a new table keeps its rows, under a name that says so; so does its state."""
+    def _made(self, table: Stored, node: NodeState) -> None:
+        """On the way back a new table keeps its rows, under a name that says so. Applied again, it comes back."""
+        kept = self._undone_name(table.name, node)
+        self._do(RestoreTable(table, kept, if_kept=True), RetireTable(table, kept))
+
+    def _create(self, new: NodeState, labels: bool = True) -> None:
+        """The tables of a node, its log and its watermark; there is nothing of a lock to keep."""
         for table in new.tables:
-            self._undo(RetireTable(table, self._undone_name(table.name)))
+            self._made(table, new)
         self._unseeded(None, new)
         if new.tables:
             self._undo(DropLock(new.name))
             if labels:
-                self._undo(Relabel(self._label(new), f"{self._label(new)}__rolled_back_{self.number}"))
+                label, kept = self._label(new), self._undone_name(self._label(new), new)
+                self._do(Relabel(kept, label), Relabel(label, kept))
 
     def _gone(self, old: NodeState, said: str | None = None, labels: bool = True) -> None:
         span = self._of_target()
@@ -314,9 +322,10 @@ class _Diff:
     def _retired_name(self, name: str) -> str:
         return cut(f"{name}__retired_{self.number}")
 
-    def _undone_name(self, name: str) -> str:
-        """What a rollback calls a table that came with the migration."""
-        return cut(f"{name}__rolled_back_{self.number}")
+    def _undone_name(self, name: str, node: NodeState) -> str:
+        """What a rollback calls a table that came with the migration: by what its node means, for only that goes on with its rows."""
+        meaning = identity.meaning(self.names.project.nodes[node.name], self.names.project, self.wanted.dialect)
+        return cut(f"{name}__rolled_back_{self.number}_{meaning[:8]}")
 
     def _approvals(self) -> None:
         """What may go for good: columns are dropped where their table is altered, tables here."""
@@ -369,6 +378,10 @@ class _Diff:
         located = self.names.project.targets_at.get(self.wanted.target)
         file = located.span() if located and located.path else min(n.span for n in self.names.project.nodes.values())
         return Span(file.path, named=file.named)
+
+
+def _kept_as(name: str) -> str:
+    return f"it is kept as {name}, and comes back where this is applied again"
 
 
 def _said(problems: Sequence[Problem]) -> tuple[Diagnostic, ...]:

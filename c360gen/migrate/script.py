@@ -246,8 +246,8 @@ def _said(op: ChangeOp) -> str:
             return f"{b.schema}.{b.name}" + (f" becomes {a.schema}.{a.name}" if (b.schema, b.name) != (a.schema, a.name) else "")
         case change.RetireTable(before=b, name=name):
             return f"{b.schema}.{b.name} is retired as {name}"
-        case change.RestoreTable(after=a, name=name):
-            return f"{a.schema}.{name} is {a.name} again"
+        case change.RestoreTable(after=a, name=name, if_kept=maybe):
+            return f"{a.schema}.{name} is {a.name} again" + (", where a rollback has kept it" if maybe else "")
         case change.DropTable(schema=schema, name=name):
             return f"{schema}.{name} goes for good"
         case change.DropLock(node=node):

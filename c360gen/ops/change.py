@@ -96,6 +96,8 @@ class RestoreTable:
 
     after: Stored
     name: str
+    if_kept: bool = False
+    """Whether there may be no such table: only a rollback has made one."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,10 @@ CHOSEN = (
 """One of every operation. Parsing costs minutes where executing costs seconds: `make slow` plays all of them, the suite two."""
 BY_NAME = {c.name: c for c in CHANGES}
 CASES = but_fast([pytest.param(BY_NAME[name], id=name) for name in CHOSEN], ["column_empty", "markers_off"])
+TWIN = """  - name: twin
+    relation: source('raw', 'customers')
+    config: {schema: snap, unique_key: id, strategy: timestamp, updated_at: updated_at, hard_deletes: invalidate}
+"""
 SECTION = "-- ===================="
 
 
@@ -119,6 +123,36 @@ def test_change(change: Change, engine: str, tmp_path: Path) -> None:
     after = shop.world()
     after.warehouse = warehouse
     assert after.run(change.node_after or change.node, "2026-01-05 00:00:00") == ""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_node_that_was_rolled_back_comes_back_with_its_history(engine: str, tmp_path: Path) -> None:
+    """Twice over: what a rollback keeps is what the next apply goes on with, its log too, whatever statement a session dies before."""
+    (change,) = [c for c in CHANGES if c.name == "column_empty"]
+    shop = Shop(tmp_path, engine)
+    shop.migrate(change.before, "baseline")
+    world = shop.world()
+    world.deploy()
+    for statement in change.rows:
+        world.sql(statement)
+    shop.migrate(change.before.replace("snapshots:\n", "snapshots:\n" + TWIN), "twin")
+    warehouse, apply, back = world.warehouse, shop.file("apply.sql"), shop.file("rollback.sql")
+    for file in (apply, back):
+        assert findings(engine, own(file)) == []
+    after = shop.world()
+    after.warehouse = warehouse
+    for day in (5, 6, 7):
+        if day == 6:
+            interrupted(warehouse, own(apply, end=False))
+        warehouse.migrate(apply)
+        assert world.rows("SELECT count(*) FROM snap.twin WHERE id = 1") == [(day - 5,)], "what was kept is not there again"
+        world.sql(sql_of(engine, f"UPDATE raw.customers SET email = 'day {day}', updated_at = '2026-01-0{day} 00:00:00+00' WHERE id = 1"))
+        assert after.run("twin", f"2026-01-0{day} 12:00:00") == ""
+        assert world.rows("SELECT count(*) FROM snap.twin WHERE id = 1") == [(day - 4,)]
+        if day == 6:
+            interrupted(warehouse, own(back, end=False))
+        warehouse.migrate(own(back))
+        assert world.rows("SELECT count(*) FROM information_schema.tables WHERE table_name = 'twin'") == [(0,)]
 
 
 def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class DuckDBChanges(Changes):
         return [*(self.drop("INDEX", Address(None, at.schema, name)) for name, _ in op.before.indexes), self.rename_table(at, op.name)]
 
     def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
-        return [self.rename_table(self.place(op.after.schema, op.name, names), self.address(op.after, names).name)]
+        return [self.rename_table(self.place(op.after.schema, op.name, names), self.address(op.after, names).name, exists=op.if_kept)]
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         return [self.utility(f"DROP MACRO TABLE IF EXISTS {routine.path}")]

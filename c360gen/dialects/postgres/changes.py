@@ -53,7 +53,7 @@ class PostgresChanges(Changes):
             at = Address(at.database, target.schema, at.name)
         if at.name != target.name:
             done.append(self.rename_table(at, target.name))
-            done += self._rename_constraints(op.before, target)
+            done += self._rename_constraints(op.before, target, target.name)
             at = target
         if op.before.primary_key and another:
             done.append(self._drop_constraint(at, cut(f"{at.name}_pk")))
@@ -143,14 +143,16 @@ class PostgresChanges(Changes):
             if after.get(name) != said or keys_move or any(_names(said, t) for t in touched)
         ]  # fmt: skip
 
-    def _rename_constraints(self, before: Stored, target: Address) -> list[Piece]:
+    def _rename_constraints(self, before: Stored, at: Address, name: str, exists: bool = False) -> list[Piece]:
+        """Those of the table `at`, from what they are called before to what they are in a table called `name`."""
         done: list[Piece] = []
+        alter = f"ALTER TABLE {'IF EXISTS ' if exists else ''}{self.dialect.path(at)}"
         old = [("pk", bool(before.primary_key)), ("interval_ck", bool(before.ordered))]
         for suffix, there in old:
-            one, two = cut(f"{before.name}_{suffix}"), cut(f"{target.name}_{suffix}")
+            one, two = cut(f"{before.name}_{suffix}"), cut(f"{name}_{suffix}")
             if there and one != two:
                 quote = self.dialect.quote
-                done.append(self.utility(f"ALTER TABLE {self.dialect.path(target)} RENAME CONSTRAINT {quote(one)} TO {quote(two)}"))
+                done.append(self.utility(f"{alter} RENAME CONSTRAINT {quote(one)} TO {quote(two)}"))
         return done
 
     def _drop_constraint(self, at: Address, name: str) -> exp.Alter:
@@ -163,15 +165,18 @@ class PostgresChanges(Changes):
         target = Address(at.database, at.schema, op.name)
         done: list[Piece] = [self.drop("INDEX", Address(None, at.schema, name)) for name, _ in op.before.indexes]
         done += [self._drop_constraint(at, name) for name, _ in op.before.constraints]
-        return [*done, self.rename_table(at, op.name), *self._rename_constraints(op.before, target)]
+        return [*done, self.rename_table(at, op.name), *self._rename_constraints(op.before, target, op.name)]
 
     def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
-        """Its indexes come back with the section of the table."""
+        """Its indexes come back with the section of the table. The name is the last: by it the others find the table, if it is there."""
         at = self.place(op.after.schema, op.name, names)
         target = self.address(op.after, names)
         was = Stored(op.after.node, op.after.kind, op.after.schema, op.name, (), op.after.primary_key, op.after.ordered)
-        again = [self.utility(f"ALTER TABLE {self.dialect.path(target)} ADD {said}") for _, said in op.after.constraints]
-        return [self.rename_table(at, target.name), *self._rename_constraints(was, target), *again]
+        alter = f"ALTER TABLE {'IF EXISTS ' if op.if_kept else ''}{self.dialect.path(at)}"
+        again = [self.utility(f"{alter} ADD {said}") for _, said in op.after.constraints]
+        return [
+            *self._rename_constraints(was, at, target.name, op.if_kept), *again, self.rename_table(at, target.name, exists=op.if_kept),
+        ]  # fmt: skip
 
     def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
         rows = [(r.kind, r.was, r.now) for r in replaced]
