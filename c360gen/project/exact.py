@@ -64,6 +64,11 @@ def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
             report(
                 node, "a time as text", "each engine spells it differently: give the model a text of its own for each dialect, or a date"
             )
+        case exp.Cast() if node.to.this in _TEXTS and _decimals(node.this):
+            report(node, "a number with decimals as text", "BigQuery writes 1.5 where others write 1.50: let it be a number, or an integer")
+        case exp.Cast() if node.to.this in types.INTEGERS and _kind(node.this) in _INEXACT:
+            help = "CAST it to numeric(38,0) first, which rounds half away from zero on every engine"
+            report(node, "a floating number as an integer", help)
         case exp.Coalesce() | exp.Nullif():
             first = [node.this, *node.expressions] if isinstance(node, exp.Coalesce) else [node.this]
             _widest(node, first)
@@ -114,6 +119,10 @@ def _integer(node: exp.Expr) -> bool:
 
 def _exact(node: exp.Expr) -> bool:
     return _integer(node) or _kind(node) is T.DECIMAL or (isinstance(node, exp.Literal) and not node.is_string)
+
+
+def _decimals(node: exp.Expr) -> bool:
+    return _kind(node) in _INEXACT or (_kind(node) is T.DECIMAL and _scale(node) > 0)
 
 
 def _scale(node: exp.Expr) -> int:

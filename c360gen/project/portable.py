@@ -7,6 +7,7 @@ and BigQuery forms were read in their documentation.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator
 
 from sqlglot import exp
@@ -54,6 +55,21 @@ def _nearly(name: str, known: Collection[str]) -> str | None:
     return f"did you mean '{near[0]}'?" if near else None
 
 
+def _substring(start: exp.Expr | None) -> str | None:
+    """Counted from 1; what begins before that begins elsewhere on each engine."""
+    if isinstance(start, exp.Literal) and start.is_string:
+        return "SUBSTRING(x FROM pattern)"
+    before = isinstance(start, exp.Neg) or (isinstance(start, exp.Literal) and start.name.strip("0") == "")
+    return "SUBSTRING that begins before the first character" if before else None
+
+
+def _interval(node: exp.Interval) -> str | None:
+    if isinstance(node.parent, exp.Mul | exp.Div):
+        return "an INTERVAL that is multiplied"
+    whole = isinstance(node.this, exp.Literal) and re.fullmatch(r"[+-]?\d+", node.this.name.strip())
+    return None if whole and node.unit is not None else "an INTERVAL of several parts, or of a part of one"
+
+
 def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[exp.Expr, str, str]]:
     """Yield (node, what it is, help) for everything that we would not dare to translate."""
     own = {name.lower() for name in own_functions}
@@ -76,8 +92,17 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
         elif isinstance(node, exp.TimestampTrunc | exp.DateTrunc):
             if node.unit is None or node.unit.name.upper() not in TRUNC_UNITS:
                 yield node, f"DATE_TRUNC by {node.unit and node.unit.name}", _HELP
-        elif isinstance(node, exp.Substring) and isinstance(node.args.get("start"), exp.Literal) and node.args["start"].is_string:
-            yield node, "SUBSTRING(x FROM pattern)", _HELP
+        elif isinstance(node, exp.Substring) and (what := _substring(node.args.get("start"))):
+            yield node, what, _HELP
+        elif isinstance(node, exp.Interval) and (what := _interval(node)):
+            yield node, what, "write one whole number and one unit for each: + INTERVAL '1 day' + INTERVAL '2 hours'"
+        elif isinstance(node, exp.Like) and (isinstance(node.parent, exp.Escape) or "\\" in node.expression.name):
+            help = f"BigQuery has no ESCAPE, Snowflake no backslash: REPLACE the character on both sides, or {_HELP}"
+            yield node, "LIKE with an escaped character", help
+        elif isinstance(node, exp.WindowSpec) and str(node.args.get("kind")).upper() == "GROUPS":
+            yield node, "a frame of GROUPS", "write ROWS or RANGE"
+        elif isinstance(node, exp.Window) and isinstance(node.this, exp.LastValue) and node.args.get("order") and not node.args.get("spec"):
+            yield node, "LAST_VALUE without a frame", "write it: ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW, or … UNBOUNDED FOLLOWING"
         elif isinstance(node, exp.Func):
             if not isinstance(node, FUNCTIONS) and node.sql_name().lower() not in own:
                 yield node, f"function {node.sql_name()}()", _HELP

@@ -15,7 +15,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
-from c360gen.project import exact, instants, portable, syntax
+from c360gen.project import exact, instants, portable, subqueries, syntax
 from c360gen.project.columns import fold
 from c360gen.project.nodes import Column
 from c360gen.project.origins import Reading
@@ -86,6 +86,9 @@ def analyse(
         if translate:
             diagnostics.error("C305", f"{what} is not the same on every engine", place(node, locate), help)
 
+    if translate:
+        for node, what, help in subqueries.refused(tree):
+            report(node, what, help)
     exact.annotate(tree, report)
     instants.align(tree)
     columns = _outputs(tree, catalog, locate, diagnostics)

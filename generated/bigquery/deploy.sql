@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8f390958ad2c4c0279c23c2b814b0b3cb39cca99c541b1f4944d2c8482f48f85
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0564bf55fa0641c277d0c9b484a9e4149d1f2a07c91e00e25060e379fcb68a96
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -703,8 +703,8 @@ GROUP BY
 CREATE OR REPLACE VIEW `acme-analytics`.staging.stg_customers AS
 SELECT
   customers.customer_id AS customer_id,
-  TRIM(customers.first_name) AS first_name,
-  TRIM(customers.last_name) AS last_name,
+  TRIM(customers.first_name, ' ') AS first_name,
+  TRIM(customers.last_name, ' ') AS last_name,
   LOWER(customers.email) AS email,
   customers.phone AS phone,
   customers.created_at AS created_at,
@@ -3833,7 +3833,7 @@ BEGIN
       )
       SELECT
         c.customer_id AS customer_id,
-        CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS STRING) AS full_name,
+        CAST(TRIM(c.first_name, ' ') || ' ' || TRIM(c.last_name, ' ') AS STRING) AS full_name,
         c.email AS email,
         CAST(COALESCE(o.order_count, 0) AS INT64) AS order_count,
         ROUND(CAST(COALESCE(o.lifetime_value, 0) AS BIGNUMERIC), 2) AS lifetime_value,

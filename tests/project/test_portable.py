@@ -44,8 +44,20 @@ ROWS = (
     "(2, -7, -2.675, '', '2023-12-31', '2023-12-31 00:00:00+00')",
     "(3, NULL, NULL, NULL, NULL, NULL)",
     "(4, 0, 0.005, 'a''b', '1999-12-31', '1999-12-31 12:30:00+00')",
+    "(5, 1, 1.500, '\t x ', '2024-01-31', '2024-01-31 00:00:00+00')",
 )
 EXPRESSIONS: dict[str, tuple[str, str]] = {
+    "is_false": ("(t.n > 0) is false", "boolean"),
+    "is_not_false": ("(t.n > 0) is not false", "boolean"),
+    "is_not_true": ("(t.n > 0) is not true", "boolean"),
+    "is_true": ("not ((t.n > 0) is true)", "boolean"),
+    "months": ("t.at + interval '1 month' - interval '1 year'", "timestamptz"),
+    "text_of_a_date": ("cast(t.day as text)", "text"),
+    "date_of_a_text": ("cast(cast(t.day as text) as date)", "date"),
+    "last_to_here": ("last_value(t.id) over (order by t.n rows between unbounded preceding and current row)", "bigint"),
+    "first_of_all": ("first_value(t.n) over (order by t.n desc nulls first, t.id)", "bigint"),
+    "ltrim": ("ltrim(t.word)", "text"),
+    "correlated": ("(select max(u.id) from {{ source('raw', 't') }} as u where u.n = t.n and u.id > 0)", "bigint"),
     "abs": ("abs(t.amount)", "numeric(12,3)"),
     "and_or_not": ("case when not (t.n > 0 and t.amount > 1) or t.n is null then 1 else 0 end", "bigint"),
     "avg": ("avg(t.amount) over (partition by t.n)", "numeric(38,6)"),
@@ -144,3 +156,67 @@ def test_every_function_of_the_list_is_executed(specs: Path) -> None:
     assert text
     missing = [f.__name__ for f in portable.FUNCTIONS if f not in seen]
     assert set(missing) <= {"DateDiff", "If"}, "DateDiff is what date - date becomes, If is an arm of CASE"
+
+
+REFUSED = {
+    "LAST_VALUE without a frame": "last_value(t.id) over (order by t.n)",
+    "a frame of GROUPS": "sum(t.n) over (order by t.id groups between unbounded preceding and current row)",
+    "SUBSTRING that begins before the first character": "substring(t.word, 0, 2)",
+    "SUBSTRING that begins before the first character ": "substring(t.word from -3)",
+    "an INTERVAL of several parts": "t.at + interval '1 day 2 hours'",
+    "or of a part of one": "t.at + interval '0.5 day'",
+    "an INTERVAL that is multiplied": "t.at + t.n * interval '1 day'",
+    "LIKE with an escaped character": "t.word like 'a\\_%'",
+    "LIKE with an escaped character ": "t.word like 'a!_%' escape '!'",
+    "a number with decimals as text": "cast(t.amount as text)",
+    "a floating number as an integer": "cast(cast(t.amount as double precision) as bigint)",
+    "LIMIT in a subquery that depends on its outer row":
+        "(select u.id from {{ source('raw', 't') }} as u where u.n = t.n order by u.id limit 1)",
+    "a subquery that may give several rows for its outer row": "(select u.id from {{ source('raw', 't') }} as u where u.n = t.n)",
+    "a subquery that depends on its outer row by no equality":
+        "(select max(u.id) from {{ source('raw', 't') }} as u where u.at <= t.at)",
+    "a subquery that depends on its outer row by no equality ":
+        "exists (select 1 from {{ source('raw', 't') }} as u where u.at <= t.at)",
+    "a subquery that depends on its outer row by no equality  ":
+        "(select max(u.id) from {{ source('raw', 't') }} as u where u.n = t.n and u.at <= t.at)",
+    "a LEFT JOIN without an equality of both sides":
+        "(select count(*) from {{ source('raw', 't') }} as u left join {{ source('raw', 't') }} as w on w.at <= u.at)",
+}  # fmt: skip
+"""What means something else on one of the engines, or is refused there: read in their documentation."""
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_engines_do_not_agree_on_is_refused(what: str, tmp_path: Path) -> None:
+    from c360gen.diagnostics import SpecError
+    from c360gen.pipeline import load_project
+
+    sql = f"select t.id, {REFUSED[what]} as x_x\n      from {{{{ source('raw', 't') }}}} as t"
+    (tmp_path / "p.yml").write_text(SPEC.format(sql=sql, columns="      - {name: x_x, data_type: text}"), encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        load_project(tmp_path)
+    assert [d.code for d in raised.value.diagnostics] == ["C305"]
+    assert what.strip() in raised.value.diagnostics[0].message
+
+
+def test_snowflake_and_bigquery_say_what_their_defaults_would_not(specs: Path) -> None:
+    from c360gen.pipeline import build, load_project
+
+    loaded = load_project(specs)
+    snowflake, bigquery = (
+        " ".join(next(f.text for f in build(loaded, engine).files if f.path == "procedures/run_m.sql").split())
+        for engine in ("snowflake", "bigquery")
+    )
+    for said in (
+        "CAST(NOT COALESCE(( t.n > 0 ), FALSE) AS BOOLEAN) AS x_is_not_true",
+        "CAST(NOT COALESCE(( t.n > 0 ), TRUE) AS BOOLEAN) AS x_is_false",
+        "TO_VARCHAR(t.day, 'YYYY-MM-DD') AS x_text_of_a_date",
+        "TO_DATE(TO_VARCHAR(t.day, 'YYYY-MM-DD'), 'YYYY-MM-DD') AS x_date_of_a_text",
+    ):
+        assert said in snowflake, said
+    for said in (
+        "CAST(TRIM(t.word, ' ') AS STRING) AS x_trim",
+        "CAST(LTRIM(t.word, ' ') AS STRING) AS x_ltrim",
+        "ORDER BY t.n IS NULL DESC, t.n DESC",
+        "TIMESTAMP(DATETIME(",
+    ):
+        assert said in bigquery, said

@@ -38,6 +38,9 @@ from tests.warehouse.program import (
     Unsupported,
 )
 
+# How Snowflake is asked to write and read dates and instants, and how DuckDB is.
+SPELLED = {"YYYY-MM-DD": "%Y-%m-%d", "%Y-%m-%d": "%Y-%m-%d", "YYYY-MM-DD HH24:MI:SS.FF6": "%Y-%m-%d %H:%M:%S.%f"}
+OURS = ("exact_quotient", "strftime", "strptime")
 # Functions whose answer was compared with the warehouse's documentation; every other one is refused.
 PROVEN = (
     exp.And,
@@ -554,13 +557,18 @@ class Machine:
             given = node.args["alias"]
             alias = given.this or given.columns[0]
             node.replace(exp.Values(expressions=rows, alias=exp.TableAlias(this=alias.copy(), columns=names)))
+        for node in list(tree.find_all(exp.ToChar, exp.TimeToStr, exp.TsOrDsToDate)):  # how Snowflake writes and reads dates and instants
+            if (spelled := SPELLED.get(node.text("format"))) is not None:
+                word = "strptime" if isinstance(node, exp.TsOrDsToDate) else "strftime"
+                made: exp.Expr = exp.Anonymous(this=word, expressions=[node.this, exp.Literal.string(spelled)])
+                node.replace(made if word == "strftime" else exp.cast(made, exp.DataType.build("DATE")))
         for node in tree.walk():
             if isinstance(node, exp.Command) and declares_key(node):
                 continue
             if isinstance(node, exp.Limit) and not (isinstance(node.parent, exp.Select) and node.parent.args.get("order")):
                 raise Unsupported(f"LIMIT without ORDER BY: {node.parent and node.parent.sql(cls.dialect)[:60]}")
             series = isinstance(node, exp.Unnest) and isinstance(node.expressions[0], exp.GenerateSeries)
-            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name != "exact_quotient" and not series
+            unproven = isinstance(node, exp.Func) and not isinstance(node, PROVEN) and node.name not in OURS and not series
             if isinstance(node, LOSSY) or unproven:
                 raise Unsupported(f"not proven equal on DuckDB: {node.sql(cls.dialect)[:60]}")
             if (

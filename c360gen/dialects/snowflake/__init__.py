@@ -74,6 +74,15 @@ class Snowflake(Warehouse):
             left, right = (exp.Paren(this=e.copy()) if isinstance(e, exp.Binary) else e.copy() for e in (node.this, node.expression))
             whole = exp.Paren(this=exp.Sub(this=left, expression=exp.func("MOD", left.copy(), right)))
             return exp.cast(exp.Div(this=whole, expression=right.copy(), typed=False, safe=False), types.BIGINT.copy())
+        if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean):
+            # Snowflake has no IS TRUE; sqlglot leaves the word away, and with it what NULL means
+            said = exp.func("COALESCE", node.this.copy(), exp.Boolean(this=not node.expression.this))
+            return exp.Not(this=said) if not node.expression.this else said
+        if isinstance(node, exp.Cast) and (format_ := _spelled(node)):
+            word = "TO_VARCHAR" if types.family(node.to) == "text" else "TO_DATE"
+            made = exp.Anonymous(this=word, expressions=[node.this.copy(), exp.Literal.string(format_)])
+            made.type = node.to.copy()
+            return made
         if isinstance(node, exp.Sub) and node.meta.get("days"):
             return exp.Anonymous(this="DATEDIFF", expressions=[exp.Var(this="DAY"), node.expression.copy(), node.this.copy()])
         if isinstance(node, exp.CurrentTimestamp) and node.meta.get("clock"):
@@ -247,6 +256,14 @@ class Snowflake(Warehouse):
 
     def role(self, name: str) -> str:
         return f"ROLE {self._plain(name)}"
+
+
+def _spelled(cast: exp.Cast) -> str | None:
+    """How a date or an instant is written as text, and a date is read from one: by default as the session of whoever calls says."""
+    kind = cast.this.type.this if cast.this.type is not None else None
+    if types.family(cast.to) == "text" and kind in (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ):
+        return "YYYY-MM-DD" if kind is T.DATE else "YYYY-MM-DD HH24:MI:SS.FF6"
+    return "YYYY-MM-DD" if cast.to.this is T.DATE and kind in (T.TEXT, T.VARCHAR) else None
 
 
 def _prose(text: str) -> exp.Expr:

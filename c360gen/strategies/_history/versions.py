@@ -95,6 +95,7 @@ def row_id(node: Snapshot, start: exp.Expr, table: str) -> exp.Expr:
 
     A start that a date does not say, since the run dated it, is told whole: or versions of one day would have one id.
     """
+    start = _typed(start, types.TIMESTAMPTZ)
     instant, kind = start, stored_type(node.column(node.updated_at).type) if node.updated_at else types.TIMESTAMPTZ
     if kind != types.TIMESTAMPTZ:
         start = exp.cast(start, kind.copy())
@@ -103,12 +104,19 @@ def row_id(node: Snapshot, start: exp.Expr, table: str) -> exp.Expr:
         whole = exp.EQ(this=_sql.as_time(start.copy(), kind), expression=instant.copy())
         said = case((whole, said), otherwise=exp.cast(instant.copy(), types.TEXT.copy()))
     text: exp.Expr | None = None
-    for part in (*(column(k, table) for k in node.key), said):
+    for part in (*(_typed(column(k, table), node.column(k).type) for k in node.key), said):
         shown: exp.Expr = part if part is said else exp.cast(part, types.TEXT.copy())
         if isinstance(part, exp.Column) and part.name in node.nullable_key:
             shown = exp.func("COALESCE", shown, literal(""))
         text = shown if text is None else _concat(_concat(text, literal("|")), shown)
     return exp.MD5(this=text)
+
+
+def _typed(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
+    """A copy that says what it is, so that a dialect can write it as text as no session says otherwise."""
+    made = value.copy()
+    made.type = type_ and type_.copy()
+    return made
 
 
 def _concat(left: exp.Expr, right: exp.Expr) -> exp.Expr:

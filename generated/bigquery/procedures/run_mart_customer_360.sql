@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97dd8eaec28e98a34b4533a918bdbd28dca5660b0cde0b163a01aa7a5411e6cf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3742491563350fd4d261ec63962b78bc362c0ee7922c3125ab246a2f46687173
 
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -181,7 +181,7 @@ BEGIN
       )
       SELECT
         c.customer_id AS customer_id,
-        CAST(TRIM(c.first_name) || ' ' || TRIM(c.last_name) AS STRING) AS full_name,
+        CAST(TRIM(c.first_name, ' ') || ' ' || TRIM(c.last_name, ' ') AS STRING) AS full_name,
         c.email AS email,
         CAST(COALESCE(o.order_count, 0) AS INT64) AS order_count,
         ROUND(CAST(COALESCE(o.lifetime_value, 0) AS BIGNUMERIC), 2) AS lifetime_value,
