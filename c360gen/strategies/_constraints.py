@@ -18,12 +18,13 @@ from c360gen.terms.symbols import column, relation, variable
 
 def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> Artefacts:
     """The plan of a node with its constraints in its table and, where the engine would not notice, in its run."""
-    if not node.constraints:
+    found = [*_key(node), *node.constraints]
+    if not found:
         return plan
     objects = tuple(_declared(op, node, project) if isinstance(op, CreateTable) and op.kind == "ref" else op for op in plan.objects)
-    if plan.program is None:
+    checked = [c for c in found if isinstance(node, Snapshot) or c.kind not in traits.enforces]
+    if plan.program is None or not checked:
         return replace(plan, objects=objects)
-    checked = [c for c in node.constraints if isinstance(node, Snapshot) or c.kind not in traits.enforces]
     steps: list[Step] = [s for c in checked for s in _checked(node, project, c)]
     program = replace(
         plan.program, steps=(*plan.program.steps, *steps), guards=tuple(sorted({*plan.program.guards, *codes(steps)})),
@@ -31,6 +32,13 @@ def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> A
         rules=(*plan.program.rules, *_rules(node, checked)),
     )  # fmt: skip
     return replace(plan, objects=objects, program=program)
+
+
+def _key(node: Node) -> list[Constraint]:
+    """The key of a table that a run fills anew: other strategies look at theirs before they write."""
+    if node.strategy != "table" or not node.key or any(c.kind == "primary_key" for c in node.constraints):
+        return []
+    return [Constraint("primary_key", node.key, f"{node.identifier}_pk")]
 
 
 def _declared(table: CreateTable, node: Node, project: Resolved) -> CreateTable:

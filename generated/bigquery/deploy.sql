@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0564bf55fa0641c277d0c9b484a9e4149d1f2a07c91e00e25060e379fcb68a96
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a05d7b5b8ad565d68f3d1d135a8770df55bf9fa89bea615f1c739cc0f62dacc6
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -3658,10 +3658,12 @@ END;
 -- CALL `acme-analytics`.c360_control.run_mart_customer_360(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
+--          before the commit all rows must keep: mart_customer_360_pk
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
--- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
@@ -3678,6 +3680,8 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_target_rows INT64;
   DECLARE v_new_rows INT64;
+  DECLARE v_violating_rows INT64;
+  DECLARE v_sample STRING;
 
   -- 1. Announce the run outside of the transaction, so that a run that is killed leaves a trace.
   INSERT INTO `acme-analytics`.c360_control.run_log (run_id, node, action, dry_run, status, logged_at, as_of, spec_hash, called_by, job_id)
@@ -3883,6 +3887,54 @@ BEGIN
         COUNT(*) AS new_rows
       FROM `acme-analytics`.marts.mart_customer_360 AS t
     );
+
+    -- Constraint mart_customer_360_pk: customer_id is unique and never NULL.
+    SET v_violating_rows = (
+      SELECT
+        COUNT(*) AS violating_rows
+      FROM (
+        SELECT
+          COALESCE(CAST(t.customer_id AS STRING), 'NULL') AS c360_key_1
+        FROM `acme-analytics`.marts.mart_customer_360 AS t
+        GROUP BY
+          t.customer_id
+        HAVING
+          COUNT(*) > 1 OR t.customer_id IS NULL
+      ) AS b
+    );
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS STRING) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.customer_id AS STRING), 'NULL') AS c360_key_1
+            FROM `acme-analytics`.marts.mart_customer_360 AS t
+            GROUP BY
+              t.customer_id
+            HAVING
+              COUNT(*) > 1 OR t.customer_id IS NULL
+          ) AS b
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC021 marts.mart_customer_360: ',
+        CAST(v_violating_rows AS STRING),
+        ' values of customer_id break the constraint mart_customer_360_pk: customer_id is unique and never NULL',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+      );
+    END IF;
 
     -- Watermark and success belong to the transaction of the data.
     INSERT INTO `acme-analytics`.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)

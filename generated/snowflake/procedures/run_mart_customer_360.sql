@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 486d4eb563264c64e7db0fca68ffbb13e4ca60313e2024dbb55b3a9d4213ce19
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f3095dc49c47f01bda47f992bdea2157b550eef452be51fb434b3b406c37b301
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -16,10 +16,12 @@ $$
 -- CALL C360.c360_control.run_mart_customer_360('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
+--          before the commit all rows must keep: mart_customer_360_pk
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
--- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
+--          ZC021 a constraint does not hold
+-- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
 -- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
@@ -35,6 +37,8 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_target_rows NUMBER(18, 0) DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
+  v_violating_rows NUMBER(18, 0) DEFAULT NULL;
+  v_sample VARCHAR DEFAULT NULL;
   guard_failed EXCEPTION (-20001, 'guard failed');
 BEGIN
   -- 1. Announce the run in a transaction of its own, so that a run that is killed leaves a trace.
@@ -253,6 +257,57 @@ BEGIN
       COUNT(*) AS new_rows
     FROM C360.marts.mart_customer_360 AS t
   ) AS q;
+
+  -- Constraint mart_customer_360_pk: customer_id is unique and never NULL.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.marts.mart_customer_360 AS t
+      GROUP BY
+        t.customer_id
+      HAVING
+        COUNT(*) > 1 OR t.customer_id IS NULL
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.customer_id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.marts.mart_customer_360 AS t
+          GROUP BY
+            t.customer_id
+          HAVING
+            COUNT(*) > 1 OR t.customer_id IS NULL
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 marts.mart_customer_360: '
+      || v_violating_rows
+      || ' values of customer_id break the constraint mart_customer_360_pk: customer_id is unique and never NULL'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
 
   -- Watermark and success belong to the transaction of the data.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)

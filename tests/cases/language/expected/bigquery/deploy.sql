@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8b1f7caa214943c1df4b1284fe4b0e2a13e2f0406a24840b4c1890d07780a47
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a6619cfb0b38c65d89a14bca3b6912f68c93a02f0fd36b5ee05976d98cc8aafe
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -469,7 +469,7 @@ FROM (
 -- CALL `acme-analytics`.c360_control.run_customers(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
---          before the commit all rows must keep: customers_email_uq
+--          before the commit all rows must keep: customers_pk, customers_email_uq
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -621,6 +621,54 @@ BEGIN
         COUNT(*) AS new_rows
       FROM `acme-analytics`.analytics.customers AS t
     );
+
+    -- Constraint customers_pk: id is unique and never NULL.
+    SET v_violating_rows = (
+      SELECT
+        COUNT(*) AS violating_rows
+      FROM (
+        SELECT
+          COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+        FROM `acme-analytics`.analytics.customers AS t
+        GROUP BY
+          t.id
+        HAVING
+          COUNT(*) > 1 OR t.id IS NULL
+      ) AS b
+    );
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS STRING) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+            FROM `acme-analytics`.analytics.customers AS t
+            GROUP BY
+              t.id
+            HAVING
+              COUNT(*) > 1 OR t.id IS NULL
+          ) AS b
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC021 analytics.customers: ',
+        CAST(v_violating_rows AS STRING),
+        ' values of id break the constraint customers_pk: id is unique and never NULL',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+      );
+    END IF;
 
     -- Constraint customers_email_uq: email is unique.
     SET v_violating_rows = (

@@ -1,12 +1,12 @@
 -- c360gen | bigquery | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 509e3008b7116adf417c8d20c24eda65b4addb439e93f7c3a17c2daa54817d7f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 47b092745b0907e6aa84b2d9614c22fcd1f659cb72fc9e40f7f7c2e67eb056ab
 
 -- CALL `acme-analytics`.c360_control.run_customers(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
 -- CALL `acme-analytics`.c360_control.run_customers(TIMESTAMP '2026-01-31 02:00:00+00');
 --      repeats a run as of a stated time
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
---          before the commit all rows must keep: customers_email_uq
+--          before the commit all rows must keep: customers_pk, customers_email_uq
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -158,6 +158,54 @@ BEGIN
         COUNT(*) AS new_rows
       FROM `acme-analytics`.analytics.customers AS t
     );
+
+    -- Constraint customers_pk: id is unique and never NULL.
+    SET v_violating_rows = (
+      SELECT
+        COUNT(*) AS violating_rows
+      FROM (
+        SELECT
+          COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+        FROM `acme-analytics`.analytics.customers AS t
+        GROUP BY
+          t.id
+        HAVING
+          COUNT(*) > 1 OR t.id IS NULL
+      ) AS b
+    );
+
+    -- The engine itself does not look at it.
+    IF v_violating_rows > 0 THEN
+      SET v_sample = (
+        SELECT
+          STRING_AGG(k.c360_key, '; '
+          ORDER BY
+            k.c360_key) AS c360_sample
+        FROM (
+          SELECT DISTINCT
+            CAST(b.c360_key_1 AS STRING) AS c360_key
+          FROM (
+            SELECT
+              COALESCE(CAST(t.id AS STRING), 'NULL') AS c360_key_1
+            FROM `acme-analytics`.analytics.customers AS t
+            GROUP BY
+              t.id
+            HAVING
+              COUNT(*) > 1 OR t.id IS NULL
+          ) AS b
+          ORDER BY
+            c360_key NULLS LAST
+          LIMIT 5
+        ) AS k
+      );
+      RAISE USING MESSAGE = CONCAT(
+        'ZC021 analytics.customers: ',
+        CAST(v_violating_rows AS STRING),
+        ' values of id break the constraint customers_pk: id is unique and never NULL',
+        ', for example ', COALESCE(v_sample, 'none'),
+        '. Nothing was written. Mend the rows in the source, or take the constraint away.'
+      );
+    END IF;
 
     -- Constraint customers_email_uq: email is unique.
     SET v_violating_rows = (

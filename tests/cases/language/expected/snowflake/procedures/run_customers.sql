@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d921406796160e9f50f3d08d3db9912c5a4eeb0f10bfd20f8250c9727abe376f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 47eb33bdabd8623085a78cc8985f413c807ea9e3d8ee7755c53de7440c7caa42
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -16,7 +16,7 @@ $$
 -- CALL C360.c360_control.run_customers('2026-01-31 02:00:00'::TIMESTAMP_NTZ);
 --      repeats a run as of a stated UTC time: now is SYSDATE(), and CURRENT_TIMESTAMP() the wall clock of your session
 -- Rules:   the old rows are visible until the commit; a failure leaves them in place
---          before the commit all rows must keep: customers_email_uq
+--          before the commit all rows must keep: customers_pk, customers_email_uq
 -- Errors:  ZC005 time runs backwards
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
@@ -179,6 +179,57 @@ BEGIN
       COUNT(*) AS new_rows
     FROM C360.analytics.customers AS t
   ) AS q;
+
+  -- Constraint customers_pk: id is unique and never NULL.
+  SELECT
+    q.violating_rows
+  INTO
+    :v_violating_rows
+  FROM (
+    SELECT
+      COUNT(*) AS violating_rows
+    FROM (
+      SELECT
+        COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+      FROM C360.analytics.customers AS t
+      GROUP BY
+        t.id
+      HAVING
+        COUNT(*) > 1 OR t.id IS NULL
+    ) AS b
+  ) AS q;
+
+  -- The engine itself does not look at it.
+  IF (v_violating_rows > 0) THEN
+    SELECT q.c360_sample INTO :v_sample
+    FROM (
+      SELECT
+        LISTAGG(k.c360_key, '; ') WITHIN GROUP (ORDER BY
+          k.c360_key) AS c360_sample
+      FROM (
+        SELECT DISTINCT
+          CAST(b.c360_key_1 AS VARCHAR) AS c360_key
+        FROM (
+          SELECT
+            COALESCE(CAST(t.id AS VARCHAR), 'NULL') AS c360_key_1
+          FROM C360.analytics.customers AS t
+          GROUP BY
+            t.id
+          HAVING
+            COUNT(*) > 1 OR t.id IS NULL
+        ) AS b
+        ORDER BY
+          c360_key
+        LIMIT 5
+      ) AS k
+    ) AS q;
+    v_message := 'ZC021 analytics.customers: '
+      || v_violating_rows
+      || ' values of id break the constraint customers_pk: id is unique and never NULL'
+      || ', for example ' || COALESCE(v_sample, 'none')
+      || '. Nothing was written. Mend the rows in the source, or take the constraint away.';
+    RAISE guard_failed;
+  END IF;
 
   -- Constraint customers_email_uq: email is unique.
   SELECT
