@@ -9,7 +9,7 @@ from sqlglot import exp
 from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.nodes import Freshness, Source
 from c360gen.project.query import Catalog, analyse
-from c360gen.project.render import SEPARATOR
+from c360gen.project.render import RENDERED, SEPARATOR
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import types
@@ -83,7 +83,7 @@ def _query(
     project = specs.project.spec
     quote = "`" if project.sql_dialect == "bigquery" else '"'
     head = "select "
-    relation = f" as loaded_at from {quote}source{quote}.{quote}{source.name.replace('.', SEPARATOR)}{quote}"
+    relation = f" as loaded_at from {quote}{RENDERED}source{quote}.{quote}{source.name.replace('.', SEPARATOR)}{quote}"
     condition = f" where ({filter_[0]}\n)" if filter_[0] else ""
     begin = len(head) + len(field[0]) + len(relation) + len(" where (")
 

@@ -10,6 +10,7 @@ from c360gen.diagnostics import Diagnostics, Span
 from c360gen.project.columns import fold
 from c360gen.project.nodes import Node, OldRows, Past, PastColumn, Snapshot
 from c360gen.project.query import Catalog, analyse
+from c360gen.project.render import RENDERED
 from c360gen.project.resolved import ResolvedApproval
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
@@ -65,7 +66,7 @@ def _value(located: Located[Stored], index: int, name: str, node: Node, specs: S
     project = specs.project.spec
     quote = "`" if project.sql_dialect == "bigquery" else '"'
     opening = "SELECT "
-    sql = f"{opening}{text.text}\n AS {quote}{name}{quote} FROM {quote}ref{quote}.{quote}{node.name}{quote} AS {ROW}"
+    sql = f"{opening}{text.text}\n AS {quote}{name}{quote} FROM {quote}{RENDERED}ref{quote}.{quote}{node.name}{quote} AS {ROW}"
 
     def locate(start: int, end: int) -> Span:
         begin = min(max(0, start - len(opening)), max(0, len(text.text) - 1))

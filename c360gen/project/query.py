@@ -19,7 +19,7 @@ from c360gen.project import exact, instants, portable, subqueries, syntax
 from c360gen.project.columns import fold
 from c360gen.project.nodes import Column
 from c360gen.project.origins import Reading
-from c360gen.project.render import SEPARATOR, VARIABLES
+from c360gen.project.render import RENDERED, SEPARATOR, VARIABLES
 from c360gen.terms import symbols, types
 
 Locate = Callable[[int, int], Span]
@@ -55,7 +55,7 @@ def analyse(
     sql: str, dialect: str, catalog: Catalog, locate: Locate, diagnostics: Diagnostics, *, translate: bool,
     functions: Collection[str] = (),
 ) -> Analysed | None:  # fmt: skip
-    """SELECT id, amount * 2 AS twice FROM "ref"."orders" → qualified, typed tree and its columns; None when it is wrong."""
+    """SELECT id, amount * 2 AS twice FROM "/ref"."orders" → qualified, typed tree and its columns; None when it is wrong."""
     tree = _parse(sql, dialect, locate, diagnostics)
     if tree is None:
         return None
@@ -63,8 +63,11 @@ def analyse(
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("this", fold(identifier.name, bool(identifier.args.get("quoted"))))
     for table in tree.find_all(exp.Table):
-        if symbols.symbol(table):
+        if table.db.startswith(RENDERED):
+            table.args["db"].set("this", table.db.removeprefix(RENDERED))
             table.this.set("this", table.name.replace(SEPARATOR, "."))
+        elif symbols.symbol(table):
+            table.meta["typed"] = True
     if translate:
         for node, what, help in portable.problems(tree, functions):
             diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", place(node, locate), help)
@@ -187,7 +190,7 @@ def _tables_known(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics:
     known = True
     common = {cte.alias for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
-        symbol = symbols.symbol(table)
+        symbol = None if table.meta.get("typed") else symbols.symbol(table)
         if symbol and symbol[0] == "ref" and not catalog.columns.get(f"ref:{symbol[1]}", (True,)):
             help = "declare those that it reads, with their data_type, or read it between {% if is_incremental() %} and {% endif %}"
             diagnostics.error("C302", "the columns of {{ this }} are not known before those of this SELECT are", place(table, locate), help)

@@ -15,6 +15,8 @@ import jinja2.sandbox
 _MARK = re.compile("\ue000(\\d+)\ue001")
 SEPARATOR = "/"
 """Between source and table in rendered SQL: a dot within quotes would be taken apart by BigQuery's rules."""
+RENDERED = "/"
+"""In front of what `ref()` and `source()` become: nobody's own FROM ref.customers passes for it, and the names stand where they were."""
 VARIABLES = {"c360_as_of": "as_of", "c360_batch_start": "window_start", "c360_batch_end": "window_end"}
 """The functions that stand for `{{ as_of() }}` and the like until the SQL is parsed, and the variables that they become."""
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from c360gen.diagnostics import Diagnostics, Span, did_you_mean
+from c360gen.project.render import RENDERED
 
 _WORDS = ("select", "with", "from", "where", "group", "order", "having", "join", "left", "union", "limit")
 
@@ -19,7 +20,7 @@ def told(error: ParseError, sql: str, dialect: str) -> tuple[str, str | None]:
     what = str(found.get("description") or "it cannot be parsed").rstrip(".").lower()
     word = str(found.get("highlight") or "").strip()
     if "unexpected token" in what:
-        shown = "{{ … }}" if word.strip('"`') in ("source", "ref") and word[:1] in '"`' else word
+        shown = "{{ … }}" if word.strip('"`').startswith(RENDERED) else word
         what = f"'{shown}' is not expected here" if shown else "it ends too early"
     elif incomplete := re.match(r"required keyword: '(\w+)' missing for <class '.*\.(\w+)'>", what):
         what = f"{incomplete[2].upper()} is not complete"

@@ -14,7 +14,7 @@ from c360gen.project import syntax
 from c360gen.project.nodes import Column, Query
 from c360gen.project.query import Analysed, Catalog, Locate, analyse, place
 from c360gen.project.references import Known
-from c360gen.project.render import SEPARATOR, BadReference, Rendered, Words, render
+from c360gen.project.render import RENDERED, SEPARATOR, BadReference, Rendered, Words, render
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, SqlText
 from c360gen.terms import symbols, types
@@ -95,9 +95,9 @@ _NO_RUN = {
 
 
 def symbol(id_: str, known: Known) -> str:
-    """ref:orders → "ref"."orders", as the project's dialect quotes it."""
+    """ref:orders → "/ref"."orders", as the project's dialect quotes it."""
     kind, _, name = id_.partition(":")
-    return f"{quoted(kind, known)}.{quoted(name.replace('.', SEPARATOR), known)}"
+    return f"{quoted(RENDERED + kind, known)}.{quoted(name.replace('.', SEPARATOR), known)}"
 
 
 def quoted(name: str, known: Known) -> str:
