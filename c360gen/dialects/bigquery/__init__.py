@@ -163,6 +163,7 @@ class BigQuery(Warehouse):
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        """No foreign key: a run sees to that of its own node only, and BigQuery leaves out joins because of one that another run broke."""
         properties: list[exp.Expr] = []
         if op.partition_by:
             column = next(c for c in op.columns if c.name == op.partition_by)
@@ -176,7 +177,6 @@ class BigQuery(Warehouse):
         return [
             tables.create_table(
                 self, op, names.symbol(op.kind, op.name), enforced=False, named_key=False, column_extra=self._description,
-                declares=("foreign_key",), names=names,
                 properties=[*properties, *self._options(op.description)],
             )
         ]  # fmt: skip

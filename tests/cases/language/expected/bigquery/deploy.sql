@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8b1f7caa214943c1df4b1284fe4b0e2a13e2f0406a24840b4c1890d07780a47
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 917074cd55df38c7a7fb0dc5dde8f49a35b157e19be986db6a94b1fcb5197044
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -384,10 +384,7 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.analytics.order_lines (
   customer_id INT64 NOT NULL,
   amount NUMERIC(12, 2),
   updated_at TIMESTAMP NOT NULL,
-  PRIMARY KEY (id) NOT ENFORCED,
-  CONSTRAINT order_lines_customer_id_fk FOREIGN KEY (customer_id) REFERENCES `acme-analytics`.analytics.customers (
-    id
-  ) NOT ENFORCED
+  PRIMARY KEY (id) NOT ENFORCED
 )
 CLUSTER BY id
 OPTIONS (
