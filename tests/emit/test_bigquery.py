@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from c360gen.judges import googlesql
 from c360gen.pipeline import build, load_project
 
@@ -38,3 +40,19 @@ def test_no_foreign_key_is_declared(tmp_path: Path) -> None:
     assert googlesql.Catalog(googlesql.library()).parse(made["deploy.sql"]) == []
     for name in ("people", "bosses"):
         assert "ZC021" in made[f"procedures/run_{name}.sql"]
+
+
+@pytest.mark.parametrize("materialized", ["table", "view"])
+def test_a_description_is_as_long_as_bigquery_takes(materialized: str, tmp_path: Path) -> None:
+    """1,024 characters of a column and 16,384 of a table or a view; what is longer says so, what is not stays as it is."""
+    for letter, length in (("x", 1024), ("y", 1025)):
+        whole = letter * length * 16
+        columns = f"[{{name: id, description: {letter * length}}}]"
+        sql = "select id from {{ source('raw', 'people') }}"
+        node = f'{{name: people, description: {whole}, config: {{materialized: {materialized}}}, columns: {columns}, sql: "{sql}"}}'
+        made = files(tmp_path, f"models: [{node}]\n")["deploy.sql"]
+        assert (f"'{whole}'" in made) is (length == 1024)
+        assert (f"'{whole[: 16 * 1024 - 1]}…'" in made) is (length > 1024)
+        if materialized == "table":  # a view has its columns' descriptions from nobody
+            assert (f"'{letter * 1024}'" in made) is (length == 1024)
+            assert (f"'{letter * 1023}…'" in made) is (length > 1024)

@@ -21,6 +21,8 @@ from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.types import T
 
+IN_COLUMN, IN_TABLE = 1024, 16 * 1024
+"""Characters of a description: a longer one stops the deploy."""
 EDITS, VIEWS = "`roles/bigquery.dataEditor`", "`roles/bigquery.dataViewer`"
 
 
@@ -193,11 +195,12 @@ class BigQuery(Warehouse):
         return exp.Anonymous(this=word, expressions=[at, exp.Var(this=size.upper())])
 
     @staticmethod
-    def _options(description: str) -> list[exp.Expr]:
-        return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(description))] if description else []
+    def _options(description: str, longest: int = IN_TABLE) -> list[exp.Expr]:
+        said = description if len(description) <= longest else f"{description[: longest - 1]}…"
+        return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(said))] if said else []
 
     def _description(self, column: ColumnDef) -> Sequence[exp.Expr]:
-        options = self._options(column.description)
+        options = self._options(column.description, IN_COLUMN)
         return [exp.Properties(expressions=options)] if options else []
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
