@@ -56,3 +56,11 @@ def test_a_description_is_as_long_as_bigquery_takes(materialized: str, tmp_path:
         if materialized == "table":  # a view has its columns' descriptions from nobody
             assert (f"'{letter * 1024}'" in made) is (length == 1024)
             assert (f"'{letter * 1023}…'" in made) is (length > 1024)
+
+
+def test_no_table_that_all_runs_write_is_partitioned(tmp_path: Path) -> None:
+    """A partitioned table takes fifty changes in ten seconds, of whichever run."""
+    made = files(tmp_path, PEOPLE)["deploy.sql"]
+    for table in ("run_log", "watermark", "window_log"):
+        create = made[made.index(f"CREATE TABLE IF NOT EXISTS c360.c360_control.{table} (") :].partition("\n\n")[0]
+        assert "PARTITION BY" not in create and "CLUSTER BY node" in create
