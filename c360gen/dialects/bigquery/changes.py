@@ -26,7 +26,8 @@ class BigQueryChanges(WarehouseChanges):
     )
     before_and_after = (
         "`dry_run.sql` counts what would be touched; it changes nothing.",
-        "Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed. "
+        "Pause the scheduled queries first (`bq update --transfer_config --no_auto_scheduling`), which forgets their schedules, and wake "
+        "them when `verify.sql` has passed: waking gives each its own again, by the `--schedule` that the file in `schedules/` says. "
         "`apply.sql` waits for runs that are under way.",
     )
 
