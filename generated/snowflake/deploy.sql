@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f54223fb36620cfd1dd88a86f10dcbe5b080b4424180338891c5ebba39e9c801
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac8982ae78826452d1a5247313f259ac66cced8f8aceb31ed32d9449165ad68c
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -946,7 +946,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
   c_spec_hash VARCHAR DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
@@ -1595,7 +1596,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
   c_spec_hash VARCHAR DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
@@ -2118,7 +2120,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
   c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
@@ -2711,7 +2714,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_customer_orders';
   c_spec_hash VARCHAR DEFAULT '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
@@ -3164,7 +3168,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_interactions';
   c_spec_hash VARCHAR DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
@@ -3482,7 +3487,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_payments';
   c_spec_hash VARCHAR DEFAULT '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
@@ -3924,7 +3930,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
   c_spec_hash VARCHAR DEFAULT 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b8302a7c6e0c46d58d13ce4cd1546e98985e53c5002abab731783ab0f06e71b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 33144a20108b0ec663aac0f58406e6ee927bf40f88e9a6f8b6c761910d60b01f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -28,7 +28,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'intermediate.int_interactions';
   c_spec_hash VARCHAR DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 486d4eb563264c64e7db0fca68ffbb13e4ca60313e2024dbb55b3a9d4213ce19
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7607809ef94f1d0cc1a756f278672f4fba51e734626662a1c57a007585670a5d
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -22,7 +22,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'marts.mart_customer_360';
   c_spec_hash VARCHAR DEFAULT 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';

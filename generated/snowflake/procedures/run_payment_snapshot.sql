@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f1aec8fbad594b93e3930e03c6f864635e7c3d1d804e88273eebe3e57c118979
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d647bdfac738c098da7ff881fe565ae3c695c6ce55bc5369e889bcf37d8da34e
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -31,7 +31,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
   c_spec_hash VARCHAR DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6911edabaf071d04219ed96a98847c18ec076e184e7ed05c4c535db4ed2dc51a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5211375e5feb756581378d169a149cc30114d7338e65c58d94fe88ddc5b3c66c
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -505,7 +505,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'analytics.customers';
   c_spec_hash VARCHAR DEFAULT '66af08f6696b199e6f90da8675b7f122c40f389a4bba02393afbcd771b3a7591';
@@ -780,7 +781,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snap.spending';
   c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
@@ -1387,7 +1389,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'analytics.order_lines';
   c_spec_hash VARCHAR DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6a882f3d5e3b91f3221933cd8863bce6d0619bd6f6872b0e0a8b8d8938ca8ce5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2c9fe69aec01c1507d1bc5955cc8e4e878ad9c5bdc83269d765f1310cd42af64
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -32,7 +32,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.history';
   c_spec_hash VARCHAR DEFAULT 'a4faabc2f09e59777d4f7c24ed6f7d2f0c25382ba1e099ab9fb9d462e4caf985';

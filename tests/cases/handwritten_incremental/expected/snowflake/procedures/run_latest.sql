@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b8c1dbcb88bfefd649c416021fb1a7f0feb68ec0999b5b24dffd21ec6ed458a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cc72823826b5a8a630485fc9fa2079493361f80b06a8f61b64f1577b8487e843
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -29,7 +29,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'int.latest';
   c_spec_hash VARCHAR DEFAULT 'aa99845f4237a374d01c2cfa334d2640825d42c4d6ca5181dd8e86a61f86176c';

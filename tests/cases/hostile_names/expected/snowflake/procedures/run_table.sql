@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 942e7163c46e5b931f5741327c57f2d0656ad4035a3675104ea63714d288760f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 015d3fd5e7c2f7dbd8f771a67059ec7502f64fa54a9c410fc9e769c8fa3129e7
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -29,7 +29,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'int.limit';
   c_spec_hash VARCHAR DEFAULT 'ffda4eac478e1dfb4916c578c9182132d5e7fd5904eae8ccf410f3c5ba94bf5a';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f645cd6d9fb2fa2a1053629c1e722cd590b91657a20f19bcd64464ff6ba5883
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5b355853a05f91a15787539cc1fc3ea7943d5275b95719ab17a68faafae7547
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -32,7 +32,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snap.user';
   c_spec_hash VARCHAR DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';

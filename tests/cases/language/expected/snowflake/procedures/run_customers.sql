@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d921406796160e9f50f3d08d3db9912c5a4eeb0f10bfd20f8250c9727abe376f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cb439b9df84826bf9368347882f3b118c98ebafdec568b054c08f5128fcd1112
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -25,7 +25,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'analytics.customers';
   c_spec_hash VARCHAR DEFAULT '66af08f6696b199e6f90da8675b7f122c40f389a4bba02393afbcd771b3a7591';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 729900f6c15ceed284aa3bc58b8e1aee37eeeaca970b04fd549d356ad7c8bd75
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d618a3211b272c7ccd5cfc5ef8bae1d042209b32c0f508c5279d816811ca8ba9
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -35,7 +35,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'analytics.order_lines';
   c_spec_hash VARCHAR DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5002f2bd275cd519e0c62ff9235a90e0599988c26d245a828248ea000e4619d8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 39c7ab871ea373dcf239931e14a3363a34a166e1a062e214ffc5abe4a7276387
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -32,7 +32,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'snap.spending';
   c_spec_hash VARCHAR DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
