@@ -25,6 +25,8 @@ class WarehouseChanges(Changes):
     """Whether one statement adds several columns, each if it is not there yet."""
     names_keys = True
     """Whether a key is declared under a name."""
+    keys_hold_names = False
+    """Whether the engine refuses to rename a table that has a primary key, and to rename or retype a column of one."""
 
     def when(self, because: str, condition: exp.Select, *statements: Piece) -> list[Piece]:
         """Statements that are executed while a count is above zero."""
@@ -59,7 +61,7 @@ class WarehouseChanges(Changes):
         if at != target:
             done += self.move_table(at, target)
             at = target
-        another = rekeyed(op)
+        another = rekeyed(op) or (self.keys_hold_names and _touches_key(op))
         if another:  # a first key too: an interrupted attempt may have declared it
             done += self.drop_key(at)
         for move in op.moves:
@@ -214,7 +216,7 @@ class WarehouseChanges(Changes):
         kept = _places(op.query)
         if not kept:
             return super().must_be_zero(op, names)
-        return self.guarded(op, self._stands(self.place(kept[0].db, kept[0].name, names)), names)
+        return self.guarded(op, self.stands(self.place(kept[0].db, kept[0].name, names)), names)
 
     def change_rows(self, op: change.ChangeRows, names: Names) -> list[Piece]:
         """What needs a column or reads a table that goes afterwards is done once."""
@@ -224,14 +226,14 @@ class WarehouseChanges(Changes):
         kept, statement = _places(op.statement), self.lower(op.statement, names)
         if not kept:
             return [statement]
-        return self.when("Once: the table goes afterwards.", self._stands(self.place(kept[0].db, kept[0].name, names)), statement)
+        return self.when("Once: the table goes afterwards.", self.stands(self.place(kept[0].db, kept[0].name, names)), statement)
 
     def forget_seed(self, op: change.ForgetSeed, names: Names) -> list[Piece]:
         """An attempt that ended early may not have made the table that the first seed brings."""
         (forget,) = super().forget_seed(op, names)
-        return self.when("Once there are seeds.", self._stands(names.own("seed_state")), forget)
+        return self.when("Once there are seeds.", self.stands(names.own("seed_state")), forget)
 
-    def _stands(self, address: Address) -> exp.Select:
+    def stands(self, address: Address) -> exp.Select:
         """More than zero while a table is there."""
         return exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(address).subquery("c"))
 
@@ -244,6 +246,13 @@ class WarehouseChanges(Changes):
             "before": self.dialect.string_escape(op.before), "after": self.dialect.string_escape(op.after),
         }  # fmt: skip
         return [self.dialect.shell("relabel.sql.j2", values)]
+
+
+def _touches_key(op: AlterTable) -> bool:
+    """Whether the table, or a column of its key, gets another name or another type."""
+    moved = (op.before.schema, op.before.name) != (op.after.schema, op.after.name)
+    changed = {m.before.name for m in op.moves if m.before and m.how != "keep"}
+    return bool(op.before.primary_key) and (moved or not changed.isdisjoint(op.before.primary_key))
 
 
 def _places(tree: exp.Expr) -> list[exp.Table]:

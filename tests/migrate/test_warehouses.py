@@ -170,6 +170,47 @@ def test_bigquery_gets_the_key_that_holds_now(tmp_path: Path) -> None:
     assert "DROP PRIMARY KEY" in shop.file("apply.sql") and "ADD PRIMARY KEY" not in shop.file("apply.sql")
 
 
+TWO_KEYS = ", incremental_strategy: merge, unique_key: [id, {}], cursor: updated_at"
+POINTS = "      - {name: points, was: score}\n"
+HELD = {
+    "table": (BY_NAME["table_moved"].before, BY_NAME["table_moved"].after, "snap.history", "snap.people"),
+    "retired": (source() + model(), source() + model(name="others", was="false"), "mart.people", None),
+    "renamed": (
+        source() + model(strategy=TWO_KEYS.format("score")),
+        source() + model("id, email, city, score as points, updated_at", strategy=TWO_KEYS.format("points"), columns=POINTS),
+        "mart.people", "mart.people",
+    ),
+    "retyped": (
+        source() + model(strategy=TWO_KEYS.format("score")), source(score="numeric(20,0)") + model(strategy=TWO_KEYS.format("score")),
+        "mart.people", "mart.people",
+    ),
+}  # fmt: skip
+"""Before, after, and the table that has a key in either state."""
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_bigquery_changes_no_name_that_a_primary_key_holds(name: str, tmp_path: Path) -> None:
+    """Of a table or a column, nor a type: there, back and there again, killed before every statement."""
+    before, after, was, now = HELD[name]
+    shop = Shop(tmp_path, "bigquery")
+    shop.migrate(before, "baseline")
+    world = shop.world()
+    world.deploy()
+    keyed = "SELECT columns FROM catalog_.keys WHERE concat_ws('.', table_schema, table_name) = '{}'"
+    (key,) = world.rows(keyed.format(was))
+    shop.migrate(after, "step")
+    for file, table in (("apply.sql", now), ("rollback.sql", was), ("apply.sql", now)):
+        text = own(shop.file(file))
+        assert findings("bigquery", text) == []
+        interrupted(world.warehouse, own(shop.file(file), end=False))
+        world.warehouse.migrate(text)
+        if table is None:
+            assert world.rows(keyed.format(was)) == [], "what is retired is believed by nobody"
+        else:
+            found = ["points" if name == "renamed" and file == "apply.sql" and c == "score" else c for c in key[0]]
+            assert world.rows(keyed.format(table)) == [(found,)]
+
+
 def test_bigquery_relaxes_a_column_whatever_its_name() -> None:
     dialect = dialects.get("bigquery")
     assert isinstance(dialect.changes, BigQueryChanges)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import typing
 
 import pytest
 
-from c360gen.schedules import CannotSay, NodeCall, Timed, chosen, schedulers, snowflake_tasks
+from c360gen import dialects
+from c360gen.emit.shell import text_of
+from c360gen.schedules import CannotSay, NodeCall, Timed, bigquery_scheduled, chosen, schedulers, snowflake_tasks
 from c360gen.schedules.bigquery_scheduled import to_english
 from c360gen.spec.models import Schedule, Target, check_cron
 from c360gen.spec.models.words import DIALECTS, SchedulerName
@@ -117,6 +120,28 @@ def test_the_limits_of_a_task_graph() -> None:
 )
 def test_snowflake_counts_weekdays_from_0_to_6(cron: str, said: str) -> None:
     assert snowflake_tasks.plan(timed(node("a"), cron=cron)).shell.values["cron"] == f"USING CRON {said} UTC"
+
+
+def test_every_task_is_suspended_before_it_is_replaced_and_commits_by_itself() -> None:
+    """None is awake while others are replaced, and AUTOCOMMIT may be off for a user or an account."""
+    made = text_of(snowflake_tasks.plan(timed(node("a"), node("b", "a"))).shell, dialects.get("snowflake"))
+    suspended = re.findall(r"^ALTER TASK IF EXISTS (\S+) SUSPEND;$", made, re.M)
+    replaced = re.findall(r"^CREATE OR REPLACE TASK (\S+)$", made, re.M)
+    assert suspended == replaced == [f"C360.control.task_nightly{n}" for n in ("", "__a", "__b")]
+    assert made.rindex(" SUSPEND;") < made.index("CREATE OR REPLACE TASK C360")
+    assert made.count("AUTOCOMMIT = TRUE") == made.count("LOCK_TIMEOUT = 600") == 2
+    assert "takes away what was granted on the task" in made
+
+
+def test_bq_is_told_to_pause_or_the_schedule_never_both() -> None:
+    """It refuses them together, and a schedule that is paused is none: whoever wakes it says it again."""
+    made = text_of(bigquery_scheduled.plan(timed(dialect="bigquery", cron="30 4 * * *")).shell, dialects.get("bigquery"))
+    commands = [c for c in re.split(r"bq (?=mk|update)", made.replace("\\\n--", "")) if c.startswith(("mk", "update"))]
+    create, wake = (c.partition("\n")[0] for c in commands)
+    assert "--no_auto_scheduling" in create and "--schedule" not in create
+    assert wake == "update --transfer_config --schedule='every day 04:30' RESOURCE_NAME"
+    (pause,) = [said for said in dialects.get("bigquery").changes.before_and_after if "--no_auto_scheduling" in said]
+    assert "waking gives each its own again" in pause and "schedules/" in pause
 
 
 def test_a_target_of_another_name_says_which_it_is() -> None:

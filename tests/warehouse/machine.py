@@ -629,9 +629,11 @@ class Machine:
     def keep_key(self, connection: Connection, tree: exp.Alter) -> None:
         """Which tables declare a primary key: an engine refuses a second one, and Snowflake to drop one that is not there."""
         place = [p.name.lower() for p in tree.this.parts[-2:]]
-        known = "SELECT COUNT(*) FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
-        [(declared,)] = connection.execute(known, place).fetchall()
+        known = "SELECT columns FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
+        declared = connection.execute(known, place).fetchall()
         for action in tree.args["actions"]:
+            if declared:
+                self.held_by_key(".".join(place), declared[0][0], action)
             if isinstance(action, exp.AlterRename):
                 new = [*(p.name.lower() for p in action.this.parts[-2:])]
                 moved = [*([place[0], *new][-2:]), *place]
@@ -640,11 +642,14 @@ class Machine:
             elif isinstance(action, exp.AddConstraint):
                 if declared:
                     raise Failure(f"{'.'.join(place)} has a primary key already")
-                connection.execute("INSERT INTO catalog_.keys VALUES ($1, $2, 'PRIMARY KEY')", place)
+                connection.execute("INSERT INTO catalog_.keys VALUES ($1, $2, 'PRIMARY KEY', $3)", [*place, key_columns(action)])
             elif declares_key(action):
                 if not declared and "IF EXISTS" not in str(action.expression):
                     raise Failure(f"{'.'.join(place)} has no primary key")
                 connection.execute("DELETE FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2", place)
+
+    def held_by_key(self, table: str, columns: Sequence[str], action: exp.Expr) -> None:
+        """Raise Failure where the engine refuses a change because of a primary key."""
 
     def altered(self, tree: exp.Alter) -> exp.Alter:
         """ALTER TABLE in DuckDB's words: its types, a new name without its schema; another schema is beyond it."""
@@ -712,6 +717,13 @@ def declares_key(action: exp.Expr) -> bool:
     return isinstance(action, exp.AddConstraint) or (isinstance(action, exp.Command) and "PRIMARY KEY" in str(action.expression))
 
 
+def key_columns(tree: exp.Expr) -> list[str]:
+    """The columns of a PRIMARY KEY (…)."""
+    found = tree.find(exp.PrimaryKey)
+    assert found is not None
+    return [c.name for c in found.expressions]
+
+
 def table_of(tree: exp.Expr) -> exp.Table:
     """What a statement changes, which stands first in it."""
     found = tree.find(exp.Table)
@@ -742,6 +754,13 @@ class BigQuery(Machine):
             handling = self.frames[-1].handling
             return Value("VARCHAR", str(handling[-1]) if handling else None)
         raise Unsupported(f"@@{name}")
+
+    def held_by_key(self, table: str, columns: Sequence[str], action: exp.Expr) -> None:
+        if isinstance(action, exp.AlterRename):
+            raise Failure(f"{table}: tables with primary key constraints can't be renamed")
+        retyped = isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None
+        if (retyped or isinstance(action, exp.RenameColumn)) and action.this.name in columns:
+            raise Failure(f"{table}.{action.this.name}: a part of the primary key can't be renamed, or have its type changed")
 
     def instant(self) -> Value:  # "CURRENT_TIMESTAMP returns the time at which the transaction began"
         return Value("TIMESTAMPTZ", (self.opened_at if self.open else self.clock).isoformat(sep=" "))

@@ -11,7 +11,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake, table_of
+from tests.warehouse.machine import BigQuery, Failure, Killed, Machine, Snowflake, key_columns, table_of
 from tests.warehouse.program import Block, Node, Procedure, Unread
 
 EXACT_QUOTIENT = """
@@ -45,7 +45,7 @@ class Warehouse:
         self.connection.execute(EXACT_QUOTIENT)
         self.connection.execute("CREATE SCHEMA catalog_")
         self.connection.execute("CREATE TABLE catalog_.options (table_name TEXT, option_name TEXT)")
-        self.connection.execute("CREATE TABLE catalog_.keys (table_schema TEXT, table_name TEXT, constraint_type TEXT)")
+        self.connection.execute("CREATE TABLE catalog_.keys (table_schema TEXT, table_name TEXT, constraint_type TEXT, columns TEXT[])")
         upper = "UPPER(table_schema) AS table_schema, UPPER(table_name) AS table_name"  # as Snowflake spells what nobody quotes
         self.connection.execute(f"CREATE VIEW catalog_.declared AS SELECT {upper}, constraint_type FROM catalog_.keys")
         kind = BigQuery if dialect == "bigquery" else Snowflake
@@ -178,7 +178,7 @@ class Warehouse:
         """CREATE TABLE or VIEW without what DuckDB does not have: options, comments, partitions, keys that are not enforced."""
         tree = sqlglot.parse_one(statement, read=self.dialect)
         tree.set("properties", None)
-        has_key = tree.find(exp.PrimaryKey) is not None
+        primary_key = tree.find(exp.PrimaryKey)
         if isinstance(tree.this, exp.Schema):
             kept = [c for c in tree.this.expressions if isinstance(c, exp.ColumnDef)]
             for column in kept:
@@ -190,10 +190,11 @@ class Warehouse:
             tree.this.set("expressions", kept)
         sql = tree.sql("duckdb")
         self.connection.execute(sql)
-        if has_key:
+        if primary_key is not None:
             place = [p.name.lower() for p in table_of(tree).parts[-2:]]
             known = "SELECT 1 FROM catalog_.keys WHERE table_schema = $1 AND table_name = $2"
-            self.connection.execute(f"INSERT INTO catalog_.keys SELECT $1, $2, 'PRIMARY KEY' WHERE NOT EXISTS ({known})", place)
+            declared = f"INSERT INTO catalog_.keys SELECT $1, $2, 'PRIMARY KEY', $3 WHERE NOT EXISTS ({known})"
+            self.connection.execute(declared, [*place, key_columns(primary_key)])
 
     def _function(self, statement: str) -> None:
         """CREATE … FUNCTION of one query → a macro; arguments are typed by whoever calls it."""

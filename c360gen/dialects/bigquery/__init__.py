@@ -21,6 +21,8 @@ from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.types import T
 
+IN_COLUMN, IN_TABLE = 1024, 16 * 1024
+"""Characters of a description: a longer one stops the deploy."""
 EDITS, VIEWS = "`roles/bigquery.dataEditor`", "`roles/bigquery.dataViewer`"
 
 
@@ -167,6 +169,7 @@ class BigQuery(Warehouse):
     # --- objects -------------------------------------------------------------------------------------------------------
 
     def create_table(self, op: CreateTable, names: Names) -> list[Piece]:
+        """No foreign key: a run sees to that of its own node only, and BigQuery leaves out joins because of one that another run broke."""
         properties: list[exp.Expr] = []
         if op.partition_by:
             column = next(c for c in op.columns if c.name == op.partition_by)
@@ -180,7 +183,6 @@ class BigQuery(Warehouse):
         return [
             tables.create_table(
                 self, op, names.symbol(op.kind, op.name), enforced=False, named_key=False, column_extra=self._description,
-                declares=("foreign_key",), names=names,
                 properties=[*properties, *self._options(op.description)],
             )
         ]  # fmt: skip
@@ -197,11 +199,12 @@ class BigQuery(Warehouse):
         return exp.Anonymous(this=word, expressions=[at, exp.Var(this=size.upper())])
 
     @staticmethod
-    def _options(description: str) -> list[exp.Expr]:
-        return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(description))] if description else []
+    def _options(description: str, longest: int = IN_TABLE) -> list[exp.Expr]:
+        said = description if len(description) <= longest else f"{description[: longest - 1]}…"
+        return [exp.Property(this=exp.Var(this="description"), value=exp.Literal.string(said))] if said else []
 
     def _description(self, column: ColumnDef) -> Sequence[exp.Expr]:
-        options = self._options(column.description)
+        options = self._options(column.description, IN_COLUMN)
         return [exp.Properties(expressions=options)] if options else []
 
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from c360gen.dialects.names import Address
+from c360gen.dialects.names import Address, Names
 from c360gen.dialects.warehouse_changes import WarehouseChanges
+from c360gen.ops import change
 from c360gen.ops.change import Routine
-from c360gen.ops.shell import Piece
+from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import types
 from c360gen.terms.types import T
 
@@ -16,6 +17,7 @@ class BigQueryChanges(WarehouseChanges):
     sets_not_null = False
     moves_schemas = False
     names_keys = False
+    keys_hold_names = True
     adds_at_once = True  # a table's metadata may change five times in ten seconds
     told_about_grants = (
         "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
@@ -24,7 +26,8 @@ class BigQueryChanges(WarehouseChanges):
     )
     before_and_after = (
         "`dry_run.sql` counts what would be touched; it changes nothing.",
-        "Pause the scheduled queries first (`bq update --transfer_config`), and wake them when `verify.sql` has passed. "
+        "Pause the scheduled queries first (`bq update --transfer_config --no_auto_scheduling`), which forgets their schedules, and wake "
+        "them when `verify.sql` has passed: waking gives each its own again, by the `--schedule` that the file in `schedules/` says. "
         "`apply.sql` waits for runs that are under way.",
     )
 
@@ -34,8 +37,15 @@ class BigQueryChanges(WarehouseChanges):
         return old.this in exact and new.this in exact and types.widens(old, new)
 
     def move_table(self, at: Address, target: Address) -> list[Piece]:
-        renamed = self.rename_table(at, target.name)
-        return self.when(f"Once: {at.schema}.{at.name} becomes {target.name}.", self.exists(at, target), renamed)
+        """BigQuery renames no table that has a primary key; whoever goes on with it declares the key again."""
+        because = f"Once: {at.schema}.{at.name} becomes {target.name}."
+        return self.when(because, self.exists(at, target), self._without_key(at), self.rename_table(at, target.name))
+
+    def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
+        """It may be that nothing was kept, and that an interrupted attempt has declared the key."""
+        done, at, columns = super().restore_table(op, names), self.address(op.after, names), op.after.primary_key
+        again = [self._without_key(at), *self.add_key(at, columns)] if columns else []
+        return done + (self.when("Its key is declared again.", self.stands(at), *again) if again else [])
 
     def relax(self, at: Address, name: str) -> list[Piece]:
         """BigQuery refuses to relax what is relaxed."""
@@ -49,6 +59,10 @@ class BigQueryChanges(WarehouseChanges):
     def drop_key(self, at: Address) -> list[Piece]:
         """BigQuery plans joins by a key that it does not enforce: one that does not hold makes wrong results."""
         return [self.utility(f"ALTER TABLE {self.dialect.path(at)} DROP PRIMARY KEY IF EXISTS")]
+
+    def _without_key(self, at: Address) -> Shell:
+        """The same as one of several statements under a condition."""
+        return self.dialect.shell("drop_key.sql.j2", {"table": self.dialect.path(at)})
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         kind = "TABLE FUNCTION" if routine.kind == "FUNCTION" else "PROCEDURE"

@@ -1,14 +1,20 @@
 -- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 897ab2afe2d1483d08f8fa363c852170305131c151b3e3b4b88f88704b504eea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db6d2d587b08a1f2c005bcb12a61236060e4a09352e1bdf88cfc159b485039f5
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
 -- The owner needs EXECUTE TASK on the account and USAGE on the warehouse; all tasks share one owner and one schema.
+-- CREATE OR REPLACE TASK takes away what was granted on the task: grant it again, after every time this file is executed.
 -- Tasks are created suspended. Wake the whole graph with
 --   SELECT SYSTEM$TASK_DEPENDENTS_ENABLE('C360.c360_control.task_incrementals');
 
--- A graph can be changed only while its root is suspended; a run under way finishes with the old definition.
+-- A graph can be changed only while its root is suspended. Its tasks are, too, so that none is awake while others are replaced. A run
+-- under way finishes with the old definition.
 ALTER TASK IF EXISTS C360.c360_control.task_incrementals SUSPEND;
+ALTER TASK IF EXISTS C360.c360_control.task_incrementals__int_customer_orders SUSPEND;
+ALTER TASK IF EXISTS C360.c360_control.task_incrementals__int_interactions SUSPEND;
+ALTER TASK IF EXISTS C360.c360_control.task_incrementals__int_payments SUSPEND;
+ALTER TASK IF EXISTS C360.c360_control.task_incrementals__mart_customer_360 SUSPEND;
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals
   WAREHOUSE = ETL
@@ -19,11 +25,13 @@ AS
   SELECT 1;
 
 -- LOCK_TIMEOUT is how long a node waits for another run of itself, in seconds. Only here can it be set: a procedure with owner's
--- rights may not change session parameters, and the default is 12 hours.
+-- rights may not change session parameters, and the default is 12 hours. AUTOCOMMIT may be off for a user or an account: a node would
+-- then be called within a transaction.
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_customer_orders
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
+  AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_customer_orders'
   AFTER C360.c360_control.task_incrementals
@@ -34,6 +42,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
+  AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_interactions'
   AFTER C360.c360_control.task_incrementals
@@ -44,6 +53,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
+  AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_payments'
   AFTER C360.c360_control.task_incrementals
@@ -54,6 +64,7 @@ CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
   WAREHOUSE = ETL
   LOCK_TIMEOUT = 600
   TIMEZONE = 'UTC'
+  AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: mart_customer_360'
   AFTER C360.c360_control.task_incrementals__int_customer_orders, C360.c360_control.task_incrementals__int_interactions, C360.c360_control.task_incrementals__int_payments

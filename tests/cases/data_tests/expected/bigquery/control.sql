@@ -1,9 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a7506a1effa620b3246eba3242af331672fb9bebf0698329e4c66e9fb56800c6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 602b0a89199e9ed821b5544fcaa9c1e43f73bd73835b189210f3382ddd61c66c
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
 -- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts.
+-- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
+-- changes in ten seconds.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
@@ -30,7 +31,6 @@ CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   called_by STRING,
   job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
 )
-PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
 CLUSTER BY node
 OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
 

@@ -1,9 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d3b34a354090a6ce40a82bb118dfb4529f60fb27203fb28fcf318a2428ab1f7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82bbd2f222f44de8f7b43e9e302ab9be01a3f821f27575e1fc842268d97816d8
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
 -- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts.
+-- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
+-- changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
@@ -30,7 +31,6 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   called_by STRING,
   job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
 )
-PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
 CLUSTER BY node
 OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
 

@@ -1,9 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b527ce842a87fbc6aaf194c4188e8bb86ce06fd484e604d28b7b65117ba9cc00
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46652b39402e633d5a2f01f601f62ca421dc90f23410e8578239df81cc0d2fd2
 
 -- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
 -- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts.
+-- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
+-- changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),
@@ -30,7 +31,6 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   called_by STRING,
   job_id STRING OPTIONS (description = 'Join to INFORMATION_SCHEMA.JOBS for duration, bytes and slots')
 )
-PARTITION BY TIMESTAMP_TRUNC(logged_at, MONTH)
 CLUSTER BY node
 OPTIONS (description = 'One row when a run begins, one when it ends. Succeeded is written by the transaction that writes the data.');
 

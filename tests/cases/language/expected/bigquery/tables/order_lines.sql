@@ -1,15 +1,12 @@
 -- c360gen | bigquery | incremental analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 35873ea77b2240dacd62bef466e0d70f032e7a677e4a144954ee1568e93a2cbf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c4f53d5ba8b1e683b6f47197c45f1899b351c3c02e6dc4ecc3f1903181b37724
 
 CREATE TABLE IF NOT EXISTS `acme-analytics`.analytics.order_lines (
   id INT64 NOT NULL,
   customer_id INT64 NOT NULL,
   amount NUMERIC(12, 2),
   updated_at TIMESTAMP NOT NULL,
-  PRIMARY KEY (id) NOT ENFORCED,
-  CONSTRAINT order_lines_customer_id_fk FOREIGN KEY (customer_id) REFERENCES `acme-analytics`.analytics.customers (
-    id
-  ) NOT ENFORCED
+  PRIMARY KEY (id) NOT ENFORCED
 )
 CLUSTER BY id
 OPTIONS (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 729900f6c15ceed284aa3bc58b8e1aee37eeeaca970b04fd549d356ad7c8bd75
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ce9d499c0f8c4af9767b8c1368b2f17c27604694a44e9449984ab8ce66c54907
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -35,7 +35,8 @@ $$
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
--- Do not:  call it in an open transaction: CREATE TEMPORARY TABLE would commit that
+-- Do not:  call it in an open transaction: commit first, for Snowflake refuses it there ("Modifying a transaction that has started at a
+--          different scope is not allowed")
 DECLARE
   c_node VARCHAR DEFAULT 'analytics.order_lines';
   c_spec_hash VARCHAR DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
@@ -138,7 +139,7 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed, because every statement sees what was committed before it began.
+  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_order_lines
