@@ -81,9 +81,11 @@ def _vars(context: click.Context, parameter: click.Parameter, text: str | None) 
         return
     import yaml
 
+    from c360gen.spec.yaml import UNREADABLE
+
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise click.BadParameter(f"{text} is not a mapping such as '{{gold_from: 500}}'", context, parameter)
