@@ -20,9 +20,7 @@ COLUMNS = ("inserted", "updated", "closed", "unchanged")
 
 @click.command("run", help="Run nodes: all of them, those of a schedule, or those of a selection. The first failure stops the run.")
 @click.option("--job", default=None, metavar="SCHEDULE", help="The nodes of a schedule.", shell_complete=complete.schedules)
-@click.option(
-    "--select", "-s", "selection", default=None, metavar="SELECTION", help="The nodes of a selection.", shell_complete=complete.selections
-)
+@options.select("The nodes of a selection.")
 @click.option("--as-of", default=None, metavar="TIMESTAMP", help="The time of the run, UTC; by default the clock.")
 @click.option("--full-refresh", is_flag=True, help="Replace every row of incrementals; snapshots have no full refresh.")
 @options.one_target

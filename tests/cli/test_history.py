@@ -65,6 +65,12 @@ def test_status(shop: Shop) -> None:
     assert (entry["last_status"], entry["failures"]) == ("failed", 2)
 
 
+def test_a_selection_in_two_options(shop: Shop) -> None:
+    assert shop("deploy").exit_code == 0
+    result = shop("run", "-s", "history", "--select", "orders", "--as-of", "2026-01-02")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["node", "history", "orders"], result.output
+
+
 def test_rewind_and_check(shop: Shop) -> None:
     assert shop("deploy").exit_code == 0
     assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
