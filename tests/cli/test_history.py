@@ -23,17 +23,35 @@ SOURCES = (
 class Shop:
     """The case `maintenance`, deployed to a DuckDB file."""
 
+    target = "duckdb"
+
     def __init__(self, folder: Path):
-        self.database, self.folder = folder / "x.duckdb", folder
+        self.database, self.folder = str(folder / "x.duckdb"), folder
 
     def sql(self, text: str) -> list[tuple[object, ...]]:
-        with duckdb.connect(str(self.database)) as connection:
+        with duckdb.connect(self.database) as connection:
             return connection.execute(text).fetchall()
 
     def __call__(self, *arguments: str) -> Result:
         specs = ["--specs", str(CASES / "maintenance" / "specs"), "--out", str(self.folder / "generated")]
-        where = [] if arguments[0] == "build" else ["--database", str(self.database)]
-        return CliRunner().invoke(cli, [*arguments, "--target", "duckdb", *where, *specs])
+        where = [] if arguments[0] == "build" else ["--database", self.database]
+        return CliRunner().invoke(cli, [*arguments, "--target", self.target, *where, *specs])
+
+
+class Server(Shop):
+    """The same on Postgres."""
+
+    target = "postgres"
+
+    def __init__(self, folder: Path, database: str):
+        self.database, self.folder = database, folder
+
+    def sql(self, text: str) -> list[tuple[object, ...]]:
+        import psycopg
+
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(text.encode())
+        return []
 
 
 @pytest.fixture
@@ -94,6 +112,17 @@ def test_erase(shop: Shop) -> None:
     assert shop("history", "erase", "history", "--key", "1").output == "history: 0 rows would be deleted, 1 redacted; --apply does it\n"
     assert shop("history", "erase", "history", "--key", "1", "--apply").exit_code == 0
     assert shop.sql("SELECT email FROM snap.history") == [(None,)]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_a_key_of_another_type(engine: str, shop: Shop, request: pytest.FixtureRequest) -> None:
+    target = shop if engine == "duckdb" else Server(shop.folder, request.getfixturevalue("database"))
+    for statement in SOURCES if engine == "postgres" else ():
+        target.sql(statement)
+    for command in ("build", "deploy"):
+        assert target(command).exit_code == 0
+    result = target("history", "erase", "history", "--key", "three")
+    assert result.exit_code == 1 and "error[C805]" in result.stderr and "three" in result.stderr, result.exception
 
 
 @pytest.mark.parametrize(
