@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from c360gen.cli import complete, console, options
+from c360gen.cli import complete, console, ledger, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.select import BadSelection, select, selectables
@@ -41,6 +41,7 @@ def command(
         options.as_built(made, out)
     runs: list[Run] = []
     with options.deployed(made, where) as session:
+        ledger.up_to_date(session, made, out, where)
         for node in nodes:
             refresh = full_refresh and node["full_refresh"] and not node.get("keeps_rows")
             runs.append(session.run(node, scripts.get(str(node["script"])), as_of, refresh))

@@ -49,6 +49,14 @@ class Session:
         """One process has the file open; sessions of this process conflict when they commit."""
 
     def ledger(self) -> Ledger:
+        import duckdb
+
+        try:
+            return self._ledger()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+
+    def _ledger(self) -> Ledger:
         there = self.connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?", [self.control]
         )

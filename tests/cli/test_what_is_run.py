@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 from tests.cli.conftest import said
@@ -36,6 +37,32 @@ def test_a_database_in_which_nothing_is_deployed(command: list[str], target: str
         duckdb.connect(database).close()
     ended = said(*command, "--target", target, "--database", database)
     assert ended.exit_code == 1 and f"is it deployed? `c360gen deploy --target {target}` does that" in ended.stderr, ended.output
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("target", ["duckdb", "postgres"])
+def test_nothing_is_run_while_a_migration_is_pending(command: list[str], target: str, shop: Path, request: pytest.FixtureRequest) -> None:
+    database = "x.duckdb" if target == "duckdb" else request.getfixturevalue("database")
+    where = ("--target", target, "--database", database)
+    said("migrate", "--name", "baseline")
+    create = "CREATE SCHEMA raw_data; CREATE TABLE raw_data.customers (customer_id BIGINT, email TEXT, updated_at TIMESTAMPTZ)"
+    if target == "duckdb":
+        with duckdb.connect(database) as connection:
+            connection.execute(create)
+    else:
+        with psycopg.connect(database, autocommit=True) as server:
+            server.execute(create)
+    assert said("deploy", *where).exit_code == 0 and said("run", *where).exit_code == 0
+    project = Path("specs/project.yml").read_text(encoding="utf-8")
+    more = "  - {name: more, config: {schema: marts}, sql: select 1 as one}\n\nschedules:"
+    Path("specs/project.yml").write_text(project.replace("schedules:", more), encoding="utf-8")
+    ended = said("migrate", "--name", "more")
+    assert ended.exit_code == 0, ended.output
+    ended = said(*command, *where)
+    name = "x.duckdb" if target == "duckdb" else "the database"
+    assert ended.exit_code == 1 and f"error[C806]: {name} is at 0001, generated/{target} is at 0002" in ended.stderr, ended.output
+    assert f"`c360gen deploy --target {target}` brings it there" in ended.stderr
+    assert said("deploy", *where).exit_code == 0 and said(*command, *where).exit_code == 0
 
 
 def test_data_tests_are_not_left_out_in_silence(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
