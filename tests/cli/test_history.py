@@ -89,6 +89,32 @@ def test_a_selection_in_two_options(shop: Shop) -> None:
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["node", "history", "orders"], result.output
 
 
+def test_a_run_says_what_it_did(shop: Shop) -> None:
+    """A column per number that there is, and where rows that were kept back are."""
+    assert shop("deploy").exit_code == 0
+    shop.sql("INSERT INTO raw.customers VALUES (3, 'z', 'Zug', '2026-01-01 10:00:00+00')")
+
+    def run(at: str, *names: str) -> list[list[str]]:
+        result = shop("run", "-s", " ".join(names), "--as-of", at)
+        assert "warning" not in result.stderr
+        return [line.split()[:-1] for line in result.stdout.splitlines()]
+
+    assert run("2026-01-02", "history") == [["node", "inserted", "closed", "unchanged"], ["history", "2", "0", "0"]]
+    shop.sql("DELETE FROM raw.customers WHERE id = 1")
+    deleted = ["inserted", "closed", "deleted", "unchanged"]
+    assert run("2026-01-03", "history") == [["node", *deleted], ["history", "0", "1", "1", "1"]]
+    shop.sql("INSERT INTO raw.customers VALUES (1, 'a', 'Rome', '2026-01-01 10:00:00+00')")
+    revived = ["inserted", "closed", "revived", "unchanged"]
+    assert run("2026-01-04", "history") == [["node", *revived], ["history", "1", "0", "1", "1"]]
+    shop.sql("INSERT INTO raw.customers VALUES (2, 'b', 'Bern', NULL)")
+    result = shop("run", "-s", "history", "--as-of", "2026-01-05")
+    assert result.exit_code == 0 and "quarantined" in result.stdout
+    assert result.stderr == "warning: history kept back 1 row in snap.history_quarantine, where c360_reason says why\n"
+    shop.sql("INSERT INTO raw.customers VALUES (NULL, 'c', 'Bonn', NULL)")
+    result = shop("run", "-s", "history", "--as-of", "2026-01-06")
+    assert result.exit_code == 1 and [line.split() for line in result.stdout.splitlines()] == [["node", "seconds"], ["history", "failed"]]
+
+
 def test_rewind_and_check(shop: Shop) -> None:
     assert shop("deploy").exit_code == 0
     assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
