@@ -18,6 +18,7 @@ from c360gen.cli.main import FINDINGS
 
 if TYPE_CHECKING:
     from c360gen.ops.change import Migration
+    from c360gen.pipeline import LoadedProject
 
 T = TypeVar("T")
 
@@ -34,7 +35,8 @@ T = TypeVar("T")
 def command(retries: int, dry_run: bool, target_name: str, database: str | None, specs: Path, out: Path) -> None:
     from c360gen.migrate import releases
 
-    (made,) = options.builds(options.project(specs), [target_name], [], out)
+    loaded = options.project(specs)
+    (made,) = options.builds(loaded, [target_name], [], out)
     root = out / target_name
     options.as_built(made, out)
     dialect, control = str(made.target.dialect), options.control_schema(made)
@@ -54,10 +56,28 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
                 console.say(f"migration {migration.number:04} {migration.name} applied")
             _again(retries, lambda: session.deploy((root / "deploy.sql").read_text(encoding="utf-8")))
     except engines.EngineError as error:
-        roles = root / "roles.sql"
-        missing = re.search(r'role "[^"]*" does not exist', str(error)) and roles.exists()
-        options.refused(error, f"{roles.as_posix()} creates it; an administrator runs it once" if missing else None)
+        options.refused(error, _no_role(error, root / "roles.sql") or _no_source(error, loaded, target_name))
     console.say(f"{target_name} deployed")
+
+
+def _no_role(error: engines.EngineError, roles: Path) -> str | None:
+    missing = re.search(r'role "[^"]*" does not exist', str(error)) and roles.exists()
+    return f"{roles.as_posix()} creates it; an administrator runs it once" if missing else None
+
+
+def _no_source(error: engines.EngineError, loaded: LoadedProject, target_name: str) -> str | None:
+    """DuckDB names a table without its schema where that one is there."""
+    from c360gen.pipeline import names_of
+
+    missing = re.search(r'(?:Table with name|relation) "?(.+?)"? does not exist', str(error))
+    if not missing:
+        return None
+    names = names_of(loaded, target_name)
+    for source in loaded.resolved.sources:
+        at = names.symbol("source", source)
+        if missing[1] in (at.name, f"{at.schema}.{at.name}"):
+            return f"source {source} is not in this database; c360gen reads sources and never creates them: load it first"
+    return None
 
 
 def _again(retries: int, what: Callable[[], T]) -> T:
