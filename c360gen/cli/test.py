@@ -36,6 +36,8 @@ CODES = {"scenario": "C701", "data test": "C702"}
 def command(
     target_name: str | None, database: str | None, only: str | None, selection: str | None, named: tuple[str, ...], specs: Path
 ) -> None:
+    if only == "data-tests" and target_name is None:
+        raise click.UsageError("data tests look into a database: name it with --target and --database")
     loaded = options.project(specs)
     target = _target(loaded, target_name, database)
     chosen = _chosen(loaded, selection)

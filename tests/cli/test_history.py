@@ -83,6 +83,15 @@ def test_status(shop: Shop) -> None:
     assert (entry["last_status"], entry["failures"]) == ("failed", 2)
 
 
+def test_status_says_when_the_last_run_was(shop: Shop) -> None:
+    """Not how far its `as_of` lies back: a run of today that loads a day of last year has just ended."""
+    assert shop("deploy").exit_code == 0
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    header, *rows = shop("status").stdout.splitlines()
+    (row,) = (line for line in rows if line.startswith("snap.history "))
+    assert header.index("ago") + len("ago") == row.index("now") + len("now"), header + "\n" + row
+
+
 def test_a_selection_in_two_options(shop: Shop) -> None:
     assert shop("deploy").exit_code == 0
     result = shop("run", "-s", "history", "--select", "orders", "--as-of", "2026-01-02")

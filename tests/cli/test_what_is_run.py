@@ -73,6 +73,8 @@ def test_data_tests_are_not_left_out_in_silence(shop: Path, monkeypatch: pytest.
     monkeypatch.delenv("C360GEN_DATABASE", raising=False)
     assert said("test", "--target", "duckdb").exit_code == 2
     assert said("test", "--target", "duckdb", "--only", "scenarios").exit_code == 0
+    ended = said("test", "--only", "data-tests")
+    assert ended.exit_code == 2 and "name it with --target and --database" in ended.stderr
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])
