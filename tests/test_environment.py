@@ -117,3 +117,4 @@ def test_vars_of_a_call(specs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wrong.exit_code == 1 and "did you mean 'least'?" in wrong.output
     assert run(cli, ["build", "--vars", "{least: {a: 1}}"]).exit_code == 1
     assert run(cli, ["build", "--vars", "least"]).exit_code == 2
+    assert run(cli, ["build", "--vars", "{least: 2026-02-30}"]).exit_code == 2

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import duckdb
@@ -59,3 +60,13 @@ def test_the_demo_shows_history(tmp_path: Path) -> None:
         r"1 +Ada Lovelace +520\.05 +260\.03 +5 +0\.0000 +card +phone +2 +gold",
     ):
         assert re.search(row, shown), row
+
+
+def test_what_must_be_installed_by_hand_is_said() -> None:
+    """`make demo` leaves `c360gen` in a virtual environment, without a driver for Postgres."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for page in ("README.md", "docs/tutorial.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert "source .venv/bin/activate" in text and ".venv" in (ROOT / "Makefile").read_text(encoding="utf-8"), page
+        named = re.findall(r"pip install -e '\.\[(\w+)\]'", text)
+        assert named and set(named) <= set(extras), page

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from c360gen import engines
-from c360gen.cli import complete, console, options, tables
+from c360gen.cli import complete, console, ledger, options, tables
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 
@@ -50,6 +50,7 @@ def command(
     if task["script"]:
         options.as_built(made, out)
     with options.deployed(made, where) as session:
+        ledger.up_to_date(session, made, out, where)
         try:
             _, damage = session.query(scripts[f"adoptions/{node}.sql"])
         except engines.EngineError as error:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from c360gen import engines
-from c360gen.cli import console, options
+from c360gen.cli import console, ledger, options
 from c360gen.cli.main import FINDINGS
 
 if TYPE_CHECKING:
-    from c360gen.migrate.state import State
     from c360gen.ops.change import Migration
+    from c360gen.pipeline import LoadedProject
 
 T = TypeVar("T")
 
@@ -35,7 +35,8 @@ T = TypeVar("T")
 def command(retries: int, dry_run: bool, target_name: str, database: str | None, specs: Path, out: Path) -> None:
     from c360gen.migrate import releases
 
-    (made,) = options.builds(options.project(specs), [target_name], [], out)
+    loaded = options.project(specs)
+    (made,) = options.builds(loaded, [target_name], [], out)
     root = out / target_name
     options.as_built(made, out)
     dialect, control = str(made.target.dialect), options.control_schema(made)
@@ -47,7 +48,7 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
     try:
         with contextlib.closing(_again(retries, lambda: engines.connect(dialect, where, control))) as session:
             _again(retries, session.lock)
-            pending = _pending(session.ledger(), released) if released is not None else []
+            pending = ledger.pending(session.ledger(), released) if released is not None else []
             if dry_run:
                 return _dry_run(session, root, pending)
             for migration in pending:
@@ -55,10 +56,28 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
                 console.say(f"migration {migration.number:04} {migration.name} applied")
             _again(retries, lambda: session.deploy((root / "deploy.sql").read_text(encoding="utf-8")))
     except engines.EngineError as error:
-        roles = root / "roles.sql"
-        missing = re.search(r'role "[^"]*" does not exist', str(error)) and roles.exists()
-        options.refused(error, f"{roles.as_posix()} creates it; an administrator runs it once" if missing else None)
+        options.refused(error, _no_role(error, root / "roles.sql") or _no_source(error, loaded, target_name))
     console.say(f"{target_name} deployed")
+
+
+def _no_role(error: engines.EngineError, roles: Path) -> str | None:
+    missing = re.search(r'role "[^"]*" does not exist', str(error)) and roles.exists()
+    return f"{roles.as_posix()} creates it; an administrator runs it once" if missing else None
+
+
+def _no_source(error: engines.EngineError, loaded: LoadedProject, target_name: str) -> str | None:
+    """DuckDB names a table without its schema where that one is there."""
+    from c360gen.pipeline import names_of
+
+    missing = re.search(r'(?:Table with name|relation) "?(.+?)"? does not exist', str(error))
+    if not missing:
+        return None
+    names = names_of(loaded, target_name)
+    for source in loaded.resolved.sources:
+        at = names.symbol("source", source)
+        if missing[1] in (at.name, f"{at.schema}.{at.name}"):
+            return f"source {source} is not in this database; c360gen reads sources and never creates them: load it first"
+    return None
 
 
 def _again(retries: int, what: Callable[[], T]) -> T:
@@ -79,25 +98,6 @@ def _apply(session: engines.Session, root: Path, migration: Migration) -> None:
 
     if migration.number not in session.ledger().applied:
         session.deploy((root / releases.apply_path(migration)).read_text(encoding="utf-8"))
-
-
-def _pending(ledger: engines.Ledger, released: State) -> list[Migration]:
-    """What a database still needs, or exit code 1; nothing where it is empty, since deploy.sql contains all of it."""
-    if ledger.identity is None:
-        return []
-    by_number = {m.number: m for m in released.migrations}
-    for number, checksum in ledger.applied.items():
-        known = by_number.get(number)
-        if known is None:
-            message = f"the database has seen migration {number}, which these files do not know: they are older than it is"
-            console.fail("C806", message, "deploy from the commit that has it, or one after it")
-        if known.checksum != checksum and known.checksum.partition(":")[0] == checksum.partition(":")[0]:
-            console.fail(
-                "C806", f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
-                f"{known.checksum[:14]})", "two branches have numbered theirs alike: c360gen drift shows what the database holds",
-            )  # fmt: skip
-    last = max(ledger.applied, default=1)
-    return [m for m in released.migrations if m.number > last]
 
 
 def _dry_run(session: engines.Session, root: Path, pending: list[Migration]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from c360gen.cli import complete, console, options
+from c360gen.cli import complete, console, ledger, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 
@@ -42,6 +42,7 @@ def command(
     if task["script"]:
         options.as_built(made, out)
     with options.deployed(made, where) as session:
+        ledger.up_to_date(session, made, out, where)
         run = session.task(entry, task, scripts.get(str(task["script"])), arguments, apply)
     if not run.succeeded:
         console.tell(options.failed(run))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from c360gen.cli import complete, console, options
+from c360gen.cli import console, options
 from c360gen.project.select import BadSelection, Selectable, select, selectables
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ GRAMMAR = "Names and globs; +n, n+, 2+n; tag:, path:, source:, exposure:, resour
 
 
 @click.command("ls", help="List sources, nodes and exposures, in dependency order: all of them, or those of a selection.")
-@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help=GRAMMAR, shell_complete=complete.selections)
-@click.option("--exclude", default=None, metavar="SELECTION", help="What to leave out, in these words.", shell_complete=complete.selections)
+@options.select(GRAMMAR)
+@options.exclude("What to leave out, in these words.")
 @click.option(
     "--output", "shape", type=click.Choice(["name", "json", "path"]), default="name", show_default=True,
     help="A name per line, a JSON object per line, or the files that say it.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -69,6 +70,16 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise click.UsageError(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""), ctx)
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What --select leaves over, its user has meant as a part of the selection."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if "unexpected extra argument" in error.message and error.ctx is not None and error.ctx.params.get("selection"):
+                help = "a selection of several words needs quotes around all of them: --select 'one two'"
+                raise click.UsageError(f"{error.message}: {help}", error.ctx) from None
+            raise
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

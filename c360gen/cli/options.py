@@ -48,6 +48,25 @@ def picture(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--format", "shape", type=choices, default="text", show_default=True, help="For people, machines, wikis.")(function)
 
 
+def select(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--select", "-s", "selection", multiple=True, metavar="SELECTION", callback=_union, shell_complete=complete.selections,
+        help=f"{help} May be repeated, which is union.",
+    )  # fmt: skip
+
+
+def exclude(help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--exclude", multiple=True, metavar="SELECTION", callback=_union, shell_complete=complete.selections,
+        help=f"{help} May be repeated, which is union.",
+    )  # fmt: skip
+
+
+def _union(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Selections as one: in their grammar a space is union."""
+    return " ".join(given) if given else None
+
+
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option(
         "--target", "target_names", multiple=True, metavar="NAME", shell_complete=complete.targets,
@@ -81,9 +100,11 @@ def _vars(context: click.Context, parameter: click.Parameter, text: str | None) 
         return
     import yaml
 
+    from c360gen.spec.yaml import UNREADABLE
+
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise click.BadParameter(f"{text} is not a mapping such as '{{gold_from: 500}}'", context, parameter)

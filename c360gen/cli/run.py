@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from c360gen.cli import complete, console, options
+from c360gen.cli import complete, console, ledger, options
 from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.select import BadSelection, select, selectables
 
 if TYPE_CHECKING:
     from c360gen.engines import Run
+    from c360gen.pipeline import LoadedProject
 
-COLUMNS = ("inserted", "updated", "closed", "unchanged")
+COLUMNS = ("inserted", "updated", "closed", "deleted", "revived", "unchanged", "quarantined")
+SELDOM = ("deleted", "revived", "quarantined")
+"""Counted by many nodes, and nearly always zero: shown where a run has some."""
 
 
 @click.command("run", help="Run nodes: all of them, those of a schedule, or those of a selection. The first failure stops the run.")
 @click.option("--job", default=None, metavar="SCHEDULE", help="The nodes of a schedule.", shell_complete=complete.schedules)
-@click.option(
-    "--select", "-s", "selection", default=None, metavar="SELECTION", help="The nodes of a selection.", shell_complete=complete.selections
-)
+@options.select("The nodes of a selection.")
 @click.option("--as-of", default=None, metavar="TIMESTAMP", help="The time of the run, UTC; by default the clock.")
 @click.option("--full-refresh", is_flag=True, help="Replace every row of incrementals; snapshots have no full refresh.")
 @options.one_target
@@ -43,6 +45,7 @@ def command(
         options.as_built(made, out)
     runs: list[Run] = []
     with options.deployed(made, where) as session:
+        ledger.up_to_date(session, made, out, where)
         for node in nodes:
             refresh = full_refresh and node["full_refresh"] and not node.get("keeps_rows")
             runs.append(session.run(node, scripts.get(str(node["script"])), as_of, refresh))
@@ -50,7 +53,7 @@ def command(
                 console.say(f"{node['name']} keeps its rows: full_refresh: false")
             if not runs[-1].succeeded:
                 break
-    _report(runs, len(nodes))
+    _report(runs, len(nodes), _quarantines(loaded, target_name))
 
 
 def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: str | None) -> list[dict[str, Any]]:
@@ -74,16 +77,34 @@ def _chosen(manifest: dict[str, Any], loaded: Any, job: str | None, selection: s
     return picked
 
 
-def _report(runs: list[Run], wanted: int) -> None:
+def _quarantines(loaded: LoadedProject, target_name: str) -> dict[str, str]:
+    """node → the table of the rows that it keeps back."""
+    from c360gen.pipeline import names_of
+
+    names = names_of(loaded, target_name)
+    found = {n.name: names.symbol("quarantine", n.name) for n in loaded.resolved.snapshots if n.quarantines}
+    return {name: f"{at.schema}.{at.name}" for name, at in found.items()}
+
+
+def _report(runs: list[Run], wanted: int, quarantines: Mapping[str, str]) -> None:
+    shown = [c for c in COLUMNS if any(_is_told(c, run) for run in runs)]
     rows = []
     for run in runs:
-        counted = [str(run.counters.get(f"{c}_rows", "")) for c in COLUMNS]
-        rows.append([run.node, *(counted if run.succeeded else ["", "", "", "failed"]), f"{run.seconds:.2f}"])
-    console.table(["node", *COLUMNS, "seconds"], rows, right=(1, 2, 3, 4, 5))
+        counted = [str(run.counters.get(f"{c}_rows", "")) for c in shown] if run.succeeded else [""] * len(shown)
+        rows.append([run.node, *counted, f"{run.seconds:.2f}" if run.succeeded else "failed"])
+    console.table(["node", *shown, "seconds"], rows, right=range(1, len(shown) + 2))
     for run in runs:
+        if kept := run.counters.get("quarantined_rows"):
+            where = f"in {quarantines[run.node]}, where c360_reason says why"
+            console.say(f"warning: {run.node} kept back {console.counted(kept, 'row')} {where}")
         if not run.succeeded:
             console.say("")
             console.tell(options.failed(run))
             if left := wanted - len(runs):
                 console.say(f"{left} {'node' if left == 1 else 'nodes'} behind it not run")
             raise click.exceptions.Exit(FINDINGS)
+
+
+def _is_told(column: str, run: Run) -> bool:
+    count = run.counters.get(f"{column}_rows")
+    return run.succeeded and (bool(count) if column in SELDOM else count is not None)

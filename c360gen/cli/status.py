@@ -43,10 +43,13 @@ def command(shape: str, target_name: str, database: str | None, specs: Path, out
 
 def _show(nodes: list[Mapping[str, Any]], now: dt.datetime) -> None:
     rows = [
-        [n["node"], n["last_status"], _age(n["fresh_until"], now), _time(n["fresh_until"]), _time(n["watermark"]), n["failures"] or ""]
+        [
+            n["node"], n["last_status"], _age(n["last_finished_at"] or n["last_started_at"], now),
+            _time(n["fresh_until"]), _time(n["watermark"]), n["failures"] or "",
+        ]
         for n in nodes
-    ]
-    headers = ["node", "last run", "age", "fresh until (UTC)", "watermark (UTC)", "failures"]
+    ]  # fmt: skip
+    headers = ["node", "last run", "ago", "fresh until (UTC)", "watermark (UTC)", "failures"]
     console.table(headers, [[*map(str, r)] for r in rows], right=(2, 5))
     for n in nodes:
         if n["last_status"] not in GOOD and n["message"]:

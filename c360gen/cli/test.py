@@ -30,12 +30,14 @@ CODES = {"scenario": "C701", "data test": "C702"}
 @click.option("--target", "target_name", metavar="NAME", default=None, help="The target whose database is meant.")
 @options.database
 @click.option("--only", type=click.Choice(["scenarios", "data-tests"]), default=None, help="Leave the others out.")
-@click.option("--select", "-s", "selection", default=None, metavar="SELECTION", help="Only tests of what a selection matches.")
+@options.select("Only tests of what a selection matches.")
 @click.option("--scenario", "named", multiple=True, metavar="NAME", help="Only this scenario, and no data tests; may be repeated.")
 @options.specs
 def command(
     target_name: str | None, database: str | None, only: str | None, selection: str | None, named: tuple[str, ...], specs: Path
 ) -> None:
+    if only == "data-tests" and target_name is None:
+        raise click.UsageError("data tests look into a database: name it with --target and --database")
     loaded = options.project(specs)
     target = _target(loaded, target_name, database)
     chosen = _chosen(loaded, selection)

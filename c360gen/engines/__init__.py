@@ -11,7 +11,8 @@ from typing import Any, Protocol
 DIALECTS = ("duckdb", "postgres")
 """Those that can be run from here; the others are deployed and run with their own clients, for which the files are written."""
 COUNTED = (
-    "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "unchanged_rows", "dated_by_run", "quarantined_rows",
+    "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "revived_rows", "unchanged_rows", "dated_by_run",
+    "quarantined_rows",
 )  # fmt: skip
 
 

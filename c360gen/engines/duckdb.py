@@ -49,6 +49,14 @@ class Session:
         """One process has the file open; sessions of this process conflict when they commit."""
 
     def ledger(self) -> Ledger:
+        import duckdb
+
+        try:
+            return self._ledger()
+        except duckdb.Error as error:
+            raise EngineError(_first(error)) from None
+
+    def _ledger(self) -> Ledger:
         there = self.connection.execute(
             "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ?", [self.control]
         )
@@ -101,11 +109,17 @@ class Session:
         return Run(str(node["name"]), True, time.perf_counter() - started, counters)
 
     def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
+        import duckdb
+
         assert text is not None, "a DuckDB target has scripts"
+        started = time.perf_counter()
         self.connection.execute("SET TimeZone = 'UTC'")
         for argument in task["arguments"]:
             statement = f"SET VARIABLE {argument['variable']} = CAST(? AS {argument['type']})"
-            self.connection.execute(statement, [arguments[argument["name"]]])
+            try:
+                self.connection.execute(statement, [arguments[argument["name"]]])
+            except duckdb.Error as error:  # nothing has begun, so that there is no row of a failure to write
+                return Run(str(node["name"]), False, time.perf_counter() - started, message=f"{argument['name']}: {_first(error)}")
         self.connection.execute("SET VARIABLE dry_run = CAST(? AS BOOLEAN)", [not apply])
         return self._logged(node, text)
 

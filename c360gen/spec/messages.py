@@ -45,8 +45,10 @@ def report(error: ValidationError, tree: Tree, diagnostics: Diagnostics) -> None
             continue
         if kind == "missing" and any(did_you_mean(str(u[-1]), [str(loc[-1])]) for u in unknown if u[:-1] == loc[:-1]):
             continue  # it is there, and misspelled
-        if loc in seen:
+        if loc in seen or loc in tree.refused:
             continue
+        if kind == "too_short" and len(_get(tree.data, loc) or ()) >= found["ctx"]["min_length"]:
+            continue  # it is long enough, and its entries are refused by themselves
         seen.add(loc)
         if kind == "extra_forbidden":
             _unknown(loc, tree, diagnostics)

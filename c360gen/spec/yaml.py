@@ -16,6 +16,10 @@ Loc = tuple[str | int, ...]
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_NODES = 200_000
 """More than any honest file has; aliases multiply nodes, and a bomb must not take the memory."""
+_STANDARD = "tag:yaml.org,2002:"
+_KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number", "bool": "true or false"}
+UNREADABLE = (ValueError, OverflowError, KeyError, AttributeError, yaml.YAMLError)
+"""What PyYAML raises for text that it cannot read: for a date that no calendar has, whatever Python said of it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Tree:
     keys: dict[Loc, Any]
     text: str
     named: str = ""
+    refused: set[Loc] = field(default_factory=set)
+    """Scalars that are not what their tag or their form says: told already, and their text stands in `data`."""
 
     def span(self, loc: Loc) -> Span:
         """The place of a value; where it is missing, that of its nearest parent's key."""
@@ -231,13 +237,13 @@ class _Builder:
             return [self.build(child, (*loc, i), inside) for i, child in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, loc, inside)
-        return self._scalar(node)
+        return self._scalar(node, loc)
 
     def _mapping(self, node: Any, loc: Loc, inside: Sequence[int]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == f"{_STANDARD}merge":
                 values = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 for value in values:
                     built = self.build(value, loc, inside)
@@ -257,8 +263,18 @@ class _Builder:
             out[key] = self.build(value_node, (*loc, key), inside)
         return {**merged, **out}
 
-    def _scalar(self, node: Any) -> Any:
-        value = self.scalars.construct_object(node, deep=True) if node.tag.startswith("tag:yaml.org,2002:") else node.value
+    def _scalar(self, node: Any, loc: Loc) -> Any:
+        if not node.tag.startswith(_STANDARD):
+            return node.value
+        try:
+            value = self.scalars.construct_object(node, deep=True)
+        except UNREADABLE:
+            kind = node.tag.removeprefix(_STANDARD)
+            wanted = "a time" if kind == "timestamp" and ":" in node.value else _KINDS.get(kind)
+            what = f"is not {wanted}" if wanted else f"cannot be read as {kind}"
+            self._error("C104", f"'{node.value}' {what}", node, "put quotes around it if it is text")
+            self.tree.refused.add(loc)
+            return node.value
         return node.value if isinstance(value, dt.date | dt.datetime | bytes) else value
 
     def _error(self, code: str, message: str, node: Any, help: str | None = None) -> None:

@@ -23,17 +23,35 @@ SOURCES = (
 class Shop:
     """The case `maintenance`, deployed to a DuckDB file."""
 
+    target = "duckdb"
+
     def __init__(self, folder: Path):
-        self.database, self.folder = folder / "x.duckdb", folder
+        self.database, self.folder = str(folder / "x.duckdb"), folder
 
     def sql(self, text: str) -> list[tuple[object, ...]]:
-        with duckdb.connect(str(self.database)) as connection:
+        with duckdb.connect(self.database) as connection:
             return connection.execute(text).fetchall()
 
     def __call__(self, *arguments: str) -> Result:
         specs = ["--specs", str(CASES / "maintenance" / "specs"), "--out", str(self.folder / "generated")]
-        where = [] if arguments[0] == "build" else ["--database", str(self.database)]
-        return CliRunner().invoke(cli, [*arguments, "--target", "duckdb", *where, *specs])
+        where = [] if arguments[0] == "build" else ["--database", self.database]
+        return CliRunner().invoke(cli, [*arguments, "--target", self.target, *where, *specs])
+
+
+class Server(Shop):
+    """The same on Postgres."""
+
+    target = "postgres"
+
+    def __init__(self, folder: Path, database: str):
+        self.database, self.folder = database, folder
+
+    def sql(self, text: str) -> list[tuple[object, ...]]:
+        import psycopg
+
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(text.encode())
+        return []
 
 
 @pytest.fixture
@@ -65,6 +83,47 @@ def test_status(shop: Shop) -> None:
     assert (entry["last_status"], entry["failures"]) == ("failed", 2)
 
 
+def test_status_says_when_the_last_run_was(shop: Shop) -> None:
+    """Not how far its `as_of` lies back: a run of today that loads a day of last year has just ended."""
+    assert shop("deploy").exit_code == 0
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    header, *rows = shop("status").stdout.splitlines()
+    (row,) = (line for line in rows if line.startswith("snap.history "))
+    assert header.index("ago") + len("ago") == row.index("now") + len("now"), header + "\n" + row
+
+
+def test_a_selection_in_two_options(shop: Shop) -> None:
+    assert shop("deploy").exit_code == 0
+    result = shop("run", "-s", "history", "--select", "orders", "--as-of", "2026-01-02")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["node", "history", "orders"], result.output
+
+
+def test_a_run_says_what_it_did(shop: Shop) -> None:
+    """A column per number that there is, and where rows that were kept back are."""
+    assert shop("deploy").exit_code == 0
+    shop.sql("INSERT INTO raw.customers VALUES (3, 'z', 'Zug', '2026-01-01 10:00:00+00')")
+
+    def run(at: str, *names: str) -> list[list[str]]:
+        result = shop("run", "-s", " ".join(names), "--as-of", at)
+        assert "warning" not in result.stderr
+        return [line.split()[:-1] for line in result.stdout.splitlines()]
+
+    assert run("2026-01-02", "history") == [["node", "inserted", "closed", "unchanged"], ["history", "2", "0", "0"]]
+    shop.sql("DELETE FROM raw.customers WHERE id = 1")
+    deleted = ["inserted", "closed", "deleted", "unchanged"]
+    assert run("2026-01-03", "history") == [["node", *deleted], ["history", "0", "1", "1", "1"]]
+    shop.sql("INSERT INTO raw.customers VALUES (1, 'a', 'Rome', '2026-01-01 10:00:00+00')")
+    revived = ["inserted", "closed", "revived", "unchanged"]
+    assert run("2026-01-04", "history") == [["node", *revived], ["history", "1", "0", "1", "1"]]
+    shop.sql("INSERT INTO raw.customers VALUES (2, 'b', 'Bern', NULL)")
+    result = shop("run", "-s", "history", "--as-of", "2026-01-05")
+    assert result.exit_code == 0 and "quarantined" in result.stdout
+    assert result.stderr == "warning: history kept back 1 row in snap.history_quarantine, where c360_reason says why\n"
+    shop.sql("INSERT INTO raw.customers VALUES (NULL, 'c', 'Bonn', NULL)")
+    result = shop("run", "-s", "history", "--as-of", "2026-01-06")
+    assert result.exit_code == 1 and [line.split() for line in result.stdout.splitlines()] == [["node", "seconds"], ["history", "failed"]]
+
+
 def test_rewind_and_check(shop: Shop) -> None:
     assert shop("deploy").exit_code == 0
     assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
@@ -88,6 +147,17 @@ def test_erase(shop: Shop) -> None:
     assert shop("history", "erase", "history", "--key", "1").output == "history: 0 rows would be deleted, 1 redacted; --apply does it\n"
     assert shop("history", "erase", "history", "--key", "1", "--apply").exit_code == 0
     assert shop.sql("SELECT email FROM snap.history") == [(None,)]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_a_key_of_another_type(engine: str, shop: Shop, request: pytest.FixtureRequest) -> None:
+    target = shop if engine == "duckdb" else Server(shop.folder, request.getfixturevalue("database"))
+    for statement in SOURCES if engine == "postgres" else ():
+        target.sql(statement)
+    for command in ("build", "deploy"):
+        assert target(command).exit_code == 0
+    result = target("history", "erase", "history", "--key", "three")
+    assert result.exit_code == 1 and "error[C805]" in result.stderr and "three" in result.stderr, result.exception
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,23 @@ def test_selections(selection: str, exclude: str | None, expected: list[str]) ->
     assert (result.exit_code, result.stdout.splitlines()) == (0, expected)
 
 
+def test_repeated_options_are_united() -> None:
+    result = ls("-s", "stg_orders", "--select", "stg_customers mart_customer_360", "--exclude", "mart_*", "--exclude", "nix stg_customers")
+    assert result.exit_code == 1 and "'nix' matches nothing" in result.stderr
+    result = ls("-s", "stg_orders", "--select", "stg_customers mart_customer_360", "--exclude", "mart_*", "--exclude", "stg_customers")
+    assert (result.exit_code, result.stdout.splitlines()) == (0, ["stg_orders"])
+
+
+def test_words_without_quotes_around_them() -> None:
+    result = ls("--select", "stg_orders", "stg_customers")
+    assert result.exit_code == 2 and "(stg_customers): a selection of several words needs quotes around all of them" in _line(result.stderr)
+    assert "quotes" not in ls("stg_orders").stderr
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def test_json_is_one_object_per_line() -> None:
     entries = [json.loads(line) for line in ls("-s", "customer_snapshot source:raw_data.customers", "--output", "json").stdout.splitlines()]
     assert [e["resource_type"] for e in entries] == ["source", "snapshot"]

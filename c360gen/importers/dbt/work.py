@@ -16,6 +16,7 @@ from c360gen.importers import Note, Verdict
 from c360gen.importers.dbt import names, sql
 from c360gen.importers.dbt.artifacts import Catalog, Exposure, Manifest, Node, Source
 from c360gen.project.columns import fold
+from c360gen.spec.yaml import UNREADABLE
 
 Tell = Callable[[Verdict, str, str], None]
 """(verdict, the word in dbt's files, why)."""
@@ -46,7 +47,7 @@ class Files:
         if path not in self._vars:
             try:
                 said = yaml.safe_load("\n".join(self.lines(path)))
-            except yaml.YAMLError:
+            except UNREADABLE:
                 said = None
             given = said.get("vars") if isinstance(said, Mapping) else None
             self._vars[path] = given if isinstance(given, Mapping) else {}
