@@ -133,6 +133,31 @@ models:
     assert linted(tmp_path, staged.replace("ordered_at as", "updated_at as")) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "tests", "expected"),
+    [
+        ("order_id", "[{unique_combination_of_columns: {arguments: {combination_of_columns: [order_id, line]}}}]", ["L207"]),
+        ("[order_id, line]", "[{unique_combination_of_columns: {arguments: {combination_of_columns: [order_id, line]}}}]", []),
+        ("order_id", "[]", []),
+    ],
+)
+def test_a_key_whose_rows_move_one_by_one(key: str, tests: str, expected: list[str], tmp_path: Path) -> None:
+    """Reported only where it is known that the key has several rows."""
+    columns = "          - {{name: {}, data_type: {}, data_tests: [not_null]}}\n"
+    listed = "".join(columns.format(*c) for c in (("order_id", "bigint"), ("line", "bigint"), ("loaded_at", "timestamptz")))
+    source = SOURCES.partition("      - name: lines\n")[0] + f"      - name: lines\n        columns:\n{listed}        data_tests: {tests}\n"
+    text = (
+        source
+        + f"""
+models:
+  - name: lines
+    config: {{materialized: incremental, incremental_strategy: delete+insert, unique_key: {key}, cursor: loaded_at, lookback: 1 day}}
+    sql: select order_id, line, loaded_at from {{{{ source('shop', 'lines') }}}}
+"""
+    )
+    assert linted(tmp_path, text) == expected
+
+
 def test_append_may_read_by_a_creation_date(tmp_path: Path) -> None:
     text = model(f"select order_id, ordered_at from {ORDERS}", "{materialized: incremental, cursor: ordered_at}")
     assert linted(tmp_path, text) == []
