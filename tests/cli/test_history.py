@@ -83,6 +83,16 @@ def test_status(shop: Shop) -> None:
     assert (entry["last_status"], entry["failures"]) == ("failed", 2)
 
 
+def test_a_run_of_another_time(shop: Shop) -> None:
+    """What is repeated in order helps who is late, and not who is early."""
+    assert shop("deploy").exit_code == 0
+    ended = shop("run", "--select", "history", "--as-of", "2999-01-01")
+    assert "is in the future. Nothing was written." in ended.stderr and "ascending order" not in ended.stderr
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    ended = shop("run", "--select", "history", "--as-of", "2026-01-01")
+    assert "is before that of the last run" in ended.stderr and "Repeat runs in ascending order of as_of." in ended.stderr
+
+
 def test_status_says_when_the_last_run_was(shop: Shop) -> None:
     """Not how far its `as_of` lies back: a run of today that loads a day of last year has just ended."""
     assert shop("deploy").exit_code == 0

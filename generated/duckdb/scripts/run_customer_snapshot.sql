@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 849d65cc766da89c74767cd7bb81258eb5fd2a223ce05c692a0a9d6c5b1d2a94
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a8c9a61bbe60235512a26da3e8d506e1eaee5d25783bb8d96df041bce0244eaf
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -44,10 +44,11 @@ SELECT
         'ZC005 ', 'snapshots.customer_snapshot', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7ef76ad9faac8cf4ef152cb7b401346e69f640c40b7933fdb230fb7ee8d445ef
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 62169ad942006c8615677ca05380106d7dd3a650f8dbbcc3cff0ba7fe3110c75
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -40,10 +40,11 @@ SELECT
         'ZC005 ', 'intermediate.int_customer_orders', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2d16a48f330d13a3a830424841dbb572340fdf25273328cdb441ac68ed6a448e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db3f9c8b03d63f9c35cf6312b410f0168fc6e06c139e56ab06c0bc7dad7d4573
 
 -- Brings int_interactions up to date with its query.
 --
@@ -37,10 +37,11 @@ SELECT
         'ZC005 ', 'intermediate.int_interactions', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

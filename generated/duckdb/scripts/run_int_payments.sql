@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d9fe3825da03a45dd3b312f833944f801c903362d7283bdd895c61df3cf6258
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2fd14d2086bfe0dca50f9e66c7f68a1bada5567bcd4e1f65e4698124a446edd1
 
 -- Brings int_payments up to date with its query.
 --
@@ -38,10 +38,11 @@ SELECT
         'ZC005 ', 'intermediate.int_payments', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d10c92ea96a8e7fe7e9d117820ff79857b8a2c8ebae10a0389be51bfb9b6db7d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2f8fad1c0d8f6374c0e19bfa0159ef305ead18ef14d3b5d004bf10aaed39cfaa
 
 -- Replaces the contents of mart_customer_360 by its query.
 --
@@ -34,10 +34,11 @@ SELECT
         'ZC005 ', 'marts.mart_customer_360', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

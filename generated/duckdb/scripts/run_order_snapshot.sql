@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4131ca29310bc0cb575c72ca2570a85eaf2e647f10e432b84aeaa446cd7d8c35
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0b40b2c4acad23090b9d820bf6557b0040b1daf00a5e9e6126396a285515f8c1
 
 -- Brings the history order_snapshot up to date with raw_data.orders.
 --
@@ -41,10 +41,11 @@ SELECT
         'ZC005 ', 'snapshots.order_snapshot', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

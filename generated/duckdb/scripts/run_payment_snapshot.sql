@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bc4bac47e55f25819ed4d2dac5c99c6c81b8d375fc4f4b42f83fd7ac5d1e8c3b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76cf7ec94826bf543fe0d44ea2b3a4b957f3c18b16761ca1ee9ccdcdc5499fb4
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -43,10 +43,11 @@ SELECT
         'ZC005 ', 'snapshots.payment_snapshot', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

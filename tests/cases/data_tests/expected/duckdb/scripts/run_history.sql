@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f5754272c667fcfd2cd5eb3a0a5df7449d39c53a5f07622bd554134419799b8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cbf0777fa50be9c3691f4a92edf4638fa29f6f06112e8972dd75589623617923
 
 -- Brings the history history up to date with shop.customers.
 --
@@ -44,10 +44,11 @@ SELECT
         'ZC005 ', 'snapshots.history', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 446d54f1d5577c8bc49ff4fdeed208c26445390bbf03d77225538bc70604d9fb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a74df90a0ed18ef14522866111fa336d12c38437a01640c1abd0388c1fba2b8
 
 -- Brings latest up to date with its query.
 --
@@ -38,10 +38,11 @@ SELECT
         'ZC005 ', 'int.latest', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

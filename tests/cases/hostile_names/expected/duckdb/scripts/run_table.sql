@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b21394469fd4562d4e092954df6a90706ff7b9cba71bb8f2dd8a20f689b8d016
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4de2e3b885ff70fce3e40eb75ccd7ac86226f52eed06279a6385d64990625ff9
 
 -- Brings table up to date with its query.
 --
@@ -38,10 +38,11 @@ SELECT
         'ZC005 ', 'int.limit', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

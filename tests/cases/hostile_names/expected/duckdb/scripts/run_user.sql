@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1eeb45a9165494fdb07af2e824023b8b256635144d873c7acc5b1928804c2810
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a412d3d943462850e1f3cb605738f12ccb7f7a6af088a46fd654c0faf7d6a2f
 
 -- Brings the history user up to date with raw.order.
 --
@@ -44,10 +44,11 @@ SELECT
         'ZC005 ', 'snap.user', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a5d158867237a755648f4756113485972f832cdefff21de748d49c2c5a01da07
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0176288f2f5bcb3c757342776061cff99e454b65bf7d8fe9b0ad9b67391a3cac
 
 -- Replaces the contents of customers by its query.
 --
@@ -37,10 +37,11 @@ SELECT
         'ZC005 ', 'analytics.customers', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 

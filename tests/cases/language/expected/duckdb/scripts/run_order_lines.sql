@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e885a2d20ac33ca9931f8261130c299adc4da62a2aae436896bd49847000fb79
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e08dfc812e56447c5a50990fc0c9c0fc1949a7d98ed4eed23158c2e8f2c0e567
 
 -- Brings order_lines up to date with its query.
 --
@@ -44,10 +44,11 @@ SELECT
         'ZC005 ', 'analytics.order_lines', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 SET VARIABLE full_refresh = COALESCE(CAST(getvariable('full_refresh') AS BOOLEAN), false);

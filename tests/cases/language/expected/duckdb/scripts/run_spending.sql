@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b062363d88cfe98c86fb1b8cd69a56d5f270ecd9ad7d09a9d4980ba80fa78b8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a10b59869e20cff00323459cdeb6d8859f169c33c46b8550aec2790a55513c8
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -44,10 +44,11 @@ SELECT
         'ZC005 ', 'snap.spending', ': the run time ', getvariable('as_of'),
         CASE
             WHEN getvariable('as_of') < getvariable('last_as_of')
-            THEN concat(' is before that of the last run, ', getvariable('last_as_of'))
-            ELSE ' is in the future'
-        END,
-        '. Nothing was written. Repeat runs in ascending order of as_of.'
+            THEN concat(
+                ' is before that of the last run, ', getvariable('last_as_of'), '. Nothing was written. Repeat runs in ascending order of as_of.'
+            )
+            ELSE ' is in the future. Nothing was written.'
+        END
     ))
 WHERE getvariable('as_of') < getvariable('last_as_of') OR getvariable('as_of') > now() + INTERVAL '300 seconds';
 
