@@ -17,7 +17,6 @@ from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.symbols import column, cut
 
-ROLES = ("from", "to", "is_deleted", "row_id", "row_time")
 ROW = "h"
 
 
@@ -32,29 +31,14 @@ class Columns:
     restored: list[RetiredColumn] = field(default_factory=list)
 
 
-def renames(before: Stored, old: NodeState, new: NodeState, node: Node) -> dict[str, str]:
-    """New name → released name: what `was:` says, and the columns of the history, which are known by what they mean."""
-    after = new.table("ref")
-    assert after is not None
-    found = {
-        name: past.was for name, past in node.past.columns.items()
-        if past.was and before.has(past.was) and not after.has(past.was) and not before.has(name)
-    }  # fmt: skip
-    one, two = old.facts.get("interval") or {}, new.facts.get("interval") or {}
-    for role in ROLES:
-        if role in one and role in two and one[role] != two[role]:
-            found[two[role]] = one[role]
-    return found
-
-
 def _unmarked(flag: ColumnDef) -> exp.Expr:
     """is_deleted of a row that nobody has marked. What has a value keeps it: an interrupted script begins again among markers."""
     return exp.func("COALESCE", column(flag.name, ROW), exp.Literal.string("False") if flag.type == types.TEXT else exp.false())
 
 
 class Differ:
-    """Compares the tables of one node. `renamed` is what `renames` says; `fills` are values for columns of its own table, and `unfills`
-    those on the way back, by their new names."""
+    """Compares the tables of one node. `renamed` is what `renames.columns` found; `fills` are values for columns of its own table, and
+    `unfills` those on the way back, by their new names."""
 
     def __init__(
         self, released: State, old: NodeState, new: NodeState, node: Node, dialect: Dialect, number: int, renamed: Mapping[str, str],

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from c360gen import dialects
-from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
+from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.names import Names
 from c360gen.emit import identity
 from c360gen.emit.bundle import Section
-from c360gen.migrate import added, around, history, memory, models
-from c360gen.migrate.columns import Differ, renames
+from c360gen.migrate import added, around, history, memory, models, renames
+from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
-from c360gen.migrate.state import NodeState, RetiredColumn, RetiredTable, State, with_retired
+from c360gen.migrate.state import STORED, NodeState, RetiredColumn, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
@@ -29,8 +29,6 @@ from c360gen.ops.change import (
 )
 from c360gen.project.nodes import Node, Snapshot
 from c360gen.terms.symbols import cut
-
-STORED = ("snapshot", "incremental", "table", "seed")
 
 
 def diff(released: State, wanted: State, names: Names, sections: Sequence[Section]) -> Plan:
@@ -52,11 +50,13 @@ class _Diff:
         self.parts: list[Found] = []
 
     def plan(self, sections: Sequence[Section]) -> Plan:
-        self.pairs = self._matched()
-        olds, news = {o.name for o, _ in self.pairs}, {n.name for _, n in self.pairs}
+        specs = self.names.project.nodes
+        matched = renames.nodes(self.released, self.wanted, specs)
+        self.pairs = matched.pairs
+        olds, news = ({pair[i].name for pair in self.pairs} | matched.unclear for i in (0, 1))
         gone = [o for o in self.released.nodes.values() if o.name not in olds]
         come = [n for n in self.wanted.nodes.values() if n.name not in news]
-        self._ambiguous(gone, come)
+        self.parts.append(Found(problems=(*matched.problems, *renames.alike(gone, come, specs))))
         for old, new in self.pairs:
             self._pair(old, new)
         for old in gone:
@@ -80,37 +80,6 @@ class _Diff:
         )  # fmt: skip
 
     # --- nodes -------------------------------------------------------------------------------------------------------------
-
-    def _matched(self) -> list[tuple[NodeState, NodeState]]:
-        """By name, or by what `was:` says."""
-        found = []
-        labels = {n.label: n for n in self.released.nodes.values()}
-        for new in self.wanted.nodes.values():
-            if new.name in self.released.nodes:
-                found.append((self.released.nodes[new.name], new))
-                continue
-            node = self.names.project.nodes[new.name]
-            if not node.past.was:
-                continue
-            old = self.released.nodes.get(node.past.was) or labels.get(node.past.was)
-            if old is None:
-                near = nearest_or_list(node.past.was, [*self.released.nodes, *labels], "released nodes")
-                self._problem(new.label, "C603", f"was: nothing released is called {node.past.was}", node.span, near)
-            elif old.name in self.wanted.nodes:
-                help = "a node can only be renamed, not copied"
-                self._problem(new.label, "C603", f"was: {node.past.was} is still there", node.span, help)
-            else:
-                found.append((old, new))
-        return found
-
-    def _ambiguous(self, gone: list[NodeState], come: list[NodeState]) -> None:
-        """A table that goes and one like it that comes: a rename, or not? Nobody guesses."""
-        for new in come:
-            node = self.names.project.nodes[new.name]
-            alike = [o.name for o in gone if o.kind == new.kind and o.kind in STORED and set(o.columns) == set(new.columns)]
-            if alike and node.past.was is None:
-                help = f"say was: {alike[0]} in {new.name}, which keeps its rows; or was: false, if it is another thing"
-                self._problem(new.label, "C601", f"{alike[0]} is gone, and {new.name} with the same columns is new", node.span, help)
 
     def _pair(self, old: NodeState, new: NodeState) -> None:
         node = self.names.project.nodes[new.name]
@@ -137,7 +106,9 @@ class _Diff:
         main = old.table("ref")
         assert main is not None
         physical = with_retired(self.released, main)
-        renamed = renames(physical, old, new, node)
+        columns = renames.columns(physical, old, new, node)
+        self.parts.append(Found(problems=tuple(columns.problems)))
+        renamed = columns.renamed
         fills: dict[str, exp.Expr] = {}
         unfills: dict[str, exp.Expr] = {}
         kept: Kept | None = None
@@ -386,5 +357,5 @@ def _kept_as(name: str) -> str:
 
 def _said(problems: Sequence[Problem]) -> tuple[Diagnostic, ...]:
     """Of a column that may be another one's new name nobody asks what old versions have in it."""
-    unknown = {p.subject for p in problems if p.said.code == "C601"}
+    unknown = {p.subject for p in problems if p.said.code in ("C601", "C603")}
     return tuple(p.said for p in problems if not (p.said.code == "C602" and p.subject in unknown))

@@ -17,6 +17,8 @@ from c360gen.terms import types
 VERSION = 1
 FILE = "released.json"
 FOLDER = "migrations"
+STORED = ("snapshot", "incremental", "table", "seed")
+"""Kinds of nodes that have rows."""
 
 
 class BadState(Exception):
@@ -205,7 +207,7 @@ def parse(raw: str) -> State:
 
 FACTS = ("key", "nullable_key", "tracked", "overwritten", "detects", "compat", "updated_at", "hard_deletes", "interval", "open_until",
          "cursor", "version_column", "windows", "partition", "feed", "feed_cursor", "reads",
-         "views", "functions", "beside", "constraints", "erasure")  # fmt: skip
+         "views", "functions", "beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
 
 
 def _read_node(name: str, node: Mapping[str, Any]) -> NodeState:
