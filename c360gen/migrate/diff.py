@@ -56,7 +56,8 @@ class _Diff:
         olds, news = ({pair[i].name for pair in self.pairs} | matched.unclear for i in (0, 1))
         gone = [o for o in self.released.nodes.values() if o.name not in olds]
         come = [n for n in self.wanted.nodes.values() if n.name not in news]
-        self.parts.append(Found(problems=(*matched.problems, *renames.alike(gone, come, specs))))
+        handed = renames.handed(self.released, self.pairs, specs)
+        self.parts.append(Found(problems=(*matched.problems, *handed, *renames.alike(gone, come, specs))))
         for old, new in self.pairs:
             self._pair(old, new)
         for old in gone:

@@ -111,6 +111,18 @@ def nodes(released: State, wanted: State, specs: Mapping[str, Node]) -> Nodes:
     return found
 
 
+def handed(released: State, pairs: Iterable[tuple[NodeState, NodeState]], specs: Mapping[str, Node]) -> Iterable[Problem]:
+    """A table that moves to where another node's was: nobody orders such moves, and log and watermark would be mixed up with them."""
+    owners = {(t.schema, t.name): n for n in released.nodes.values() for t in n.tables}
+    for old, new in pairs:
+        for table in new.tables:
+            owner = owners.get((table.schema, table.name), old)
+            if owner.name != old.name:
+                help = f"use two releases: in the first {owner.name} goes or gets another name, in the second {new.name} takes this one"
+                said = f"{new.name} cannot move to {table.schema}.{table.name}, which is released as a table of {owner.name}"
+                yield Problem(new.label, Diagnostic("C604", said, specs[new.name].span, help))
+
+
 def alike(gone: Iterable[NodeState], come: Iterable[NodeState], specs: Mapping[str, Node]) -> Iterable[Problem]:
     """A table that goes and one like it that comes: a rename, or not? Nobody guesses."""
     left = list(gone)

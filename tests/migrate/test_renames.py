@@ -100,3 +100,50 @@ def test_a_rename_that_was_carried_out_is_harmless_whatever_comes(evolving: Call
     assert "people and history are both released" in said and "take was: away" in said
     shop.evolve(two + renamed.replace("    was: history\n", "").replace(was(mail="email"), "      - {name: mail}\n"), "gone")
     assert [t.name for t in shop.released().retired_tables] == ["history__retired_4"]
+
+
+X_AND_Y = of("customers", "a", config=", alias: x") + of("suppliers", "b", config=", alias: y")
+HANDED = {
+    "two nodes swap their names": (X_AND_Y, of("customers", "a", config=", alias: y") + of("suppliers", "b", config=", alias: x")),
+    "two nodes swap their schemas": (
+        of("customers", "a", config=", alias: x") + of("suppliers", "b", config=", alias: x", schema="snap2"),
+        of("customers", "a", config=", alias: x", schema="snap2") + of("suppliers", "b", config=", alias: x"),
+    ),
+    "a chain": (X_AND_Y, of("customers", "a", config=", alias: y") + of("suppliers", "b", config=", alias: z")),
+    "of one that goes": (X_AND_Y, of("customers", "a", config=", alias: y")),
+    "a quarantine's": (
+        of("customers", "a", config=", alias: x, on_null_updated_at: quarantine") + of("suppliers", "b", config=", alias: y"),
+        of("customers", "a", config=", alias: x") + of("suppliers", "b", config=", alias: x_quarantine"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HANDED)
+def test_a_name_is_not_handed_from_one_table_to_another_in_one_release(case: str, evolving: Callable[[str], Evolving]) -> None:
+    before, after = HANDED[case]
+    shop = evolving("duckdb")
+    shop.begin(TWO + "snapshots:\n" + before)
+    shop.write(TWO + "snapshots:\n" + after)
+    said = shop.cli("migrate", "--name", "step", fails=1)
+    assert "error[C604]: " in said and "which is released as a table of" in said and "help: use two releases" in said, said
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_new_node_has_the_name_of_one_that_is_gone(moves: bool, engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """Nothing of rows, log and watermark goes over to it; on the way back everything is the first one's."""
+    shop = evolving(engine)
+    shop.begin(TWO + "snapshots:\n" + of("customers", "a", config=", alias: x"))
+    shop.sql(ROWS[0])
+    shop.run("a", DAY)
+    left = of("customers", "a", config=", alias: y") if moves else ""
+    shop.evolve(TWO + "snapshots:\n" + left + of("suppliers", "b", "false", ", alias: x"), "two")
+    kept = "y" if moves else "x__retired_2"
+    assert shop.rows(f"SELECT (SELECT count(*) FROM snap.x), (SELECT count(*) FROM snap.{kept})") == [(0, 3)]
+    assert shop.rows("SELECT node FROM c360_control.run_log") == [(f"snap.{kept}",)]
+    shop.sql("INSERT INTO raw.suppliers (id, updated_at) VALUES (1, '2026-01-01 00:00:00+00')")
+    shop.run("b", "2026-01-03 00:00:00")
+    shop.execute(shop.migration("verify.sql"))
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT count(*) FROM snap.x") == [(3,)]
+    assert shop.rows("SELECT count(*) FROM c360_control.run_log WHERE node = 'snap.x'") == [(1,)]
