@@ -115,12 +115,12 @@ class Differ:
         if rung == "convert":
             return Move("convert", old, new, fill=fill), Move("convert", new, old, lossless=False)
         retired = cut(f"{old.name}__retired_{self.number}")
-        self.found.retired.append(RetiredColumn(table.schema, self._table_name(table), retired, old.type, old.name, self.number, True))
+        self.found.retired.append(RetiredColumn(*self._place(table), retired, old.type, old.name, self.number, True))
         return Move("copy", old, new, retired, fill=fill, lossless=lossless), Move("swap_back", new, old, retired)
 
-    def _table_name(self, table: Stored) -> str:
-        wanted = self.new.table(table.kind)
-        return wanted.name if wanted else table.name
+    def _place(self, table: Stored) -> tuple[str, str]:
+        wanted = self.new.table(table.kind) or table
+        return wanted.schema, wanted.name
 
     def _new(self, table: Stored, new: ColumnDef, main: bool) -> tuple[Move, Move]:
         fill = self.fills.get(new.name) if main else None
