@@ -114,7 +114,8 @@ class _Diff:
         unfills: dict[str, exp.Expr] = {}
         kept: Kept | None = None
         if isinstance(node, Snapshot):
-            self.parts.append(history.refused(old, new, node, renamed) + history.facts(old, new, node, renamed, self.number))
+            self.parts.append(history.refused(old, new, node, renamed))
+            self.parts.append(history.facts(old, new, node, renamed, self.released, self.wanted))
             self.parts.append(memory.of_snapshot(old, new, node, renamed, self._label(old), self._label(new)))
             fills, unfills = history.ends(old, new, node)
             kept = history.unmarked(old, new, self.number)
