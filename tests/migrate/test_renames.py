@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.migrate.changes import ROWS, snapshot, source
+from tests.migrate.changes import ROWS, model, snapshot, source
 from tests.migrate.evolving import Evolving
 
 DAY = "2026-01-02 00:00:00"
@@ -147,3 +147,25 @@ def test_a_new_node_has_the_name_of_one_that_is_gone(moves: bool, engine: str, e
     shop.execute(shop.migration("rollback.sql"))
     assert shop.rows("SELECT count(*) FROM snap.x") == [(3,)]
     assert shop.rows("SELECT count(*) FROM c360_control.run_log WHERE node = 'snap.x'") == [(1,)]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_a_node_is_renamed_and_changes_what_its_rows_mean(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """The way back speaks of the node by its released name, which the specs do not know any more."""
+    times = source(seen_at="timestamptz")
+    people = model("id, email, updated_at, seen_at", strategy=", incremental_strategy: append, cursor: updated_at")
+    persons = people.replace("cursor: updated_at", "cursor: seen_at").replace("people", "persons")
+    persons = persons.replace("config", "was: people\n    config", 1)
+    shop = evolving(engine)
+    shop.begin(times + snapshot().replace("invalidate", "new_record") + people)
+    for statement in (*ROWS, "UPDATE raw.customers SET seen_at = '2026-01-01 12:00:00+00'"):
+        shop.sql(statement)
+    shop.run("history", DAY)
+    shop.run("people", DAY)
+    shop.sql("DELETE FROM raw.customers WHERE id = 1")
+    shop.run("history", "2026-01-03 00:00:00")
+    shop.evolve(times + snapshot(name="clients", was="history") + persons, "both")
+    shop.execute(shop.migration("verify.sql"))
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT count(*) FROM snap.history WHERE is_deleted") == [(1,)]
+    assert shop.rows("SELECT count(*) FROM mart.people") == [(3,)]
