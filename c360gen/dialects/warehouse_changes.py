@@ -23,8 +23,6 @@ class WarehouseChanges(Changes):
     watermarks = rewinds_by = ("watermark", "cursor_value")
     adds_at_once = False
     """Whether one statement adds several columns, each if it is not there yet."""
-    names_keys = True
-    """Whether a key is declared under a name."""
 
     def when(self, because: str, condition: exp.Select, *statements: Piece) -> list[Piece]:
         """Statements that are executed while a count is above zero."""

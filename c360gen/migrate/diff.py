@@ -27,6 +27,7 @@ from c360gen.ops.change import (
     RetireTable,
     Stored,
 )
+from c360gen.ops.schema import ColumnDef
 from c360gen.project.nodes import Node, Snapshot
 from c360gen.terms.symbols import cut
 
@@ -160,7 +161,8 @@ class _Diff:
             self.parts.append(Found(rewritten=(new.name,)))
         self._unerased(old, new, differ.found.retired, kept)
         if kept is not None:
-            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number))
+            plain = tuple(ColumnDef(c.name, c.type) for c in kept.columns)
+            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number, plain))
 
     def _unerased(self, old: NodeState, new: NodeState, retired: Iterable[RetiredColumn], kept: Kept | None) -> None:
         """Rows beside the table are beyond erase_, and so is a column that it made NULL, under its new name."""
@@ -278,7 +280,8 @@ class _Diff:
     def _retire(self, table: Stored, span: Span | None, why: str) -> None:
         name = self._retired_name(table.name)
         self._do(RetireTable(table, name), RestoreTable(table, name))
-        self.tables.append(RetiredTable(table.schema, name, f"{table.schema}.{table.name}", self.number))
+        was = f"{table.schema}.{table.name}"
+        self.tables.append(RetiredTable(table.schema, name, was, self.number, table.columns, table.primary_key, table.ordered))
         self.columns = [
             c if (c.schema, c.table) != (table.schema, table.name) else dataclasses.replace(c, table=name) for c in self.columns
         ]

@@ -178,6 +178,12 @@ class PostgresChanges(Changes):
             *self._rename_constraints(was, at, target.name, op.if_kept), *again, self.rename_table(at, target.name, exists=op.if_kept),
         ]  # fmt: skip
 
+    def retired_column(self, at: Address, column_: ColumnDef) -> list[Piece]:
+        """Asked first: ADD COLUMN IF NOT EXISTS takes ACCESS EXCLUSIVE, though there is nothing to do in any later deploy."""
+        say = self.dialect.string_escape
+        values = {"table": say(self.dialect.path(at)), "name": say(column_.name), "statement": self.add_column(at, column_)}
+        return [self.dialect.shell("retired_column.sql.j2", values)]
+
     def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
         rows = [(r.kind, r.was, r.now) for r in replaced]
         return [self.dialect.shell("keep_grants.sql.j2", {"replaced": rows})] if rows else []
