@@ -16,7 +16,7 @@ from c360gen.ops.change import AlterTable, Migration, Move, Release, Replaced, R
 from c360gen.ops.schema import ColumnDef, CreateTable
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import types
-from c360gen.terms.symbols import column, cut
+from c360gen.terms.symbols import OWN_PREFIX, column, cut
 
 Rung = Literal["same", "convert", "copy"]
 
@@ -321,7 +321,8 @@ def rekeyed(op: AlterTable) -> bool:
 
 
 def next_name(name: str) -> str:
-    return cut(f"{name}__next")
+    """What stands beside a table or a column until it takes its place: a name that no user's can have."""
+    return cut(f"{OWN_PREFIX}next_{name}")
 
 
 def _word(name: str) -> str:
