@@ -210,6 +210,9 @@ def _columns(columns: Iterable[ColumnDef]) -> dict[str, str]:
 
 def parse(raw: str) -> State:
     """The text of a released.json → State. Raise BadState."""
+    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in raw.splitlines()):
+        help = "take one branch's file and migrations, and migrate again what the other changed"
+        raise BadState(f"a merge has left its conflict markers in it: {help}")
     try:
         found = json.loads(raw)
         if found.get("version") != VERSION:
