@@ -213,6 +213,13 @@ class Changes(ABC):
         }  # fmt: skip
         return [self.dialect.shell("migration_check.sql.j2", values)]
 
+    def must_be_filled(self, op: change.MustBeFilled, names: Names) -> list[Piece]:
+        return self.must_be_zero(self.unfilled(op, names), names)
+
+    def unfilled(self, op: change.MustBeFilled, names: Names) -> change.MustBeZero:
+        query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.table(self.address(op.table, names), ROW))
+        return change.MustBeZero("Every row has a value.", query.where(missing(op.name)), op.message)
+
     def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
         """Before anything is dropped: who may do what with it. Nothing where CREATE OR REPLACE keeps that."""
         return []

@@ -184,6 +184,10 @@ class WarehouseChanges(Changes):
         at = self.address(op.before, names)
         return self.move_table(at, Address(at.database, at.schema, op.name))
 
+    def must_be_filled(self, op: change.MustBeFilled, names: Names) -> list[Piece]:
+        """While the column is there: an attempt that was interrupted may have renamed it."""
+        return self.guarded(self.unfilled(op, names), self.columns(self.address(op.table, names), op.name), names)
+
     def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
         return self.move_table(self.place(op.after.schema, op.name, names), self.address(op.after, names))
 

@@ -11,7 +11,7 @@ from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.base import Dialect
 from c360gen.migrate.plan import Hazard, Problem, Step
 from c360gen.migrate.state import NodeState, RetiredColumn, State, retired_of, with_retired
-from c360gen.ops.change import AlterTable, Move, Stored
+from c360gen.ops.change import AlterTable, Move, MustBeFilled, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.project.nodes import Node
 from c360gen.terms import types
@@ -29,6 +29,7 @@ class Columns:
     added: list[str] = field(default_factory=list)
     retired: list[RetiredColumn] = field(default_factory=list)
     restored: list[RetiredColumn] = field(default_factory=list)
+    unfilled: list[MustBeFilled] = field(default_factory=list)
 
 
 def _unmarked(flag: ColumnDef) -> exp.Expr:
@@ -74,7 +75,10 @@ class Differ:
             if gone.name not in used and gone.name not in resting:
                 retired = cut(f"{gone.name}__retired_{self.number}")
                 forth.append(Move("retire", gone, None, retired))
-                back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=self._restored(gone) if main else None))
+                fill = self._restored(before, gone) if main else None
+                back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=fill))
+                if gone.not_null and fill is None and self.dialect.changes.sets_not_null:
+                    self._unfilled(after, gone, retired)
                 self.found.retired.append(RetiredColumn(after.schema, after.name, retired, gone.type, gone.name, self.number))
                 if main:
                     self._say_retired(gone, retired)
@@ -140,9 +144,20 @@ class Differ:
             self._problem("C603", message, new.name, help)
         return None
 
-    def _restored(self, gone: ColumnDef) -> exp.Expr | None:
+    def _restored(self, table: Stored, gone: ColumnDef) -> exp.Expr | None:
         """On the way back: what rows that came since have in a column that may not be NULL."""
-        return _unmarked(gone) if gone.not_null and gone.name == (self.old.facts.get("interval") or {}).get("is_deleted") else None
+        interval = self.old.facts.get("interval") or {}
+        if gone.not_null and gone.name == interval.get("is_deleted"):
+            return _unmarked(gone)
+        begin = interval.get("from")
+        if gone.not_null and begin and gone.name == self.old.facts.get("updated_at") and gone.type == table.column(begin).type:
+            return exp.func("COALESCE", column(gone.name, ROW), column(begin, ROW))  # a version is dated by it
+        return None
+
+    def _unfilled(self, after: Stored, gone: ColumnDef, retired: str) -> None:
+        label = f"{after.schema}.{after.name}"
+        said = f"{label} has rows without {gone.name}, which may not be NULL, since it was retired: fill {retired}, then roll back"
+        self.found.unfilled.append(MustBeFilled(after, retired, said))
 
     # --- words -------------------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ class _Diff:
         return Plan(
             self.released, wanted, self.number, tuple(sorted(self._read(found), key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))),
             _said(found.problems), found.checks, (*found.forward, *found.rows), (*found.backward, *found.rows_back),
-            found.taken_out, found.measured,
+            found.taken_out, found.measured, found.checks_back,
             tuple(dict.fromkeys(found.lost)), tuple(dict.fromkeys(found.unerased)), found.versioned, rewritten, placed.around(gone, come),
         )  # fmt: skip
 
@@ -154,7 +154,8 @@ class _Diff:
         for table in old.tables:
             if new.table(table.kind) is None:
                 self._retire(table, node.span, "the node does not need it any more")
-        self.parts.append(added.say(differ) + Found(tuple(differ.found.steps), tuple(differ.found.problems)))
+        unfilled = tuple(differ.found.unfilled)
+        self.parts.append(added.say(differ) + Found(tuple(differ.found.steps), tuple(differ.found.problems), checks_back=unfilled))
         self.columns += [c for c in differ.found.retired if c not in self.columns]
         self.columns = [c for c in self.columns if c not in differ.found.restored]
         if any(p.steps for p in self.parts[begun:]):
@@ -199,7 +200,10 @@ class _Diff:
         )  # fmt: skip
         copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
         labels = tuple({self._label(self.released.nodes[before.node]): 0, self._label(self.wanted.nodes[node.name]): 0})
-        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied, labels)
+        filled = tuple(m.after.name for m in back.moves if m.how == "restore" and m.fill is not None and m.after)
+        measured = Measured(
+            physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied, filled, labels
+        )
         self.parts.append(Found(measured=(measured,), rewritten=(node.name,)))
         self._physical(forth, node)
         return forth

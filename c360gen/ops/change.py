@@ -172,6 +172,15 @@ class MustBeZero:
 
 
 @dataclass(frozen=True)
+class MustBeFilled:
+    """A column without NULL, or it cannot be what it was: it fails, and says what to do."""
+
+    table: Stored
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
 class KeepRows:
     """A copy of some rows of a table, made before they leave it: a table of its own, schema.name, as they are."""
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from tests.migrate.changes import HEAD, ROWS, snapshot, source
+from c360gen.engines import EngineError
+from tests.migrate.changes import HEAD, ROWS, model, snapshot, source
 from tests.migrate.evolving import Evolving
+from tests.migrate.test_warehouses import Shop, findings, own
 
 ENGINES = ("duckdb", "postgres")
 DAY = "2026-01-02 00:00:00"
@@ -45,3 +48,48 @@ def test_a_copy_takes_nothing_of_a_column_that_is_called_as_one(engine: str, evo
     assert shop.rows("SELECT score, score__next FROM snap.history WHERE id = 1") == [("10", "theirs")]
     shop.execute(shop.migration("rollback.sql"))
     assert shop.rows("SELECT score, score__next FROM snap.history WHERE id = 1") == [(10, "theirs")]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_way_back_dates_what_came_since_by_its_versions(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """updated_at of a snapshot may not be NULL, and rows that came while nothing had one have the beginning of their version."""
+    shop = evolving(engine)
+    shop.begin(source() + snapshot())
+    shop.sql(ROWS[0])
+    shop.run("history", DAY)
+    shop.sql("ALTER TABLE raw.customers DROP COLUMN updated_at")
+    shop.evolve(source(updated_at=None) + snapshot(strategy="strategy: check, check_cols: all"), "check")
+    shop.sql("INSERT INTO raw.customers (id) VALUES (9)")
+    shop.run("history", "2026-01-03 00:00:00")
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT count(*) FROM snap.history WHERE updated_at = valid_from AND id = 9") == [(1,)]
+
+
+def test_a_way_back_asks_for_values_on_snowflake(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "snowflake")
+    shop.migrate(source() + model(), "baseline")
+    shop.migrate(source() + model("city, updated_at", strategy=", incremental_strategy: append, cursor: updated_at"), "appends")
+    back = shop.file("rollback.sql")
+    assert "fill id__retired_2, then roll back" in back and "id__retired_2` has no value" in shop.file("PLAN.md")
+    assert findings("snowflake", own(back)) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_way_back_says_which_values_it_cannot_know(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    """A key that rows which came since do not have: told in the plan, checked before anything is changed, and filled by hand."""
+    shop = evolving(engine)
+    shop.begin(source() + model())
+    shop.sql(ROWS[0])
+    shop.run("people", DAY)
+    by_city = model("city, score, updated_at", strategy=", incremental_strategy: append, cursor: updated_at")
+    shop.evolve(source() + by_city, "appends")
+    assert "`mart.people.id__retired_2` has no value" in shop.migration("PLAN.md")
+    shop.sql("INSERT INTO raw.customers (id, city, updated_at) VALUES (9, 'Lima', '2026-01-02 12:00:00+00')")
+    shop.run("people", "2026-01-03 00:00:00")
+    before = shop.rows("SELECT * FROM mart.people ORDER BY city")
+    with pytest.raises(EngineError, match=r"mart\.people has rows without id, .* fill id__retired_2, then roll back"):
+        shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT * FROM mart.people ORDER BY city") == before
+    shop.sql("UPDATE mart.people SET id__retired_2 = 9 WHERE id__retired_2 IS NULL")
+    shop.execute(shop.migration("rollback.sql"))
+    assert shop.rows("SELECT count(*) FROM mart.people WHERE id = 9") == [(1,)]
