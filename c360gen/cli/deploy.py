@@ -17,7 +17,6 @@ from c360gen.cli import console, options
 from c360gen.cli.main import FINDINGS
 
 if TYPE_CHECKING:
-    from c360gen.migrate.state import State
     from c360gen.ops.change import Migration
 
 T = TypeVar("T")
@@ -47,7 +46,7 @@ def command(retries: int, dry_run: bool, target_name: str, database: str | None,
     try:
         with contextlib.closing(_again(retries, lambda: engines.connect(dialect, where, control))) as session:
             _again(retries, session.lock)
-            pending = _pending(session.ledger(), released) if released is not None else []
+            pending = options.pending(session.ledger(), released.migrations) if released is not None else []
             if dry_run:
                 return _dry_run(session, root, pending)
             for migration in pending:
@@ -79,25 +78,6 @@ def _apply(session: engines.Session, root: Path, migration: Migration) -> None:
 
     if migration.number not in session.ledger().applied:
         session.deploy((root / releases.apply_path(migration)).read_text(encoding="utf-8"))
-
-
-def _pending(ledger: engines.Ledger, released: State) -> list[Migration]:
-    """What a database still needs, or exit code 1; nothing where it is empty, since deploy.sql contains all of it."""
-    if ledger.identity is None:
-        return []
-    by_number = {m.number: m for m in released.migrations}
-    for number, checksum in ledger.applied.items():
-        known = by_number.get(number)
-        if known is None:
-            message = f"the database has seen migration {number}, which these files do not know: they are older than it is"
-            console.fail("C806", message, "deploy from the commit that has it, or one after it")
-        if known.checksum != checksum and known.checksum.partition(":")[0] == checksum.partition(":")[0]:
-            console.fail(
-                "C806", f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
-                f"{known.checksum[:14]})", "two branches have numbered theirs alike: c360gen drift shows what the database holds",
-            )  # fmt: skip
-    last = max(ledger.applied, default=1)
-    return [m for m in released.migrations if m.number > last]
 
 
 def _dry_run(session: engines.Session, root: Path, pending: list[Migration]) -> None:

@@ -19,8 +19,9 @@ from c360gen.cli.main import FINDINGS
 from c360gen.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:
-    from c360gen.engines import EngineError, Run, Session
+    from c360gen.engines import EngineError, Ledger, Run, Session
     from c360gen.migrate.state import State
+    from c360gen.ops.change import Migration
     from c360gen.pipeline import Build, LoadedProject
 
 
@@ -145,6 +146,25 @@ def released(root: Path) -> State | None:
     except SpecError as error:
         console.spec_error(error)
         raise click.exceptions.Exit(FINDINGS) from None
+
+
+def pending(ledger: Ledger, migrations: Sequence[Migration]) -> list[Migration]:
+    """What a database still needs, or exit code 1; nothing where it is empty, since deploy.sql contains all of it."""
+    if ledger.identity is None:
+        return []
+    by_number = {m.number: m for m in migrations}
+    for number, checksum in ledger.applied.items():
+        known = by_number.get(number)
+        if known is None:
+            message = f"the database has seen migration {number}, which these files do not know: they are older than it is"
+            console.fail("C806", message, "deploy from the commit that has it, or one after it")
+        if known.checksum != checksum and known.checksum.partition(":")[0] == checksum.partition(":")[0]:
+            console.fail(
+                "C806", f"migration {number:04} {known.name} is not the one that this database has run (ledger: {checksum[:14]}, file: "
+                f"{known.checksum[:14]})", "two branches have numbered theirs alike: c360gen drift shows what the database holds",
+            )  # fmt: skip
+    last = max(ledger.applied, default=1)
+    return [m for m in migrations if m.number > last]
 
 
 def built(loaded: LoadedProject, name: str) -> Build:

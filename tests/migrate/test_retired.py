@@ -102,3 +102,18 @@ def test_what_an_older_version_has_retired_is_read(evolving: Callable[[str], Evo
         del table[word]
     (shop.root / "released.json").write_text(json.dumps(found), encoding="utf-8")
     assert shop.released().retired_tables[0].columns == () and shop.released().release.retired == ()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_plan_from_older_files_says_so_as_a_deploy_does(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    at = str(tmp_path / "shop.duckdb") if engine == "duckdb" else request.getfixturevalue("database")
+    shop = Evolving(tmp_path, engine, at)
+    shop.begin(source() + snapshot())
+    older = (shop.root / "released.json").read_text(encoding="utf-8")
+    shop.evolve(source(city=None) + snapshot(), "two")
+    shop.close()
+    assert "every released migration" in shop.cli("plan", "--target", engine, "--database", at)
+    (shop.root / "released.json").write_text(older, encoding="utf-8")
+    shop.write(source() + snapshot())
+    said = shop.cli("plan", "--target", engine, "--database", at, fails=1)
+    assert "error[C806]: the database has seen migration 2, which these files do not know" in said
