@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,11 +44,12 @@ def command(
     names = names_of(loaded, target_name)
     dialect = dialects.get(str(names.target.dialect))
     inspector = dialect.inspector
-    query = print_sql(inspector.query(names), dialect)
+    state = options.released(out / target_name)
+    left = tuple(sorted({t.schema for t in state.retired_tables})) if state is not None else ()
+    query = print_sql(inspector.query(dataclasses.replace(names, left=left)), dialect)
     if show_query:
         console.answer(query)
         return
-    state = options.released(out / target_name)
     if state is None:
         console.fail("C607", f"{target_name} has no released state to compare with", "c360gen migrate --name baseline begins")
     (made,) = options.builds(loaded, [target_name], [], out)

@@ -62,7 +62,8 @@ def _next(loaded: LoadedProject, target: str, name: str, out: Path) -> tuple[Bui
         deploy = next(f.text for f in begun.files if f.path == "deploy.sql")
         return begun, [*_copies(begun, 1, name, deploy), File(state.FILE, state.text(first))]
     planned = plan(loaded, made, released)
-    if problems := report.problems([*releases.altered(root, released), *planned.problems]):
+    unsound = releases.unsound(root, released, planned.wanted) if planned.needed else []
+    if problems := report.problems([*releases.altered(root, released), *unsound, *planned.problems]):
         console.diagnostics(problems, loaded.texts)
         raise click.exceptions.Exit(FINDINGS)
     if not planned.needed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from c360gen.cli import console, options
+from c360gen.cli.ledger import pending
 from c360gen.cli.main import CHANGES, FINDINGS
 from c360gen.cli.report import Answering, begin
 from c360gen.diagnostics import SpecError
@@ -140,6 +141,6 @@ def _pending(planned: Plan, loaded: LoadedProject, target_name: str, database: s
     if ledger.identity is None:
         console.say("the database is empty: deploy.sql makes everything")
         return
-    waiting = [m for m in planned.released.migrations if m.number not in ledger.applied and m.number > 1]
+    waiting = pending(ledger, planned.released) if planned.released.migrations else []
     said = ", ".join(f"{m.number:04} {m.name}" for m in waiting)
     console.say(f"pending in the database: {said}" if waiting else "the database has every released migration")

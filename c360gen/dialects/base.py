@@ -179,6 +179,9 @@ class Dialect(Words):
     def ledger(self, names: Names) -> list[Piece]:
         return self.changes.ledger(names)
 
+    def retired(self, release: Release, names: Names) -> list[Piece]:
+        return [piece for one in release.retired for piece in self.changes.retired(one, names)]
+
     def contained(self, names: Names, release: Release) -> list[Piece]:
         return self.changes.contained(names, release)
 

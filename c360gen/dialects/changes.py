@@ -10,13 +10,13 @@ from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
-from c360gen.dialects.tables import column_definition
+from c360gen.dialects.tables import column_definition, create_table
 from c360gen.ops import change
-from c360gen.ops.change import AlterTable, Migration, Move, Release, Replaced, Routine, Stored
-from c360gen.ops.schema import ColumnDef
+from c360gen.ops.change import AlterTable, Migration, Move, Release, Replaced, Retired, Routine, Stored
+from c360gen.ops.schema import ColumnDef, CreateTable
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import types
-from c360gen.terms.symbols import column, cut
+from c360gen.terms.symbols import OWN_PREFIX, column, cut
 
 Rung = Literal["same", "convert", "copy"]
 
@@ -34,6 +34,8 @@ class Changes(ABC):
     """Whether CREATE TABLE declares constraints that the engine enforces."""
     sets_not_null = True
     """Whether an existing column can become NOT NULL."""
+    names_keys = True
+    """Whether a key is declared under a name."""
     moves_schemas = True
     """Whether a table can be moved to another schema."""
     known_windows = "windows"
@@ -211,6 +213,13 @@ class Changes(ABC):
         }  # fmt: skip
         return [self.dialect.shell("migration_check.sql.j2", values)]
 
+    def must_be_filled(self, op: change.MustBeFilled, names: Names) -> list[Piece]:
+        return self.must_be_zero(self.unfilled(op, names), names)
+
+    def unfilled(self, op: change.MustBeFilled, names: Names) -> change.MustBeZero:
+        query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.table(self.address(op.table, names), ROW))
+        return change.MustBeZero("Every row has a value.", query.where(missing(op.name)), op.message)
+
     def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
         """Before anything is dropped: who may do what with it. Nothing where CREATE OR REPLACE keeps that."""
         return []
@@ -249,6 +258,18 @@ class Changes(ABC):
     def ledger(self, names: Names) -> list[Piece]:
         """CREATE TABLE IF NOT EXISTS: the ledger of migrations, and what was counted before each."""
         return [self.dialect.shell("ledger.sql.j2", self.values(names))]
+
+    def retired(self, one: Retired, names: Names) -> list[Piece]:
+        """In a database that was empty what is retired is there, too, without rows: later migrations, approvals and rollbacks find it."""
+        at = self.address(one.table, names)
+        if not one.whole:
+            return [piece for c in one.table.columns for piece in self.retired_column(at, c)]
+        op = CreateTable("ref", one.table.name, one.table.columns, "", one.table.primary_key, one.table.ordered)
+        made = create_table(self.dialect, op, at, enforced=self.transactional, checks=self.enforces, named_key=self.names_keys)
+        return [*([] if at.schema in names.schemas else [self.create_schema(at.schema, names)]), made]
+
+    def retired_column(self, at: Address, column_: ColumnDef) -> list[Piece]:
+        return [self.add_column(at, column_, exists=True)]
 
     def contained(self, names: Names, release: Release) -> list[Piece]:
         """What deploy.sql contains needs no migration any more."""
@@ -307,7 +328,8 @@ def rekeyed(op: AlterTable) -> bool:
 
 
 def next_name(name: str) -> str:
-    return cut(f"{name}__next")
+    """What stands beside a table or a column until it takes its place: a name that no user's can have."""
+    return cut(f"{OWN_PREFIX}next_{name}")
 
 
 def _word(name: str) -> str:

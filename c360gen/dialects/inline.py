@@ -33,8 +33,9 @@ def inline(root: exp.Expr, nodes: Mapping[str, Node], dialect: str) -> None:
 
 
 def _inlined(table: exp.Table, nodes: Mapping[str, Node]) -> Node | None:
+    """What stands behind a relation, if it has no table; a rollback names nodes that the specs do not know any more, and those had one."""
     kind, name = symbols.symbol(table) or ("", "")
-    return nodes[name] if kind == "query" or (kind == "ref" and not nodes[name].exists) else None
+    return nodes[name] if kind == "query" or (kind == "ref" and name in nodes and not nodes[name].exists) else None
 
 
 def _outermost(table: exp.Table) -> exp.Query:

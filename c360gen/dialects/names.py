@@ -37,6 +37,8 @@ class Names:
     target: Target
     environment: tuple[str, ...] = ()
     """Names of the variables of the environment that the target was read with."""
+    left: tuple[str, ...] = ()
+    """Schemas that no node is in any more, and in which something is retired; without the prefix."""
 
     @property
     def database(self) -> str | None:
@@ -59,7 +61,8 @@ class Names:
     @property
     def schemas(self) -> list[str]:
         """Every schema that is ours, control first."""
-        own = sorted({self.schema(n.schema) for n in self.project.nodes.values() if n.exists} - {self.control})
+        there = {n.schema for n in self.project.nodes.values() if n.exists} | {*self.left}
+        own = sorted({self.schema(s) for s in there} - {self.control})
         return [self.control, *own]
 
     @property

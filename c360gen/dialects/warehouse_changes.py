@@ -23,8 +23,6 @@ class WarehouseChanges(Changes):
     watermarks = rewinds_by = ("watermark", "cursor_value")
     adds_at_once = False
     """Whether one statement adds several columns, each if it is not there yet."""
-    names_keys = True
-    """Whether a key is declared under a name."""
     keys_hold_names = False
     """Whether the engine refuses to rename a table that has a primary key, and to rename or retype a column of one."""
 
@@ -187,6 +185,10 @@ class WarehouseChanges(Changes):
     def retire_table(self, op: change.RetireTable, names: Names) -> list[Piece]:
         at = self.address(op.before, names)
         return self.move_table(at, Address(at.database, at.schema, op.name))
+
+    def must_be_filled(self, op: change.MustBeFilled, names: Names) -> list[Piece]:
+        """While the column is there: an attempt that was interrupted may have renamed it."""
+        return self.guarded(self.unfilled(op, names), self.columns(self.address(op.table, names), op.name), names)
 
     def restore_table(self, op: change.RestoreTable, names: Names) -> list[Piece]:
         return self.move_table(self.place(op.after.schema, op.name, names), self.address(op.after, names))

@@ -258,6 +258,9 @@ def _deploy(parts: Iterable[Section], dialect: Dialect, names: Names, release: R
     """Guard, everything in order, released state. It runs as it is in the engine's own client."""
     sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, release.identity))]
     sections += [f"-- {'=' * 20} {part.path}: {one_line(part.title)}\n\n{part.text}" for part in parts]
+    if retired := dialect.retired(release, names):
+        sections.append("-- What they have retired, where a database never had it: later migrations, approvals and rollbacks find it.\n\n"
+                        + "\n\n".join(text_of(p, dialect) for p in retired))  # fmt: skip
     if release.migrations:
         pieces = [*dialect.ledger(names), *dialect.contained(names, release)]
         sections.append("-- The migrations that this state contains: nothing of them is left to do.\n\n"

@@ -25,6 +25,12 @@ def one_line(text: object) -> str:
     return re.sub(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", str(text)).replace("$$", "$ $")
 
 
+def edited(text: str) -> bool:
+    """Whether what follows a header is not what its hash says; never where there is no header."""
+    said = re.search(r"^\S+ Do not edit: .* sha256 of what follows: ([0-9a-f]{64})\n\n", text, re.M)
+    return said is not None and hashlib.sha256(text[said.end() :].encode()).hexdigest() != said[1]
+
+
 def sql_file(path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--") -> File:
     """A file with its header; no time, host, path of a machine or version of a tool is in it."""
     body = body.rstrip("\n") + "\n"

@@ -11,13 +11,12 @@ from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.base import Dialect
 from c360gen.migrate.plan import Hazard, Problem, Step
 from c360gen.migrate.state import NodeState, RetiredColumn, State, retired_of, with_retired
-from c360gen.ops.change import AlterTable, Move, Stored
+from c360gen.ops.change import AlterTable, Move, MustBeFilled, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.project.nodes import Node
 from c360gen.terms import types
 from c360gen.terms.symbols import column, cut
 
-ROLES = ("from", "to", "is_deleted", "row_id", "row_time")
 ROW = "h"
 
 
@@ -30,21 +29,7 @@ class Columns:
     added: list[str] = field(default_factory=list)
     retired: list[RetiredColumn] = field(default_factory=list)
     restored: list[RetiredColumn] = field(default_factory=list)
-
-
-def renames(before: Stored, old: NodeState, new: NodeState, node: Node) -> dict[str, str]:
-    """New name → released name: what `was:` says, and the columns of the history, which are known by what they mean."""
-    after = new.table("ref")
-    assert after is not None
-    found = {
-        name: past.was for name, past in node.past.columns.items()
-        if past.was and before.has(past.was) and not after.has(past.was) and not before.has(name)
-    }  # fmt: skip
-    one, two = old.facts.get("interval") or {}, new.facts.get("interval") or {}
-    for role in ROLES:
-        if role in one and role in two and one[role] != two[role]:
-            found[two[role]] = one[role]
-    return found
+    unfilled: list[MustBeFilled] = field(default_factory=list)
 
 
 def _unmarked(flag: ColumnDef) -> exp.Expr:
@@ -53,8 +38,8 @@ def _unmarked(flag: ColumnDef) -> exp.Expr:
 
 
 class Differ:
-    """Compares the tables of one node. `renamed` is what `renames` says; `fills` are values for columns of its own table, and `unfills`
-    those on the way back, by their new names."""
+    """Compares the tables of one node. `renamed` is what `renames.columns` found; `fills` are values for columns of its own table, and
+    `unfills` those on the way back, by their new names."""
 
     def __init__(
         self, released: State, old: NodeState, new: NodeState, node: Node, dialect: Dialect, number: int, renamed: Mapping[str, str],
@@ -90,7 +75,10 @@ class Differ:
             if gone.name not in used and gone.name not in resting:
                 retired = cut(f"{gone.name}__retired_{self.number}")
                 forth.append(Move("retire", gone, None, retired))
-                back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=self._restored(gone) if main else None))
+                fill = self._restored(before, gone) if main else None
+                back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=fill))
+                if gone.not_null and fill is None and self.dialect.changes.sets_not_null:
+                    self._unfilled(after, gone, retired)
                 self.found.retired.append(RetiredColumn(after.schema, after.name, retired, gone.type, gone.name, self.number))
                 if main:
                     self._say_retired(gone, retired)
@@ -131,12 +119,12 @@ class Differ:
         if rung == "convert":
             return Move("convert", old, new, fill=fill), Move("convert", new, old, lossless=False)
         retired = cut(f"{old.name}__retired_{self.number}")
-        self.found.retired.append(RetiredColumn(table.schema, self._table_name(table), retired, old.type, old.name, self.number, True))
+        self.found.retired.append(RetiredColumn(*self._place(table), retired, old.type, old.name, self.number, True))
         return Move("copy", old, new, retired, fill=fill, lossless=lossless), Move("swap_back", new, old, retired)
 
-    def _table_name(self, table: Stored) -> str:
-        wanted = self.new.table(table.kind)
-        return wanted.name if wanted else table.name
+    def _place(self, table: Stored) -> tuple[str, str]:
+        wanted = self.new.table(table.kind) or table
+        return wanted.schema, wanted.name
 
     def _new(self, table: Stored, new: ColumnDef, main: bool) -> tuple[Move, Move]:
         fill = self.fills.get(new.name) if main else None
@@ -156,9 +144,20 @@ class Differ:
             self._problem("C603", message, new.name, help)
         return None
 
-    def _restored(self, gone: ColumnDef) -> exp.Expr | None:
+    def _restored(self, table: Stored, gone: ColumnDef) -> exp.Expr | None:
         """On the way back: what rows that came since have in a column that may not be NULL."""
-        return _unmarked(gone) if gone.not_null and gone.name == (self.old.facts.get("interval") or {}).get("is_deleted") else None
+        interval = self.old.facts.get("interval") or {}
+        if gone.not_null and gone.name == interval.get("is_deleted"):
+            return _unmarked(gone)
+        begin = interval.get("from")
+        if gone.not_null and begin and gone.name == self.old.facts.get("updated_at") and gone.type == table.column(begin).type:
+            return exp.func("COALESCE", column(gone.name, ROW), column(begin, ROW))  # a version is dated by it
+        return None
+
+    def _unfilled(self, after: Stored, gone: ColumnDef, retired: str) -> None:
+        label = f"{after.schema}.{after.name}"
+        said = f"{label} has rows without {gone.name}, which may not be NULL, since it was retired: fill {retired}, then roll back"
+        self.found.unfilled.append(MustBeFilled(after, retired, said))
 
     # --- words -------------------------------------------------------------------------------------------------------------
 

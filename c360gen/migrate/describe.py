@@ -58,6 +58,7 @@ def _facts(node: Node, names: Names) -> Mapping[str, Any]:
         "constraints": [[c.kind, *c.columns, *([c.condition.sql()] if c.condition is not None else [])] for c in node.constraints],
         "views": [*node.views, *([node.identifier] if node.kind == "view" else [])], "functions": list(node.functions),
         "beside": [p.snapshot for p in node.point_in_time],
+        "renamed": node.past.was, "was": {name: c.was for name, c in node.past.columns.items() if c.was},
     }  # fmt: skip
     if isinstance(node, Snapshot):
         interval = {"from": node.valid_from, "to": node.valid_to, "is_deleted": node.is_deleted, "row_id": node.row_id,

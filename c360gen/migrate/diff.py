@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from sqlglot import exp
 
 from c360gen import dialects
-from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
+from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.names import Names
 from c360gen.emit import identity
 from c360gen.emit.bundle import Section
-from c360gen.migrate import added, around, history, memory, models
-from c360gen.migrate.columns import Differ, renames
+from c360gen.migrate import added, around, history, memory, models, renames
+from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
-from c360gen.migrate.state import NodeState, RetiredColumn, RetiredTable, State, with_retired
+from c360gen.migrate.state import STORED, NodeState, RetiredColumn, RetiredTable, State, with_retired
 from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
@@ -27,10 +27,9 @@ from c360gen.ops.change import (
     RetireTable,
     Stored,
 )
+from c360gen.ops.schema import ColumnDef
 from c360gen.project.nodes import Node, Snapshot
 from c360gen.terms.symbols import cut
-
-STORED = ("snapshot", "incremental", "table", "seed")
 
 
 def diff(released: State, wanted: State, names: Names, sections: Sequence[Section]) -> Plan:
@@ -52,11 +51,14 @@ class _Diff:
         self.parts: list[Found] = []
 
     def plan(self, sections: Sequence[Section]) -> Plan:
-        self.pairs = self._matched()
-        olds, news = {o.name for o, _ in self.pairs}, {n.name for _, n in self.pairs}
+        specs = self.names.project.nodes
+        matched = renames.nodes(self.released, self.wanted, specs)
+        self.pairs = matched.pairs
+        olds, news = ({pair[i].name for pair in self.pairs} | matched.unclear for i in (0, 1))
         gone = [o for o in self.released.nodes.values() if o.name not in olds]
         come = [n for n in self.wanted.nodes.values() if n.name not in news]
-        self._ambiguous(gone, come)
+        handed = renames.handed(self.released, self.pairs, specs)
+        self.parts.append(Found(problems=(*matched.problems, *handed, *renames.alike(gone, come, specs))))
         for old, new in self.pairs:
             self._pair(old, new)
         for old in gone:
@@ -75,42 +77,11 @@ class _Diff:
         return Plan(
             self.released, wanted, self.number, tuple(sorted(self._read(found), key=lambda s: (s.object, "+~>-".index(s.symbol), s.what))),
             _said(found.problems), found.checks, (*found.forward, *found.rows), (*found.backward, *found.rows_back),
-            found.taken_out, found.measured,
+            found.taken_out, found.measured, found.checks_back,
             tuple(dict.fromkeys(found.lost)), tuple(dict.fromkeys(found.unerased)), found.versioned, rewritten, placed.around(gone, come),
         )  # fmt: skip
 
     # --- nodes -------------------------------------------------------------------------------------------------------------
-
-    def _matched(self) -> list[tuple[NodeState, NodeState]]:
-        """By name, or by what `was:` says."""
-        found = []
-        labels = {n.label: n for n in self.released.nodes.values()}
-        for new in self.wanted.nodes.values():
-            if new.name in self.released.nodes:
-                found.append((self.released.nodes[new.name], new))
-                continue
-            node = self.names.project.nodes[new.name]
-            if not node.past.was:
-                continue
-            old = self.released.nodes.get(node.past.was) or labels.get(node.past.was)
-            if old is None:
-                near = nearest_or_list(node.past.was, [*self.released.nodes, *labels], "released nodes")
-                self._problem(new.label, "C603", f"was: nothing released is called {node.past.was}", node.span, near)
-            elif old.name in self.wanted.nodes:
-                help = "a node can only be renamed, not copied"
-                self._problem(new.label, "C603", f"was: {node.past.was} is still there", node.span, help)
-            else:
-                found.append((old, new))
-        return found
-
-    def _ambiguous(self, gone: list[NodeState], come: list[NodeState]) -> None:
-        """A table that goes and one like it that comes: a rename, or not? Nobody guesses."""
-        for new in come:
-            node = self.names.project.nodes[new.name]
-            alike = [o.name for o in gone if o.kind == new.kind and o.kind in STORED and set(o.columns) == set(new.columns)]
-            if alike and node.past.was is None:
-                help = f"say was: {alike[0]} in {new.name}, which keeps its rows; or was: false, if it is another thing"
-                self._problem(new.label, "C601", f"{alike[0]} is gone, and {new.name} with the same columns is new", node.span, help)
 
     def _pair(self, old: NodeState, new: NodeState) -> None:
         node = self.names.project.nodes[new.name]
@@ -137,12 +108,15 @@ class _Diff:
         main = old.table("ref")
         assert main is not None
         physical = with_retired(self.released, main)
-        renamed = renames(physical, old, new, node)
+        columns = renames.columns(physical, old, new, node)
+        self.parts.append(Found(problems=tuple(columns.problems)))
+        renamed = columns.renamed
         fills: dict[str, exp.Expr] = {}
         unfills: dict[str, exp.Expr] = {}
         kept: Kept | None = None
         if isinstance(node, Snapshot):
-            self.parts.append(history.refused(old, new, node, renamed) + history.facts(old, new, node, renamed, self.number))
+            self.parts.append(history.refused(old, new, node, renamed))
+            self.parts.append(history.facts(old, new, node, renamed, self.released, self.wanted))
             self.parts.append(memory.of_snapshot(old, new, node, renamed, self._label(old), self._label(new)))
             fills, unfills = history.ends(old, new, node)
             kept = history.unmarked(old, new, self.number)
@@ -180,14 +154,16 @@ class _Diff:
         for table in old.tables:
             if new.table(table.kind) is None:
                 self._retire(table, node.span, "the node does not need it any more")
-        self.parts.append(added.say(differ) + Found(tuple(differ.found.steps), tuple(differ.found.problems)))
+        unfilled = tuple(differ.found.unfilled)
+        self.parts.append(added.say(differ) + Found(tuple(differ.found.steps), tuple(differ.found.problems), checks_back=unfilled))
         self.columns += [c for c in differ.found.retired if c not in self.columns]
         self.columns = [c for c in self.columns if c not in differ.found.restored]
         if any(p.steps for p in self.parts[begun:]):
             self.parts.append(Found(rewritten=(new.name,)))
         self._unerased(old, new, differ.found.retired, kept)
         if kept is not None:
-            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number))
+            plain = tuple(ColumnDef(c.name, c.type) for c in kept.columns)
+            self.tables.append(RetiredTable(kept.schema, kept.name, f"markers of {new.label}", self.number, plain))
 
     def _unerased(self, old: NodeState, new: NodeState, retired: Iterable[RetiredColumn], kept: Kept | None) -> None:
         """Rows beside the table are beyond erase_, and so is a column that it made NULL, under its new name."""
@@ -224,7 +200,10 @@ class _Diff:
         )  # fmt: skip
         copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
         labels = tuple({self._label(self.released.nodes[before.node]): 0, self._label(self.wanted.nodes[node.name]): 0})
-        measured = Measured(physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied, labels)
+        filled = tuple(m.after.name for m in back.moves if m.how == "restore" and m.fill is not None and m.after)
+        measured = Measured(
+            physical, forth.after, columns, kept.name if kept else None, flag, kept.flag if kept else None, copied, filled, labels
+        )
         self.parts.append(Found(measured=(measured,), rewritten=(node.name,)))
         self._physical(forth, node)
         return forth
@@ -305,7 +284,8 @@ class _Diff:
     def _retire(self, table: Stored, span: Span | None, why: str) -> None:
         name = self._retired_name(table.name)
         self._do(RetireTable(table, name), RestoreTable(table, name))
-        self.tables.append(RetiredTable(table.schema, name, f"{table.schema}.{table.name}", self.number))
+        was = f"{table.schema}.{table.name}"
+        self.tables.append(RetiredTable(table.schema, name, was, self.number, table.columns, table.primary_key, table.ordered))
         self.columns = [
             c if (c.schema, c.table) != (table.schema, table.name) else dataclasses.replace(c, table=name) for c in self.columns
         ]
@@ -386,5 +366,5 @@ def _kept_as(name: str) -> str:
 
 def _said(problems: Sequence[Problem]) -> tuple[Diagnostic, ...]:
     """Of a column that may be another one's new name nobody asks what old versions have in it."""
-    unknown = {p.subject for p in problems if p.said.code == "C601"}
+    unknown = {p.subject for p in problems if p.said.code in ("C601", "C603")}
     return tuple(p.said for p in problems if not (p.said.code == "C602" and p.subject in unknown))

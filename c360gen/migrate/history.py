@@ -11,7 +11,8 @@ from sqlglot import exp
 from c360gen.diagnostics import Diagnostic
 from c360gen.migrate.columns import ROW
 from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
-from c360gen.migrate.state import NodeState
+from c360gen.migrate.reads import unreadable
+from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import AlterTable, ChangeRows, DropTable, KeepRows, Move, MustBeZero, Stored, place
 from c360gen.project.nodes import Column, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
@@ -47,8 +48,8 @@ def refused(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str
     return Found(problems=tuple(found))
 
 
-def facts(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], number: int) -> Found:
-    """Settings whose change moves rows, or changes what the next run does; `number` is the migration's."""
+def facts(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], released: State, wanted: State) -> Found:
+    """Settings whose change moves rows, or changes what the next run does."""
     at, steps = new.label, []
     if old.strategy != new.strategy:
         what = f"strategy changed from {old.strategy} to {new.strategy}"
@@ -58,7 +59,8 @@ def facts(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, 
         told = "changes that dbt did not see, for want of a later time, become versions in the next run"
         hazards = (Hazard("versions", told), Hazard("breaking", "dbt's columns go"))
         steps.append(Step("~", at, "compat: dbt switched off", node.span, hazards, "compat: dbt is switched on again"))
-    return Found(tuple(steps)) + _hard_deletes(old, new, node, number) + _open_until(old, new, node) + _tracked(old, new, node, renamed)
+    found = Found(tuple(steps)) + _hard_deletes(old, new, node, released.number + 1) + _open_until(old, new, node)
+    return found + _tracked(old, new, node, renamed, released, wanted)
 
 
 def _deletes(old: NodeState, new: NodeState) -> tuple[str, str]:
@@ -209,7 +211,7 @@ def _shown(said: str | None) -> str:
     return str(at if at.time() != dt.time() else at.date())
 
 
-def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str]) -> Found:
+def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], released: State, wanted: State) -> Found:
     """Every column that is tracked now and was not: what becomes of the versions that are there."""
     found = Found()
     before = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
@@ -219,7 +221,7 @@ def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[st
         was = renamed.get(name, name)
         if was in before or (old.facts.get("detects") == "time" and table.has(was)):
             continue
-        found += _needs_history(new, node, name, table.has(was))
+        found += _needs_history(new, node, name, table.has(was), unreadable(node, name, released, wanted))
     if old.facts.get("detects") == new.facts.get("detects") == "values":
         for was in sorted(then - {renamed.get(n, n) for n in now}):
             back = next((n for n, w in renamed.items() if w == was), was)
@@ -229,7 +231,7 @@ def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[st
     return found
 
 
-def _needs_history(new: NodeState, node: Snapshot, name: str, stored: bool) -> Found:
+def _needs_history(new: NodeState, node: Snapshot, name: str, stored: bool, unread: tuple[str, str] | None) -> Found:
     past = node.past.columns.get(name)
     at = f"{new.label}.{name}"
     if past is None or past.history is None:
@@ -237,6 +239,9 @@ def _needs_history(new: NodeState, node: Snapshot, name: str, stored: bool) -> F
         help = f"say history: empty (no version is made), new_version, or {{backfill: …}} in the columns: of {node.name}"
         message = f"{at} {how}: every key would get a version in the next run"
         return Found(problems=(Problem(at, Diagnostic("C602", message, past.span if past else node.span, help)),))
+    if past.history == "empty" and unread is not None:
+        message = f"{at}: history: empty needs the value that the source has now: {unread[0]}"
+        return Found(problems=(Problem(at, Diagnostic("C604", message, past.span, unread[1])),))
     if past.history == "empty":
         what = "open versions take the source's value, without a new version"
         step = Step("~", at, what, past.span, (Hazard("backfills", "open versions"),), "nothing to do")
@@ -265,8 +270,7 @@ def _unseen(node: Snapshot) -> str | None:
 
 def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
     """UPDATE history SET phone = source.phone WHERE open: what the source says now was true all the time, as far as anybody knows."""
-    kind, _, source = str(node.relation).partition(":")
-    theirs = relation("source" if kind == "source" else "ref", source, "s")
+    theirs, source = _read(node), node.reading
     keys = [column(k, "s") for k in node.key]
     several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
     twice = exp.select(*keys).from_(theirs.copy()).group_by(*(k.copy() for k in keys)).having(several)
@@ -282,10 +286,14 @@ def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
     ]
 
 
+def _read(node: Snapshot) -> exp.Table:
+    kind, _, name = str(node.relation).partition(":")
+    return relation("source" if kind == "source" else "query" if kind == "query" else "ref", name, "s")
+
+
 def count_new_versions(node: Snapshot, name: str) -> exp.Select:
     """How many keys the next run makes a version of for a new column's sake."""
-    kind, _, source = str(node.relation).partition(":")
-    theirs = relation("source" if kind == "source" else "ref", source, "s")
+    theirs = _read(node)
     query = exp.select(named(exp.Count(this=exp.Star()), "found")).from_(relation("ref", node.name, ROW))
     return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 

@@ -135,7 +135,7 @@ def _columns(measured: Measured, back: bool, first: bool) -> list[tuple[str, str
     """(what it is called, where it is): before the way there and after the way back a column has its released name."""
     old = first is not back
     since = measured.copied if back else {}
-    return [(b, b if old else since.get(b, a)) for b, a in measured.columns]
+    return [(b, b if old else since.get(b, a)) for b, a in measured.columns if not (back and b in measured.filled)]
 
 
 def _cast(measured: Measured, back: bool) -> Collection[str]:

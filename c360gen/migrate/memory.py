@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostic
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Problem, Step
+from c360gen.migrate.renames import was
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import ChangeOp, ForgetWindows, MustBeZero, SetWatermark
 from c360gen.project.nodes import Node, Snapshot
@@ -51,14 +52,14 @@ def of_model(old: NodeState, new: NodeState, node: Node, before: str, label: str
     """A cursor that is another one, or that there was none before; `before` and `label` are the node's in the control tables."""
     read, reads = (s.facts.get("cursor") for s in (old, new))
     found = Found(rows_back=_back(old, new, node, before))
-    if not reads or read == _was(node, old, reads):
+    if not reads or read == was(node, old, reads):
         return found
     what = f"cursor changed from {read} to {reads}" if read else f"cursor {reads}"
     if node.strategy == "merge" or (old.kind == "table" and node.strategy != "append"):
         step = Step("~", new.label, f"{what}: its watermark is forgotten", node.span, (Hazard("backfills", ALL),))
         return found + Found((step,) if old.kind != "table" else (), rows=(SetWatermark(label),))
     table, past = old.table("ref"), node.past.columns.get(reads)
-    if (table is None or not table.has(_was(node, old, reads))) and not (past and past.value is not None):
+    if (table is None or not table.has(was(node, old, reads))) and not (past and past.value is not None):
         return found + _unknown(new, node, what, reads, label)
     told: tuple[tuple[HazardKind, str], ...] = (
         ("breaking", f"a row that was not read yet is read only if its {reads} is not before the highest that is stored"),
@@ -88,7 +89,7 @@ def _unknown(new: NodeState, node: Node, what: str, reads: str, label: str) -> F
 def _back(old: NodeState, new: NodeState, node: Node, before: str) -> tuple[ChangeOp, ...]:
     """On the way back: the old cursor went on standing where it was, while runs read by the new one."""
     read, table = old.facts.get("cursor"), old.table("ref")
-    if not read or table is None or (new.facts.get("cursor") and _was(node, old, new.facts["cursor"]) == read):
+    if not read or table is None or (new.facts.get("cursor") and was(node, old, new.facts["cursor"]) == read):
         return ()
     if old.strategy == "merge":
         return (SetWatermark(before),)
@@ -100,7 +101,7 @@ def windows(old: NodeState, new: NodeState, node: Node, before: str, label: str)
     loaded, loads = (s.facts.get("windows") for s in (old, new))
     if not loads:
         return Found(rows_back=(ForgetWindows(before),) if loaded else ())
-    if loaded and [_was(node, old, loads[0]), loads[1]] == loaded[:2]:
+    if loaded and [was(node, old, loads[0]), loads[1]] == loaded[:2]:
         return _begin(loaded[2], loads[2], new, node)
     forgotten = Found(rows=(ForgetWindows(label),), rows_back=(ForgetWindows(before),) if loaded else ())
     if old.kind != "incremental":
@@ -148,9 +149,3 @@ def _clock() -> exp.Expr:
     found = exp.CurrentTimestamp()
     found.meta["clock"] = True
     return found
-
-
-def _was(node: Node, old: NodeState, name: str) -> str:
-    """What a column was called in the released state."""
-    past = node.past.columns.get(name)
-    return past.was if past and past.was and past.was in old.columns else name

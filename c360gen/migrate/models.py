@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
+from c360gen.migrate.renames import was
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import MustBeZero
 from c360gen.project.nodes import Node
@@ -99,12 +100,6 @@ def keys(node: Node, unique: bool) -> list[MustBeZero]:
     because = "No two rows share the key, and none is without." if unique else "No row is without its key."
     said = f"rows of {node.name} {'share' if unique else 'have no'} {', '.join(node.key)}{', or have none' if unique else ''}"
     return [MustBeZero(because, query, said)]
-
-
-def was(node: Node, old: NodeState, name: str) -> str:
-    """What a column was called in the released state."""
-    past = node.past.columns.get(name)
-    return past.was if past and past.was and past.was in old.columns else name
 
 
 def a(kind: str) -> str:

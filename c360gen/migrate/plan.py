@@ -9,7 +9,7 @@ from typing import Literal
 
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.migrate.state import State
-from c360gen.ops.change import ChangeOp, ChangeRows, MustBeZero, Stored
+from c360gen.ops.change import ChangeOp, ChangeRows, MustBeFilled, MustBeZero, Stored
 from c360gen.ops.schema import ColumnDef
 
 HazardKind = Literal["destructive", "breaking", "versions", "backfills", "rewrites", "locks", "refreshes"]
@@ -62,6 +62,8 @@ class Measured:
     """A column of the table before that is true in rows which the way back adds on purpose, whether they were taken or have come since."""
     copied: Mapping[str, str] = field(default_factory=dict)
     """Of `columns` those whose values stand in a column of another type, by its name: what came since stands only there."""
+    filled: tuple[str, ...] = ()
+    """Columns of the table before that get values on the way back."""
     labels: tuple[str, ...] = ()
     """What the run log calls its node, before and after."""
 
@@ -115,6 +117,8 @@ class Found:
     taken_out: tuple[ChangeRows, ...] = ()
     """What the way back begins with: rows that go while their table is as the migration has left it."""
     measured: tuple[Measured, ...] = ()
+    checks_back: tuple[MustBeFilled, ...] = ()
+    """What must hold before anything is changed on the way back."""
     lost: tuple[str, ...] = ()
     """What a rollback cannot bring back, in words."""
     unerased: tuple[tuple[str, str], ...] = ()
@@ -162,6 +166,7 @@ class Plan:
     """In the order of their execution."""
     taken_out: tuple[ChangeRows, ...]
     measured: tuple[Measured, ...]
+    checks_back: tuple[MustBeFilled, ...]
     lost: tuple[str, ...]
     unerased: tuple[tuple[str, str], ...]
     versioned: tuple[tuple[str, str], ...]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from c360gen.diagnostics import Diagnostic, Span
+from c360gen.emit.files import edited
 from c360gen.migrate.checksum import checksum, holds
 from c360gen.migrate.script import folder
 from c360gen.migrate.state import FILE, State
@@ -35,6 +36,31 @@ def altered(root: Path, state: State) -> list[Diagnostic]:
         if holds(text, migration.checksum) is False:
             help = "databases may have run it as it was: take it from version control, and put the change into a new migration"
             found.append(Diagnostic("C606", f"{at.as_posix()} was changed after its release", Span(at.as_posix()), help))
+    return found
+
+
+def unsound(root: Path, state: State, wanted: State) -> list[Diagnostic]:
+    """Sections that a way back needs, and that are missing below root or were edited there: rollback.sql would lack them, or hold that.
+
+    Not compared with released.json: a build writes other words for the same shape without a migration, or leaves a job out.
+    """
+    ours = {f"{folder}/{n.name}.sql" for n in state.nodes.values() for folder in (("views",) if n.kind == "view" else ("tables", "views"))}
+    found = []
+    for path in state.sections:
+        at = root / path
+        try:
+            text = at.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if path in wanted.sections or path in ours:
+                message = f"{at.as_posix()} is missing, which {FILE} has released: the way back would lack it"
+                found.append(Diagnostic("C606", message, None, "take it from version control"))
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            found.append(Diagnostic("C606", f"{at.as_posix()} cannot be read: {error}", None, "take it from version control"))
+            continue
+        if edited(text):
+            message = f"{at.as_posix()} was edited since it was built: the way back would hold that"
+            found.append(Diagnostic("C606", message, Span(at.as_posix()), "take it from version control"))
     return found
 
 

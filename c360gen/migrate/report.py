@@ -109,13 +109,22 @@ def review(plan: Plan, name: str, changes: Changes) -> str:
         *([f"- {h.text}" for h in worst] or ["Nothing: what is dropped from the specs is retired under another name."]), "",
         *_unerased(plan),
         "## Rollback", "", "`rollback.sql` leads back as long as no later migration is applied.", "",
-        *([f"- It cannot bring back: {said}." for said in plan.lost] or ["It brings everything back."]),
+        *([f"- It cannot bring back: {said}." for said in plan.lost] + _unfilled(plan) or ["It brings everything back."]),
         "", "## What was granted by hand", "", changes.told_about_grants, "",
         "## Before, and after", "",
         *(f"- {said}" for said in (*changes.before_and_after, "`verify.sql` fails loudly where the result is not what was planned.")), "",
         "## Signed", "", "| role | name | date |", "|---|---|---|", "| author | | |", "| reviewer | | |", "| DBA | | |", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _unfilled(plan: Plan) -> list[str]:
+    """Where a rollback stops once runs have come: its reader must know it before it is needed."""
+    return [
+        f"- It fails, before anything is changed, once rows have come for which `{c.table.schema}.{c.table.name}.{c.name}` has no value: "
+        "fill that column by hand first, since the column may not be NULL under its old name."
+        for c in plan.checks_back
+    ]  # fmt: skip
 
 
 def _unerased(plan: Plan) -> list[str]:

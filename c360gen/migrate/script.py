@@ -76,7 +76,7 @@ class _Writer:
     def __init__(self, plan: Plan, names: Names, bundle: Bundle, dialect: Dialect, migration: Migration, old_sections: Mapping[str, str]):
         self.plan, self.names, self.bundle, self.dialect, self.migration = plan, names, bundle, dialect, migration
         self.changes: Changes = dialect.changes
-        self.old_names = ReleasedNames(names.project, names.target_name, names.target, names.environment, plan.released)
+        self.old_names = ReleasedNames(names.project, names.target_name, names.target, names.environment, state=plan.released)
         self.old_sections = old_sections
         self.before = plan.released.identity
         self.after = replace(plan.wanted, migrations=(*plan.released.migrations, migration)).identity
@@ -95,7 +95,7 @@ class _Writer:
         parts.append(self._join(changes.wait(_altered(plan.forward), self.names)))
         checks = [piece for check in plan.checks for piece in changes.must_be_zero(check, self.names)]
         parts.append(self._titled("First: what must hold", checks))
-        parts.append(self._schemas())
+        parts.append(self._schemas(self.names.schemas, plan.released))
         parts.append(self._before(back=False))
         replaced = self._replaced(plan.around.drops, plan.released, plan.wanted)
         parts.append(self._drops(plan.around.drops, plan.released, self.old_names, replaced))
@@ -112,6 +112,9 @@ class _Writer:
         plan, changes = self.plan, self.changes
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.backward), self.names)))
+        unfilled = [piece for check in plan.checks_back for piece in changes.must_be_filled(check, self.names)]
+        parts.append(self._titled("First: what must hold", unfilled))
+        parts.append(self._schemas(sorted({self.names.schema(n.schema) for n in plan.released.nodes.values()}), plan.wanted))
         parts.append(self._before(back=True))
         replaced = self._replaced(plan.around.undrops, plan.wanted, plan.released)
         parts.append(self._drops(plan.around.undrops, plan.wanted, self.names, replaced))
@@ -158,9 +161,10 @@ class _Writer:
             return []
         return [self.dialect.path(self.names.own(f"task_{s.spec.name}")) for s in self.names.project.schedules]
 
-    def _schemas(self) -> str:
-        released = {self.names.schema(n.schema) for n in self.plan.released.nodes.values()}
-        new = [s for s in self.names.schemas if s not in released and s != self.names.control]
+    def _schemas(self, schemas: Sequence[str], before: State) -> str:
+        """Those that no node was in; on the way back, too: a database that was empty meanwhile never had them."""
+        there = {self.names.schema(n.schema) for n in before.nodes.values()}
+        new = [s for s in schemas if s not in there and s != self.names.control]
         return self._join([self.changes.create_schema(s, self.names) for s in new])
 
     def _before(self, back: bool) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
 
-from c360gen.ops.change import Migration, Release, Routine, Stored
+from c360gen.ops.change import Migration, Release, Retired, Routine, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.terms import types
 
 VERSION = 1
 FILE = "released.json"
 FOLDER = "migrations"
+STORED = ("snapshot", "incremental", "table", "seed")
+"""Kinds of nodes that have rows."""
 
 
 class BadState(Exception):
@@ -86,10 +88,18 @@ class RetiredTable:
     name: str
     was: str
     migration: int
+    columns: tuple[ColumnDef, ...] = ()
+    """Those that it had while it was in use; none where an older c360gen has retired it."""
+    primary_key: tuple[str, ...] = ()
+    ordered: tuple[tuple[str, str], ...] = ()
 
     @property
     def path(self) -> str:
         return f"{self.schema}.{self.name}"
+
+    @property
+    def stored(self) -> Stored:
+        return Stored("", "ref", self.schema, self.name, self.columns, self.primary_key, self.ordered)
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ class State:
 
     @property
     def release(self) -> Release:
-        return Release(self.identity, self.migrations)
+        return Release(self.identity, self.migrations, tuple(_retired(self)))
 
 
 def with_migrations(state: State, migrations: tuple[Migration, ...]) -> State:
@@ -135,6 +145,15 @@ def identity(shape: str, number: int) -> str:
     import hashlib
 
     return hashlib.sha256(f"{shape}\n{number}".encode()).hexdigest()
+
+
+def _retired(state: State) -> Iterable[Retired]:
+    """Tables first, then the columns of all of them."""
+    tables = [t.stored for t in state.retired_tables if t.columns]
+    yield from (Retired(t, True) for t in tables)
+    for table in (*(t for n in state.nodes.values() for t in n.tables), *tables):
+        if columns := tuple(ColumnDef(c.name, c.type) for c in retired_of(state, table) if not table.has(c.name)):
+            yield Retired(replace(table, columns=columns), False)
 
 
 def retired_of(state: State, table: Stored) -> list[RetiredColumn]:
@@ -154,7 +173,12 @@ def text(state: State) -> str:
              **({"copied": True} if c.copied else {})}
             for c in state.retired_columns
         ],
-        "retired_tables": [{"table": [t.schema, t.name], "was": t.was, "migration": t.migration} for t in state.retired_tables],
+        "retired_tables": [
+            {"table": [t.schema, t.name], "was": t.was, "migration": t.migration,
+             **({"columns": _columns(t.columns), "primary_key": list(t.primary_key), "ordered": [list(p) for p in t.ordered]}
+                if t.columns else {})}
+            for t in state.retired_tables
+        ],
         "exposures": {name: list(ids) for name, ids in sorted(state.exposures.items())},
         "routines": [f"{r.kind} {r.path}({r.arguments})" for r in state.routines],
         "sections": dict(state.sections),
@@ -173,15 +197,22 @@ def _node(node: NodeState) -> dict[str, Any]:
 def _table(table: Stored) -> dict[str, Any]:
     return {
         "table": [table.schema, table.name],
-        "columns": {c.name: types.text(c.type) + (" not null" if c.not_null else "") for c in table.columns},
+        "columns": _columns(table.columns),
         "primary_key": list(table.primary_key), "ordered": [list(pair) for pair in table.ordered], "indexes": dict(table.indexes),
         **({"constraints": dict(table.constraints)} if table.constraints else {}),
         "clustered": list(table.clustered),
     }  # fmt: skip
 
 
+def _columns(columns: Iterable[ColumnDef]) -> dict[str, str]:
+    return {c.name: types.text(c.type) + (" not null" if c.not_null else "") for c in columns}
+
+
 def parse(raw: str) -> State:
     """The text of a released.json → State. Raise BadState."""
+    if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in raw.splitlines()):
+        help = "take one branch's file and migrations, and migrate again what the other changed"
+        raise BadState(f"a merge has left its conflict markers in it: {help}")
     try:
         found = json.loads(raw)
         if found.get("version") != VERSION:
@@ -196,7 +227,7 @@ def parse(raw: str) -> State:
                               c.get("copied", False))
                 for c in found["retired_columns"]
             ),
-            retired_tables=tuple(RetiredTable(t["table"][0], t["table"][1], t["was"], t["migration"]) for t in found["retired_tables"]),
+            retired_tables=tuple(_read_retired(t) for t in found["retired_tables"]),
             migrations=tuple(Migration(m["number"], m["name"], m["checksum"]) for m in found["migrations"]),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -205,7 +236,7 @@ def parse(raw: str) -> State:
 
 FACTS = ("key", "nullable_key", "tracked", "overwritten", "detects", "compat", "updated_at", "hard_deletes", "interval", "open_until",
          "cursor", "version_column", "windows", "partition", "feed", "feed_cursor", "reads",
-         "views", "functions", "beside", "constraints", "erasure")  # fmt: skip
+         "views", "functions", "beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
 
 
 def _read_node(name: str, node: Mapping[str, Any]) -> NodeState:
@@ -223,6 +254,14 @@ def _read_table(node: str, kind: Any, table: Mapping[str, Any]) -> Stored:
         node, kind, schema, name, tuple(_read_column(n, t) for n, t in table["columns"].items()), tuple(table["primary_key"]),
         tuple((a, b) for a, b in table["ordered"]), tuple(table["indexes"].items()),
         tuple(table.get("constraints", {}).items()), tuple(table["clustered"]),
+    )  # fmt: skip
+
+
+def _read_retired(table: Mapping[str, Any]) -> RetiredTable:
+    schema, name = table["table"]
+    return RetiredTable(
+        schema, name, table["was"], table["migration"], tuple(_read_column(n, t) for n, t in table.get("columns", {}).items()),
+        tuple(table.get("primary_key", ())), tuple((a, b) for a, b in table.get("ordered", ())),
     )  # fmt: skip
 
 

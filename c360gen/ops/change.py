@@ -25,14 +25,6 @@ class Migration:
 
 
 @dataclass(frozen=True)
-class Release:
-    """The state that deploy.sql leads to: its identity, and the migrations that it contains."""
-
-    identity: str
-    migrations: tuple[Migration, ...] = ()
-
-
-@dataclass(frozen=True)
 class Stored:
     """A table that holds data, with everything that physically is in it."""
 
@@ -56,6 +48,23 @@ class Stored:
 
     def has(self, name: str) -> bool:
         return any(c.name == name for c in self.columns)
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What migrations have retired, as a database needs it that was empty until now: a whole table, or columns of one that is there."""
+
+    table: Stored
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """The state that deploy.sql leads to: its identity, the migrations that it contains, and what they have retired."""
+
+    identity: str
+    migrations: tuple[Migration, ...] = ()
+    retired: tuple[Retired, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,6 +168,15 @@ class MustBeZero:
 
     because: str
     query: exp.Select
+    message: str
+
+
+@dataclass(frozen=True)
+class MustBeFilled:
+    """A column without NULL, or it cannot be what it was: it fails, and says what to do."""
+
+    table: Stored
+    name: str
     message: str
 
 

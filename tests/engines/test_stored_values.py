@@ -43,7 +43,11 @@ models:
     sql: *all
   - name: texts
     config: {schema: kept, materialized: incremental, unique_key: day}
-    sql: select cast(day as text) as day, cast(share as text) as share from {{ source('raw', 'days') }}
+    sql:
+      duckdb: &texts select cast(day as text) as day, cast(share as text) as share from {{ source('raw', 'days') }}
+      postgres: *texts
+      snowflake: *texts
+      bigquery: *texts
     columns: [{name: day, data_type: text}, {name: share, data_type: text}]
   - name: declared
     config: {schema: kept, materialized: table}

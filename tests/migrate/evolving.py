@@ -78,9 +78,10 @@ class Evolving:
 
     def deploy(self) -> None:
         """As `c360gen deploy` does it, over the open connection."""
-        from c360gen.cli.deploy import _apply, _pending
+        from c360gen.cli.deploy import _apply
+        from c360gen.cli.ledger import pending
 
-        for migration in _pending(self.session.ledger(), self.released()):
+        for migration in pending(self.session.ledger(), self.released()):
             _apply(self.session, self.root, migration)
         self.session.deploy((self.root / "deploy.sql").read_text(encoding="utf-8"))
 

@@ -262,6 +262,62 @@ def test_no_version_is_promised_that_no_run_makes(policy: str, evolving: Callabl
     shop.cli("plan")
 
 
+# --- what a snapshot reads --------------------------------------------------------------------------------------------------
+
+
+def over(read: str, columns: str, past: str = "", config: str = "") -> str:
+    """A snapshot over a model of that kind, over SQL of its own, or over a source."""
+    node = snapshot(config=config, columns=f"      - {{name: phone, history: {past}}}\n" if past else "")
+    select = f"select {columns} from {{{{ source('raw', 'customers') }}}}"
+    if read in ("sql", "source"):
+        return node.replace("relation: source('raw', 'customers')", f"sql: {select}") if read == "sql" else node
+    stg = f"models:\n  - name: stg\n    config: {{materialized: {read}{INCREMENTAL if read == 'incremental' else ''}}}\n    sql: {select}\n"
+    return node.replace("source('raw', 'customers')", "ref('stg')") + stg
+
+
+INCREMENTAL = ", incremental_strategy: merge, unique_key: id"
+NARROW, WIDE = "id, email, city, score, updated_at", "id, email, city, score, phone, updated_at"
+READS = {
+    "ephemeral": "a part of what reads it", "sql": "its own SQL is read by runs alone", "view": "stg has no phone yet",
+    "table": "stg has no phone yet", "incremental": "stg has no phone yet", "source": "a run alone knows which row of a key counts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_migration_takes_values_only_from_what_can_be_asked(read: str, evolving: Callable[[str], Evolving]) -> None:
+    """A table that its next run fills, a view that is made anew behind it: open versions would take NULL, and get versions after all."""
+    config = ", on_duplicate_key: latest" if read == "source" else ""
+    shop = evolving("duckdb")
+    shop.begin(source() + over(read, NARROW, config=config))
+    shop.write(source(phone="text") + over(read, WIDE, "empty", config))
+    said = shop.cli("migrate", "--name", "phone", fails=1)
+    assert "error[C604]: snap.history.phone: history: empty needs" in said and READS[read] in said and "backfill" in said, said
+    shop.sql("ALTER TABLE raw.customers ADD COLUMN phone VARCHAR")
+    shop.write(source(phone="text") + over(read, WIDE, "new_version", config))
+    shop.cli("migrate", "--name", "phone")
+    shop.execute(shop.migration("dry_run.sql"))
+    shop.deploy()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("read", ["view", "table"])
+def test_a_model_that_is_released_first_can_be_asked(read: str, engine: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving(engine)
+    shop.begin(source() + over(read, NARROW))
+    shop.sql("INSERT INTO raw.customers (id, updated_at) VALUES (1, '2026-01-01 00:00:00+00')")
+    for node in ["stg"] * (read == "table") + ["history"]:
+        shop.run(node, "2026-01-02 00:00:00")
+    shop.sql("ALTER TABLE raw.customers ADD COLUMN phone VARCHAR")
+    shop.sql("UPDATE raw.customers SET phone = '555'")
+    narrow = over(read, WIDE).replace("relation: ref('stg')", f"sql: select {NARROW} from {{{{ ref('stg') }}}}")
+    shop.evolve(source(phone="text") + narrow, "model")
+    if read == "table":
+        shop.run("stg", "2026-01-03 00:00:00")
+    shop.evolve(source(phone="text") + over(read, WIDE, "empty"), "phone")
+    assert shop.rows("SELECT phone FROM snap.history") == [("555",)]
+    assert shop.run("history", "2026-01-04 00:00:00").counters["inserted_rows"] == 0
+
+
 # --- windows -------------------------------------------------------------------------------------------------------------
 
 

@@ -252,6 +252,22 @@ def test_a_released_migration_never_changes(shop: Evolving) -> None:
     assert "C606" in shop.cli("migrate", "--name", "other", fails=1)
 
 
+@pytest.mark.parametrize("shop", ["duckdb"], indirect=True)
+def test_a_way_back_is_not_written_without_what_it_needs(shop: Evolving) -> None:
+    """It executes released sections again, and takes them from where they lie."""
+    shop.write(AFTER)
+    for path, said in (("views/history.sql", "is missing"), ("tables/people.sql", "was edited since it was built")):
+        at = shop.root / path
+        text = at.read_text(encoding="utf-8")
+        at.write_text(text.replace("CREATE", "create"), encoding="utf-8", newline="\n")
+        if said == "is missing":
+            at.unlink()
+        told = shop.cli("migrate", "--name", "step", fails=1)
+        assert f"error[C606]: {at.as_posix()} {said}" in told and "version control" in told
+        at.write_text(text, encoding="utf-8", newline="\r\n")
+    shop.cli("migrate", "--name", "step")
+
+
 @on_both
 def test_what_is_retired_goes_with_an_approval_only(shop: Evolving) -> None:
     evolve(shop)

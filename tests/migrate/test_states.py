@@ -38,6 +38,12 @@ def test_a_broken_file_is_told(tmp_path: Path) -> None:
             state.read(tmp_path)
 
 
+def test_a_merge_that_was_not_ended_is_told(tmp_path: Path) -> None:
+    (tmp_path / "released.json").write_text('{\n<<<<<<< HEAD\n"version": 1\n=======\n>>>>>>> other\n}\n', encoding="utf-8")
+    with pytest.raises(state.BadState, match=r"conflict markers in it: take one branch's file and migrations"):
+        state.read(tmp_path)
+
+
 def test_an_identity_is_the_shape_of_the_baseline_and_moves_with_every_migration() -> None:
     project = load_project(SPECS[0])
     found = state_of(project, build(project, "duckdb"))

@@ -93,7 +93,7 @@ class Warehouse:
                 self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
             elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
                 self._create(statement)
-            elif word.startswith("INSERT INTO"):
+            elif word.startswith(("INSERT INTO", "ALTER TABLE")):
                 tree = self.machine.bind(self.machine.parse(statement), script=False)
                 self._known()
                 self.machine.execute(self.connection, tree)

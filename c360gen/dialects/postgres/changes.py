@@ -64,6 +64,8 @@ class PostgresChanges(Changes):
         for move in op.moves:
             done += self._then(move, at, names)
         for move in op.moves:
+            done += self._filled(move, at, names)
+        for move in op.moves:
             done += self._last(move, at)
         if op.after.primary_key and another:
             key = exp.PrimaryKey(expressions=[self.dialect.identifier(k) for k in op.after.primary_key])
@@ -98,7 +100,7 @@ class PostgresChanges(Changes):
         return done
 
     def _then(self, move: Move, at: Address, names: Names) -> list[Piece]:
-        """Values, and types."""
+        """Types."""
         old, new = move.before, move.after
         done: list[Piece] = []
         if move.how in ("convert", "copy") and not move.lossless:
@@ -120,6 +122,12 @@ class PostgresChanges(Changes):
             since = self.dialect.lower(exp.and_(missing(new.name), exp.Not(this=missing(following))), names)
             done.append(self.update(at, new.name, self.cast(following, move, names), since))
             done.append(self.drop_column(at, following))
+        return done
+
+    def _filled(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        """What is computed, when every column that it may read has the type that it was written for."""
+        new = move.after
+        done: list[Piece] = []
         if move.fill is not None and new:
             value = self.dialect.lower(move.fill, names)
             differs = exp.NullSafeNEQ(this=column(new.name, ROW), expression=move.fill.copy())
@@ -177,6 +185,12 @@ class PostgresChanges(Changes):
         return [
             *self._rename_constraints(was, at, target.name, op.if_kept), *again, self.rename_table(at, target.name, exists=op.if_kept),
         ]  # fmt: skip
+
+    def retired_column(self, at: Address, column_: ColumnDef) -> list[Piece]:
+        """Asked first: ADD COLUMN IF NOT EXISTS takes ACCESS EXCLUSIVE, though there is nothing to do in any later deploy."""
+        say = self.dialect.string_escape
+        values = {"table": say(self.dialect.path(at)), "name": say(column_.name), "statement": self.add_column(at, column_)}
+        return [self.dialect.shell("retired_column.sql.j2", values)]
 
     def keep_grants(self, replaced: Sequence[Replaced]) -> list[Piece]:
         rows = [(r.kind, r.was, r.now) for r in replaced]
