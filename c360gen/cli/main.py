@@ -38,6 +38,12 @@ COMMANDS = {
 }
 """Every command with its line of help: known without importing any of them."""
 
+FROM_DBT = {
+    "clean": "build", "clone": "deploy", "compile": "build", "debug": "status", "deps": "import dbt", "docs": "lineage",
+    "list": "ls", "parse": "validate", "retry": "run", "seed": "deploy", "show": "test", "snapshot": "run", "source": "status",
+}  # fmt: skip
+"""What dbt calls otherwise; docs/how-to/from-dbt.md says more of each."""
+
 _MODULES = {"import": "import_"}
 """Where a command is a word of Python, its module is called otherwise."""
 
@@ -68,7 +74,10 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            raise click.UsageError(f"No such command '{args[0]}'." + (f" Did you mean '{near[0]}'?" if near else ""), ctx)
+            help = f" Did you mean '{near[0]}'?" if near else ""
+            if instead := FROM_DBT.get(args[0]):
+                help = f" What dbt does with it, `c360gen {instead}` does here."
+            raise click.UsageError(f"No such command '{args[0]}'.{help}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:

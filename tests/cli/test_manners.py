@@ -25,6 +25,14 @@ def test_there_is_one_version() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "c360gen 9.9\n"
 
 
+def test_words_of_dbt_lead_to_ours() -> None:
+    from c360gen.cli.main import COMMANDS, FROM_DBT
+
+    assert "`c360gen run`" in said("snapshot").stderr
+    assert "Did you mean 'status'?" in said("staus").stderr
+    assert not {*FROM_DBT} & {*COMMANDS} and {word.split()[0] for word in FROM_DBT.values()} <= {*COMMANDS}
+
+
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the environment names a database."""
