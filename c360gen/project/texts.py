@@ -242,6 +242,11 @@ def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], di
             diagnostics.error("C204", f"output column {output.name} has a reserved name", located.span("name"), help)
         if type_ is None and kind(located) not in ("view", "ephemeral"):
             missing.append(output.name)
+        inferred = output.type or types.parse(analysed.suggestions.get(output.name, ""))
+        if known and known.type and inferred and types.never(inferred, known.type):
+            at = located.span("columns", [*declared].index(output.name), "data_type")
+            message = f"{output.name} is {types.text(inferred)} in the SQL, which is never a {types.text(known.type)}"
+            diagnostics.error("C401", message, at, f"declare it as {types.text(inferred)}, or CAST it in the SQL")
         columns.append(Column(output.name, type_, known.description if known else "", output.origins))
     if missing:
         block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)

@@ -120,6 +120,12 @@ def castable(old: exp.DataType, new: exp.DataType) -> bool:
     return (old.this in NUMBERS and new.this in NUMBERS) or (old.this in _CLOCK and new.this in _CLOCK)
 
 
+def never(old: exp.DataType, new: exp.DataType) -> bool:
+    """Whether one is a number or a truth value and the other a date or a time: no engine makes one of the other."""
+    values = (*NUMBERS, T.BOOLEAN)
+    return (old.this in values and new.this in _CLOCK) or (old.this in _CLOCK and new.this in values)
+
+
 BIGINT, TEXT, BOOLEAN, DATE = (exp.DataType(this=t) for t in (T.BIGINT, T.TEXT, T.BOOLEAN, T.DATE))
 TIMESTAMP, TIMESTAMPTZ = exp.DataType(this=T.TIMESTAMP), exp.DataType(this=T.TIMESTAMPTZ)
 RUN_ID = exp.DataType(this=T.UUID)
