@@ -59,7 +59,11 @@ class SnapshotConfig(NodeConfig):
     hard_deletes: Literal["ignore", "invalidate", "new_record"] = Field(
         "ignore", description="What becomes of a key that is gone; of daily_copies the default is invalidate."
     )
-    deleted_flag: str | None = Field(None, description="Boolean column: the row is gone where it is true.", examples=["is_deleted"])
+    deleted_flag: str | None = Field(
+        None, examples=["is_deleted"],
+        description="Boolean column: the row is gone where it is true. Its last version ends at the run, or at deleted_at; "
+        "what else such a row says is not kept.",
+    )  # fmt: skip
     deleted_at: str | None = Field(
         None, description="Time column: the row is gone where it is set, and has been since then.", examples=["deleted_at"]
     )
