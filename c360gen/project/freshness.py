@@ -96,7 +96,7 @@ def _query(
     before = len(diagnostics.found)
     catalog = Catalog({source.id: source.columns})
     sql = head + field[0] + relation + condition
-    found = analyse(sql, project.sql_dialect, catalog, locate, diagnostics, translate=bool(others), functions=project.functions)
+    found = analyse(sql, project.sql_dialect, catalog, locate, diagnostics, translate=others, functions=project.functions)
     if found is None or len(diagnostics.found) > before:
         return None
     if any(found.tree.args.get(part) for part in ("group", "having", "order", "limit", "joins", "with_")):

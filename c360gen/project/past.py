@@ -74,7 +74,8 @@ def _value(located: Located[Stored], index: int, name: str, node: Node, specs: S
 
     others = tuple(c for c in node.columns if c.name != name)
     catalog = Catalog({f"ref:{node.name}": others})
-    made = analyse(sql, project.sql_dialect, catalog, locate, diagnostics, translate=True, functions=project.functions)
+    everywhere = {t.spec.dialect for t in specs.targets.values()}  # a backfill has one text
+    made = analyse(sql, project.sql_dialect, catalog, locate, diagnostics, translate=everywhere, functions=project.functions)
     if made is None:
         return None
     selects = made.tree.selects

@@ -22,6 +22,7 @@ from c360gen.project.origins import Reading
 from c360gen.project.render import RENDERED, SEPARATOR, VARIABLES
 from c360gen.terms import symbols, types
 
+WAREHOUSES = frozenset({"snowflake", "bigquery"})
 Locate = Callable[[int, int], Span]
 """Offsets in the rendered SQL → a place in the user's file."""
 
@@ -52,10 +53,13 @@ class Analysed:
 
 
 def analyse(
-    sql: str, dialect: str, catalog: Catalog, locate: Locate, diagnostics: Diagnostics, *, translate: bool,
+    sql: str, dialect: str, catalog: Catalog, locate: Locate, diagnostics: Diagnostics, *, translate: Collection[str | None],
     functions: Collection[str] = (),
 ) -> Analysed | None:  # fmt: skip
-    """SELECT id, amount * 2 AS twice FROM "/ref"."orders" → qualified, typed tree and its columns; None when it is wrong."""
+    """SELECT id, amount * 2 AS twice FROM "/ref"."orders" → qualified, typed tree and its columns; None when it is wrong.
+
+    `translate` names the other dialects in which it must mean the same.
+    """
     tree = _parse(sql, dialect, locate, diagnostics)
     if tree is None:
         return None
@@ -89,7 +93,7 @@ def analyse(
         if translate:
             diagnostics.error("C305", f"{what} is not the same on every engine", place(node, locate), help)
 
-    if translate:
+    if WAREHOUSES & {*translate}:
         for node, what, help in subqueries.refused(tree):
             report(node, what, help)
     exact.annotate(tree, report)

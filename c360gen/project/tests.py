@@ -105,7 +105,7 @@ class Tests:
 
         others = {t.spec.dialect for t in self.known.specs.targets.values()} - {project.sql_dialect}
         found = analyse(
-            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics, translate=bool(others),
+            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics, translate=others,
             functions=project.functions,
         )  # fmt: skip
         if found is None:

@@ -65,7 +65,7 @@ def resolve(
             places.append(_locate(text, rendered))
             one = analyse(
                 rendered.sql, name or project.sql_dialect, visible, places[-1], diagnostics,
-                translate=not name and bool(others), functions=project.functions,
+                translate=() if name else others, functions=project.functions,
             )  # fmt: skip
             at = places[-1]
             if one and not syntax.sound(one.tree, lambda node, at=at: place(node, at), diagnostics):  # type: ignore[misc]

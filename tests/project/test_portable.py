@@ -198,6 +198,16 @@ def test_what_engines_do_not_agree_on_is_refused(what: str, tmp_path: Path) -> N
     assert what.strip() in raised.value.diagnostics[0].message
 
 
+def test_postgres_and_duckdb_take_every_subquery(tmp_path: Path) -> None:
+    """Where no warehouse is a target, nobody needs its limits."""
+    from c360gen.pipeline import load_project
+
+    sql = "select t.id, (select u.id from {{ source('raw', 't') }} as u where u.at <= t.at order by u.at desc limit 1) as x_x\n      "
+    text = SPEC.format(sql=sql + "from {{ source('raw', 't') }} as t", columns="      - {name: x_x, data_type: bigint}")
+    (tmp_path / "p.yml").write_text("".join(line for line in text.splitlines(True) if "database:" not in line), encoding="utf-8")
+    load_project(tmp_path)
+
+
 def test_snowflake_and_bigquery_say_what_their_defaults_would_not(specs: Path) -> None:
     from c360gen.pipeline import build, load_project
 
