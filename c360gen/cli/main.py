@@ -40,7 +40,8 @@ COMMANDS = {
 
 FROM_DBT = {
     "clean": "build", "clone": "deploy", "compile": "build", "debug": "status", "deps": "import dbt", "docs": "lineage",
-    "list": "ls", "parse": "validate", "retry": "run", "seed": "deploy", "show": "test", "snapshot": "run", "source": "status",
+    "list": "ls", "parse": "validate", "retry": "run", "seed": "deploy", "show": "test", "source": "status",
+    "snapshot": "run --select resource_type:snapshot",
 }  # fmt: skip
 """What dbt calls otherwise; docs/how-to/from-dbt.md says more of each."""
 

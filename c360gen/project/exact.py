@@ -44,7 +44,7 @@ def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
             _take(node, inner.selects[0] if isinstance(inner, exp.Query) and inner.selects else inner)
         case exp.Avg() if _exact(node.this):
             node.type, node.meta["exact"] = _NINE.copy(), True
-        case exp.Sum() if _kind(node.this) is T.BIGINT:
+        case exp.Sum() if types.kind(node.this) is T.BIGINT:
             node.type = types.numeric(38, 0)
         case exp.Sum() if _exact(node.this):
             node.type = types.BIGINT.copy() if _integer(node.this) else types.numeric(38, _scale(node.this))
@@ -57,16 +57,16 @@ def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
         case exp.Round():
             if _exact(node.this):
                 node.type = _NINE.copy() if not _integer(node.this) else types.numeric(38, 0)
-            elif _kind(node.this) in _INEXACT:
+            elif types.kind(node.this) in _INEXACT:
                 help = "CAST it to numeric(p,s), which rounds half away from zero on every engine"
                 report(node, "ROUND of a floating number", help)
-        case exp.Cast() if node.to.this in _TEXTS and _kind(node.this) in (T.TIMESTAMP, T.TIMESTAMPTZ):
+        case exp.Cast() if node.to.this in _TEXTS and types.kind(node.this) in (T.TIMESTAMP, T.TIMESTAMPTZ):
             report(
                 node, "a time as text", "each engine spells it differently: give the model a text of its own for each dialect, or a date"
             )
         case exp.Cast() if node.to.this in _TEXTS and _decimals(node.this):
             report(node, "a number with decimals as text", "BigQuery writes 1.5 where others write 1.50: let it be a number, or an integer")
-        case exp.Cast() if node.to.this in types.INTEGERS and _kind(node.this) in _INEXACT:
+        case exp.Cast() if node.to.this in types.INTEGERS and types.kind(node.this) in _INEXACT:
             help = "CAST it to numeric(38,0) first, which rounds half away from zero on every engine"
             report(node, "a floating number as an integer", help)
         case exp.Coalesce() | exp.Nullif():
@@ -77,7 +77,7 @@ def _node(node: exp.Expr, report: Callable[[exp.Expr, str, str], None]) -> None:
 
 
 def _arithmetic(node: exp.Binary, report: Callable[[exp.Expr, str, str], None]) -> None:
-    left, right = _kind(node.left), _kind(node.right)
+    left, right = types.kind(node.left), types.kind(node.right)
     if isinstance(node, exp.Sub) and left is T.DATE and right is T.DATE:
         node.type, node.meta["days"] = types.BIGINT.copy(), True
     elif (left is T.DATE and _integer(node.right)) or (right is T.DATE and _integer(node.left)):
@@ -98,7 +98,7 @@ def _widest(node: exp.Expr, values: list[exp.Expr]) -> None:
             node.type = types.BIGINT.copy()
         else:
             node.type = types.numeric(38, max(_scale(v) for v in known))
-    elif known and known[0].type is not None and all(_kind(v) is _kind(known[0]) for v in known):
+    elif known and known[0].type is not None and all(types.kind(v) is types.kind(known[0]) for v in known):
         node.type = known[0].type.copy()
 
 
@@ -107,26 +107,22 @@ def _take(node: exp.Expr, other: exp.Expr) -> None:
         node.type = other.type.copy()
 
 
-def _kind(node: exp.Expr) -> exp.DType | None:
-    return node.type.this if node.type is not None else None
-
-
 def _integer(node: exp.Expr) -> bool:
     if isinstance(node, exp.Literal):
         return not node.is_string and node.name.isdigit()
-    return _kind(node) in types.INTEGERS
+    return types.kind(node) in types.INTEGERS
 
 
 def _exact(node: exp.Expr) -> bool:
-    return _integer(node) or _kind(node) is T.DECIMAL or (isinstance(node, exp.Literal) and not node.is_string)
+    return _integer(node) or types.kind(node) is T.DECIMAL or (isinstance(node, exp.Literal) and not node.is_string)
 
 
 def _decimals(node: exp.Expr) -> bool:
-    return _kind(node) in _INEXACT or (_kind(node) is T.DECIMAL and _scale(node) > 0)
+    return types.kind(node) in _INEXACT or (types.kind(node) is T.DECIMAL and _scale(node) > 0)
 
 
 def _scale(node: exp.Expr) -> int:
     if isinstance(node, exp.Literal):
         return len(node.name.partition(".")[2])
-    sizes = types.sizes(node.type) if node.type is not None and _kind(node) is T.DECIMAL else ()
+    sizes = types.sizes(node.type) if node.type is not None and types.kind(node) is T.DECIMAL else ()
     return sizes[1] if len(sizes) > 1 else (0 if sizes or _integer(node) else 9)

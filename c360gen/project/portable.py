@@ -99,6 +99,8 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
         elif isinstance(node, exp.Like) and (isinstance(node.parent, exp.Escape) or "\\" in node.expression.name):
             help = f"BigQuery has no ESCAPE, Snowflake no backslash: REPLACE the character on both sides, or {_HELP}"
             yield node, "LIKE with an escaped character", help
+        elif isinstance(node, exp.Trim) and node.args.get("expression") is None and node.meta.get("written_in") == "bigquery":
+            yield node, "TRIM of whatever is white, as BigQuery takes it", "say what is taken: TRIM(x, ' ')"
         elif isinstance(node, exp.WindowSpec) and str(node.args.get("kind")).upper() == "GROUPS":
             yield node, "a frame of GROUPS", "write ROWS or RANGE"
         elif isinstance(node, exp.Window) and isinstance(node.this, exp.LastValue) and node.args.get("order") and not node.args.get("spec"):

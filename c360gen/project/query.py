@@ -72,6 +72,8 @@ def analyse(
             table.this.set("this", table.name.replace(SEPARATOR, "."))
         elif symbols.symbol(table):
             table.meta["typed"] = True
+    for said in tree.find_all(exp.Trim, exp.Cast):
+        said.meta["written_in"] = dialect  # what is said in an engine's own words means there what that engine makes of it
     if translate:
         for node, what, help in portable.problems(tree, functions):
             diagnostics.error("C305", f"{what} is not on the list of what is the same on every engine", place(node, locate), help)

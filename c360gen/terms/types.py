@@ -88,6 +88,11 @@ def family(type_: exp.DataType) -> str:
     return {T.TEXT: "text", T.VARCHAR: "text"}.get(type_.this, text(type_))
 
 
+def kind(value: exp.Expr) -> exp.DType | None:
+    """The kind of an expression's type, where it has one."""
+    return value.type.this if value.type is not None else None
+
+
 _RANKS = {T.SMALLINT: 5, T.INT: 10, T.BIGINT: 19}
 """Decimal digits of integers."""
 _CLOCK = (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ)

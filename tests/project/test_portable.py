@@ -198,6 +198,33 @@ def test_what_engines_do_not_agree_on_is_refused(what: str, tmp_path: Path) -> N
     assert what.strip() in raised.value.diagnostics[0].message
 
 
+@pytest.mark.parametrize(("engine", "said"), [("bigquery", "TRIM(t.word) AS a"), ("snowflake", "CAST(t.word AS DATE) AS b")])
+def test_sql_that_is_written_for_an_engine_keeps_its_words(engine: str, said: str, tmp_path: Path) -> None:
+    """Nobody translates it: what it means there is what its author meant."""
+    from c360gen.pipeline import build, load_project
+
+    sql = (
+        "{bigquery: &own \"select trim(t.word) as a, cast(t.word as date) as b, t.id from {{ source('raw', 't') }} as t\", snowflake: *own"
+    )
+    text = (
+        SPEC.format(sql="", columns="").partition("models:")[0] + f"models:\n  - {{name: m, sql: {sql}, duckdb: *own, postgres: *own}}}}\n"
+    )
+    (tmp_path / "p.yml").write_text(text, encoding="utf-8")
+    view = next(f.text for f in build(load_project(tmp_path), engine).files if f.path == "views/m.sql")
+    assert said in " ".join(view.split())
+
+
+def test_what_bigquery_trims_is_no_other_engine_s(tmp_path: Path) -> None:
+    from c360gen.diagnostics import SpecError
+    from c360gen.pipeline import load_project
+
+    text = SPEC.format(sql="select t.id, trim(t.word) as x_x from {{ source('raw', 't') }} as t", columns="      - {name: id}")
+    (tmp_path / "p.yml").write_text(text.replace("models:", "project: {name: p, sql_dialect: bigquery}\nmodels:"), encoding="utf-8")
+    with pytest.raises(SpecError) as raised:
+        load_project(tmp_path)
+    assert [d.message.partition(" of")[0] for d in raised.value.diagnostics if d.code == "C305"] == ["TRIM"]
+
+
 def test_postgres_and_duckdb_take_every_subquery(tmp_path: Path) -> None:
     """Where no warehouse is a target, nobody needs its limits."""
     from c360gen.pipeline import load_project

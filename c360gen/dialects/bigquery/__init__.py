@@ -85,9 +85,9 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.GroupConcat):
             for ordered in node.find_all(exp.Ordered):
                 ordered.set("nulls_first", True)  # what BigQuery does anyway; it takes no NULLS LAST here
-        if isinstance(node, exp.Trim) and node.args.get("expression") is None:
+        if isinstance(node, exp.Trim) and node.args.get("expression") is None and node.meta.get("written_in") != self.name:
             node.set("expression", exp.Literal.string(" "))  # by default BigQuery takes away all that is white, elsewhere it is spaces
-        if isinstance(node, exp.Add | exp.Sub) and _months(node.expression) and _kind(node.this) is T.TIMESTAMPTZ:
+        if isinstance(node, exp.Add | exp.Sub) and _months(node.expression) and types.kind(node.this) is T.TIMESTAMPTZ:
             utc = exp.Literal.string("UTC")
             clock = type(node)(this=exp.Anonymous(this="DATETIME", expressions=[node.this.copy(), utc]), expression=node.expression.copy())
             later = exp.Anonymous(this="TIMESTAMP", expressions=[clock, utc.copy()])  # an instant has no month to add to, a clock has
@@ -114,14 +114,14 @@ class BigQuery(Warehouse):
         """CAST(date AS TIMESTAMP) → TIMESTAMP(date, 'UTC'), and the like: a session may have set @@time_zone."""
         utc = exp.Literal.string("UTC")
         if isinstance(node, exp.Cast):
-            if node.to.this is T.TIMESTAMPTZ and _kind(node.this) in (T.DATE, T.TIMESTAMP):
+            if node.to.this is T.TIMESTAMPTZ and types.kind(node.this) in (T.DATE, T.TIMESTAMP):
                 return exp.Anonymous(this="TIMESTAMP", expressions=[node.this.copy(), utc])
-            if node.to.this in (T.DATE, T.TIMESTAMP) and _kind(node.this) is T.TIMESTAMPTZ:
+            if node.to.this in (T.DATE, T.TIMESTAMP) and types.kind(node.this) is T.TIMESTAMPTZ:
                 word = "DATE" if node.to.this is T.DATE else "DATETIME"
                 return exp.Anonymous(this=word, expressions=[node.this.copy(), utc])
-        if isinstance(node, exp.Extract) and _kind(node.expression) is T.TIMESTAMPTZ:
+        if isinstance(node, exp.Extract) and types.kind(node.expression) is T.TIMESTAMPTZ:
             node.set("expression", exp.Anonymous(this="DATETIME", expressions=[node.expression.copy(), utc]))
-        if isinstance(node, exp.TimestampTrunc) and _kind(node.this) is T.TIMESTAMPTZ:
+        if isinstance(node, exp.TimestampTrunc) and types.kind(node.this) is T.TIMESTAMPTZ:
             node.set("zone", utc)
         return node
 
@@ -322,10 +322,6 @@ _UNFRAMED = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.Ntile, exp.Lag, exp.Lea
 def _framed(window: exp.Window) -> bool:
     """Whether the rows of a window have a frame, be it the default one, over which BigQuery takes no NULLS LAST."""
     return window.args.get("spec") is not None or not isinstance(window.this, _UNFRAMED)
-
-
-def _kind(value: exp.Expr) -> exp.DType | None:
-    return value.type.this if value.type is not None else None
 
 
 def _months(value: exp.Expr) -> bool:

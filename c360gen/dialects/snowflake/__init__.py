@@ -259,11 +259,15 @@ class Snowflake(Warehouse):
 
 
 def _spelled(cast: exp.Cast) -> str | None:
-    """How a date or an instant is written as text, and a date is read from one: by default as the session of whoever calls says."""
-    kind = cast.this.type.this if cast.this.type is not None else None
+    """How a date or an instant is written as text, and how SQL of another dialect reads a date: by default as the session of whoever calls
+    says. SQL that is written for Snowflake keeps its words."""
+    kind = types.kind(cast.this)
+    written_in = cast.meta.get("written_in")
+    if written_in == "snowflake":
+        return None
     if types.family(cast.to) == "text" and kind in (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ):
         return "YYYY-MM-DD" if kind is T.DATE else "YYYY-MM-DD HH24:MI:SS.FF6"
-    return "YYYY-MM-DD" if cast.to.this is T.DATE and kind in (T.TEXT, T.VARCHAR) else None
+    return "YYYY-MM-DD" if written_in and cast.to.this is T.DATE and kind in (T.TEXT, T.VARCHAR) else None
 
 
 def _prose(text: str) -> exp.Expr:
