@@ -28,7 +28,7 @@ def test_there_is_one_version() -> None:
 def test_words_of_dbt_lead_to_ours() -> None:
     from c360gen.cli.main import COMMANDS, FROM_DBT
 
-    assert "`c360gen run`" in said("snapshot").stderr
+    assert "`c360gen run --select resource_type:snapshot`" in said("snapshot").stderr
     assert "Did you mean 'status'?" in said("staus").stderr
     assert not {*FROM_DBT} & {*COMMANDS} and {word.split()[0] for word in FROM_DBT.values()} <= {*COMMANDS}
 
