@@ -29,7 +29,7 @@ test: $(VENV)/test-installed ## everything that CI proves
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 postgres: $(VENV)/test-installed ## the tests of Postgres on a server of your own, which they fill: URI=postgresql://postgres@localhost:5432/postgres
 	$(BIN)/python -m pytest -k postgres tests/test_scenarios.py tests/test_streams.py tests/test_seeds.py tests/engines tests/migrate --postgres '$(URI)'
