@@ -41,7 +41,7 @@ def run(project: LoadedProject, scenario: Scenario, target: Target, database: st
     started = time.perf_counter()
     part = only(project, scenario, target)
     made = build(part, "scenario")
-    names = Names(part.resolved, "scenario", part.resolved.targets["scenario"])
+    names = dialects.names(part.resolved, "scenario", part.resolved.targets["scenario"])
     try:
         with engines.scratch(str(target.dialect), database, names.control) as session:
             _Play(names, made, session).play(scenario)
