@@ -11,7 +11,7 @@ from sqlglot import exp
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Kind, Rights
 from c360gen.dialects.words import T, Words
-from c360gen.ops.change import Release, Routine
+from c360gen.ops.change import Routine
 from c360gen.ops.program import GUARDS, Count, Guard, Job, Program, Task, Write
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
@@ -27,6 +27,10 @@ class Dialect(Words):
     """Facts of an engine, and one method per operation, found by the operation's name."""
 
     traits: Traits
+    inspects: type[Inspector]
+    """How this engine's catalog is read."""
+    migrates: type[Changes]
+    """How this engine says a migration."""
     has_procedures: bool = True
     longest: int | None = None
     """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
@@ -138,14 +142,12 @@ class Dialect(Words):
         """What closes deploy.sql: the released state, and the commit where there is one."""
 
     @property
-    @abstractmethod
     def inspector(self) -> Inspector:
-        """How this engine's catalog is read."""
+        return self.inspects(self)
 
     @property
-    @abstractmethod
     def changes(self) -> Changes:
-        """How this engine says a migration."""
+        return self.migrates(self)
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         """Columns that cannot be renamed or retyped, because the engine stores the rows by them."""
@@ -175,15 +177,6 @@ class Dialect(Words):
     def procedures_of(self, node: str) -> list[tuple[str, str]]:
         """(name, what stands before the arguments of a run) of the procedures that run a node."""
         return [(f"run_{node}", "")]
-
-    def ledger(self, names: Names) -> list[Piece]:
-        return self.changes.ledger(names)
-
-    def retired(self, release: Release, names: Names) -> list[Piece]:
-        return [piece for one in release.retired for piece in self.changes.retired(one, names)]
-
-    def contained(self, names: Names, release: Release) -> list[Piece]:
-        return self.changes.contained(names, release)
 
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         """What the target's runner and reader may do; nothing where the engine has no rights."""

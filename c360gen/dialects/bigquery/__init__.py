@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
+from c360gen.dialects.bigquery.changes import BigQueryChanges
+from c360gen.dialects.bigquery.inspector import BigQueryInspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
@@ -28,6 +28,7 @@ EDITS, VIEWS = "`roles/bigquery.dataEditor`", "`roles/bigquery.dataViewer`"
 
 class BigQuery(Warehouse):
     name = "bigquery"
+    inspects, migrates = BigQueryInspector, BigQueryChanges
     longest = 1024 * 1024
     traits = Traits()
     text_type = "STRING"
@@ -239,18 +240,6 @@ class BigQuery(Warehouse):
         return exp.select("o.table_name").from_(view).where(
             exp.column("table_name", "o").isin(*tables), exp.column("option_name", "o").isin(*options)
         )  # fmt: skip
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.bigquery.inspector import BigQueryInspector
-
-        return BigQueryInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.bigquery.changes import BigQueryChanges
-
-        return BigQueryChanges(self)
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         return tuple(c for c in (op.partition_by, *(op.cluster_by or op.primary_key[:1])[:4]) if c)

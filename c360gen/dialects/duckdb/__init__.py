@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
+from c360gen.dialects.duckdb.changes import DuckDBChanges
+from c360gen.dialects.duckdb.inspector import DuckDBInspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Rights
 from c360gen.dialects.zoned import in_utc
@@ -25,6 +25,7 @@ from c360gen.terms.types import T
 
 class DuckDB(Dialect):
     name = "duckdb"
+    inspects, migrates = DuckDBInspector, DuckDBChanges
     has_procedures = False
     traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True, enforces=frozenset({"not_null", "primary_key"}))
     types: Mapping[exp.DType, str] = {
@@ -117,18 +118,6 @@ class DuckDB(Dialect):
 
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.duckdb.inspector import DuckDBInspector
-
-        return DuckDBInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.duckdb.changes import DuckDBChanges
-
-        return DuckDBChanges(self)
 
     # --- runs ----------------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.postgres.changes import PostgresChanges
+from c360gen.dialects.postgres.inspector import PostgresInspector
 from c360gen.dialects.reserved import NO_PARAMETERS
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.words import nine, operand
@@ -31,6 +31,7 @@ LOGGING = {
 
 class Postgres(Dialect):
     name = "postgres"
+    inspects, migrates = PostgresInspector, PostgresChanges
     reads_databases = False
     defers_unique = True
     traits = Traits(
@@ -139,18 +140,6 @@ class Postgres(Dialect):
 
     def _parameter(self, name: str) -> str:
         return f'"{name}"' if name.upper() in NO_PARAMETERS and name == name.lower() else self.quote(name)
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.postgres.inspector import PostgresInspector
-
-        return PostgresInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.postgres.changes import PostgresChanges
-
-        return PostgresChanges(self)
 
     def procedures_of(self, node: str) -> list[tuple[str, str]]:
         return [(f"apply_{node}", "BIGINT, "), (f"run_{node}", "")]

@@ -10,10 +10,10 @@ from functools import reduce
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
+from c360gen.dialects.snowflake.changes import SnowflakeChanges
+from c360gen.dialects.snowflake.inspector import SnowflakeInspector
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.dialects.words import Unsupported, nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
@@ -26,6 +26,7 @@ from c360gen.terms.types import T
 
 class Snowflake(Warehouse):
     name = "snowflake"
+    inspects, migrates = SnowflakeInspector, SnowflakeChanges
     calls = "USAGE"
     traits = Traits(finer_times=True)
     text_type = "VARCHAR"
@@ -167,18 +168,6 @@ class Snowflake(Warehouse):
                 "parameters": self.function_parameters(op),
             })
         ]  # fmt: skip
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.snowflake.inspector import SnowflakeInspector
-
-        return SnowflakeInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.snowflake.changes import SnowflakeChanges
-
-        return SnowflakeChanges(self)
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         return op.cluster_by
