@@ -12,7 +12,7 @@ from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Kind, Rights
 from c360gen.dialects.words import T, Words
 from c360gen.ops.change import Routine
-from c360gen.ops.program import GUARDS, Count, Guard, Job, Program, Task, Write
+from c360gen.ops.program import GUARDS, Count, Job, Program, Task
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
@@ -96,8 +96,7 @@ class Dialect(Words):
             "example": ", ".join(self.example(t) for _, _, t in task.parameters),
             "variables": [(self.variable(v).name, self.variable_type(v)) for v in task.variables],
             "reads_clock": any(p.name == "as_of" for s in task.steps if isinstance(s, Count) for p in s.query.find_all(exp.Placeholder)),
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in task.steps),
-            "has_rows": any(isinstance(s, Write) and s.expected is not None for s in task.steps),
+            "has_sample": task.has_sample, "has_rows": task.has_rows,
         }  # fmt: skip
 
     def task_label(self, task: Task, names: Names) -> str:

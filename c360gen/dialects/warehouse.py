@@ -54,7 +54,7 @@ class Warehouse(Dialect):
             "checks": [self.step(s, names, label) for s in program.checks],
             "steps": [self.step(s, names, label) for s in program.steps],
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
+            "has_sample": program.has_sample,
             "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
             "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC008"})],
         }  # fmt: skip

@@ -12,7 +12,7 @@ from c360gen.project.nodes import Constraint, Node, Snapshot, Source
 from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _sql
 from c360gen.strategies._history.versions import is_live
-from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, is_null, named, not_null, star_count
+from c360gen.strategies._sql import any_of, equal, every, greater_than_zero, is_null, named, not_null, star_count
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -27,9 +27,7 @@ def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> A
         return replace(plan, objects=objects)
     steps: list[Step] = [s for c in checked for s in _checked(node, project, c)]
     program = replace(
-        plan.program, steps=(*plan.program.steps, *steps), guards=tuple(sorted({*plan.program.guards, *codes(steps)})),
-        variables=tuple(dict.fromkeys((*plan.program.variables, *_sql.variables(steps)))),
-        rules=(*plan.program.rules, *_rules(node, checked)),
+        plan.program, steps=(*plan.program.steps, *steps), rules=(*plan.program.rules, *_rules(node, checked)),
     )  # fmt: skip
     return replace(plan, objects=objects, program=program)
 

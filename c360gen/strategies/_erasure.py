@@ -10,7 +10,7 @@ from sqlglot import exp
 from c360gen.ops.program import Count, Guard, Step, Task, Write
 from c360gen.project.nodes import Node, Snapshot
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
+from c360gen.strategies._sql import any_of, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -70,8 +70,8 @@ def _erase(node: Node, dialect: str) -> Task:
     kind = node.column(by).type
     assert kind is not None
     return Task(
-        "erase", node.name, f"Erases one person, named by {by}, from {node.name}", rules, _sql.variables(steps), tuple(steps), counters,
-        (("key", "erase_key", kind),), codes(steps),
+        "erase", node.name, f"Erases one person, named by {by}, from {node.name}", rules, tuple(steps), counters,
+        (("key", "erase_key", kind),),
     )  # fmt: skip
 
 

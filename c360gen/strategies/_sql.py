@@ -8,7 +8,6 @@ from typing import cast
 
 from sqlglot import exp
 
-from c360gen.ops.program import Count, Guard
 from c360gen.ops.schema import ROW_ADDRESS, ColumnDef, Traits
 from c360gen.project.nodes import Column, Node, Snapshot
 from c360gen.terms import symbols, types
@@ -276,12 +275,3 @@ def known(type_: exp.DataType | None) -> exp.DataType:
 def definitions(node: Node, not_null: Iterable[str] = ()) -> tuple[ColumnDef, ...]:
     must = set(not_null)
     return tuple(ColumnDef(c.name, known(c.type), c.name in must, c.description) for c in node.columns)
-
-
-def variables(steps: Iterable[object]) -> tuple[str, ...]:
-    """Every variable that is counted into, once."""
-    return tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names))
-
-
-def codes(steps: Iterable[object]) -> tuple[str, ...]:
-    return tuple(sorted({s.code for s in steps if isinstance(s, Guard)}))

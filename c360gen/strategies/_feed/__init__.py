@@ -8,19 +8,17 @@ from c360gen.ops.program import Program
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
 from c360gen.project.nodes import Snapshot
 from c360gen.project.resolved import Resolved
-from c360gen.strategies import Artefacts, _batch, _contract, _history, _sql
+from c360gen.strategies import Artefacts, _batch, _contract, _history
 from c360gen.strategies._feed.events import stage_table
 from c360gen.strategies._feed.steps import counters, steps
 from c360gen.strategies._feed.words import OBSERVED, Parts, derives_deletes, feed_of, place, turns
 from c360gen.strategies._history import helpers, tasks
 from c360gen.strategies._history.versions import recorded_of, stored_type
-from c360gen.strategies._sql import codes
 from c360gen.terms import types
 
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
     """`concerned` gives the keys whose history may change, and None stands for all; `events` ends in a step of that name."""
-    done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project, traits), stage_table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (_history.quarantine_table(node, source),) if node.quarantines else ()
     if feed_of(node).rebuilds:
@@ -32,12 +30,10 @@ def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query
             node=node.name,
             summary=f"Brings the history {node.name} up to date with the feed {source}",
             rules=_rules(node, source),
-            variables=_sql.variables((*checks, *done)),
-            steps=done,
+            steps=steps(node, traits, concerned, events),
             counters=counters(node),
-            checks=checks,
-            stage=staged,
-            guards=codes([*done, *checks]),
+            checks=_contract.checks(node, project, traits),
+            stage=stage_table(node),
             lookback=node.lookback,
             tolerance=node.policies.future_tolerance,
         ),

@@ -13,14 +13,13 @@ from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import adoption, helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
 from c360gen.strategies._history.versions import is_open, never_null, recorded_of, stored_type
-from c360gen.strategies._sql import codes, is_null
+from c360gen.strategies._sql import is_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
-    done, checks, staged = steps(node, traits, dating), _contract.checks(node, project, traits), stage.table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
@@ -30,12 +29,10 @@ def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) ->
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
             rules=_rules(node, source),
-            variables=_sql.variables((*checks, *done)),
-            steps=done,
+            steps=steps(node, traits, dating),
             counters=counters(node),
-            checks=checks,
-            stage=staged,
-            guards=codes([*done, *checks]),
+            checks=_contract.checks(node, project, traits),
+            stage=stage.table(node),
             lookback=node.lookback if node.source_delta else None,
             tolerance=node.policies.future_tolerance,
         ),

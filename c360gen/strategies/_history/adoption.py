@@ -17,7 +17,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _contract, _sql
 from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time, mark, never_null, recorded_of, row_id, stored_type
-from c360gen.strategies._sql import any_of, case, codes, differs, equal, every, greater_than_zero, is_null, literal, named, not_null
+from c360gen.strategies._sql import any_of, case, differs, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -91,12 +91,12 @@ def _adopt(node: Snapshot, checks: tuple[Step, ...]) -> Task:
     ]  # fmt: skip
     return Task(
         "adopt", node.name, f"Begins the history {node.name} with the versions of {adopts.source}", _rules(node, adopts),
-        _sql.variables((*checks, *steps)), tuple(steps),
+        tuple(steps),
         {
             "source_rows": variable("source_rows"), "inserted_rows": variable("starting_rows"), "updated_rows": variable("moved_rows"),
             "unchanged_rows": exp.Sub(this=variable("starting_rows"), expression=variable("moved_rows")),
         },
-        guards=codes([*checks, *steps]), checks=checks,
+        checks=checks,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time
-from c360gen.strategies._sql import any_of, codes, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
+from c360gen.strategies._sql import any_of, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -34,8 +34,7 @@ def check(node: Snapshot) -> Task:
         "each key has one open version at most, versions begin before they end and do not overlap"
         + ("" if node.hard_deletes == "invalidate" else "; there are no gaps"),
     )
-    return Task("check", node.name, f"Fails when the history {node.name} is not sound", rules, _sql.variables(steps), steps, {},
-                guards=codes(steps))  # fmt: skip
+    return Task("check", node.name, f"Fails when the history {node.name} is not sound", rules, steps, {})
 
 
 def rewind(node: Snapshot) -> Task:
@@ -86,9 +85,9 @@ def rewind(node: Snapshot) -> Task:
         rules.append(f"values of {', '.join(node.overwritten)} that were overwritten since do not come back")
     return Task(
         "rewind", node.name, f"Takes the history {node.name} back to what it was after the last run at or before an instant",
-        tuple(rules), (*_sql.variables(steps), "kept_as_of"), steps,
+        tuple(rules), steps,
         {"deleted_rows": variable("removed_rows"), "updated_rows": variable("reopened_rows")},
-        (("to", "rewind_to", types.TIMESTAMPTZ),), codes(steps),
+        (("to", "rewind_to", types.TIMESTAMPTZ),), known=("kept_as_of",),
     )  # fmt: skip
 
 
