@@ -92,6 +92,16 @@ def null_arms(node: Node, traits: Traits) -> list[tuple[exp.Expr, exp.Expr]]:
     return arms
 
 
+def null_counts(node: Node) -> dict[str, exp.Expr]:
+    """How many staged rows those arms have named."""
+    found: dict[str, exp.Expr] = {}
+    if node.key:
+        found["null_keys"] = action_is("null_key", table="s")
+    if times(node):
+        found["null_times"] = action_is("null_time", table="s")
+    return found
+
+
 def null_guards(node: Node) -> list[Guard]:
     guards = []
     source = f"the query of {node.name}"

@@ -8,12 +8,12 @@ from c360gen.ops.program import Program
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, SchemaOp, Traits
 from c360gen.project.nodes import Snapshot
 from c360gen.project.resolved import Resolved
-from c360gen.strategies import Artefacts, _batch, _contract, _history
+from c360gen.strategies import Artefacts, _batch, _contract, _history, _sql
 from c360gen.strategies._feed.events import stage_table
 from c360gen.strategies._feed.steps import counters, steps
 from c360gen.strategies._feed.words import OBSERVED, Parts, derives_deletes, feed_of, place, turns
 from c360gen.strategies._history import helpers, tasks
-from c360gen.strategies._history.versions import recorded_of, stored_type
+from c360gen.strategies._history.versions import recorded_of
 from c360gen.terms import types
 
 
@@ -92,7 +92,7 @@ def _observations(node: Snapshot, source: str, traits: Traits) -> tuple[SchemaOp
         columns=(
             ColumnDef(OBSERVED[0], types.TIMESTAMPTZ, True, "Run time of the run that read the event."),
             ColumnDef(OBSERVED[1], types.RUN_ID, True, "That run."),
-            *(ColumnDef(c.name, stored_type(c.type), c.name in place(node), c.description) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type), c.name in place(node), c.description) for c in recorded_of(node)),
         ),
         description=f"Every event of {source} that was read, each once: what {node.name} is rebuilt from.",
         partition_by=str(node.updated_at),

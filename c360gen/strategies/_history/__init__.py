@@ -12,7 +12,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import adoption, helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
-from c360gen.strategies._history.versions import is_open, never_null, recorded_of, stored_type
+from c360gen.strategies._history.versions import is_open, never_null, recorded_of
 from c360gen.strategies._sql import is_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
@@ -81,7 +81,7 @@ def table(node: Snapshot, source: str) -> CreateTable:
         kind="ref",
         name=node.name,
         columns=(
-            *(ColumnDef(c.name, stored_type(c.type), c.name in must, c.description) for c in node.columns),
+            *(ColumnDef(c.name, _sql.known(c.type), c.name in must, c.description) for c in node.columns),
             ColumnDef(opened, types.RUN_ID, True, "Run that wrote this version."),
             ColumnDef(closed, types.RUN_ID, False, "Run that closed this version."),
         ),
@@ -125,7 +125,7 @@ def quarantine_table(node: Snapshot, source: str) -> CreateTable:
             ColumnDef(at, types.TIMESTAMPTZ, True, "Run time of the run that kept the row back first."),
             ColumnDef(run, types.RUN_ID, True, "That run."),
             ColumnDef(reason, types.TEXT, True, "Why: the name of the problem."),
-            *(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type), False, c.description) for c in recorded_of(node)),
         ),
         description=f"Rows of {source} that were kept out of {node.name}, each once.",
     )

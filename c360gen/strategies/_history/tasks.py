@@ -50,12 +50,12 @@ def rewind(node: Snapshot) -> Task:
     writes = [
         Write("Remove the versions that later runs opened.",
               exp.Delete(this=relation("ref", node.name, "t"), where=exp.Where(this=_by_later(OPENED, "t"))),
-              _for_real("removed_rows"), variable("removed_rows"), "versions to remove"),
+              _sql.for_real("removed_rows"), variable("removed_rows"), "versions to remove"),
         Write("Open those again that later runs closed.",
               exp.Update(this=relation("ref", node.name, "t"),
                          expressions=[equal(column(node.valid_to), end_of_time(node)), equal(column(CLOSED), exp.null())],
                          where=exp.Where(this=_by_later(CLOSED, "t"))),
-              _for_real("reopened_rows"), variable("reopened_rows"), "versions to open again"),
+              _sql.for_real("reopened_rows"), variable("reopened_rows"), "versions to open again"),
     ]  # fmt: skip
     if node.quarantines:
         held = exp.select(_sql.star_count("held_back_rows")).from_(relation("quarantine", node.name, "q"))
@@ -64,7 +64,7 @@ def rewind(node: Snapshot) -> Task:
         writes.append(Write(
             "What they kept back comes again when they do.",
             exp.Delete(this=relation("quarantine", node.name, "t"), where=exp.Where(this=_by_later("c360_run_id", "t"))),
-            _for_real("held_back_rows"), variable("held_back_rows"), "rows to let go",
+            _sql.for_real("held_back_rows"), variable("held_back_rows"), "rows to let go",
         ))  # fmt: skip
     steps: tuple[Step, ...] = (
         Guard("ZC018", "Runs that are not in the log cannot be told from each other.", is_null(variable("kept_as_of")),
@@ -115,7 +115,3 @@ def _unknown(node: Snapshot) -> exp.Select:
     ]  # fmt: skip
     query = exp.select(_sql.star_count("unknown_rows")).from_(relation("ref", node.name, "h"))
     return query.where(any_of(exp.Paren(this=a) for a in after))
-
-
-def _for_real(counted: str) -> exp.Expr:
-    return every([greater_than_zero(counted), exp.Not(this=variable("dry_run"))])
