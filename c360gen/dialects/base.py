@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from c360gen.dialects.changes import Changes
     from c360gen.dialects.inspector import Inspector
 
+FIXED = ("watermark", "window_start", "last_as_of")
+"""Variables of every run, which its shell declares."""
+
 
 class Dialect(Words):
     """Facts of an engine, and one method per operation, found by the operation's name."""
@@ -51,8 +54,15 @@ class Dialect(Words):
     @abstractmethod
     def create_view(self, op: CreateView, names: Names) -> list[Piece]: ...
 
-    @abstractmethod
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]: ...
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
+                "columns": [f"{self.parameter(c.name)} {self.type(c.type)}" for c in op.columns],
+                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
+                "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
+            })
+        ]  # fmt: skip
 
     def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
         """The rows of a seed, where they are not what was loaded last."""
@@ -74,6 +84,18 @@ class Dialect(Words):
 
     @abstractmethod
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]: ...
+
+    def program_values(self, program: Program, names: Names, spec_hash: str) -> dict[str, Any]:
+        """What the shells of all dialects need of a run."""
+        return {
+            "node": self.string_escape(self.label(names.node(program.node))), "spec_hash": self.string_escape(spec_hash),
+            "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program), "full_refresh": program.full_refresh,
+            "variables": [(f"v_{v}", self.variable_type(v)) for v in program.variables if v not in FIXED],
+            "has_sample": program.has_sample, "has_rows": program.has_rows,
+            "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
+            "codes": [(c, GUARDS[c]) for c in sorted(program.guards | self.own_codes(program))],
+        }  # fmt: skip
 
     @abstractmethod
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
@@ -232,6 +254,10 @@ class Dialect(Words):
         found = [("p_as_of", self.type(types.TIMESTAMPTZ))]
         return [*found, ("p_full_refresh", self.type(types.BOOLEAN))] if program.full_refresh else found
 
+    def parameter(self, name: str) -> str:
+        """A column that a function returns, where an engine takes it for a parameter."""
+        return self.quote(name)
+
     def function_parameters(self, op: CreateTableFunction) -> str:
         """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
         return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
@@ -272,7 +298,7 @@ class Dialect(Words):
 
     def schema_path(self, names: Names) -> str:
         """The control schema, quoted, with its database where the engine has several."""
-        return self.path(names.own("x")).rpartition(".")[0]
+        return self.schema_of(names.place(names.control))
 
     def label(self, address: Address) -> str:
         """How messages and logs call a node: schema.name."""

@@ -44,6 +44,10 @@ class Names:
     def control(self) -> str:
         return self.target.schema_prefix + self.project.project.control_schema
 
+    def place(self, schema: str) -> Address:
+        """A schema of this target, which is called with its prefix."""
+        return Address(self.database, schema, "")
+
     def schema(self, name: str) -> str:
         return self.target.schema_prefix + name
 

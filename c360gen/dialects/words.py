@@ -30,7 +30,7 @@ class Words(ABC):
 
     name: str
     types: Mapping[exp.DType, str]
-    forbids: Sequence[Forbidden] = ()
+    forbids: Sequence[Forbidden] = ((exp.Command, "text that sqlglot does not understand"), (exp.Star, "SELECT *"))
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""

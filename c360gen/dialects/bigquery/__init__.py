@@ -15,7 +15,7 @@ from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.dialects.words import Unsupported, nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import types
@@ -38,12 +38,6 @@ class BigQuery(Warehouse):
         T.DECIMAL: "NUMERIC", T.DOUBLE: "FLOAT64", T.BOOLEAN: "BOOL", T.DATE: "DATE", T.TIMESTAMP: "DATETIME",
         T.TIMESTAMPTZ: "TIMESTAMP", T.UUID: "STRING",
     }  # fmt: skip
-    forbids = (
-        (exp.Command, "text that sqlglot does not understand"),
-        (exp.Star, "SELECT *"),
-        (exp.Lateral, "LATERAL"),
-        (exp.OnConflict, "ON CONFLICT"),
-    )
 
     @staticmethod
     def string_escape(text: str) -> str:
@@ -211,14 +205,6 @@ class BigQuery(Warehouse):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         return [tables.create_view(self, op, names, properties=self._options(op.description))]
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [
-            self.shell("table_function.sql.j2", {
-                "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
-                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
-            })
-        ]  # fmt: skip
-
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         kept: dict[str, list[str]] = {}
         for node in names.project.snapshots:
@@ -284,11 +270,11 @@ class BigQuery(Warehouse):
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         """Procedures run with their caller's rights here: the runner needs to write, and says so."""
         runner, reader = names.target.runner, names.target.reader
-        others = [Address(names.database, s, "") for s in names.schemas if s != names.control]
+        others = [names.place(s) for s in names.schemas if s != names.control]
         found = []
         if runner:
             sources = {names.symbol("source", s).place for s in names.project.sources}
-            written = [Address(names.database, names.control, ""), *others]
+            written = [names.place(names.control), *others]
             told = "reads the sources, and writes only through them by agreement."
             found.append(Rights(f"Procedures run with the rights of their caller: {runner} {told}", (
                 *(Grant(EDITS, "SCHEMA", (s,), runner) for s in written),
