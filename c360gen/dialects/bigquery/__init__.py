@@ -208,9 +208,9 @@ class BigQuery(Warehouse):
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         kept: dict[str, list[str]] = {}
         for node in names.project.snapshots:
-            also = [f"{node.identifier}_observations"] if node.rebuilds else []
-            kept.setdefault(node.schema, []).extend([node.identifier, *also])
-        found = [self._expiring(Address(names.database, schema, ""), tables) for schema, tables in kept.items()]
+            for at in (names.node(node.name), *([names.symbol("observations", node.name)] if node.rebuilds else [])):
+                kept.setdefault(at.schema, []).append(at.name)
+        found = [self._expiring(names.place(schema), tables) for schema, tables in kept.items()]
         hint = "ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again"
         message = f"a history in {' or '.join(kept)} has an expiration: its versions would be deleted. Say for it {hint}."
         values = {"expiring": exp.union(*found, distinct=False) if len(found) > 1 else found[0] if found else None,
