@@ -103,10 +103,9 @@ class Tests:
             at = rendered.origin(max(0, min(start - len(before), len(rendered.sql))))
             return text.span(at, max(at + 1, at + end - start))
 
-        others = {t.spec.dialect for t in self.known.specs.targets.values()} - {project.sql_dialect}
         found = analyse(
-            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics, translate=others,
-            functions=project.functions,
+            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics,
+            translate=self.known.specs.other_dialects, functions=project.functions,
         )  # fmt: skip
         if found is None:
             return None

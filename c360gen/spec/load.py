@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
@@ -70,6 +70,11 @@ class Specs:
     def nodes(self) -> tuple[Located[Snapshot | Model | Seed], ...]:
         """Snapshots, models and seeds, which share one namespace."""
         return (*self.snapshots, *self.models, *self.seeds)
+
+    @property
+    def other_dialects(self) -> Set[str | None]:
+        """Those of targets in which SQL of the project's own dialect must mean the same."""
+        return {target.spec.dialect for target in self.targets.values()} - {self.project.spec.sql_dialect}
 
 
 def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = None) -> Specs:
