@@ -10,13 +10,14 @@ from sqlglot import exp
 
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Kind, Rights
-from c360gen.dialects.words import T, Words
+from c360gen.dialects.words import Words
 from c360gen.ops.change import Routine
 from c360gen.ops.program import GUARDS, Count, Job, Program, Task
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import types
+from c360gen.terms.types import T
 
 if TYPE_CHECKING:
     from c360gen.dialects.changes import Changes

@@ -13,8 +13,8 @@ from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
 from c360gen.terms import symbols, types
+from c360gen.terms.types import T
 
-T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 

@@ -46,7 +46,12 @@ class Located(Generic[T_co]):
         return self.tree.span((*self.loc, *loc)) if self.tree else Span(self.path)
 
     def key_span(self, *loc: str | int) -> Span:
+        """The place of a key inside this item."""
         return self.tree.key_span((*self.loc, *loc)) if self.tree else Span(self.path)
+
+    def says(self, *loc: str | int) -> bool:
+        """Whether a value is written there, be it null."""
+        return self.tree is not None and (*self.loc, *loc) in self.tree.nodes
 
 
 @dataclass(frozen=True)
