@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from c360gen import dialects
 from c360gen.diagnostics import Diagnostic, Diagnostics, SpecError, nearest_or_list
 from c360gen.dialects.names import Names
 from c360gen.emit import bundle
@@ -176,4 +177,4 @@ def names_of(project: LoadedProject, target_name: str) -> Names:
             check_name(read.schema_prefix, "schema prefix", located.span("schema_prefix"), diagnostics)
     if diagnostics.failed:
         raise ProjectError(list(diagnostics), project.texts)
-    return Names(project.resolved, target_name, read, environment.variables(target))
+    return dialects.names(project.resolved, target_name, read, environment.variables(target))

@@ -10,7 +10,7 @@ import click
 
 from c360gen import engines
 from c360gen.cli import complete, console, ledger, options, tables
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 
 

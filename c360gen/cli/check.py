@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options, report
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.emit.writer import Difference, compare
 

@@ -12,7 +12,7 @@ from typing import NoReturn, TextIO
 import click
 
 from c360gen.cli import report
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import Diagnostic, SpecError, render
 
 _STYLES = (
@@ -94,8 +94,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
         answer("  ".join(cells).rstrip())
 
 
-def unexpected(error: Exception) -> int:
+def unexpected(error: Exception) -> None:
     """Our bug: the traceback, and what to do with it."""
     traceback.print_exception(error)
     say("\nThis is a bug in c360gen, not a mistake of yours. Please report it with the lines above.")
-    return 70

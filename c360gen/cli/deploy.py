@@ -14,7 +14,7 @@ import click
 
 from c360gen import engines
 from c360gen.cli import console, ledger, options
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 
 if TYPE_CHECKING:
     from c360gen.ops.change import Migration

@@ -11,7 +11,7 @@ import click
 
 from c360gen import engines
 from c360gen.cli import console, options
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 
 if TYPE_CHECKING:
     from c360gen.dialects.base import Dialect

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options, tables
+from c360gen.cli.exits import FINDINGS
 from c360gen.cli.init import GITATTRIBUTES, empty
-from c360gen.cli.main import FINDINGS
 
 
 @click.group("import", help="Begin with what there is: a dbt project, or tables of a database, as specs.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from c360gen.cli import console, options
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.cli.report import Reporting
 
 

@@ -11,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import c360gen
+from c360gen.cli.exits import CALLED_WRONGLY, OUR_BUG
 
 COMMANDS = {
     "adopt": "Begin a history with the one that dbt or SQLMesh has kept.",
@@ -47,8 +48,6 @@ FROM_DBT = {
 
 _MODULES = {"import": "import_"}
 """Where a command is a word of Python, its module is called otherwise."""
-
-FINDINGS, CALLED_WRONGLY, CHANGES, OUR_BUG = 1, 2, 3, 70
 
 
 class LazyGroup(click.Group):
@@ -116,7 +115,8 @@ def main() -> None:
     except Exception as error:
         from c360gen.cli import console
 
-        sys.exit(console.unexpected(error))
+        console.unexpected(error)
+        sys.exit(OUR_BUG)
 
 
 if __name__ == "__main__":

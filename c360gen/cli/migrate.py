@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from c360gen.cli import console, options
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.emit import layout
 from c360gen.emit.files import File
 from c360gen.emit.writer import write

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from c360gen.cli import complete, console
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import Diagnostic, SpecError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from c360gen.cli import console, options
+from c360gen.cli.exits import CHANGES, FINDINGS
 from c360gen.cli.ledger import pending
-from c360gen.cli.main import CHANGES, FINDINGS
 from c360gen.cli.report import Answering, begin
 from c360gen.diagnostics import SpecError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from c360gen.cli import complete, console, ledger, options
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import nearest_or_list
 from c360gen.project.select import BadSelection, select, selectables
 

@@ -9,7 +9,7 @@ import click
 
 from c360gen import judges
 from c360gen.cli import console
-from c360gen.cli.main import FINDINGS
+from c360gen.cli.exits import FINDINGS
 from c360gen.cli.report import Reporting
 from c360gen.diagnostics import Diagnostic, Span
 

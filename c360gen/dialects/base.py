@@ -10,23 +10,31 @@ from sqlglot import exp
 
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Kind, Rights
-from c360gen.dialects.words import T, Words
-from c360gen.ops.change import Release, Routine
-from c360gen.ops.program import GUARDS, Count, Guard, Job, Program, Task, Write
+from c360gen.dialects.words import Words
+from c360gen.ops.change import Routine
+from c360gen.ops.program import GUARDS, Count, Job, Program, Task
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import types
+from c360gen.terms.types import T
 
 if TYPE_CHECKING:
     from c360gen.dialects.changes import Changes
     from c360gen.dialects.inspector import Inspector
+
+FIXED = ("watermark", "window_start", "last_as_of")
+"""Variables of every run, which its shell declares."""
 
 
 class Dialect(Words):
     """Facts of an engine, and one method per operation, found by the operation's name."""
 
     traits: Traits
+    inspects: type[Inspector]
+    """How this engine's catalog is read."""
+    migrates: type[Changes]
+    """How this engine says a migration."""
     has_procedures: bool = True
     longest: int | None = None
     """Bytes that one query, and so deploy.sql, may have; None: no limit that a deploy would meet."""
@@ -47,8 +55,15 @@ class Dialect(Words):
     @abstractmethod
     def create_view(self, op: CreateView, names: Names) -> list[Piece]: ...
 
-    @abstractmethod
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]: ...
+    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
+        return [
+            self.shell("table_function.sql.j2", {
+                "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
+                "columns": [f"{self.parameter(c.name)} {self.type(c.type)}" for c in op.columns],
+                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
+                "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
+            })
+        ]  # fmt: skip
 
     def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
         """The rows of a seed, where they are not what was loaded last."""
@@ -71,6 +86,18 @@ class Dialect(Words):
     @abstractmethod
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]: ...
 
+    def program_values(self, program: Program, names: Names, spec_hash: str) -> dict[str, Any]:
+        """What the shells of all dialects need of a run."""
+        return {
+            "node": self.string_escape(self.label(names.node(program.node))), "spec_hash": self.string_escape(spec_hash),
+            "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
+            "windows": self.windows(program), "full_refresh": program.full_refresh,
+            "variables": [(f"v_{v}", self.variable_type(v)) for v in program.variables if v not in FIXED],
+            "has_sample": program.has_sample, "has_rows": program.has_rows,
+            "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
+            "codes": [(c, GUARDS[c]) for c in sorted(program.guards | self.own_codes(program))],
+        }  # fmt: skip
+
     @abstractmethod
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
         """The procedure, or script, that a person calls."""
@@ -92,8 +119,7 @@ class Dialect(Words):
             "example": ", ".join(self.example(t) for _, _, t in task.parameters),
             "variables": [(self.variable(v).name, self.variable_type(v)) for v in task.variables],
             "reads_clock": any(p.name == "as_of" for s in task.steps if isinstance(s, Count) for p in s.query.find_all(exp.Placeholder)),
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in task.steps),
-            "has_rows": any(isinstance(s, Write) and s.expected is not None for s in task.steps),
+            "has_sample": task.has_sample, "has_rows": task.has_rows,
         }  # fmt: skip
 
     def task_label(self, task: Task, names: Names) -> str:
@@ -138,14 +164,12 @@ class Dialect(Words):
         """What closes deploy.sql: the released state, and the commit where there is one."""
 
     @property
-    @abstractmethod
     def inspector(self) -> Inspector:
-        """How this engine's catalog is read."""
+        return self.inspects(self)
 
     @property
-    @abstractmethod
     def changes(self) -> Changes:
-        """How this engine says a migration."""
+        return self.migrates(self)
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         """Columns that cannot be renamed or retyped, because the engine stores the rows by them."""
@@ -175,15 +199,6 @@ class Dialect(Words):
     def procedures_of(self, node: str) -> list[tuple[str, str]]:
         """(name, what stands before the arguments of a run) of the procedures that run a node."""
         return [(f"run_{node}", "")]
-
-    def ledger(self, names: Names) -> list[Piece]:
-        return self.changes.ledger(names)
-
-    def retired(self, release: Release, names: Names) -> list[Piece]:
-        return [piece for one in release.retired for piece in self.changes.retired(one, names)]
-
-    def contained(self, names: Names, release: Release) -> list[Piece]:
-        return self.changes.contained(names, release)
 
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         """What the target's runner and reader may do; nothing where the engine has no rights."""
@@ -240,6 +255,10 @@ class Dialect(Words):
         found = [("p_as_of", self.type(types.TIMESTAMPTZ))]
         return [*found, ("p_full_refresh", self.type(types.BOOLEAN))] if program.full_refresh else found
 
+    def parameter(self, name: str) -> str:
+        """A column that a function returns, where an engine takes it for a parameter."""
+        return self.quote(name)
+
     def function_parameters(self, op: CreateTableFunction) -> str:
         """p_from TIMESTAMPTZ, p_to TIMESTAMPTZ."""
         return ", ".join(f"p_{p} {self.type(types.TIMESTAMPTZ)}" for p in op.parameters)
@@ -280,7 +299,7 @@ class Dialect(Words):
 
     def schema_path(self, names: Names) -> str:
         """The control schema, quoted, with its database where the engine has several."""
-        return self.path(names.own("x")).rpartition(".")[0]
+        return self.schema_of(names.place(names.control))
 
     def label(self, address: Address) -> str:
         """How messages and logs call a node: schema.name."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from c360gen.project.nodes import Node
 from c360gen.project.resolved import Resolved
 from c360gen.spec.models import Target
 from c360gen.terms.symbols import cut
-
-if TYPE_CHECKING:
-    from c360gen.dialects.words import Words
 
 
 @dataclass(frozen=True)
@@ -35,25 +31,22 @@ class Names:
     project: Resolved
     target_name: str
     target: Target
+    database: str | None = None
+    """Snowflake's database or BigQuery's project; Postgres and DuckDB have the one they are connected to."""
+    reads_databases: bool = True
+    """Whether a query can read another database than the one that it is connected to."""
     environment: tuple[str, ...] = ()
     """Names of the variables of the environment that the target was read with."""
     left: tuple[str, ...] = ()
     """Schemas that no node is in any more, and in which something is retired; without the prefix."""
 
     @property
-    def database(self) -> str | None:
-        """Snowflake's database or BigQuery's project; Postgres and DuckDB have the one they are connected to."""
-        return self.target.database if self._words.sees_databases else None
-
-    @property
-    def _words(self) -> Words:
-        from c360gen import dialects  # which imports this module
-
-        return dialects.get(str(self.target.dialect))
-
-    @property
     def control(self) -> str:
         return self.target.schema_prefix + self.project.project.control_schema
+
+    def place(self, schema: str) -> Address:
+        """A schema of this target, which is called with its prefix."""
+        return Address(self.database, schema, "")
 
     def schema(self, name: str) -> str:
         return self.target.schema_prefix + name
@@ -96,7 +89,7 @@ class Names:
             return self.node(name)
         if kind == "source":
             source = self.project.sources[name]
-            database = (source.database or self.database) if self._words.reads_databases else None
+            database = (source.database or self.database) if self.reads_databases else None
             return Address(database, source.schema, source.identifier)
         if kind == "control":
             return self.own(name)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Address, Names
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, TableConstraint
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, StageTable, TableConstraint
 from c360gen.ops.shell import Piece
 from c360gen.terms import symbols
 
@@ -40,6 +40,15 @@ def create_table(
     return exp.Create(
         this=exp.Schema(this=dialect.table(address), expressions=parts), kind="TABLE", exists=True,
         properties=exp.Properties(expressions=list(properties)) if properties else None,
+    )  # fmt: skip
+
+
+def create_stage(dialect: Dialect, op: StageTable, names: Names) -> exp.Create:
+    """CREATE OR REPLACE TEMPORARY TABLE."""
+    columns: list[exp.Expr] = [column_definition(dialect, c) for c in op.columns]
+    return exp.Create(
+        this=exp.Schema(this=dialect.stage_table_name(names.own(f"stage_{op.node}")), expressions=columns), kind="TABLE", replace=True,
+        properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
     )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from c360gen.dialects.inline import inline
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.reserved import RESERVED
 from c360gen.terms import symbols, types
+from c360gen.terms.types import T
 
-T = exp.DataType.Type
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -30,7 +30,7 @@ class Words(ABC):
 
     name: str
     types: Mapping[exp.DType, str]
-    forbids: Sequence[Forbidden] = ()
+    forbids: Sequence[Forbidden] = ((exp.Command, "text that sqlglot does not understand"), (exp.Star, "SELECT *"))
     """Nodes that sqlglot would print and the engine would refuse or misread."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-T = exp.DataType.Type
+from c360gen.terms.types import T
+
 _UTC = "UTC"
 
 

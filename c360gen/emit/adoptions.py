@@ -7,6 +7,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.emit.files import File, sql_file
 from c360gen.emit.sql import print_sql
+from c360gen.strategies import _sql
 from c360gen.strategies._history import adoption
 
 
@@ -21,7 +22,7 @@ def files(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> list[File
             message = f"{node.name} would adopt itself: {dialect.path(here)} is the table of {node.adopts.source} as well"
             help = f"rename that table first, to {here.name}_dbt for example, and declare the source with that identifier"
             diagnostics.error("C207", message, node.span, help)
-        query = print_sql(dialect.lower(adoption.damage(node, adoption.clock()), names), dialect)
+        query = print_sql(dialect.lower(adoption.damage(node, _sql.clock()), names), dialect)
         title = f"damage of {node.adopts.source}, which {node.name} adopts: no row when there is none"
         found.append(sql_file(f"adoptions/{node.name}.sql", f"{query};", dialect=dialect.name, title=title, origin=node.span.origin))
     return found

@@ -258,11 +258,11 @@ def _deploy(parts: Iterable[Section], dialect: Dialect, names: Names, release: R
     """Guard, everything in order, released state. It runs as it is in the engine's own client."""
     sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, release.identity))]
     sections += [f"-- {'=' * 20} {part.path}: {one_line(part.title)}\n\n{part.text}" for part in parts]
-    if retired := dialect.retired(release, names):
+    if retired := [piece for one in release.retired for piece in dialect.changes.retired(one, names)]:
         sections.append("-- What they have retired, where a database never had it: later migrations, approvals and rollbacks find it.\n\n"
                         + "\n\n".join(text_of(p, dialect) for p in retired))  # fmt: skip
     if release.migrations:
-        pieces = [*dialect.ledger(names), *dialect.contained(names, release)]
+        pieces = [*dialect.changes.ledger(names), *dialect.changes.contained(names, release)]
         sections.append("-- The migrations that this state contains: nothing of them is left to do.\n\n"
                         + "\n\n".join(text_of(p, dialect) for p in pieces))  # fmt: skip
     sections.append("\n\n".join(text_of(p, dialect) for p in dialect.postamble(names, release.identity)))

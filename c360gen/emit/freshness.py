@@ -10,7 +10,7 @@ from c360gen.ops.program import Count, Guard, Step, Task
 from c360gen.project.nodes import Source
 from c360gen.project.resolved import Resolved
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, case, codes, equal, greater_than_zero, is_null, literal, named
+from c360gen.strategies._sql import any_of, case, equal, greater_than_zero, is_null, literal, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -37,11 +37,9 @@ def rows(source: Source) -> exp.Select:
 
 def _older(seconds: int) -> exp.Expr:
     """Whether the newest row is older than that, or there is none."""
-    clock = exp.CurrentTimestamp()
-    clock.meta["clock"] = True
     span = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.Var(this="SECOND"))
     span.meta["whole"] = True
-    too_old = exp.LT(this=column("loaded_at", "n"), expression=exp.Sub(this=clock, expression=span))
+    too_old = exp.LT(this=column("loaded_at", "n"), expression=exp.Sub(this=_sql.clock(), expression=span))
     return any_of([is_null(column("loaded_at", "n")), too_old])
 
 
@@ -61,14 +59,10 @@ def check() -> Task:
         named(column("source", "f"), "source"),
         named(exp.func("COALESCE", exp.cast(column("loaded_at", "f"), types.TEXT.copy()), literal("no row")), "loaded"),
     ).from_(relation("control", VIEW, "f")).where(equal(column("status", "f"), literal("error")))  # fmt: skip
-    line: exp.Expr = column("source", "l")
-    for part in (literal(" ("), column("loaded", "l"), literal(")")):
-        line = exp.DPipe(this=line, expression=part, safe=True)
+    line = _sql.concat(column("source", "l"), literal(" ("), column("loaded", "l"), literal(")"))
     lines = exp.select(named(line, "line")).from_(late.subquery("l"))
-    order = exp.Order(this=column("line", "s"), expressions=[exp.Ordered(this=column("line", "s"), nulls_first=False)])
-    counted = exp.select(
-        _sql.star_count("stale_sources"), named(exp.GroupConcat(this=order, separator=literal("; ")), "stale_names")
-    ).from_(lines.subquery("s"))  # fmt: skip
+    names = _sql.listed(column("line", "s"), column("line", "s"))
+    counted = exp.select(_sql.star_count("stale_sources"), named(names, "stale_names")).from_(lines.subquery("s"))
     steps: tuple[Step, ...] = (
         Count("Look at every source that says how fresh it should be.", ("stale_sources", "stale_names"), counted),
         Guard("ZC019", "Runs over old rows succeed and say nothing.", greater_than_zero("stale_sources"),
@@ -76,5 +70,4 @@ def check() -> Task:
               f"See the view {VIEW}. Ask whoever loads the sources."),
     )  # fmt: skip
     rules = ("the newest loaded_at_field of each source counts, of the rows that its filter lets through; no row is too old",)
-    return Task("check", None, "Fails when a source is older than its error_after", rules, _sql.variables(steps), steps, {},
-                guards=codes(steps), subject="freshness")  # fmt: skip
+    return Task("check", None, "Fails when a source is older than its error_after", rules, steps, {}, subject="freshness")

@@ -10,7 +10,7 @@ from c360gen.emit.files import File, sql_file
 from c360gen.emit.sql import print_sql
 from c360gen.project.nodes import Node, Snapshot, Source, Test
 from c360gen.strategies._history.versions import is_live
-from c360gen.strategies._sql import is_null, not_null
+from c360gen.strategies._sql import is_null, not_null, several
 from c360gen.terms.symbols import Kind, column, relation
 
 FAILURES = "failures"
@@ -59,7 +59,7 @@ def query(owner: Node | Source, test: Test) -> exp.Select:
     if test.kind in ("unique", "unique_combination_of_columns"):
         known = [not_null(columns[0])] if test.kind == "unique" else []
         found = where(*known).group_by(*(c.copy() for c in columns))
-        return found.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+        return found.having(several())
     if test.kind == "not_null":
         found = exp.select(failures).from_(table).where(is_null(columns[0]), *only)
         return found.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0)))

@@ -10,10 +10,6 @@ from typing import Any, Protocol
 
 DIALECTS = ("duckdb", "postgres")
 """Those that can be run from here; the others are deployed and run with their own clients, for which the files are written."""
-COUNTED = (
-    "source_rows", "inserted_rows", "updated_rows", "closed_rows", "deleted_rows", "revived_rows", "unchanged_rows", "dated_by_run",
-    "quarantined_rows",
-)  # fmt: skip
 
 
 class EngineError(Exception):
@@ -86,9 +82,6 @@ class Session(Protocol):
         """The columns and rows of one SELECT; times are datetimes with a zone. Raise EngineError."""
 
     def close(self) -> None: ...
-
-
-FRESHNESS = ("source", "loaded_at", "status", "warn_after", "error_after")
 
 
 def standing(rows: Sequence[tuple[int, str, str]]) -> dict[int, str]:

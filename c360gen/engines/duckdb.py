@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+import duckdb
+
+from c360gen.emit import freshness
+from c360gen.engines import STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.ops.program import COUNTERS
 
 LOCKED = "IO Error: Could not set lock on file"
 """What DuckDB says, from 1.4 to 2.0, where another process has the file open."""
@@ -16,8 +20,6 @@ LOCKED = "IO Error: Could not set lock on file"
 
 def connect(database: str, control: str) -> Session:
     """Open a file, or `:memory:`."""
-    import duckdb
-
     try:
         return Session(duckdb.connect(database), control)
     except duckdb.Error as error:
@@ -49,8 +51,6 @@ class Session:
         """One process has the file open; sessions of this process conflict when they commit."""
 
     def ledger(self) -> Ledger:
-        import duckdb
-
         try:
             return self._ledger()
         except duckdb.Error as error:
@@ -70,8 +70,6 @@ class Session:
         return Ledger(identity, standing(rows))
 
     def look(self, statements: Sequence[str], query: str) -> list[dict[str, Any]]:
-        import duckdb
-
         self.connection.begin()
         try:
             for statement in statements:
@@ -109,8 +107,6 @@ class Session:
         return Run(str(node["name"]), True, time.perf_counter() - started, counters)
 
     def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
-        import duckdb
-
         assert text is not None, "a DuckDB target has scripts"
         started = time.perf_counter()
         self.connection.execute("SET TimeZone = 'UTC'")
@@ -128,11 +124,9 @@ class Session:
 
     def freshness(self) -> list[Mapping[str, Any]]:
         self.connection.execute("SET TimeZone = 'UTC'")
-        return self._rows("source_freshness", FRESHNESS)
+        return self._rows(freshness.VIEW, freshness.COLUMNS)
 
     def _rows(self, view: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
-        import duckdb
-
         try:
             rows = self.connection.execute(f"SELECT {', '.join(columns)} FROM {self._in_control(view)} ORDER BY 1").fetchall()
         except duckdb.Error as error:
@@ -143,8 +137,6 @@ class Session:
         self.query(sql)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        import duckdb
-
         try:
             self.connection.execute("SET TimeZone = 'UTC'")
             cursor = self.connection.execute(sql)
@@ -157,8 +149,6 @@ class Session:
 
     def _script(self, sql: str) -> None:
         """Statement by statement, as a client would; the first error rolls back what is open."""
-        import duckdb
-
         try:
             for statement in duckdb.extract_statements(sql):
                 self.connection.execute(statement)
@@ -170,8 +160,6 @@ class Session:
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""
-        import duckdb
-
         own = "WHERE run_id = getvariable('run_id') AND status = 'running'"
         for update, values in (
             (f"UPDATE {self._control}.windows SET status = 'failed' {own}", []),
@@ -182,9 +170,9 @@ class Session:
                 self.connection.execute(update, values)
 
     def _counters(self) -> dict[str, int]:
-        cursor = self.connection.execute(f"SELECT {', '.join(COUNTED)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
+        cursor = self.connection.execute(f"SELECT {', '.join(COUNTERS)} FROM {self._control}.run_log WHERE run_id = getvariable('run_id')")
         row = cursor.fetchone()
-        return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
+        return {n: v for n, v in zip(COUNTERS, row or (), strict=False) if v is not None}
 
     def _in_control(self, name: str) -> str:
         return f"{self._control}.{name}"

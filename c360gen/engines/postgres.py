@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.emit import freshness
+from c360gen.engines import STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.ops.program import COUNTERS
 
 BUSY = ("55P03", "40P01", "40001")
 """lock_not_available, deadlock_detected, serialization_failure: the same may go through later."""
@@ -163,7 +166,7 @@ class Session:
         return self._rows("node_status", STATUS)
 
     def freshness(self) -> list[Mapping[str, Any]]:
-        return self._rows("source_freshness", FRESHNESS)
+        return self._rows(freshness.VIEW, freshness.COLUMNS)
 
     def _rows(self, view: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
         import psycopg
@@ -197,12 +200,12 @@ class Session:
         """What this session's call wrote, over all windows where it loaded several."""
         from psycopg import sql
 
-        sums = sql.SQL(", ").join(sql.SQL("SUM({})::bigint").format(sql.Identifier(name)) for name in COUNTED)
+        sums = sql.SQL(", ").join(sql.SQL("SUM({})::bigint").format(sql.Identifier(name)) for name in COUNTERS)
         query = sql.SQL("SELECT {} FROM {}.run_log WHERE node = %s AND backend_pid = pg_backend_pid() AND started_at >= %s").format(
             sums, sql.Identifier(self.control)
         )
         row = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}", since]).fetchone()
-        return {n: v for n, v in zip(COUNTED, row or (), strict=False) if v is not None}
+        return {n: v for n, v in zip(COUNTERS, row or (), strict=False) if v is not None}
 
 
 def _say(error: Any) -> str:
@@ -214,6 +217,4 @@ def _say(error: Any) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    import re
-
     return re.sub(r"(password=)\S+|(://[^:/@\s]+:)[^@\s]+(?=@)", r"\1\2***", text).strip().splitlines()[0]

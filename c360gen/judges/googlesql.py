@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,7 @@ class Catalog:
             self.types.SimpleColumn(name=c.name, type=c.type, has_default_value=c.default_value is not None)
             for c in found.column_definition_list
         ]
-        self._remember(found.name_path, columns)
+        self.remember(found.name_path, columns)
 
     def add_information_schema(self, database: str | None, schema: str) -> None:
         """The views of a dataset's INFORMATION_SCHEMA, as far as they are read."""
@@ -150,9 +150,9 @@ class Catalog:
         views = {"COLUMNS": ("table_name", "column_name", "data_type", "is_nullable"), "TABLE_OPTIONS": ("table_name", "option_name")}
         for view, names in views.items():
             place = [*([database] if database else []), schema, "INFORMATION_SCHEMA", view]
-            self._remember(place, [simple(name=n, type=text) for n in names])
+            self.remember(place, [simple(name=n, type=text) for n in names])
 
-    def _remember(self, name_path: list[str], columns: list[Any]) -> None:
+    def remember(self, name_path: list[str], columns: list[Any]) -> None:
         self.tables[tuple(name_path)] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)
 
     def parse(self, text: str) -> list[tuple[int, str]]:
@@ -170,18 +170,17 @@ class Catalog:
         if action == "ASTRenameColumnAction":
             at, to = words.index("COLUMN") + 1, words.index("TO") + 1
             columns = [c if c.name != words[at] else self.types.SimpleColumn(name=words[to], type=c.type) for c in table.column]
-            self._remember(list(path), columns)
+            self.remember(list(path), columns)
         elif action == "ASTAddColumnAction":
-            name, rest = words[-2] if "(" not in text else text.partition("(")[0].split()[-2], ""
-            del rest
+            name = text.partition("(")[0].split()[-2]
             if not any(c.name == name for c in table.column):
                 kind = text[text.index(f" {name} ") + len(name) + 2 :].partition("(")[0].strip()
-                self._remember(list(path), [*table.column, self.types.SimpleColumn(name=name, type=self._simple(kind))])
+                self.remember(list(path), [*table.column, self.types.SimpleColumn(name=name, type=self._simple(kind))])
         elif action == "ASTDropColumnAction":
-            self._remember(list(path), [c for c in table.column if c.name != words[-1]])
+            self.remember(list(path), [c for c in table.column if c.name != words[-1]])
         elif action == "ASTRenameToClause":
             self.tables.pop(path)
-            self._remember([*path[:-1], words[-1]], list(table.column))
+            self.remember([*path[:-1], words[-1]], list(table.column))
 
     def check(self, text: str) -> list[tuple[int, str]]:
         """(line, message) for everything that the analyzer would not take."""
@@ -323,13 +322,10 @@ class _Walker:
         for action in node.action_list.actions if table is not None else []:
             self.catalog.alter(path, type(action).__name__, self.text(action).replace("`", ""))
 
-    def ASTDropStatement(self, node: Any, scope: dict[str, Any]) -> None:
-        self.analyze(node, self.text(node), scope)
-
     def ASTCreateViewStatement(self, node: Any, scope: dict[str, Any]) -> None:
         if found := self.analyze(node, self.text(node), scope):
             simple = self.catalog.types.SimpleColumn
-            self.catalog._remember(found.name_path, [simple(name=c.name, type=c.column.type) for c in found.output_column_list])
+            self.catalog.remember(found.name_path, [simple(name=c.name, type=c.column.type) for c in found.output_column_list])
 
     def ASTCreateProcedureStatement(self, node: Any, scope: dict[str, Any]) -> None:
         self.analyze(node, self.text(node), scope)
@@ -356,12 +352,5 @@ def _message(error: Exception) -> str:
 
 
 def _line_of(error: Exception) -> int:
-    import re
-
     found = re.search(r"\[at (\d+):\d+\]", str(error))
     return int(found[1]) if found else 1
-
-
-def statements(google: Any, text: str) -> Iterator[Any]:
-    """The parsed statements of a script."""
-    yield from google.api.Parser.parse_script_static(text, language(google)).statement_list_node.statement_list

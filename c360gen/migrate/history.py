@@ -14,6 +14,7 @@ from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
 from c360gen.migrate.reads import unreadable
 from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import AlterTable, ChangeRows, DropTable, KeepRows, Move, MustBeZero, Stored, place
+from c360gen.project import feeds
 from c360gen.project.nodes import Column, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
@@ -22,8 +23,6 @@ from c360gen.strategies._history.versions import end_of_time, is_closed, is_live
 from c360gen.strategies._sql import equal, every, named, not_null, star_count
 from c360gen.terms import types
 from c360gen.terms.symbols import column, cut, relation
-
-FEEDS = ("changelog", "daily_copies")
 
 
 def refused(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str]) -> Found:
@@ -38,7 +37,7 @@ def refused(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str
     if before != after:
         one, two = ", ".join(sorted(before)), ", ".join(new.facts.get("key", ()))
         no(f"its key cannot change from ({one}) to ({two}): every version says something about another thing", beside)
-    if (old.strategy in FEEDS) != (new.strategy in FEEDS) or (old.strategy in FEEDS and old.strategy != new.strategy):
+    if old.strategy != new.strategy and {old.strategy, new.strategy} & {*feeds.STRATEGIES}:
         no(f"its strategy cannot change from {old.strategy} to {new.strategy}: versions are dated by other rules", beside)
     if new.facts.get("compat") and not old.facts.get("compat"):
         no(
@@ -103,10 +102,8 @@ def _hard_deletes(old: NodeState, new: NodeState, node: Snapshot, number: int) -
         step = Step("~", new.label, what, node.span, (told,), "the setting is changed back")
     rows: tuple[MustBeZero, ...] = ()
     if two == "ignore":
-        total = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
-        query = exp.select(named(total, "found")).from_(helpers.damage(node).subquery("d"))
         said = f"{node.name} has keys that are closed, or were for a while: under hard_deletes: ignore no key ever is"
-        rows = (MustBeZero("Under `ignore` a history has no gaps.", query, said),)
+        rows = (MustBeZero("Under `ignore` a history has no gaps.", helpers.damaged(node, "found"), said),)
     return Found((step,), rows=rows)
 
 
@@ -270,10 +267,9 @@ def _unseen(node: Snapshot) -> str | None:
 
 def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
     """UPDATE history SET phone = source.phone WHERE open: what the source says now was true all the time, as far as anybody knows."""
-    theirs, source = _read(node), node.reading
+    theirs, source = _sql.reading(node, "s"), node.reading
     keys = [column(k, "s") for k in node.key]
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    twice = exp.select(*keys).from_(theirs.copy()).group_by(*(k.copy() for k in keys)).having(several)
+    twice = exp.select(*keys).from_(theirs.copy()).group_by(*(k.copy() for k in keys)).having(_sql.several())
     doubled = exp.select(star_count("doubled")).from_(twice.subquery("d"))
     where = every([_sql.same_key(node, ROW, "s"), is_live(node, ROW), not_null(column(name, "s"))])
     update = exp.Update(
@@ -286,14 +282,9 @@ def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
     ]
 
 
-def _read(node: Snapshot) -> exp.Table:
-    kind, _, name = str(node.relation).partition(":")
-    return relation("source" if kind == "source" else "query" if kind == "query" else "ref", name, "s")
-
-
 def count_new_versions(node: Snapshot, name: str) -> exp.Select:
     """How many keys the next run makes a version of for a new column's sake."""
-    theirs = _read(node)
+    theirs = _sql.reading(node, "s")
     query = exp.select(named(exp.Count(this=exp.Star()), "found")).from_(relation("ref", node.name, ROW))
     return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 

@@ -67,7 +67,7 @@ def of_model(old: NodeState, new: NodeState, node: Node, before: str, label: str
     rows: list[ChangeOp] = [SetWatermark(label, _highest(node.name, reads, node))]
     if node.strategy == "append":
         later = exp.select(exp.Count(this=exp.Star())).from_(relation("ref", node.name, "t"))
-        later = later.where(exp.GT(this=_time(node, reads), expression=_clock()))
+        later = later.where(exp.GT(this=_time(node, reads), expression=_sql.clock()))
         said = f"rows of {node.name} have a {reads} that is still to come: they would be appended again"
         rows.insert(0, MustBeZero("What is stored is not appended again.", later, said))
     step = Step("~", new.label, f"{what}: its watermark is the highest that is stored", node.span, tuple(Hazard(k, t) for k, t in told))
@@ -141,11 +141,5 @@ def _highest(table: str, name: str, node: Node) -> exp.Select:
 
 def _max(value: exp.Expr, table: str) -> exp.Select:
     """SELECT MAX(cursor) FROM table WHERE it is not still to come: a watermark is never later than the run."""
-    past = exp.LTE(this=value.copy(), expression=_clock())
+    past = exp.LTE(this=value.copy(), expression=_sql.clock())
     return exp.select(_sql.named(exp.Max(this=value), "found")).from_(relation("ref", table, "t")).where(past)
-
-
-def _clock() -> exp.Expr:
-    found = exp.CurrentTimestamp()
-    found.meta["clock"] = True
-    return found

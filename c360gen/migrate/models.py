@@ -9,6 +9,7 @@ from c360gen.migrate.renames import was
 from c360gen.migrate.state import NodeState
 from c360gen.ops.change import MustBeZero
 from c360gen.project.nodes import Node
+from c360gen.strategies import _sql
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
 
@@ -94,7 +95,7 @@ def keys(node: Node, unique: bool) -> list[MustBeZero]:
     grouped = [column(k, "t") for k in node.key]
     wrong: list[exp.Expr] = [exp.Is(this=k.copy(), expression=exp.null()) for k in grouped]
     if unique:
-        wrong.insert(0, exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+        wrong.insert(0, _sql.several())
     found = exp.select(*grouped).from_(relation("ref", node.name, "t")).group_by(*(k.copy() for k in grouped)).having(exp.or_(*wrong))
     query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(found.subquery("d"))
     because = "No two rows share the key, and none is without." if unique else "No row is without its key."

@@ -9,6 +9,7 @@ from typing import Any
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.changes import Changes
 from c360gen.migrate.plan import HAZARDS, Plan, Step
+from c360gen.ops.change import AlterTable
 
 
 def text(plans: Sequence[Plan]) -> str:
@@ -139,8 +140,6 @@ def _unerased(plan: Plan) -> list[str]:
 
 
 def _locks(plan: Plan, changes: Changes) -> list[str]:
-    from c360gen.ops.change import AlterTable
-
     found = [
         f"- `{op.after.schema}.{op.after.name}`: {changes.locks(op)}" for op in plan.forward
         if isinstance(op, AlterTable) and changes.locks(op)

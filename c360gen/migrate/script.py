@@ -30,11 +30,11 @@ class Written:
     state: State
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReleasedNames(Names):
     """Where things are as released: symbols of nodes that the specs may not know any more."""
 
-    state: State = None  # type: ignore[assignment]
+    state: State
 
     def symbol(self, kind: str, name: str) -> Address:
         node = self.state.nodes.get(name)
@@ -76,7 +76,7 @@ class _Writer:
     def __init__(self, plan: Plan, names: Names, bundle: Bundle, dialect: Dialect, migration: Migration, old_sections: Mapping[str, str]):
         self.plan, self.names, self.bundle, self.dialect, self.migration = plan, names, bundle, dialect, migration
         self.changes: Changes = dialect.changes
-        self.old_names = ReleasedNames(names.project, names.target_name, names.target, names.environment, state=plan.released)
+        self.old_names = ReleasedNames(**vars(names), state=plan.released)
         self.old_sections = old_sections
         self.before = plan.released.identity
         self.after = replace(plan.wanted, migrations=(*plan.released.migrations, migration)).identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -142,8 +143,6 @@ def identity(shape: str, number: int) -> str:
     later ones differ even where the shape does not: a migration may only move rows."""
     if number <= 1:
         return shape
-    import hashlib
-
     return hashlib.sha256(f"{shape}\n{number}".encode()).hexdigest()
 
 

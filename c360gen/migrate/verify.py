@@ -13,7 +13,6 @@ from c360gen.migrate.plan import Measured, Plan
 from c360gen.ops.change import MustBeZero
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Snapshot
-from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
 from c360gen.terms.symbols import column
 
@@ -26,9 +25,8 @@ def pieces(plan: Plan, names: Names, dialect: Dialect, identity: str, number: in
     for name in sorted(plan.rewritten):
         node = names.project.nodes[name]
         if isinstance(node, Snapshot):
-            total = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
-            query = exp.select(exp.alias_(total, "found")).from_(helpers.damage(node).subquery("d"))
-            check = MustBeZero(f"The history {name} is sound.", query, f"{name} has damaged versions: see {node.identifier}_health")
+            said = f"{name} has damaged versions: see {node.identifier}_health"
+            check = MustBeZero(f"The history {name} is sound.", helpers.damaged(node, "found"), said)
             done += dialect.changes.must_be_zero(check, names)
     return done
 

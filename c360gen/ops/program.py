@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlglot import exp
@@ -102,15 +102,38 @@ class Windows:
     """How many windows after its end a window is final."""
 
 
+class Stepped:
+    """What follows from the steps of a procedure."""
+
+    checks: tuple[Step, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of terms.symbols.VARIABLES that are counted into, besides the fixed ones."""
+        return tuple(dict.fromkeys(n for s in (*self.checks, *self.steps) if isinstance(s, Count) for n in s.names))
+
+    @property
+    def guards(self) -> frozenset[str]:
+        return frozenset(s.code for s in (*self.checks, *self.steps) if isinstance(s, Guard))
+
+    @property
+    def has_sample(self) -> bool:
+        return any(isinstance(s, Guard) and s.sample is not None for s in (*self.checks, *self.steps))
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows of a write are counted."""
+        return any(isinstance(s, Write) and s.expected is not None for s in self.steps)
+
+
 @dataclass(frozen=True)
-class Program:
+class Program(Stepped):
     """What `run_<node>` does between the lock and the commit."""
 
     node: str
     summary: str
     rules: tuple[str, ...]
-    variables: tuple[str, ...]
-    """Names of terms.symbols.VARIABLES that the steps use, besides the fixed ones."""
     steps: tuple[Step, ...]
     counters: Mapping[str, exp.Expr]
     """Columns of the run log that this node fills."""
@@ -120,14 +143,13 @@ class Program:
     full_refresh: bool = False
     lookback: int | None = None
     """Seconds before the watermark at which reading starts; None: the node has no watermark."""
-    guards: tuple[str, ...] = field(default=())
     tolerance: int = TOLERANCE
     windows: Windows | None = None
     """The steps load the rows between window_start and window_end; None: they run once."""
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Stepped):
     """A procedure of a node that a person calls, `<action>_<node>`: logged as a run is, and without effect in a dry run."""
 
     action: Literal["check", "rewind", "erase", "adopt"]
@@ -135,16 +157,20 @@ class Task:
     """None: it is a task of the project, which locks nothing."""
     summary: str
     rules: tuple[str, ...]
-    variables: tuple[str, ...]
     steps: tuple[Step, ...]
     counters: Mapping[str, exp.Expr]
     parameters: tuple[tuple[str, str, exp.DataType], ...] = ()
     """(argument, the variable that it becomes, type); every one must be given."""
-    guards: tuple[str, ...] = ()
     subject: str = ""
     """What it is about, where that is no node."""
     checks: tuple[Step, ...] = ()
     """Steps before the transaction, as a Program has them."""
+    known: tuple[str, ...] = ()
+    """Variables that the shell has filled before the steps."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        return (*super().variables, *self.known)
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -136,12 +136,3 @@ class Traits:
     """A view goes on with the table that it was made over, whatever that is called since."""
     finer_times: bool = False
     """Source timestamps may be finer than the microseconds that are stored."""
-
-
-@dataclass(frozen=True)
-class DataTestQuery:
-    """A SELECT whose rows are failures."""
-
-    name: str
-    query: exp.Query
-    description: str = field(default="")

@@ -13,7 +13,6 @@ from c360gen.spec.load import Located
 from c360gen.terms import symbols, types
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LONGEST = 63
 
 
 def fold(name: str, quote: bool) -> str:
@@ -44,8 +43,8 @@ def declared_columns(
         name = fold(column.name, column.quote)
         if not name.strip() or not name.isprintable():
             diagnostics.error("C204", "a column name must have visible characters only", located.span(*at, "name"))
-        elif len(name.encode()) > LONGEST:
-            message = f"column '{name[:37]}…' is {len(name.encode())} bytes long; {LONGEST} is the most"
+        elif len(name.encode()) > symbols.LONGEST:
+            message = f"column '{name[:37]}…' is {len(name.encode())} bytes long; {symbols.LONGEST} is the most"
             diagnostics.error("C204", message, located.span(*at, "name"), "Postgres would cut the name")
         if symbols.reserved(name):
             help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"

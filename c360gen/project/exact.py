@@ -12,8 +12,8 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from c360gen.terms import types
+from c360gen.terms.types import T
 
-T = exp.DataType.Type
 _INEXACT = frozenset({T.DOUBLE, T.FLOAT})
 _NINE = types.numeric(38, 9)
 _TEXTS = frozenset({T.TEXT, T.VARCHAR, T.CHAR, T.NCHAR, T.NVARCHAR})

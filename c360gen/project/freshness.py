@@ -7,8 +7,10 @@ from typing import Any
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostics, Span
+from c360gen.project import syntax
 from c360gen.project.nodes import Freshness, Source
 from c360gen.project.query import Catalog, analyse
+from c360gen.project.query import place as placed
 from c360gen.project.render import RENDERED, SEPARATOR
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
@@ -92,16 +94,18 @@ def _query(
             return located.tree.sql((*located.loc, *filter_[1])).span(start - begin, end - begin)
         return located.span(*field[1])
 
-    others = {t.spec.dialect for t in specs.targets.values()} - {project.sql_dialect}
     before = len(diagnostics.found)
     catalog = Catalog({source.id: source.columns})
     sql = head + field[0] + relation + condition
+    others = specs.other_dialects
     found = analyse(sql, project.sql_dialect, catalog, locate, diagnostics, translate=others, functions=project.functions)
     if found is None or len(diagnostics.found) > before:
         return None
     if any(found.tree.args.get(part) for part in ("group", "having", "order", "limit", "joins", "with_")):
         message = f"the filter of {source.name} is not one condition"
         diagnostics.error("C301", message, located.span(*(filter_[1] or field[1])), "write what could stand behind WHERE")
+        return None
+    if not syntax.sound(found.tree, lambda node: placed(node, locate), diagnostics):
         return None
     (column,) = found.columns[:1]
     if len(found.columns) != 1 or column.type is None or column.type.this not in types.TIMES:

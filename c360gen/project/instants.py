@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from c360gen.terms import types
+from c360gen.terms.types import T
 
-T = exp.DataType.Type
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In)
 
 

@@ -61,6 +61,6 @@ def _nowhere(located: Located[spec.Model], diagnostics: Diagnostics) -> None:
     """An ephemeral model has no settings of what the database holds."""
     given = [("config", key) for key in ("schema", "alias", "partition_by", "cluster_by", "indexes")]
     for loc in [*given, ("point_in_time",)]:
-        if located.tree is not None and (*located.loc, *loc) in located.tree.nodes:
+        if located.says(*loc):
             message = f"{loc[-1]} means nothing for {located.spec.name}: the database has nothing of an ephemeral model"
             diagnostics.error("C401", message, located.key_span(*loc), "remove it, or materialize it as a view or a table")

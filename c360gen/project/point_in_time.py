@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 
 from c360gen.diagnostics import Diagnostics, nearest_or_list
-from c360gen.project.columns import LONGEST, find
+from c360gen.project.columns import find
 from c360gen.project.nodes import Node, PointInTime, Snapshot
 from c360gen.project.references import parse_reference
 from c360gen.spec.load import Located
 from c360gen.spec.models import Model
-from c360gen.terms import types
+from c360gen.terms import symbols, types
 
 
 def point_in_time(
@@ -49,7 +50,7 @@ def point_in_time(
         hidden = {*snapshot.key, snapshot.valid_to, snapshot.is_deleted}
         shown = [known(c, snapshot, "columns") for c in given.columns] or [c.name for c in snapshot.columns if c.name not in hidden]
         prefix = f"{snapshot.name}_" if given.prefix is None else given.prefix
-        if bad := [prefix + n for n in shown if prefix + n in taken or len((prefix + n).encode()) > LONGEST]:
+        if bad := [prefix + n for n in shown if prefix + n in taken or len((prefix + n).encode()) > symbols.LONGEST]:
             message = f"point_in_time: the view cannot have the columns {', '.join(bad)}: taken, or too long"
             diagnostics.error("C207", message, located.span(*at, "snapshot"), "choose another prefix:")
         taken |= {prefix + n for n in shown}
@@ -59,8 +60,6 @@ def point_in_time(
 
 def declare(items: Iterable[Located[Model]], nodes: dict[str, Node], declared: Collection[str], diagnostics: Diagnostics) -> None:
     """Give every model its joins."""
-    import dataclasses
-
     for item in items:
         if item.spec.point_in_time and item.spec.name in nodes:
             node = nodes[item.spec.name]

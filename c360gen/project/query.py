@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError, ParseError, SqlglotError, TokenError
+from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -87,7 +87,7 @@ def analyse(
             identify=False,
         )  # fmt: skip
         tree = annotate_types(tree, schema=catalog.schema(ids, dialect), dialect=dialect)
-    except (OptimizeError, SqlglotError) as error:
+    except SqlglotError as error:
         diagnostics.error("C302", _first_line(error), locate(0, 1))
         return None
 

@@ -20,10 +20,9 @@ from c360gen.project.select import BadSelection, Selectable, select, selectables
 from c360gen.project.tests import Tests
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
+from c360gen.terms import symbols
 
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
-LONGEST = 63
-"""Bytes of an identifier on Postgres, the shortest of the four engines."""
 
 
 def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
@@ -55,9 +54,9 @@ def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None
         if NAME.fullmatch(suggestion):
             help += f", such as '{suggestion[:40]}'"
         diagnostics.error("C204", f"{what} '{_short(name)}' cannot be used as a name", at, help)
-    elif len(name) > LONGEST:
+    elif len(name) > symbols.LONGEST:
         help = "choose a shorter one; Postgres would cut it"
-        diagnostics.error("C204", f"{what} '{_short(name)}' is {len(name)} characters long; {LONGEST} is the most", at, help)
+        diagnostics.error("C204", f"{what} '{_short(name)}' is {len(name)} characters long; {symbols.LONGEST} is the most", at, help)
 
 
 def _short(name: str) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from c360gen.diagnostics import Span
-from c360gen.project.nodes import Node, Snapshot, Source
+from c360gen.project.nodes import Column, Node, Snapshot, Source
+from c360gen.spec.load import Located
 from c360gen.spec.models import Approval, Exposure, Project, Schedule, Target
-
-if TYPE_CHECKING:
-    from c360gen.project.scenarios import Scenario
-    from c360gen.spec.load import Located
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,39 @@ class ResolvedExposure:
 @dataclass(frozen=True)
 class ResolvedApproval:
     spec: Approval
+    span: Span
+
+
+@dataclass(frozen=True)
+class ScenarioTable:
+    """Rows of one relation, every value as text that its column's type can be cast from."""
+
+    id: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    span: Span
+    as_of: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class ScenarioStep:
+    as_of: dt.datetime
+    because: str
+    given: tuple[ScenarioTable, ...]
+    run: tuple[str, ...]
+    """Names of nodes, in dependency order."""
+    full_refresh: bool
+    fails: tuple[str, ...]
+    expect: tuple[ScenarioTable, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    steps: tuple[ScenarioStep, ...]
+    nodes: frozenset[str]
+    """Everything that must exist for it."""
     span: Span
 
 

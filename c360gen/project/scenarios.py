@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from c360gen.diagnostics import Diagnostics, Span, nearest_or_list
@@ -12,6 +11,7 @@ from c360gen.project.columns import named
 from c360gen.project.graph import reach
 from c360gen.project.nodes import Column, Node, Source
 from c360gen.project.references import parse_reference
+from c360gen.project.resolved import Scenario, ScenarioStep, ScenarioTable
 from c360gen.project.select import BadSelection, Selectable, select
 from c360gen.project.values import NotAValue, canonical
 from c360gen.spec import csv
@@ -19,41 +19,6 @@ from c360gen.spec import models as spec
 from c360gen.spec.load import Located
 from c360gen.spec.yaml import Loc
 from c360gen.terms import types
-
-Cells = tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of one relation, every value as text that its column's type can be cast from."""
-
-    id: str
-    columns: tuple[Column, ...]
-    rows: tuple[Cells, ...]
-    span: Span
-    as_of: dt.datetime | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    as_of: dt.datetime
-    because: str
-    given: tuple[Table, ...]
-    run: tuple[str, ...]
-    """Names of nodes, in dependency order."""
-    full_refresh: bool
-    fails: tuple[str, ...]
-    expect: tuple[Table, ...]
-    span: Span
-
-
-@dataclass(frozen=True)
-class Scenario:
-    name: str
-    steps: tuple[Step, ...]
-    nodes: frozenset[str]
-    """Everything that must exist for it."""
-    span: Span
 
 
 class Scenarios:
@@ -80,7 +45,9 @@ class Scenarios:
                 help = "name nodes with run:, or expect rows of one"
                 self.diagnostics.error("C206", f"step {index + 1} runs nothing", located.span(*at), help)
             given = tuple(t for i, g in enumerate(step.given) if (t := self._given(located, (*at, "given", i), g)))
-            steps.append(Step(step.as_of, step.because, given, run, step.full_refresh, step.fails, wanted[index], located.span(*at)))
+            steps.append(
+                ScenarioStep(step.as_of, step.because, given, run, step.full_refresh, step.fails, wanted[index], located.span(*at))
+            )
         if len(self.diagnostics.found) > before:
             return None
         exist = self._above(needed.union(*(s.run for s in steps)))
@@ -99,11 +66,11 @@ class Scenarios:
             self.diagnostics.error("C206", f"{bad}", located.span("steps", index, "run"), bad.help)
             return set()
 
-    def _given(self, located: Located[spec.Scenario], loc: Loc, given: spec.Given) -> Table | None:
+    def _given(self, located: Located[spec.Scenario], loc: Loc, given: spec.Given) -> ScenarioTable | None:
         id_ = self._relation(given.input, "source", located.span(*loc, "input"))
         return self._table(located, loc, id_, given.rows, self.sources[id_.partition(":")[2]].columns) if id_ else None
 
-    def _expected(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> Iterator[Table]:
+    def _expected(self, located: Located[spec.Scenario], index: int, step: spec.Step) -> Iterator[ScenarioTable]:
         for i, expected in enumerate(step.expect):
             loc: Loc = ("steps", index, "expect", i)
             id_ = self._relation(expected.relation, "ref", located.span(*loc, "relation"))
@@ -137,7 +104,7 @@ class Scenarios:
     def _table(
         self, located: Located[spec.Scenario], loc: Loc, id_: str, rows: spec.Rows, columns: Sequence[Column],
         as_of: dt.datetime | None = None,
-    ) -> Table | None:  # fmt: skip
+    ) -> ScenarioTable | None:  # fmt: skip
         by_name = {c.name: c for c in columns}
         before = len(self.diagnostics.found)
         cells: list[dict[str, str | None]] = []
@@ -160,7 +127,7 @@ class Scenarios:
         if len(self.diagnostics.found) > before:
             return None
         kept = tuple(c for c in columns if c.name in used) or tuple(columns)
-        return Table(id_, kept, tuple(tuple(row.get(c.name) for c in kept) for row in cells), at, as_of)
+        return ScenarioTable(id_, kept, tuple(tuple(row.get(c.name) for c in kept) for row in cells), at, as_of)
 
     def _rows(self, located: Located[spec.Scenario], loc: Loc, rows: spec.Rows) -> Iterator[list[tuple[str, Span, str | None, Span]]]:
         """Rows as (column, its place, value, its place)."""

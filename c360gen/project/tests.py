@@ -54,8 +54,8 @@ class Tests:
         self, id_: str, names: Collection[str], column: spec.Column | None, test: spec.DataTest, located: Located[Any], at: Loc
     ) -> Test | None:
         kind, settings, owner = test.kind, test.settings, id_.partition(":")[2]
-        said = (*at, kind) if _is_written(located, (*at, kind)) else (*at, f"dbt_utils.{kind}")
-        inside = (*said, "arguments") if _is_written(located, (*said, "arguments")) else said
+        said = (*at, kind) if located.says(*at, kind) else (*at, f"dbt_utils.{kind}")
+        inside = (*said, "arguments") if located.says(*said, "arguments") else said
         about: tuple[str, ...] = (fold(column.name, column.quote),) if column is not None else ()
         to = field = condition = None
         if column is None and kind not in ("expression_is_true", "unique_combination_of_columns"):
@@ -103,10 +103,9 @@ class Tests:
             at = rendered.origin(max(0, min(start - len(before), len(rendered.sql))))
             return text.span(at, max(at + 1, at + end - start))
 
-        others = {t.spec.dialect for t in self.known.specs.targets.values()} - {project.sql_dialect}
         found = analyse(
-            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics, translate=others,
-            functions=project.functions,
+            f"{before}{rendered.sql}\n)", project.sql_dialect, self.catalog, locate, self.diagnostics,
+            translate=self.known.specs.other_dialects, functions=project.functions,
         )  # fmt: skip
         if found is None:
             return None
@@ -123,10 +122,6 @@ class Tests:
             return None
         condition: exp.Expr = where.this.unnest()
         return condition
-
-
-def _is_written(located: Located[Any], loc: Loc) -> bool:
-    return located.tree is not None and (*located.loc, *loc) in located.tree.nodes
 
 
 def _same(one: Test, other: Test) -> bool:

@@ -55,7 +55,7 @@ def resolve(
     # `this` has the columns of the first load; only the incremental text may name it
     visible = Catalog({**catalog.columns, own: tuple(declared.values())})
     for name, text in located.sql.items():
-        others = {t.spec.dialect for t in known.specs.targets.values()} - {project.sql_dialect, *located.sql}
+        others = known.specs.other_dialects - {*located.sql}
         analysed, places = [], []
         for incremental in (False, True):
             words = _words(located, known, {})

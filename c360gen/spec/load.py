@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
@@ -46,7 +46,12 @@ class Located(Generic[T_co]):
         return self.tree.span((*self.loc, *loc)) if self.tree else Span(self.path)
 
     def key_span(self, *loc: str | int) -> Span:
+        """The place of a key inside this item."""
         return self.tree.key_span((*self.loc, *loc)) if self.tree else Span(self.path)
+
+    def says(self, *loc: str | int) -> bool:
+        """Whether a value is written there, be it null."""
+        return self.tree is not None and (*self.loc, *loc) in self.tree.nodes
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class Specs:
     def nodes(self) -> tuple[Located[Snapshot | Model | Seed], ...]:
         """Snapshots, models and seeds, which share one namespace."""
         return (*self.snapshots, *self.models, *self.seeds)
+
+    @property
+    def other_dialects(self) -> Set[str | None]:
+        """Those of targets in which SQL of the project's own dialect must mean the same."""
+        return {target.spec.dialect for target in self.targets.values()} - {self.project.spec.sql_dialect}
 
 
 def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = None) -> Specs:

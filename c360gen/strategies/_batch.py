@@ -11,7 +11,7 @@ from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable, StageTable, 
 from c360gen.project.nodes import Node, Query
 from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _contract, _sql
-from c360gen.strategies._sql import action_is, any_of, as_time, codes, equal, greater_than_zero, is_null, named
+from c360gen.strategies._sql import action_is, any_of, as_time, equal, greater_than_zero, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -92,6 +92,16 @@ def null_arms(node: Node, traits: Traits) -> list[tuple[exp.Expr, exp.Expr]]:
     return arms
 
 
+def null_counts(node: Node) -> dict[str, exp.Expr]:
+    """How many staged rows those arms have named."""
+    found: dict[str, exp.Expr] = {}
+    if node.key:
+        found["null_keys"] = action_is("null_key", table="s")
+    if times(node):
+        found["null_times"] = action_is("null_time", table="s")
+    return found
+
+
 def null_guards(node: Node) -> list[Guard]:
     guards = []
     source = f"the query of {node.name}"
@@ -153,10 +163,10 @@ def program(
         window = (f"reads rows whose {node.cursor} is after the watermark and not after the run time",)
     return Program(
         node=node.name, summary=f"Brings {node.name} up to date with its query", rules=(*window, *rules),
-        variables=_sql.variables((*_contract.checks(node, project, traits), *steps)), steps=tuple(steps),
+        steps=tuple(steps),
         checks=_contract.checks(node, project, traits),
         counters=counters, stage=stage, full_refresh=True, lookback=node.lookback if node.cursor else None,
-        guards=codes([*steps, *_contract.checks(node, project, traits)]), windows=windows,
+        windows=windows,
     )  # fmt: skip
 
 

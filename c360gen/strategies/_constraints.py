@@ -12,7 +12,7 @@ from c360gen.project.nodes import Constraint, Node, Snapshot, Source
 from c360gen.project.resolved import Resolved
 from c360gen.strategies import Artefacts, _sql
 from c360gen.strategies._history.versions import is_live
-from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, is_null, named, not_null, star_count
+from c360gen.strategies._sql import any_of, equal, every, greater_than_zero, is_null, named, not_null, star_count
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -27,9 +27,7 @@ def applied(plan: Artefacts, node: Node, project: Resolved, traits: Traits) -> A
         return replace(plan, objects=objects)
     steps: list[Step] = [s for c in checked for s in _checked(node, project, c)]
     program = replace(
-        plan.program, steps=(*plan.program.steps, *steps), guards=tuple(sorted({*plan.program.guards, *codes(steps)})),
-        variables=tuple(dict.fromkeys((*plan.program.variables, *_sql.variables(steps)))),
-        rules=(*plan.program.rules, *_rules(node, checked)),
+        plan.program, steps=(*plan.program.steps, *steps), rules=(*plan.program.rules, *_rules(node, checked)),
     )  # fmt: skip
     return replace(plan, objects=objects, program=program)
 
@@ -77,10 +75,7 @@ def _checked(node: Node, project: Resolved, constraint: Constraint) -> list[Step
     broken, what = _broken(node, project, constraint)
     counted = exp.select(star_count("violating_rows")).from_(broken.subquery("b"))
     key = [exp.cast(column(n, "b"), "text") for n in broken.named_selects]
-    label: exp.Expr = key[0]
-    for part in key[1:]:
-        label = exp.DPipe(this=exp.DPipe(this=label, expression=_sql.literal(", "), safe=True), expression=part, safe=True)
-    sample = exp.select(named(label, "c360_key")).from_(broken.copy().subquery("b"))
+    sample = exp.select(named(_sql.concat(*key, separator=", "), "c360_key")).from_(broken.copy().subquery("b"))
     whose = "open versions" if isinstance(node, Snapshot) else "rows"
     unit = f"values of {', '.join(constraint.columns)}" if constraint.kind in ("unique", "primary_key") else whose
     return [
@@ -115,7 +110,7 @@ def _broken(node: Node, project: Resolved, constraint: Constraint) -> tuple[exp.
         return missing, f"{listed} is in {name}"
     known = [] if constraint.kind == "primary_key" else [not_null(c.copy()) for c in columns]
     found = rows.where(*known).group_by(*(c.copy() for c in columns))
-    several: exp.Expr = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+    several = _sql.several()
     if constraint.kind == "primary_key":
         several = any_of([several, *(is_null(c.copy()) for c in columns)])
     return found.having(several), f"{listed} is unique" + (" and never NULL" if constraint.kind == "primary_key" else "")
@@ -133,8 +128,9 @@ def _names(node: Node, constraint: Constraint) -> list[exp.Expr]:
     """The key of the row, or the values that occur twice."""
     if constraint.kind in ("unique", "primary_key") or not node.key:
         shown = constraint.columns or tuple(dict.fromkeys(c.name for c in constraint.condition.find_all(exp.Column)))  # type: ignore[union-attr]
-        return [named(_text(column(c, "t")), f"c360_key_{n}") for n, c in enumerate(shown, 1)]
-    return [named(_text(column(c, "t")), f"c360_key_{n}") for n, c in enumerate(node.key, 1)]
+    else:
+        shown = node.key
+    return [named(_text(column(c, "t")), f"c360_key_{n}") for n, c in enumerate(shown, 1)]
 
 
 def _text(at: exp.Column) -> exp.Expr:

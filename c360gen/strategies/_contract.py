@@ -44,8 +44,7 @@ def _as_deployed(source: Source, views: tuple[str, ...]) -> tuple[Step, ...]:
     """Count and guard for the views between the node and a source: a loader may have renamed the table and put another in its place."""
     swapped = relation("views", source.name, "v")
     swapped.meta["views"] = views
-    order = exp.Order(this=column(NAME, "v"), expressions=[exp.Ordered(this=column(NAME, "v"), nulls_first=False)])
-    listed = exp.GroupConcat(this=order, separator=literal("; "))
+    listed = _sql.listed(column(NAME, "v"), column(NAME, "v"))
     query = exp.select(_sql.star_count("swapped_views"), named(listed, "swapped_names")).from_(swapped)
     return (
         Count(f"Views must read what is called {source.name} now.", ("swapped_views", "swapped_names"), query),
@@ -98,8 +97,7 @@ def _drifted(source: Source) -> exp.Select:
         rows.append(exp.Tuple(expressions=[name, family]))
     names = [exp.to_identifier(n, quoted=True) for n in (NAME, FAMILY)]
     wanted = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("w", quoted=True), columns=names))
-    order = exp.Order(this=column(NAME, "w"), expressions=[exp.Ordered(this=column(NAME, "w"), nulls_first=False)])
-    listed = exp.GroupConcat(this=order, separator=literal("; "))
+    listed = _sql.listed(column(NAME, "w"), column(NAME, "w"))
     query = exp.select(_sql.star_count("drifted_columns"), named(listed, "drifted_names")).from_(wanted)
     query = query.join(relation("columns", source.name, "a"), on=equal(column(NAME, "a"), column(NAME, "w")), join_type="left")
     other = exp.NEQ(this=column(FAMILY, "a"), expression=column(FAMILY, "w"))

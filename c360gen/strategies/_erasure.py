@@ -10,7 +10,7 @@ from sqlglot import exp
 from c360gen.ops.program import Count, Guard, Step, Task, Write
 from c360gen.project.nodes import Node, Snapshot
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, codes, equal, every, greater_than_zero, named, not_null
+from c360gen.strategies._sql import any_of, equal, every, greater_than_zero, named, not_null
 from c360gen.terms.symbols import column, relation, variable
 
 
@@ -34,14 +34,14 @@ def _erase(node: Node, dialect: str) -> Task:
             Write(f"Redact {', '.join(redact)}, in closed versions too." if isinstance(node, Snapshot) else f"Redact {', '.join(redact)}.",
                   exp.Update(this=mine.copy(), expressions=[equal(column(c), exp.null()) for c in redact],
                              where=exp.Where(this=_of(node, "t"))),
-                  _for_real("updated_rows"), variable("updated_rows"), "rows to redact"),
+                  _sql.for_real("updated_rows"), variable("updated_rows"), "rows to redact"),
         ]  # fmt: skip
     else:
         steps += [
             Count("Count the rows.", ("removed_rows",), _count("removed_rows", mine, _of(node, "t"))),
             Write("Delete them, closed versions too." if isinstance(node, Snapshot) else "Delete them.",
                   exp.Delete(this=mine.copy(), where=exp.Where(this=_of(node, "t"))),
-                  _for_real("removed_rows"), variable("removed_rows"), "rows to delete"),
+                  _sql.for_real("removed_rows"), variable("removed_rows"), "rows to delete"),
         ]  # fmt: skip
     counters: dict[str, exp.Expr] = {"updated_rows": variable("updated_rows")} if redact else {"deleted_rows": variable("removed_rows")}
     if node.quarantines:
@@ -49,7 +49,7 @@ def _erase(node: Node, dialect: str) -> Task:
         steps += [
             Count("Count what was kept back of the person.", ("held_back_rows",), _count("held_back_rows", held, _named(node, "t"))),
             Write("Delete that.", exp.Delete(this=held.copy(), where=exp.Where(this=_named(node, "t"))),
-                  _for_real("held_back_rows"), variable("held_back_rows"), "rows to delete"),
+                  _sql.for_real("held_back_rows"), variable("held_back_rows"), "rows to delete"),
         ]  # fmt: skip
         counters["quarantined_rows"] = variable("held_back_rows")
     if node.rebuilds:
@@ -70,13 +70,9 @@ def _erase(node: Node, dialect: str) -> Task:
     kind = node.column(by).type
     assert kind is not None
     return Task(
-        "erase", node.name, f"Erases one person, named by {by}, from {node.name}", rules, _sql.variables(steps), tuple(steps), counters,
-        (("key", "erase_key", kind),), codes(steps),
+        "erase", node.name, f"Erases one person, named by {by}, from {node.name}", rules, tuple(steps), counters,
+        (("key", "erase_key", kind),),
     )  # fmt: skip
-
-
-def _for_real(counted: str) -> exp.Expr:
-    return every([greater_than_zero(counted), exp.Not(this=variable("dry_run"))])
 
 
 def _named(node: Node, table: str) -> exp.Expr:

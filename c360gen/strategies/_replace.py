@@ -47,16 +47,15 @@ def duplicates(node: Node) -> list[Step]:
     """Where a key is declared it names one row: two of them in the batch fail, equal or not."""
     if not node.key:
         return []
-    keys = [column(k, "s") for k in node.key]
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    repeated = exp.select(*keys).from_(relation("stage", node.name, "s")).where(action_is("batch", table="s"))
-    repeated = repeated.group_by(*(k.copy() for k in keys)).having(several)
-    text = _sql.key_text(node, "s")
-    sample = exp.select(named(text, "c360_key")).from_(relation("stage", node.name, "s")).where(action_is("batch", table="s"))
-    sample = sample.group_by(*(k.copy() for k in keys)).having(several.copy())
+
+    def repeated(*shown: exp.Expr) -> exp.Select:
+        query = exp.select(*shown).from_(relation("stage", node.name, "s")).where(action_is("batch", table="s"))
+        return query.group_by(*(column(k, "s") for k in node.key)).having(_sql.several())
+
+    keys, sample = [column(k, "s") for k in node.key], repeated(named(_sql.key_text(node, "s"), "c360_key"))
     return [
         Count("The key must name one row of the batch.", ("duplicate_keys",),
-              exp.select(star_count("duplicate_keys")).from_(repeated.subquery("r"))),
+              exp.select(star_count("duplicate_keys")).from_(repeated(*keys).subquery("r"))),
         Guard("ZC001", "A key that names several rows could not tell where one of them went.", _sql.greater_than_zero("duplicate_keys"),
               (variable("duplicate_keys"), f" values of {', '.join(node.key)} occur in several rows"), _sql.sample(sample),
               "Nothing was written. Make the query give one row per key, or omit unique_key."),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import cast
 
 from sqlglot import exp
 
-from c360gen.ops.program import Count, Guard
 from c360gen.ops.schema import ROW_ADDRESS, ColumnDef, Traits
 from c360gen.project.nodes import Column, Node, Snapshot
 from c360gen.terms import symbols, types
@@ -106,6 +106,18 @@ def stand_in(node: Node, name: str, at: exp.Column) -> exp.Expr:
     return exp.func("COALESCE", at, other)
 
 
+def clock() -> exp.Expr:
+    """The time by the clock of the engine."""
+    found = exp.CurrentTimestamp()
+    found.meta["clock"] = True
+    return found
+
+
+def address(traits: Traits, table: str) -> exp.Column:
+    """The physical place of a row of a table."""
+    return exp.Column(this=exp.to_identifier(str(traits.row_address)), table=exp.to_identifier(table, quoted=True))
+
+
 def instant(utc: dt.datetime) -> exp.Expr:
     """A time in UTC → a timestamptz constant; the dialect writes its offset."""
     text = literal(f"{utc.replace(tzinfo=None).isoformat(sep=' ')}+00")
@@ -171,11 +183,18 @@ def star_count(alias: str) -> exp.Alias:
     return named(exp.Count(this=exp.Star()), alias)
 
 
+def several() -> exp.Expr:
+    """COUNT(*) > 1."""
+    return exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
+
+
 def greater_than_zero(*names: str) -> exp.Expr:
-    total: exp.Expr = variable(names[0])
-    for name in names[1:]:
-        total = exp.Add(this=total, expression=variable(name))
-    return exp.GT(this=total, expression=zero())
+    return exp.GT(this=plus(*names), expression=zero())
+
+
+def for_real(counted: str) -> exp.Expr:
+    """Whether there is something to do, and it is no dry run."""
+    return every([greater_than_zero(counted), exp.Not(this=variable("dry_run"))])
 
 
 def plus(*names: str) -> exp.Expr:
@@ -241,27 +260,27 @@ def key_sample(node: Node, where: exp.Expr) -> exp.Query:
 
 def key_text(node: Node, table: str) -> exp.Expr:
     """The key of a row as people read it: `17` or `17, NULL`."""
-    parts: list[exp.Expr] = []
-    for name in node.key:
-        text = exp.func("COALESCE", exp.cast(column(name, table), types.TEXT.copy()), literal("NULL"))
-        parts += [text] if not parts else [literal(", "), text]
-    label = parts[0]
-    for part in parts[1:]:
-        label = exp.DPipe(this=label, expression=part, safe=True)
-    return label
+    texts = (exp.func("COALESCE", exp.cast(column(k, table), types.TEXT.copy()), literal("NULL")) for k in node.key)
+    return concat(*texts, separator=", ")
+
+
+def concat(*parts: exp.Expr, separator: str = "") -> exp.Expr:
+    """a || b, or a || ', ' || b."""
+    woven = [piece for part in parts for piece in (literal(separator), part)][1:] if separator else parts
+    return reduce(lambda left, right: exp.DPipe(this=left, expression=right, safe=True), woven)
+
+
+def listed(value: exp.Expr, by: exp.Expr, separator: str = "; ") -> exp.Expr:
+    """The texts of all rows as one, in an order."""
+    order = exp.Order(this=value, expressions=[exp.Ordered(this=by, nulls_first=False)])
+    return exp.GroupConcat(this=order, separator=literal(separator))
 
 
 def sample(found: exp.Select) -> exp.Query:
     """Up to five texts of a query's only column c360_key, as one."""
     found = found.distinct().order_by(exp.Ordered(this=column("c360_key"), nulls_first=False)).limit(5)
-    order = _by("c360_key", "k")
-    order.set("this", column("c360_key", "k"))
-    listed = exp.GroupConcat(this=order, separator=literal("; "))
-    return exp.select(named(listed, "c360_sample")).from_(found.subquery("k"))
-
-
-def _by(name: str, table: str) -> exp.Order:
-    return exp.Order(expressions=[exp.Ordered(this=column(name, table), nulls_first=False)])
+    keys = listed(column("c360_key", "k"), column("c360_key", "k"))
+    return exp.select(named(keys, "c360_sample")).from_(found.subquery("k"))
 
 
 def stage_columns(node: Node) -> tuple[ColumnDef, ...]:
@@ -276,12 +295,3 @@ def known(type_: exp.DataType | None) -> exp.DataType:
 def definitions(node: Node, not_null: Iterable[str] = ()) -> tuple[ColumnDef, ...]:
     must = set(not_null)
     return tuple(ColumnDef(c.name, known(c.type), c.name in must, c.description) for c in node.columns)
-
-
-def variables(steps: Iterable[object]) -> tuple[str, ...]:
-    """Every variable that is counted into, once."""
-    return tuple(dict.fromkeys(n for s in steps if isinstance(s, Count) for n in s.names))
-
-
-def codes(steps: Iterable[object]) -> tuple[str, ...]:
-    return tuple(sorted({s.code for s in steps if isinstance(s, Guard)}))

@@ -16,11 +16,7 @@ from c360gen.terms.symbols import column, relation, variable
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     names = [c.name for c in node.columns]
     stage = _batch.stage_table(node)
-    counted = {"new_rows": action_is("insert", table="s")}
-    if node.key:
-        counted["null_keys"] = action_is("null_key", table="s")
-    if node.cursor:
-        counted["null_times"] = action_is("null_time", table="s")
+    counted = {"new_rows": action_is("insert", table="s"), **_batch.null_counts(node)}
     rows = exp.select(*(column(n, "s") for n in names)).from_(relation("stage", node.name, "s")).where(action_is("insert", table="s"))
     steps: list[Step] = [
         *_batch.stage(node, dialect, "Read the rows beyond the watermark.", [_sql.ACTION, *names], lambda q: _staged(node, q, traits)),

@@ -27,7 +27,6 @@ from c360gen.strategies._feed.words import (
     staged,
     union,
 )
-from c360gen.strategies._history.versions import stored_type
 from c360gen.strategies._sql import any_of, equal, every, is_null, named, not_null, step
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
@@ -110,7 +109,7 @@ def _missing(node: Snapshot) -> exp.Select:
 
 
 def _deletions(node: Snapshot) -> exp.Select:
-    type_ = stored_type(node.column(str(node.updated_at)).type)
+    type_ = _sql.known(node.column(str(node.updated_at)).type)
     date: exp.Expr = column(AT, "m") if type_ == types.TIMESTAMPTZ else exp.cast(column(AT, "m"), type_.copy())
     values = {**{k: column(k, "m") for k in node.key}, str(node.updated_at): named(date, str(node.updated_at))}
     return exp.select(

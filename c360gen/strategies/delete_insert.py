@@ -16,9 +16,7 @@ from c360gen.terms.symbols import column, relation, variable
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     names = [c.name for c in node.columns]
     stage = _batch.stage_table(node)
-    counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s"), "null_keys": action_is("null_key", table="s")}
-    if _batch.times(node):
-        counted["null_times"] = action_is("null_time", table="s")
+    counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s"), **_batch.null_counts(node)}
     steps: list[Step] = [
         *_batch.stage(node, dialect, "Read the batch once.", [_sql.ACTION, *names], lambda q: _staged(node, q, traits)),
         _batch.count(node, counted),

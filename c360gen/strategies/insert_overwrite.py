@@ -15,11 +15,7 @@ from c360gen.terms.symbols import column, relation, variable
 
 def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefacts:
     stage = _batch.stage_table(node, (ColumnDef(PARTITION, _sql.partition_type(node)),))
-    counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s")}
-    if node.key:
-        counted["null_keys"] = action_is("null_key", table="s")
-    if _batch.times(node):
-        counted["null_times"] = action_is("null_time", table="s")
+    counted = {"source_rows": action_is("batch", "null_key", "null_time", table="s"), **_batch.null_counts(node)}
     moves = _replace.can_move(node, str(node.partition_by))
     steps: list[Step] = [
         *_read(node, dialect, traits),

@@ -98,22 +98,23 @@ def _staged(node: Node, query: exp.Query, traits: Traits) -> exp.Select:
     action = named(case(*arms, otherwise=literal("same")), _sql.ACTION)
     projections: list[exp.Expr] = [action]
     if traits.row_address:
-        address = exp.Column(this=exp.to_identifier(traits.row_address), table=exp.to_identifier("t", quoted=True))
-        projections.append(named(address, ROW))
+        projections.append(named(_sql.address(traits, "t"), ROW))
     projections += [column(n, "b") for n in (COPIES, POSITION, *(c.name for c in node.columns))]
     on = every([joined(node.key, "t", "b"), exp.Not(this=variable("full_refresh"))])
     return exp.select(*projections).from_(read.subquery("b")).join(relation("ref", node.name, "t"), on=on, join_type="left")
 
 
+def _repeated() -> exp.Expr:
+    """A row that shares its key with others, and that no later version of it replaces."""
+    copied = exp.GT(this=column(COPIES, "s"), expression=exp.Literal.number(1))
+    return every([copied, exp.NEQ(this=column(_sql.ACTION, "s"), expression=literal("superseded"))])
+
+
 def _conflicts(node: Node) -> exp.Select:
     keys = [column(k, "d") for k in node.key]
-    repeated = every([
-        exp.GT(this=column(COPIES, "s"), expression=exp.Literal.number(1)),
-        exp.NEQ(this=column(_sql.ACTION, "s"), expression=literal("superseded")),
-    ])  # fmt: skip
-    distinct = exp.select(*(column(c.name, "s") for c in node.columns)).from_(relation("stage", node.name, "s")).where(repeated).distinct()
-    several = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1))
-    grouped = exp.select(*keys).from_(distinct.subquery("d")).group_by(*(k.copy() for k in keys)).having(several)
+    rows = exp.select(*(column(c.name, "s") for c in node.columns)).from_(relation("stage", node.name, "s"))
+    distinct = rows.where(_repeated()).distinct()
+    grouped = exp.select(*keys).from_(distinct.subquery("d")).group_by(*(k.copy() for k in keys)).having(_sql.several())
     return exp.select(star_count("duplicate_keys")).from_(grouped.subquery("r"))
 
 
@@ -123,11 +124,7 @@ def _conflict_guard(node: Node) -> Guard:
         f" and have the same {node.version_column}" if node.version_column else ""
     )
     hint = "Nothing was written. Make the query give one row per key, or declare a version_column that tells them apart."
-    repeated = every([
-        exp.GT(this=column(COPIES, "s"), expression=exp.Literal.number(1)),
-        exp.NEQ(this=column(_sql.ACTION, "s"), expression=literal("superseded")),
-    ])  # fmt: skip
-    sample = _sql.key_sample(node, repeated)
+    sample = _sql.key_sample(node, _repeated())
     return Guard("ZC001", "Which of two different rows would win would be chance.", _sql.greater_than_zero("duplicate_keys"),
                  (variable("duplicate_keys"), what), sample, hint)  # fmt: skip
 
@@ -135,8 +132,7 @@ def _conflict_guard(node: Node) -> Guard:
 def _update(node: Node, traits: Traits) -> Write:
     pinned = [joined(node.key, "t", "s"), _first("update")]
     if traits.row_address:
-        address = exp.Column(this=exp.to_identifier(traits.row_address), table=exp.to_identifier("t", quoted=True))
-        pinned.insert(0, equal(address, column(ROW, "s")))
+        pinned.insert(0, equal(_sql.address(traits, "t"), column(ROW, "s")))
     statement = exp.Update(
         this=relation("ref", node.name, "t"),
         expressions=[equal(column(c), column(c, "s")) for c in node.updated],

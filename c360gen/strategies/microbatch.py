@@ -77,11 +77,7 @@ def _rules(node: Node, batches: Batches) -> list[str]:
 
 
 def _counted(node: Node, query: Query) -> dict[str, exp.Expr]:
-    counted: dict[str, exp.Expr] = {}
-    if node.key:
-        counted["null_keys"] = action_is("null_key", table="s")
-    if _batch.times(node):
-        counted["null_times"] = action_is("null_time", table="s")
+    counted = _batch.null_counts(node)
     if query.windowed:
         counted["outside_rows"] = action_is("outside", table="s")
     return counted

@@ -25,11 +25,10 @@ def plan(node: Node, project: Resolved, dialect: str, traits: Traits) -> Artefac
         Count("Count the rows that came.", ("new_rows",),
               exp.select(_sql.star_count("new_rows")).from_(relation("ref", node.name, "t"))),
     ]  # fmt: skip
-    checks = _contract.checks(node, project, traits)
     program = Program(
         node=node.name, summary=f"Replaces the contents of {node.name} by its query",
         rules=("the old rows are visible until the commit; a failure leaves them in place",),
-        variables=_sql.variables((*checks, *steps)), steps=tuple(steps), checks=checks, guards=_sql.codes(checks),
+        steps=tuple(steps), checks=_contract.checks(node, project, traits),
         counters={"inserted_rows": variable("new_rows"), "deleted_rows": variable("target_rows")},
     )  # fmt: skip
     return Artefacts(objects=(_batch.table(node, unique=bool(node.key)), *_batch.indexes(node, key=False)), program=program)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+from typing import Literal, get_args
 
 from sqlglot import exp
 
 Kind = Literal["ref", "source", "query", "stage", "columns", "views", "quarantine", "observations", "control"]
-KINDS: tuple[str, ...] = ("ref", "source", "query", "stage", "columns", "views", "quarantine", "observations", "control")
+KINDS: tuple[str, ...] = get_args(Kind)
 """`query` is the SELECT of a node itself, without a name in the database; `columns` is what the engine's catalog knows of a source:
 rows of (c360_name, c360_family); `views` are those, of meta `views`, that read another table than what has the name of the source now: rows
 of (c360_name); `quarantine` holds rows kept back, `observations` every event of a feed that was read; `control` is a
@@ -78,11 +79,13 @@ def reserved(column_name: str) -> bool:
     return plain.startswith(OWN_PREFIX) or plain in RESERVED
 
 
-def cut(name: str, limit: int = 63) -> str:
-    """A name that every engine takes: at most 63 bytes, a hash in place of what had to go."""
-    import hashlib
+LONGEST = 63
+"""Bytes of an identifier on Postgres, the shortest of the four engines."""
 
+
+def cut(name: str) -> str:
+    """A name that every engine takes: a hash in place of what had to go."""
     raw = name.encode()
-    if len(raw) <= limit:
+    if len(raw) <= LONGEST:
         return name
-    return raw[: limit - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]
+    return raw[: LONGEST - 9].decode(errors="ignore") + "_" + hashlib.sha256(raw).hexdigest()[:8]

@@ -29,7 +29,9 @@ KNOWN = ("bigint", "boolean", "date", "double", "integer", "numeric(p,s)", "smal
 DEFAULT_NUMERIC = (38, 9)
 INTEGERS = frozenset({T.SMALLINT, T.INT, T.BIGINT})
 NUMBERS = INTEGERS | {T.DECIMAL, T.DOUBLE}
-TIMES = frozenset({T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ})
+_CLOCK = (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ)
+"""Each holds every value of the one before it."""
+TIMES = frozenset(_CLOCK)
 _SHAPE = re.compile(r"([a-z_][a-z0-9_ ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?(?:\(\s*(\d)\s*\))?")
 
 
@@ -95,7 +97,6 @@ def kind(value: exp.Expr) -> exp.DType | None:
 
 _RANKS = {T.SMALLINT: 5, T.INT: 10, T.BIGINT: 19}
 """Decimal digits of integers."""
-_CLOCK = (T.DATE, T.TIMESTAMP, T.TIMESTAMPTZ)
 
 
 def widens(old: exp.DataType, new: exp.DataType) -> bool:

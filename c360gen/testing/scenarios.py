@@ -18,7 +18,7 @@ from c360gen.emit.sql import print_sql
 from c360gen.engines import EngineError, Session
 from c360gen.pipeline import Build, LoadedProject, build
 from c360gen.project.nodes import Column
-from c360gen.project.scenarios import Scenario, Step, Table
+from c360gen.project.resolved import Scenario, ScenarioStep, ScenarioTable
 from c360gen.spec.models import Target
 from c360gen.terms.symbols import column, relation
 from c360gen.testing import Result
@@ -41,7 +41,7 @@ def run(project: LoadedProject, scenario: Scenario, target: Target, database: st
     started = time.perf_counter()
     part = only(project, scenario, target)
     made = build(part, "scenario")
-    names = Names(part.resolved, "scenario", part.resolved.targets["scenario"])
+    names = dialects.names(part.resolved, "scenario", part.resolved.targets["scenario"])
     try:
         with engines.scratch(str(target.dialect), database, names.control) as session:
             _Play(names, made, session).play(scenario)
@@ -87,7 +87,7 @@ class _Play:
             except EngineError as wrong:
                 raise Failed(f"{here}: {wrong}", step.span) from None
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: ScenarioStep) -> None:
         for table in step.given:
             self._fill(table)
         failure = ""
@@ -119,14 +119,14 @@ class _Play:
             table = exp.Schema(this=relation("source", name), expressions=definitions)
             self.session.execute(self._print(exp.Create(this=table, kind="TABLE")))
 
-    def _fill(self, table: Table) -> None:
+    def _fill(self, table: ScenarioTable) -> None:
         name = table.id.partition(":")[2]
         self.session.execute(self._print(exp.Delete(this=relation("source", name))))
         if table.rows:
             into = exp.Schema(this=relation("source", name), expressions=[exp.to_identifier(c.name, quoted=True) for c in table.columns])
             self.session.execute(self._print(exp.Insert(this=into, expression=self._values(table))))
 
-    def _values(self, table: Table) -> exp.Query:
+    def _values(self, table: ScenarioTable) -> exp.Query:
         """SELECT CAST('1' AS BIGINT) AS id, … UNION ALL …"""
         selects = []
         for row in table.rows:
@@ -148,7 +148,7 @@ class _Play:
         """A column whose type nobody knows, as a view may have it, is compared as text."""
         return (of.type or exp.DataType.build("text")).copy()
 
-    def _compare(self, table: Table) -> None:
+    def _compare(self, table: ScenarioTable) -> None:
         node = self.names.project.nodes[table.id.partition(":")[2]]
         columns = [exp.cast(column(c.name), "text") if c.type is None else column(c.name) for c in table.columns]
         if table.as_of is None:
@@ -167,7 +167,7 @@ class _Play:
             at = f" as of {table.as_of:%Y-%m-%d %H:%M:%S}" if table.as_of else ""
             raise Failed(f"{node.name}{at} is not as expected (- missing, + not expected)", table.span, text)
 
-    def _function(self, name: str, function: str, table: Table) -> exp.Table:
+    def _function(self, name: str, function: str, table: ScenarioTable) -> exp.Table:
         assert table.as_of is not None
         address: Address = self.names.node(name, function)
         at = exp.cast(exp.Literal.string(table.as_of.isoformat(sep=" ")), "timestamptz")

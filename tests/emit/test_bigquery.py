@@ -26,8 +26,8 @@ models:
 """
 
 
-def files(tmp_path: Path, specs: str) -> dict[str, str]:
-    project = "project: {name: shop, schema: mart}\ntargets: {bigquery: {dialect: bigquery, database: c360}}\n"
+def files(tmp_path: Path, specs: str, settings: str = "") -> dict[str, str]:
+    project = f"project: {{name: shop, schema: mart}}\ntargets: {{bigquery: {{dialect: bigquery, database: c360{settings}}}}}\n"
     (tmp_path / "project.yml").write_text(project, encoding="utf-8")
     (tmp_path / "nodes.yml").write_text(SOURCE + specs, encoding="utf-8")
     return {f.path: f.text for f in build(load_project(tmp_path), "bigquery").files}
@@ -64,3 +64,16 @@ def test_no_table_that_all_runs_write_is_partitioned(tmp_path: Path) -> None:
     for table in ("run_log", "watermark", "window_log"):
         create = made[made.index(f"CREATE TABLE IF NOT EXISTS c360.c360_control.{table} (") :].partition("\n\n")[0]
         assert "PARTITION BY" not in create and "CLUSTER BY node" in create
+
+
+def test_expirations_are_those_of_the_data_sets_of_the_target(tmp_path: Path) -> None:
+    """Another target's need not exist, and what they say is of other tables."""
+    history = """
+snapshots:
+  - name: people_history
+    relation: source('raw', 'people')
+    config: {unique_key: id, strategy: check, check_cols: all, hard_deletes: ignore}
+"""
+    made = files(tmp_path, history, ", schema_prefix: dev_")["deploy.sql"]
+    assert "FROM c360.dev_snapshots.INFORMATION_SCHEMA.TABLE_OPTIONS AS o" in made
+    assert "c360.snapshots." not in made and "a history in dev_snapshots has an expiration" in made

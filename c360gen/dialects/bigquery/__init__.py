@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
+from c360gen.dialects.bigquery.changes import BigQueryChanges
+from c360gen.dialects.bigquery.inspector import BigQueryInspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.dialects.words import Unsupported, nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import types
@@ -28,6 +28,7 @@ EDITS, VIEWS = "`roles/bigquery.dataEditor`", "`roles/bigquery.dataViewer`"
 
 class BigQuery(Warehouse):
     name = "bigquery"
+    inspects, migrates = BigQueryInspector, BigQueryChanges
     longest = 1024 * 1024
     traits = Traits()
     text_type = "STRING"
@@ -37,12 +38,6 @@ class BigQuery(Warehouse):
         T.DECIMAL: "NUMERIC", T.DOUBLE: "FLOAT64", T.BOOLEAN: "BOOL", T.DATE: "DATE", T.TIMESTAMP: "DATETIME",
         T.TIMESTAMPTZ: "TIMESTAMP", T.UUID: "STRING",
     }  # fmt: skip
-    forbids = (
-        (exp.Command, "text that sqlglot does not understand"),
-        (exp.Star, "SELECT *"),
-        (exp.Lateral, "LATERAL"),
-        (exp.OnConflict, "ON CONFLICT"),
-    )
 
     @staticmethod
     def string_escape(text: str) -> str:
@@ -210,20 +205,12 @@ class BigQuery(Warehouse):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         return [tables.create_view(self, op, names, properties=self._options(op.description))]
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [
-            self.shell("table_function.sql.j2", {
-                "name": self.path(names.node(op.of, op.name)), "query": self.lower(op.query, names),
-                "description": self.string_escape(op.description), "parameters": self.function_parameters(op),
-            })
-        ]  # fmt: skip
-
     def postamble(self, names: Names, shape: str) -> list[Piece]:
         kept: dict[str, list[str]] = {}
         for node in names.project.snapshots:
-            also = [f"{node.identifier}_observations"] if node.rebuilds else []
-            kept.setdefault(node.schema, []).extend([node.identifier, *also])
-        found = [self._expiring(Address(names.database, schema, ""), tables) for schema, tables in kept.items()]
+            for at in (names.node(node.name), *([names.symbol("observations", node.name)] if node.rebuilds else [])):
+                kept.setdefault(at.schema, []).append(at.name)
+        found = [self._expiring(names.place(schema), tables) for schema, tables in kept.items()]
         hint = "ALTER TABLE … SET OPTIONS (expiration_timestamp = NULL, partition_expiration_days = NULL), and deploy again"
         message = f"a history in {' or '.join(kept)} has an expiration: its versions would be deleted. Say for it {hint}."
         values = {"expiring": exp.union(*found, distinct=False) if len(found) > 1 else found[0] if found else None,
@@ -239,18 +226,6 @@ class BigQuery(Warehouse):
         return exp.select("o.table_name").from_(view).where(
             exp.column("table_name", "o").isin(*tables), exp.column("option_name", "o").isin(*options)
         )  # fmt: skip
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.bigquery.inspector import BigQueryInspector
-
-        return BigQueryInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.bigquery.changes import BigQueryChanges
-
-        return BigQueryChanges(self)
 
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         return tuple(c for c in (op.partition_by, *(op.cluster_by or op.primary_key[:1])[:4]) if c)
@@ -295,11 +270,11 @@ class BigQuery(Warehouse):
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         """Procedures run with their caller's rights here: the runner needs to write, and says so."""
         runner, reader = names.target.runner, names.target.reader
-        others = [Address(names.database, s, "") for s in names.schemas if s != names.control]
+        others = [names.place(s) for s in names.schemas if s != names.control]
         found = []
         if runner:
             sources = {names.symbol("source", s).place for s in names.project.sources}
-            written = [Address(names.database, names.control, ""), *others]
+            written = [names.place(names.control), *others]
             told = "reads the sources, and writes only through them by agreement."
             found.append(Rights(f"Procedures run with the rights of their caller: {runner} {told}", (
                 *(Grant(EDITS, "SCHEMA", (s,), runner) for s in written),

@@ -10,12 +10,12 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
+from c360gen.dialects.duckdb.changes import DuckDBChanges
+from c360gen.dialects.duckdb.inspector import DuckDBInspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Rights
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, Count, Guard, Job, Program, Stage, Step, Task
+from c360gen.ops.program import COUNTERS, Count, Guard, Job, Program, Stage, Step, Task
 from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateTableFunction, CreateView, LoadSeed, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
@@ -25,6 +25,7 @@ from c360gen.terms.types import T
 
 class DuckDB(Dialect):
     name = "duckdb"
+    inspects, migrates = DuckDBInspector, DuckDBChanges
     has_procedures = False
     traits = Traits(row_address="rowid", cheap_groups=True, infinite_times=True, enforces=frozenset({"not_null", "primary_key"}))
     types: Mapping[exp.DType, str] = {
@@ -32,10 +33,6 @@ class DuckDB(Dialect):
         T.DECIMAL: "DECIMAL", T.DOUBLE: "DOUBLE", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE", T.TIMESTAMP: "TIMESTAMP",
         T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
     }  # fmt: skip
-    forbids = (
-        (exp.Command, "text that sqlglot does not understand"),
-        (exp.Star, "SELECT *"),
-    )
 
     def type(self, type_: exp.DataType) -> str:
         return "TEXT" if type_.this is T.VARCHAR else super().type(type_)  # lengths are not enforced here: do not pretend
@@ -57,8 +54,9 @@ class DuckDB(Dialect):
         return exp.Anonymous(this="c360_quotient", expressions=[dividend.copy(), divisor.copy()])
 
     def catalog(self, address: Address) -> exp.Select:
+        database = "'$database'" if address.database else "current_database()"
         return self.catalog_query(
-            """
+            f"""
             SELECT LOWER(c.column_name) AS c360_name,
                    CASE WHEN c.data_type LIKE '%INT' OR c.data_type LIKE '%INTEGER' OR c.data_type LIKE 'DECIMAL(%,0)' THEN 'integer'
                         WHEN c.data_type LIKE 'DECIMAL%' OR c.data_type IN ('DOUBLE', 'FLOAT') THEN 'number'
@@ -68,8 +66,8 @@ class DuckDB(Dialect):
                         ELSE LOWER(c.data_type) END AS c360_family
             FROM duckdb_columns() AS c
             WHERE LOWER(c.schema_name) = LOWER('$schema') AND LOWER(c.table_name) = LOWER('$table')
-              AND c.database_name = COALESCE('$database', current_database())
-            """.replace("COALESCE('$database', current_database())", "'$database'" if address.database else "current_database()"),
+              AND c.database_name = {database}
+            """,
             address,
         )
 
@@ -96,13 +94,9 @@ class DuckDB(Dialect):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         return tables.commented_view(self, op, names)
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [
-            self.shell("table_function.sql.j2", {
-                "name": self.path(names.node(op.of, op.name)), "parameters": ", ".join(f"p_{p}" for p in op.parameters),
-                "query": self.lower(op.query, names),
-            })
-        ]  # fmt: skip
+    def function_parameters(self, op: CreateTableFunction) -> str:
+        """Those of a macro have no types."""
+        return ", ".join(f"p_{p}" for p in op.parameters)
 
     def load_seed(self, op: LoadSeed, names: Names) -> list[Piece]:
         """Without IF every statement asks for itself whether the rows are there already; the last one says that they are."""
@@ -118,42 +112,24 @@ class DuckDB(Dialect):
     def stage_table_name(self, address: Address) -> exp.Table:
         return exp.Table(this=self.identifier(address.name))  # a temporary table of the session
 
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.duckdb.inspector import DuckDBInspector
-
-        return DuckDBInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.duckdb.changes import DuckDBChanges
-
-        return DuckDBChanges(self)
-
     # --- runs ----------------------------------------------------------------------------------------------------------
 
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
         label = self.label(names.node(program.node))
         values = {
-            "control": self.quote(names.control), "node": self.string_escape(label), "spec_hash": self.string_escape(spec_hash),
-            "summary": program.summary, "rules": program.rules, "tolerance": program.tolerance, "lookback": program.lookback,
-            "windows": self.windows(program),
-            "full_refresh": program.full_refresh, "stage": self._stage(program.stage, names) if program.stage else None,
+            **self.program_values(program, names, spec_hash), "control": self.quote(names.control),
+            "stage": self._stage(program.stage, names) if program.stage else None,
             "checks": [self._step(s, names, label) for s in program.checks],
             "steps": [self._step(s, names, label) for s in program.steps],
             "counters": [(n, self.lower(program.counters[n], names)) for n in COUNTERS if n in program.counters],
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program)})],
         }  # fmt: skip
         return [self.shell("script.sql.j2", values)]
 
     def _stage(self, op: StageTable, names: Names) -> exp.Create:
-        columns = [tables.column_definition(self, c) for c in op.columns]
+        made = tables.create_stage(self, op, names)
         if op.row_address:
-            columns.insert(1, exp.ColumnDef(this=self.identifier(ROW_ADDRESS), kind=exp.DataType.build("BIGINT")))
-        return exp.Create(
-            this=exp.Schema(this=self.stage_table_name(names.own(f"stage_{op.node}")), expressions=list(columns)), kind="TABLE",
-            replace=True, properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
-        )  # fmt: skip
+            made.this.expressions.insert(1, exp.ColumnDef(this=self.identifier(ROW_ADDRESS), kind=exp.DataType.build("BIGINT")))
+        return made
 
     def _step(self, step: Step, names: Names, label: str) -> Shell:
         if isinstance(step, Count):
@@ -183,7 +159,7 @@ class DuckDB(Dialect):
         return [self.shell("task_script.sql.j2", values)]
 
     def task_arguments(self, task: Task) -> list[tuple[str, str, exp.DataType]]:
-        return [(p, v, t) for p, v, t in task.parameters]
+        return list(task.parameters)
 
     def job(self, job: Job, names: Names, programs: Mapping[str, Program]) -> list[Piece]:
         return []  # the manifest lists the nodes of each schedule; a runner executes their scripts in that order

@@ -9,15 +9,15 @@ from sqlglot import exp
 
 from c360gen.dialects import tables
 from c360gen.dialects.base import Dialect
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
+from c360gen.dialects.postgres.changes import PostgresChanges
+from c360gen.dialects.postgres.inspector import PostgresInspector
 from c360gen.dialects.reserved import NO_PARAMETERS
 from c360gen.dialects.rights import Grant, Rights
 from c360gen.dialects.words import nine, operand
 from c360gen.dialects.zoned import in_utc
-from c360gen.ops.program import COUNTERS, GUARDS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Task, Write
-from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateTableFunction, CreateView, StageTable, Traits
+from c360gen.ops.program import COUNTERS, TOLERANCE, Count, Guard, Job, Program, Stage, Step, Task, Write
+from c360gen.ops.schema import ROW_ADDRESS, CreateIndex, CreateTable, CreateView, StageTable, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.terms import symbols, types
 from c360gen.terms.types import T
@@ -31,6 +31,7 @@ LOGGING = {
 
 class Postgres(Dialect):
     name = "postgres"
+    inspects, migrates = PostgresInspector, PostgresChanges
     reads_databases = False
     defers_unique = True
     traits = Traits(
@@ -49,11 +50,7 @@ class Postgres(Dialect):
         T.DECIMAL: "NUMERIC", T.DOUBLE: "DOUBLE PRECISION", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
         T.TIMESTAMP: "TIMESTAMP", T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
     }  # fmt: skip
-    forbids = (
-        (exp.Command, "text that sqlglot does not understand"),
-        (exp.Qualify, "QUALIFY"),
-        (exp.Star, "SELECT *"),
-    )
+    forbids = (*Dialect.forbids, (exp.Qualify, "QUALIFY"))
 
     def expression(self, node: exp.Expr) -> exp.Expr:
         return self.exact(node) or in_utc(node)
@@ -127,30 +124,8 @@ class Postgres(Dialect):
     def create_view(self, op: CreateView, names: Names) -> list[Piece]:
         return tables.commented_view(self, op, names)
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        address = names.node(op.of, op.name)
-        return [
-            self.shell("table_function.sql.j2", {
-                "name": self.path(address), "columns": [f"{self._parameter(c.name)} {self.type(c.type)}" for c in op.columns],
-                "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameters": self.function_parameters(op), "signature": ", ".join([self.type(types.TIMESTAMPTZ)] * len(op.parameters)),
-            })
-        ]  # fmt: skip
-
-    def _parameter(self, name: str) -> str:
+    def parameter(self, name: str) -> str:
         return f'"{name}"' if name.upper() in NO_PARAMETERS and name == name.lower() else self.quote(name)
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.postgres.inspector import PostgresInspector
-
-        return PostgresInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.postgres.changes import PostgresChanges
-
-        return PostgresChanges(self)
 
     def procedures_of(self, node: str) -> list[tuple[str, str]]:
         return [(f"apply_{node}", "BIGINT, "), (f"run_{node}", "")]
@@ -159,26 +134,17 @@ class Postgres(Dialect):
 
     def procedure(self, program: Program, names: Names, spec_hash: str) -> list[Piece]:
         label = self.string_escape(self.label(names.node(program.node)))
-        used = [v for v in program.variables if v not in ("watermark", "window_start", "last_as_of")]
         values = {
-            **self._shared(names, program),
+            **self.program_values(program, names, spec_hash), "control": self.quote(names.control),
+            "label": self.label(names.node(program.node)),
             "apply": self.path(names.own(f"apply_{program.node}")),
             "run": self.path(names.own(f"run_{program.node}")),
-            "spec_hash": self.string_escape(spec_hash), "target": self.path(names.node(program.node)),
+            "target": self.path(names.node(program.node)),
             "stage": self.path(names.own(f"stage_{program.node}")) if program.stage else None,
-            "variables": [(f"v_{v}", self.variable_type(v)) for v in used],
             "steps": [self._step(s, names, label, program.stage) for s in program.steps],
             "checks": [self._step(s, names, label) for s in program.checks],
             "addresses": any(_addressed(s) for s in program.steps), "settings": self._settings(program, names),
             "counters": [(name, self.lower(program.counters[name], names)) for name in COUNTERS if name in program.counters],
-            "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
-            "has_rows": any(isinstance(s, Write) and s.expected is not None for s in program.steps),
-            "lookback": program.lookback, "windows": self.windows(program),
-            "full_refresh": program.full_refresh,
-            "tolerance": program.tolerance,
-            "summary": program.summary, "rules": program.rules,
-            "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC007", "ZC008"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
@@ -203,9 +169,8 @@ class Postgres(Dialect):
         found |= {name: (value, "settings: of the target") for name, value in names.target.settings.items()}
         return [(name, self.string_escape(value), why) for name, (value, why) in found.items()]
 
-    def _shared(self, names: Names, program: Program) -> dict[str, object]:
-        label = self.label(names.node(program.node))
-        return {"control": self.quote(names.control), "node": self.string_escape(label), "label": label}
+    def own_codes(self, program: Program) -> set[str]:
+        return super().own_codes(program) | {"ZC006", "ZC007", "ZC008"}
 
     def _step(self, step: Step, names: Names, node: str, stage: StageTable | None = None) -> Shell:
         because = step.because
@@ -277,7 +242,7 @@ class Postgres(Dialect):
 
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         runner, reader = names.target.runner, names.target.reader
-        control, nodes = Address(None, names.control, ""), names.project.nodes.values()
+        control, nodes = names.place(names.control), names.project.nodes.values()
         found = []
         if runner:
             log = ["run_log", "state", "windows", "run_health", "node_status", *(["source_freshness"] if names.watched else [])]
@@ -291,7 +256,7 @@ class Postgres(Dialect):
                 *(Grant("EXECUTE", "PROCEDURE", (names.own(n),), runner, arguments) for n, arguments in called),
             )))  # fmt: skip
         if reader:
-            others = [Address(None, s, "") for s in names.schemas if s != names.control]
+            others = [names.place(s) for s in names.schemas if s != names.control]
             granted = (*self.usage(others, reader), *self.selecting(nodes, names, reader))
             found.append(Rights(f"{self.role(reader)} may read.", granted))
         return found

@@ -10,14 +10,14 @@ from functools import reduce
 from sqlglot import exp
 
 from c360gen.dialects import tables
-from c360gen.dialects.changes import Changes
-from c360gen.dialects.inspector import Inspector
 from c360gen.dialects.names import Address, Names
 from c360gen.dialects.rights import Grant, Rights
+from c360gen.dialects.snowflake.changes import SnowflakeChanges
+from c360gen.dialects.snowflake.inspector import SnowflakeInspector
 from c360gen.dialects.warehouse import Warehouse
 from c360gen.dialects.words import Unsupported, nine, operand
 from c360gen.ops.program import Count, Guard, Job, Program
-from c360gen.ops.schema import ColumnDef, CreateTable, CreateTableFunction, CreateView, Traits
+from c360gen.ops.schema import ColumnDef, CreateTable, CreateView, Traits
 from c360gen.ops.shell import Piece, Shell
 from c360gen.project.nodes import Node
 from c360gen.terms import symbols, types
@@ -26,6 +26,7 @@ from c360gen.terms.types import T
 
 class Snowflake(Warehouse):
     name = "snowflake"
+    inspects, migrates = SnowflakeInspector, SnowflakeChanges
     calls = "USAGE"
     traits = Traits(finer_times=True)
     text_type = "VARCHAR"
@@ -36,12 +37,6 @@ class Snowflake(Warehouse):
         T.TIMESTAMP: "TIMESTAMP_NTZ(6)", T.TIMESTAMPTZ: "TIMESTAMP_NTZ(6)", T.UUID: "VARCHAR(36)",
     }  # fmt: skip
     families: Mapping[str, str] = {"timestamptz": "timestamp"}
-    forbids = (
-        (exp.Command, "text that sqlglot does not understand"),
-        (exp.Star, "SELECT *"),
-        (exp.Lateral, "LATERAL"),
-        (exp.OnConflict, "ON CONFLICT"),
-    )
 
     @staticmethod
     def string_escape(text: str) -> str:
@@ -100,8 +95,8 @@ class Snowflake(Warehouse):
 
     def stored(self, address: Address) -> Address:
         """As INFORMATION_SCHEMA spells it. A function around its columns would keep Snowflake from narrowing what it reads there."""
-        spelled = (self.identifier(name) for name in (address.schema, address.name))
-        return replace(address, **dict(zip(("schema", "name"), (i.name if i.quoted else i.name.upper() for i in spelled), strict=True)))
+        schema, name = (i.name if i.quoted else i.name.upper() for i in map(self.identifier, (address.schema, address.name)))
+        return replace(address, schema=schema, name=name)
 
     def instant(self, text: str) -> str:
         """A TIMESTAMP_NTZ has no offset; all of them are UTC."""
@@ -159,27 +154,6 @@ class Snowflake(Warehouse):
             properties.append(exp.SchemaCommentProperty(this=_prose(op.description)))
         return [tables.create_view(self, op, names, properties=properties)]
 
-    def create_table_function(self, op: CreateTableFunction, names: Names) -> list[Piece]:
-        return [
-            self.shell("table_function.sql.j2", {
-                "name": self.path(names.node(op.of, op.name)), "columns": [f"{n} {t}" for n, t, _, _ in self.column_rows(op.columns)],
-                "query": self.lower(op.query, names), "description": self.string_escape(op.description),
-                "parameters": self.function_parameters(op),
-            })
-        ]  # fmt: skip
-
-    @property
-    def inspector(self) -> Inspector:
-        from c360gen.dialects.snowflake.inspector import SnowflakeInspector
-
-        return SnowflakeInspector(self)
-
-    @property
-    def changes(self) -> Changes:
-        from c360gen.dialects.snowflake.changes import SnowflakeChanges
-
-        return SnowflakeChanges(self)
-
     def clustered(self, op: CreateTable) -> tuple[str, ...]:
         return op.cluster_by
 
@@ -216,13 +190,10 @@ class Snowflake(Warehouse):
     def example(self, type_: exp.DataType) -> str:
         return f"{super().example(type_)}::TIMESTAMP_NTZ" if type_.this is T.TIMESTAMPTZ else super().example(type_)
 
-    def call(self, procedure: Address, full_refresh: bool | None) -> str:
-        return f"CALL {self.path(procedure)}();"
-
     def rights(self, names: Names, programs: Mapping[str, Program], jobs: Sequence[Job]) -> list[Rights]:
         runner, reader = names.target.runner, names.target.reader
         time, flag = self.type(types.TIMESTAMPTZ), self.type(types.BOOLEAN)
-        control, found = Address(names.database, names.control, ""), []
+        control, found = names.place(names.control), []
         if runner:
             views = ["windows", "run_status", "node_status", *(["source_freshness"] if names.watched else [])]
             called = [(f"run_{n}", f"{time}, {flag}" if p.full_refresh else time) for n, p in programs.items()]
@@ -234,7 +205,7 @@ class Snowflake(Warehouse):
                 *(Grant("USAGE", "PROCEDURE", (names.own(n),), runner, arguments) for n, arguments in called),
             )))  # fmt: skip
         if reader:
-            others = [Address(names.database, s, "") for s in names.schemas if s != names.control]
+            others = [names.place(s) for s in names.schemas if s != names.control]
             granted = (*self.usage(others, reader), *self.selecting(names.project.nodes.values(), names, reader))
             found.append(Rights(f"{self._plain(reader)} may read.", granted))
         return found

@@ -13,14 +13,12 @@ from c360gen.strategies._feed.events import stage_table
 from c360gen.strategies._feed.steps import counters, steps
 from c360gen.strategies._feed.words import OBSERVED, Parts, derives_deletes, feed_of, place, turns
 from c360gen.strategies._history import helpers, tasks
-from c360gen.strategies._history.versions import recorded_of, stored_type
-from c360gen.strategies._sql import codes
+from c360gen.strategies._history.versions import recorded_of
 from c360gen.terms import types
 
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query | None, events: Parts) -> Artefacts:
     """`concerned` gives the keys whose history may change, and None stands for all; `events` ends in a step of that name."""
-    done, checks, staged = steps(node, traits, concerned, events), _contract.checks(node, project, traits), stage_table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (_history.quarantine_table(node, source),) if node.quarantines else ()
     if feed_of(node).rebuilds:
@@ -32,12 +30,10 @@ def plan(node: Snapshot, project: Resolved, traits: Traits, concerned: exp.Query
             node=node.name,
             summary=f"Brings the history {node.name} up to date with the feed {source}",
             rules=_rules(node, source),
-            variables=_sql.variables((*checks, *done)),
-            steps=done,
+            steps=steps(node, traits, concerned, events),
             counters=counters(node),
-            checks=checks,
-            stage=staged,
-            guards=codes([*done, *checks]),
+            checks=_contract.checks(node, project, traits),
+            stage=stage_table(node),
             lookback=node.lookback,
             tolerance=node.policies.future_tolerance,
         ),
@@ -96,7 +92,7 @@ def _observations(node: Snapshot, source: str, traits: Traits) -> tuple[SchemaOp
         columns=(
             ColumnDef(OBSERVED[0], types.TIMESTAMPTZ, True, "Run time of the run that read the event."),
             ColumnDef(OBSERVED[1], types.RUN_ID, True, "That run."),
-            *(ColumnDef(c.name, stored_type(c.type), c.name in place(node), c.description) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type), c.name in place(node), c.description) for c in recorded_of(node)),
         ),
         description=f"Every event of {source} that was read, each once: what {node.name} is rebuilt from.",
         partition_by=str(node.updated_at),

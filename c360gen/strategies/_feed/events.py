@@ -31,7 +31,7 @@ from c360gen.strategies._feed.words import (
     times,
 )
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, Arms
-from c360gen.strategies._history.versions import infinitely_early, recorded_of, stored_type
+from c360gen.strategies._history.versions import infinitely_early, recorded_of
 from c360gen.strategies._sql import ACTION, any_of, differs, equal, every, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
@@ -43,7 +43,7 @@ def stage_table(node: Snapshot) -> StageTable:
         (
             ColumnDef(ACTION, types.TEXT), ColumnDef(ROWS, types.BIGINT),
             *(ColumnDef(n, types.TIMESTAMPTZ) for n in (OPEN_FROM, AT, ENDS)), ColumnDef(GONE, types.BOOLEAN),
-            *(ColumnDef(c.name, stored_type(c.type)) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type)) for c in recorded_of(node)),
         ),
         row_address=True,
     )  # fmt: skip

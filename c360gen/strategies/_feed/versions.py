@@ -47,7 +47,7 @@ from c360gen.strategies._feed.words import (
     with_steps,
 )
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, Arms
-from c360gen.strategies._history.versions import address, end_of_time, is_closed, is_open, lives_at, reaches
+from c360gen.strategies._history.versions import end_of_time, is_closed, is_open, lives_at, reaches
 from c360gen.strategies._sql import ACTION, ROW, any_of, case, differs, equal, every, is_null, literal, named, not_null, step
 from c360gen.terms.symbols import column, relation, variable
 
@@ -91,7 +91,7 @@ def _carried(node: Snapshot, traits: Traits) -> list[str]:
 
 def _known(node: Snapshot, traits: Traits, *, every_key: bool) -> exp.Select:
     names = [*recorded(node), node.valid_from, node.valid_to]
-    address_ = [named(address(traits, "h"), ROW)] if traits.row_address else []
+    address_ = [named(_sql.address(traits, "h"), ROW)] if traits.row_address else []
     query = exp.select(*(column(n, "h") for n in names), *address_).from_(relation("ref", node.name, "h"))
     if not every_key:
         query = query.join(step("keys", "k"), on=_sql.same_key(node, "h", "k"), join_type="inner")

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.project.nodes import Feed, Snapshot
 from c360gen.strategies import _sql
-from c360gen.strategies._history.versions import recorded_of, stored_type
+from c360gen.strategies._history.versions import recorded_of
 from c360gen.strategies._sql import equal, is_null, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
@@ -104,7 +104,7 @@ def deletes(node: Snapshot, table: str) -> exp.Expr:
 
 def since_oldest(node: Snapshot, table: str) -> exp.Expr:
     """updated_at >= the oldest event of this run, in the type of the column, so that an index or a partition can answer it."""
-    type_ = stored_type(node.column(str(node.updated_at)).type)
+    type_ = _sql.known(node.column(str(node.updated_at)).type)
     oldest: exp.Expr = variable("oldest")
     if type_ != types.TIMESTAMPTZ:
         oldest = exp.cast(oldest, type_.copy())

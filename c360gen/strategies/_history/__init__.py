@@ -12,15 +12,14 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import Artefacts, _contract, _sql
 from c360gen.strategies._history import adoption, helpers, stage, tasks
 from c360gen.strategies._history.steps import QUARANTINE, counters, steps
-from c360gen.strategies._history.versions import is_open, never_null, recorded_of, stored_type
-from c360gen.strategies._sql import codes, is_null
+from c360gen.strategies._history.versions import is_open, never_null, recorded_of
+from c360gen.strategies._sql import is_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column
 
 
 def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) -> Artefacts:
     """The objects and the run of a snapshot; `dating` gives a new version's start, over columns of `d`."""
-    done, checks, staged = steps(node, traits, dating), _contract.checks(node, project, traits), stage.table(node)
     source = node.reading
     kept: tuple[SchemaOp, ...] = (quarantine_table(node, source),) if node.quarantines else ()
     return Artefacts(
@@ -30,12 +29,10 @@ def plan(node: Snapshot, project: Resolved, traits: Traits, dating: exp.Expr) ->
             node=node.name,
             summary=f"Brings the history {node.name} up to date with {source}",
             rules=_rules(node, source),
-            variables=_sql.variables((*checks, *done)),
-            steps=done,
+            steps=steps(node, traits, dating),
             counters=counters(node),
-            checks=checks,
-            stage=staged,
-            guards=codes([*done, *checks]),
+            checks=_contract.checks(node, project, traits),
+            stage=stage.table(node),
             lookback=node.lookback if node.source_delta else None,
             tolerance=node.policies.future_tolerance,
         ),
@@ -84,7 +81,7 @@ def table(node: Snapshot, source: str) -> CreateTable:
         kind="ref",
         name=node.name,
         columns=(
-            *(ColumnDef(c.name, stored_type(c.type), c.name in must, c.description) for c in node.columns),
+            *(ColumnDef(c.name, _sql.known(c.type), c.name in must, c.description) for c in node.columns),
             ColumnDef(opened, types.RUN_ID, True, "Run that wrote this version."),
             ColumnDef(closed, types.RUN_ID, False, "Run that closed this version."),
         ),
@@ -128,7 +125,7 @@ def quarantine_table(node: Snapshot, source: str) -> CreateTable:
             ColumnDef(at, types.TIMESTAMPTZ, True, "Run time of the run that kept the row back first."),
             ColumnDef(run, types.RUN_ID, True, "That run."),
             ColumnDef(reason, types.TEXT, True, "Why: the name of the problem."),
-            *(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type), False, c.description) for c in recorded_of(node)),
         ),
         description=f"Rows of {source} that were kept out of {node.name}, each once.",
     )

@@ -16,8 +16,8 @@ from c360gen.project.resolved import Resolved
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _contract, _sql
 from c360gen.strategies._history import helpers
-from c360gen.strategies._history.versions import end_of_time, mark, never_null, recorded_of, row_id, stored_type
-from c360gen.strategies._sql import any_of, case, codes, differs, equal, every, greater_than_zero, is_null, literal, named, not_null
+from c360gen.strategies._history.versions import end_of_time, mark, never_null, recorded_of, row_id
+from c360gen.strategies._sql import any_of, case, differs, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -55,7 +55,7 @@ def _adopt(node: Snapshot, checks: tuple[Step, ...]) -> Task:
         Guard("ZC022", "Two histories cannot be told apart afterwards.", greater_than_zero("target_rows"),
               ("the history has ", variable("target_rows"), " versions already"), None,
               "Nothing was written. Adopt before the first run; if it is adopted already, nothing is left to do."),
-        Count("Nothing begins or ends later than now.", ("latest",), exp.select(named(clock(), "latest"))),
+        Count("Nothing begins or ends later than now.", ("latest",), exp.select(named(_sql.clock(), "latest"))),
         Count(f"Count the rows of {adopts.source}.", ("source_rows",), _read(node, _sql.star_count("source_rows"))),
     ]  # fmt: skip
     if not adopts.repair:
@@ -83,7 +83,7 @@ def _adopt(node: Snapshot, checks: tuple[Step, ...]) -> Task:
               _only_in("changed_rows", _ours(node), _theirs(node, now)), for_real.copy()),
         Count("Versions there that are not here: only those that were mended or left out.", ("vanished_rows",),
               _only_in("vanished_rows", _theirs(node, now), _ours(node)), for_real.copy()),
-        Count("No damage has come along.", ("violating_rows",), _unsound(node), for_real.copy()),
+        Count("No damage has come along.", ("violating_rows",), helpers.damaged(node, "violating_rows"), for_real.copy()),
         Guard("ZC023", "Nothing else may have changed.", every([for_real.copy(), exp.Paren(this=_unproven())]),
               (variable("changed_rows"), " versions are new, ", variable("vanished_rows"), " are missing and ",
                variable("violating_rows"), " are damaged, where ", variable("moved_rows"), " were mended of ", variable("source_rows")),
@@ -91,12 +91,12 @@ def _adopt(node: Snapshot, checks: tuple[Step, ...]) -> Task:
     ]  # fmt: skip
     return Task(
         "adopt", node.name, f"Begins the history {node.name} with the versions of {adopts.source}", _rules(node, adopts),
-        _sql.variables((*checks, *steps)), tuple(steps),
+        tuple(steps),
         {
             "source_rows": variable("source_rows"), "inserted_rows": variable("starting_rows"), "updated_rows": variable("moved_rows"),
             "unchanged_rows": exp.Sub(this=variable("starting_rows"), expression=variable("moved_rows")),
         },
-        guards=codes([*checks, *steps]), checks=checks,
+        checks=checks,
     )  # fmt: skip
 
 
@@ -119,13 +119,6 @@ def damage(node: Snapshot, now: exp.Expr) -> exp.Select:
 def repair_of(problem: str) -> str:
     """What `repair: true` does about a problem."""
     return next(repair for problems, repair in REPAIRS if problem in problems.split(", "))
-
-
-def clock() -> exp.Expr:
-    """The time by the clock of the engine."""
-    found = exp.CurrentTimestamp()
-    found.meta["clock"] = True
-    return found
 
 
 def _rules(node: Snapshot, adopts: Adoption) -> tuple[str, ...]:
@@ -159,7 +152,7 @@ def _old(node: Snapshot) -> exp.Select:
     adopts = _adoption(node)
     values: list[exp.Expr] = []
     for c in recorded_of(node):
-        there, here = adopts.columns[c.name], stored_type(c.type)
+        there, here = adopts.columns[c.name], _sql.known(c.type)
         values.append(named(exp.cast(exp.null(), here.copy()) if there is None else _as(there, here), c.name))
     if node.is_deleted:
         values.append(named(case((_gone(adopts), mark(node, True)), otherwise=mark(node, False)), node.is_deleted))
@@ -290,12 +283,6 @@ def _theirs(node: Snapshot, now: exp.Expr) -> exp.Query:
 def _only_in(name: str, these: exp.Query, those: exp.Query) -> exp.Select:
     """How many different rows of one query the other does not have; NULLs are equal."""
     return exp.select(_sql.star_count(name)).from_(exp.except_(these, those, distinct=True, copy=False).subquery("x"))
-
-
-def _unsound(node: Snapshot) -> exp.Select:
-    """Versions that break a rule: what check_ would find."""
-    found = exp.func("COALESCE", exp.Sum(this=column("found", "d")), _sql.zero())
-    return exp.select(named(found, "violating_rows")).from_(helpers.damage(node).subquery("d"))
 
 
 def _unproven() -> exp.Expr:

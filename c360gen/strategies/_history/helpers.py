@@ -8,7 +8,7 @@ from c360gen.ops.schema import ColumnDef, CreateTableFunction, CreateView, Schem
 from c360gen.project.nodes import Column, Snapshot
 from c360gen.project.snapshots import CHANGE, CHANGED_AT, SIDES, changed_name
 from c360gen.strategies import _sql
-from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, lives_at, not_marker, recorded_of, stored_type
+from c360gen.strategies._history.versions import is_closed, is_live, is_marker, is_open, lives_at, not_marker, recorded_of
 from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation
@@ -35,7 +35,7 @@ def _current(node: Snapshot) -> CreateView:
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(_versions(node, "h"))
     return CreateView(
         f"{node.identifier}_current", node.name, query.where(is_live(node, "h")),
-        tuple(ColumnDef(c.name, stored_type(c.type), False, c.description) for c in shown),
+        tuple(ColumnDef(c.name, _sql.known(c.type), False, c.description) for c in shown),
         f"The open versions of {node.name}: one row per key.",
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ def _as_of(node: Snapshot) -> CreateTableFunction:
     query = exp.select(*(column(c.name, "h") for c in shown)).from_(_versions(node, "h"))
     return CreateTableFunction(
         f"{node.identifier}_as_of", node.name, query.where(holds_at(node, "h", exp.Placeholder(this="at"))),
-        tuple(ColumnDef(c.name, stored_type(c.type)) for c in shown),
+        tuple(ColumnDef(c.name, _sql.known(c.type)) for c in shown),
         f"{node.name} as it was at an instant: at most one row per key.",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ def _changes(node: Snapshot) -> CreateTableFunction:
         found: list[exp.Expr] = [*(column(k, table) for k in node.key), named(column(at, table), CHANGED_AT), named(what, CHANGE)]
         for c in columns:
             for side, name in zip((before, after), SIDES, strict=True):
-                value: exp.Expr = column(c.name, side) if side else exp.cast(exp.null(), stored_type(c.type).copy())
+                value: exp.Expr = column(c.name, side) if side else exp.cast(exp.null(), _sql.known(c.type).copy())
                 found.append(named(value, changed_name(c.name, name)))
         return found
 
@@ -87,9 +87,9 @@ def _changes(node: Snapshot) -> CreateTableFunction:
     gone = (*inside("v", node.valid_to), closed, not_marker(node, "v"), is_null(column(node.valid_from, "n")))
     ended = ended.where(*(c for c in gone if c is not None))
     listed = [
-        *(ColumnDef(k, stored_type(node.column(k).type)) for k in node.key),
+        *(ColumnDef(k, _sql.known(node.column(k).type)) for k in node.key),
         ColumnDef(CHANGED_AT, types.TIMESTAMPTZ), ColumnDef(CHANGE, types.TEXT),
-        *(ColumnDef(changed_name(c.name, side), stored_type(c.type)) for c in columns for side in SIDES),
+        *(ColumnDef(changed_name(c.name, side), _sql.known(c.type)) for c in columns for side in SIDES),
     ]  # fmt: skip
     return CreateTableFunction(
         f"{node.identifier}_changes", node.name, exp.union(began, ended, distinct=False, copy=False), tuple(listed),
@@ -152,26 +152,29 @@ def by_problem(judged: exp.Query) -> exp.Select:
     ranked = exp.select(column(PROBLEM, "j"), column(KEY, "j"), named(position, "c360_position")).from_(judged.subquery("j"))
     ranked = ranked.where(not_null(column(PROBLEM, "j")))
     shown = case((exp.LTE(this=column("c360_position", "p"), expression=exp.Literal.number(5)), column(KEY, "p")))
-    order = exp.Order(this=shown, expressions=[exp.Ordered(this=column(KEY, "p"), nulls_first=False)])
     return (
         exp.select(
             named(column(PROBLEM, "p"), "problem"), _sql.star_count("found"),
-            named(exp.GroupConcat(this=order, separator=literal("; ")), "example"),
+            named(_sql.listed(shown, column(KEY, "p")), "example"),
         )
         .from_(ranked.subquery("p")).group_by(column(PROBLEM, "p"))
     )  # fmt: skip
 
 
+def damaged(node: Snapshot, name: str) -> exp.Select:
+    """How many versions break a rule: what check_ would find."""
+    return exp.select(named(_sum("d"), name)).from_(damage(node).subquery("d"))
+
+
+def _sum(table: str) -> exp.Expr:
+    return exp.func("COALESCE", exp.Sum(this=column("found", table)), _sql.zero())
+
+
 def told(damage: exp.Query) -> exp.Select:
     """Rows of problem, found and example → how many there are, and all of it as one text."""
-    line: exp.Expr = column("problem", "d")
-    for text, value in ((": ", "found"), (" (", "example")):
-        part = exp.cast(column(value, "d"), types.TEXT.copy()) if value == "found" else column(value, "d")
-        line = exp.DPipe(this=exp.DPipe(this=line, expression=literal(text), safe=True), expression=part, safe=True)
-    line = exp.DPipe(this=line, expression=literal(")"), safe=True)
+    often = exp.cast(column("found", "d"), types.TEXT.copy())
+    line = _sql.concat(column("problem", "d"), literal(": "), often, literal(" ("), column("example", "d"), literal(")"))
     lines = exp.select(named(column("found", "d"), "found"), named(line, "line")).from_(damage.subquery("d"))
-    order = exp.Order(this=column("line", "l"), expressions=[exp.Ordered(this=column("line", "l"), nulls_first=False)])
     return exp.select(
-        named(exp.func("COALESCE", exp.Sum(this=column("found", "l")), _sql.zero()), "damaged_rows"),
-        named(exp.GroupConcat(this=order, separator=literal(", ")), "damage"),
+        named(_sum("l"), "damaged_rows"), named(_sql.listed(column("line", "l"), column("line", "l"), ", "), "damage"),
     ).from_(lines.subquery("l"))  # fmt: skip

@@ -12,7 +12,6 @@ from c360gen.ops.schema import ColumnDef, StageTable, Traits
 from c360gen.project.nodes import Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._history.versions import (
-    address,
     as_instant,
     infinitely_early,
     is_closed,
@@ -21,7 +20,6 @@ from c360gen.strategies._history.versions import (
     is_open,
     not_marker,
     recorded_of,
-    stored_type,
 )
 from c360gen.strategies._sql import ACTION, ROW, action_is, any_of, case, differs, every, is_null, literal, named, not_null, star_count
 from c360gen.terms import types
@@ -43,7 +41,7 @@ def table(node: Snapshot) -> StageTable:
         (
             ColumnDef(ACTION, types.TEXT), ColumnDef(ROWS, types.BIGINT),
             *(ColumnDef(n, types.TIMESTAMPTZ) for n in (OPEN_FROM, STARTS, ENDS)),
-            *(ColumnDef(c.name, stored_type(c.type)) for c in recorded_of(node)),
+            *(ColumnDef(c.name, _sql.known(c.type)) for c in recorded_of(node)),
         ),
         row_address=True,
     )  # fmt: skip
@@ -160,7 +158,7 @@ def _moved(node: Snapshot, traits: Traits) -> exp.Select:
     at, type_ = column(str(node.updated_at), "r"), node.column(str(node.updated_at)).type
     start: exp.Expr = variable("window_start")
     if type_ != types.TIMESTAMPTZ:
-        start = exp.cast(start, stored_type(type_).copy())
+        start = exp.cast(start, _sql.known(type_).copy())
     read = [is_null(variable("window_start")), exp.GTE(this=at, expression=start), is_null(at.copy())]
     query = exp.select(*(column(c.name, "r") for c in recorded_of(node))).from_(_sql.reading(node, "r"))
     if node.source_delta == "anti_join":
@@ -188,7 +186,7 @@ def _absent(node: Snapshot, traits: Traits, names: list[str]) -> exp.Select:
         **{k: column(k, "h") for k in node.key},
     }  # fmt: skip
     if traits.row_address:
-        values[ROW] = address(traits, "h")
+        values[ROW] = _sql.address(traits, "h")
     query = exp.select(*(named(values.get(n, exp.null()), n) for n in names)).from_(relation("ref", node.name, "h"))
     return query.where(is_open(node, "h"), not_marker(node, "h"), exp.Not(this=exp.Exists(this=here)))
 
@@ -280,7 +278,7 @@ def repeated(node: Snapshot, traits: Traits, *counted: exp.Expr) -> exp.Select:
     """The keys that the source has more than once: as they will be stored, for two may become one."""
     keys = [_sql.as_stored(node.column(k), "r", traits) for k in node.key]
     query = exp.select(*keys, *counted).from_(_given(node)).group_by(*(k.unalias().copy() for k in keys))
-    return query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(1)))
+    return query.having(_sql.several())
 
 
 def _source_rows(node: Snapshot, traits: Traits) -> exp.Select:
@@ -329,7 +327,7 @@ def _open_versions(node: Snapshot, traits: Traits) -> exp.Select:
     names = dict.fromkeys((*node.key, *node.tracked, *node.overwritten, *dated, node.valid_from, *marks))
     projections: list[exp.Expr] = [column(n, "h") for n in names]
     if traits.row_address:
-        projections.append(named(address(traits, "h"), ROW))
+        projections.append(named(_sql.address(traits, "h"), ROW))
     return exp.select(*projections).from_(relation("ref", node.name, "h")).where(is_open(node, "h"))
 
 

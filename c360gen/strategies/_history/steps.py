@@ -14,7 +14,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import stage
 from c360gen.strategies._history.stage import ENDS, OPEN_FROM, ROWS, STARTS
-from c360gen.strategies._history.versions import address, as_instant, end_of_time, is_open, mark, recorded_of, row_id
+from c360gen.strategies._history.versions import as_instant, end_of_time, is_open, mark, recorded_of, row_id
 from c360gen.strategies._sql import (
     ACTION,
     ROW,
@@ -269,7 +269,7 @@ def quarantine(node: Snapshot, kept: Iterable[str]) -> Write:
 def pinned(node: Snapshot, traits: Traits) -> list[exp.Expr]:
     """The row of the history, t, that a staged row, s, was decided upon."""
     found = [_sql.same_key(node, "t", "s"), equal(column(node.valid_from, "t"), column(OPEN_FROM, "s"))]
-    return [equal(address(traits, "t"), column(ROW, "s")), *found] if traits.row_address else found
+    return [equal(_sql.address(traits, "t"), column(ROW, "s")), *found] if traits.row_address else found
 
 
 def _overwrite(node: Snapshot, traits: Traits) -> Write:

@@ -10,7 +10,7 @@ from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
 from c360gen.strategies._history.versions import end_of_time
-from c360gen.strategies._sql import any_of, codes, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
+from c360gen.strategies._sql import any_of, count_where, equal, every, greater_than_zero, is_null, literal, named, not_null
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, variable
 
@@ -34,8 +34,7 @@ def check(node: Snapshot) -> Task:
         "each key has one open version at most, versions begin before they end and do not overlap"
         + ("" if node.hard_deletes == "invalidate" else "; there are no gaps"),
     )
-    return Task("check", node.name, f"Fails when the history {node.name} is not sound", rules, _sql.variables(steps), steps, {},
-                guards=codes(steps))  # fmt: skip
+    return Task("check", node.name, f"Fails when the history {node.name} is not sound", rules, steps, {})
 
 
 def rewind(node: Snapshot) -> Task:
@@ -51,12 +50,12 @@ def rewind(node: Snapshot) -> Task:
     writes = [
         Write("Remove the versions that later runs opened.",
               exp.Delete(this=relation("ref", node.name, "t"), where=exp.Where(this=_by_later(OPENED, "t"))),
-              _for_real("removed_rows"), variable("removed_rows"), "versions to remove"),
+              _sql.for_real("removed_rows"), variable("removed_rows"), "versions to remove"),
         Write("Open those again that later runs closed.",
               exp.Update(this=relation("ref", node.name, "t"),
                          expressions=[equal(column(node.valid_to), end_of_time(node)), equal(column(CLOSED), exp.null())],
                          where=exp.Where(this=_by_later(CLOSED, "t"))),
-              _for_real("reopened_rows"), variable("reopened_rows"), "versions to open again"),
+              _sql.for_real("reopened_rows"), variable("reopened_rows"), "versions to open again"),
     ]  # fmt: skip
     if node.quarantines:
         held = exp.select(_sql.star_count("held_back_rows")).from_(relation("quarantine", node.name, "q"))
@@ -65,7 +64,7 @@ def rewind(node: Snapshot) -> Task:
         writes.append(Write(
             "What they kept back comes again when they do.",
             exp.Delete(this=relation("quarantine", node.name, "t"), where=exp.Where(this=_by_later("c360_run_id", "t"))),
-            _for_real("held_back_rows"), variable("held_back_rows"), "rows to let go",
+            _sql.for_real("held_back_rows"), variable("held_back_rows"), "rows to let go",
         ))  # fmt: skip
     steps: tuple[Step, ...] = (
         Guard("ZC018", "Runs that are not in the log cannot be told from each other.", is_null(variable("kept_as_of")),
@@ -86,9 +85,9 @@ def rewind(node: Snapshot) -> Task:
         rules.append(f"values of {', '.join(node.overwritten)} that were overwritten since do not come back")
     return Task(
         "rewind", node.name, f"Takes the history {node.name} back to what it was after the last run at or before an instant",
-        tuple(rules), (*_sql.variables(steps), "kept_as_of"), steps,
+        tuple(rules), steps,
         {"deleted_rows": variable("removed_rows"), "updated_rows": variable("reopened_rows")},
-        (("to", "rewind_to", types.TIMESTAMPTZ),), codes(steps),
+        (("to", "rewind_to", types.TIMESTAMPTZ),), known=("kept_as_of",),
     )  # fmt: skip
 
 
@@ -116,7 +115,3 @@ def _unknown(node: Snapshot) -> exp.Select:
     ]  # fmt: skip
     query = exp.select(_sql.star_count("unknown_rows")).from_(relation("ref", node.name, "h"))
     return query.where(any_of(exp.Paren(this=a) for a in after))
-
-
-def _for_real(counted: str) -> exp.Expr:
-    return every([greater_than_zero(counted), exp.Not(this=variable("dry_run"))])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Column, Snapshot
 from c360gen.strategies import _sql
 from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, not_null
@@ -28,11 +27,6 @@ def never_null(node: Snapshot) -> frozenset[str]:
     if node.open_until is not None:
         must.add(node.valid_to)
     return frozenset(name for name in must if name)
-
-
-def stored_type(type_: exp.DataType | None) -> exp.DataType:
-    assert type_ is not None, "resolve lets no persisted column through without a type"
-    return type_
 
 
 def end_of_time(node: Snapshot) -> exp.Expr:
@@ -96,20 +90,20 @@ def row_id(node: Snapshot, start: exp.Expr, table: str) -> exp.Expr:
     A start that a date does not say, since the run dated it, is told whole: or versions of one day would have one id.
     """
     start = _typed(start, types.TIMESTAMPTZ)
-    instant, kind = start, stored_type(node.column(node.updated_at).type) if node.updated_at else types.TIMESTAMPTZ
+    instant, kind = start, _sql.known(node.column(node.updated_at).type) if node.updated_at else types.TIMESTAMPTZ
     if kind != types.TIMESTAMPTZ:
         start = exp.cast(start, kind.copy())
     said: exp.Expr = exp.cast(start, types.TEXT.copy())
     if kind == types.DATE:
         whole = exp.EQ(this=_sql.as_time(start.copy(), kind), expression=instant.copy())
         said = case((whole, said), otherwise=exp.cast(instant.copy(), types.TEXT.copy()))
-    text: exp.Expr | None = None
+    text: list[exp.Expr] = []
     for part in (*(_typed(column(k, table), node.column(k).type) for k in node.key), said):
         shown: exp.Expr = part if part is said else exp.cast(part, types.TEXT.copy())
         if isinstance(part, exp.Column) and part.name in node.nullable_key:
             shown = exp.func("COALESCE", shown, literal(""))
-        text = shown if text is None else _concat(_concat(text, literal("|")), shown)
-    return exp.MD5(this=text)
+        text.append(shown)
+    return exp.MD5(this=_sql.concat(*text, separator="|"))
 
 
 def _typed(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
@@ -119,10 +113,6 @@ def _typed(value: exp.Expr, type_: exp.DataType | None) -> exp.Expr:
     return made
 
 
-def _concat(left: exp.Expr, right: exp.Expr) -> exp.Expr:
-    return exp.DPipe(this=left, expression=right, safe=True)
-
-
 def as_instant(node: Snapshot, name: str, table: str) -> exp.Expr:
     """A time column of the source as an instant."""
     return _sql.as_time(column(name, table), node.column(name).type)
@@ -130,8 +120,3 @@ def as_instant(node: Snapshot, name: str, table: str) -> exp.Expr:
 
 def infinitely_early(node: Snapshot, name: str) -> exp.Expr:
     return exp.cast(literal("-infinity"), node.column(name).type or types.TIMESTAMPTZ)
-
-
-def address(traits: Traits, table: str) -> exp.Column:
-    """The physical place of a row of a table."""
-    return exp.Column(this=exp.to_identifier(str(traits.row_address)), table=exp.to_identifier(table, quoted=True))
