@@ -34,6 +34,8 @@ class Dialect(Words):
     """Whether UNIQUE, where nothing else is said, is looked at row by row within a statement."""
     calls = "EXECUTE"
     """The privilege to call a routine."""
+    lock_codes: tuple[str, ...] = ("ZC008",)
+    """Codes of what may go wrong when a node is locked."""
 
     # --- operations ----------------------------------------------------------------------------------------------------
 
@@ -79,7 +81,7 @@ class Dialect(Words):
         """What the shells of all dialects need of a task."""
         flag = self.type(types.BOOLEAN)
         declared = [(f"p_{p}", self.type(t)) for p, _, t in task.parameters]
-        own = [*(["ZC006"] if task.dry_run else []), *(["ZC008"] if task.node else [])]
+        own = [*(["ZC006"] if task.dry_run else []), *(self.lock_codes if task.node else [])]
         label = self.task_label(task, names)
         return {
             "name": self.path(names.own(task.name)), "node": self.string_escape(label), "locks": task.node is not None,

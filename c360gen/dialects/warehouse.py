@@ -56,7 +56,7 @@ class Warehouse(Dialect):
             "counters": counters, "counted": [self.lower(program.counters[n], names) for n in counters],
             "has_sample": any(isinstance(s, Guard) and s.sample is not None for s in (*program.checks, *program.steps)),
             "refreshable": "ZC020" not in program.guards, "constrained": "ZC021" in program.guards,
-            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), "ZC006", "ZC008"})],
+            "codes": [(c, GUARDS[c]) for c in sorted({*program.guards, *self.own_codes(program), *self.lock_codes, "ZC006"})],
         }  # fmt: skip
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 

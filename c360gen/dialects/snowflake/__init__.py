@@ -30,6 +30,7 @@ class Snowflake(Warehouse):
     traits = Traits(finer_times=True)
     text_type = "VARCHAR"
     count_type = "NUMBER(18, 0)"
+    lock_codes = ("ZC008", "ZC024")
     types: Mapping[exp.DType, str] = {
         T.TEXT: "VARCHAR", T.VARCHAR: "VARCHAR", T.SMALLINT: "NUMBER(38, 0)", T.INT: "NUMBER(38, 0)",
         T.BIGINT: "NUMBER(38, 0)", T.DECIMAL: "NUMBER", T.DOUBLE: "FLOAT", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
