@@ -215,8 +215,13 @@ class Dialect(Words):
     def granted(self, grant: Grant) -> str:
         """What a GRANT is on: TABLE a, FUNCTION b(TEXT), SCHEMA c, d."""
         paths = [self.path(a) if a.name else self.schema_of(a) for a in grant.objects]
-        arguments = f"({grant.arguments})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
+        arguments = f"({self.signed(grant.arguments)})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
         return f"{grant.kind} {', '.join(paths)}{arguments}"
+
+    @staticmethod
+    def signed(arguments: str) -> str:
+        """Types of arguments where they only tell one routine from another of its name."""
+        return arguments
 
     def schema_of(self, address: Address) -> str:
         """The schema of an address, quoted, with its database where the engine has several; a database alone has no schema."""

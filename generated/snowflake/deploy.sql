@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c612891db91dd314f809c5b03311f767ee7584d839208d1461d6f8c67263c65e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb598afea73e34d9cf4b85115a9df5a98bd7edd689b1067cc318b50fb759a13a
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -5762,13 +5762,13 @@ GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_snapshots_daily() TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_incrementals() TO ROLE C360_JOB;
 
@@ -5795,14 +5795,17 @@ GRANT SELECT ON TABLE C360.intermediate.int_customer_orders TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_interactions TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_payments TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.marts.mart_customer_360 TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');
+COMMIT;

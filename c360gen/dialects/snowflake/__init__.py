@@ -244,6 +244,11 @@ class Snowflake(Warehouse):
         (found,) = super().reading(role, nodes, names)
         return [replace(found, said=f"{self._plain(role)} may read the nodes that name it under grants:.")]
 
+    @staticmethod
+    def signed(arguments: str) -> str:
+        """TIMESTAMP_NTZ(6), BOOLEAN → TIMESTAMP_NTZ, BOOLEAN: a routine is known by the kinds of its arguments, not by their sizes."""
+        return re.sub(r"\([^)]*\)", "", arguments)
+
     def usage(self, schemas: Sequence[Address], role: str) -> list[Grant]:
         """Also of the database that the schemas are in."""
         databases = dict.fromkeys(Address(s.database, "", "") for s in schemas if s.database)

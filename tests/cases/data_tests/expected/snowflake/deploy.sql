@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 127040c33a8068998f665a061ba88941e92d425e795bc5bc9b229a67128dcab5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df928058b2669d85be5a4f02aca1f6bb96c02a18df4dfdd300ae34ccf39787ae
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -1428,6 +1428,9 @@ END;
 $$;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915');
+COMMIT;

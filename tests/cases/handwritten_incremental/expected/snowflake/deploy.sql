@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1cf29441166e221bf103742e8d00ee1dd14c1763f44ed397ee4e8c49e7162560
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7c9fb95b7201e39c3f363ab9dfe5dc30c137b3781c29d3979a1780ef0f76271
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -698,6 +698,9 @@ END;
 $$;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');
+COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57bc1ac2862a6b1016902b6198e0d44b7166630eaa28e403f0acff4101f65960
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26fabf90106a8fa3d910b91d48e7ff5d3efdfb19ab8dfc8938c8d3286c64f71f
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1909,6 +1909,9 @@ END;
 $$;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');
+COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 70378b805b2b1e1b3ffdda56a1171887c7f4da96cc50bbca12157ad2cfc467ea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 681d2f9365e46a22b2ccd4d45a4ee43c9667dfb9ecf73459c1e290f6ffe10312
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -2642,9 +2642,9 @@ GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.source_freshness TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_customers(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_spending(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_order_lines(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customers(TIMESTAMP_NTZ) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_spending(TIMESTAMP_NTZ) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_lines(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_RUNNER;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_nightly() TO ROLE C360_RUNNER;
 
 -- ANALYST may read the nodes that name it under grants:.
@@ -2657,10 +2657,13 @@ GRANT SELECT ON TABLE C360.analytics.customers TO ROLE ANALYST;
 GRANT SELECT ON TABLE C360.snap.spending TO ROLE ANALYST;
 GRANT SELECT ON VIEW C360.snap.spending_current TO ROLE ANALYST;
 GRANT SELECT ON VIEW C360.snap.spending_health TO ROLE ANALYST;
-GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
-GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ) TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE ANALYST;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53');
+COMMIT;
