@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: df928058b2669d85be5a4f02aca1f6bb96c02a18df4dfdd300ae34ccf39787ae
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3dccc83f80f62d6b6118c6c22ef6fc3319f7e7edf6a6d551faf3d16c86de5cf9
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -1407,7 +1407,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e7c9fb95b7201e39c3f363ab9dfe5dc30c137b3781c29d3979a1780ef0f76271
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d9f0f90abcc74ffb293ee4381cef24492917a75dc5a421b7f1b7397fb2a88518
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -677,7 +677,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (

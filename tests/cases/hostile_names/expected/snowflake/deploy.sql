@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 26fabf90106a8fa3d910b91d48e7ff5d3efdfb19ab8dfc8938c8d3286c64f71f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9f2a05c9bc6edcbf52101638d3b04db18404baa131016bafd522f88f29d5ea54
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1888,7 +1888,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 681d2f9365e46a22b2ccd4d45a4ee43c9667dfb9ecf73459c1e290f6ffe10312
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f69b216872ff5e3a7f918bfcbaa61ecdc8422bbe78c1f8b1df588ea1c68ecde6
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -2611,7 +2611,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6d68db724b46e1d0d0683f32c7c119208e139cd95fef0190468749863ca0f1aa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 909b360af728d86afdd8cda12fde9859d80d588fd9701674093bdd3ce4201518
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
 COPY GRANTS
@@ -29,7 +29,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
