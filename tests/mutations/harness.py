@@ -182,10 +182,10 @@ def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
 
 FEEDS = ("test_copies_in_order_some_of_them_read_again", "test_copies_in_any_order_and_in_pieces", "test_kept_back_when_late",
          "test_in_order", "test_rebuilt_from_what_is_remembered")  # fmt: skip
-OF_ROWS = ("test_scenario", "test_every_line_is_reached", *FEEDS, "test_streams")
-"""What notices wrong rows, counts and messages. On the warehouses two sessions and dead ones are for defects of locks and transactions."""
 SESSIONS = ("test_a_second_run_before_every_statement", "test_a_second_session_at_every_statement")
 OLD_READS = ("test_what_stays_unseen_fails_the_run", "test_what_is_seen_a_little_later_is_waited_for")
+OF_ROWS = ("test_scenario", "test_every_line_is_reached", *OLD_READS, *FEEDS, "test_streams")
+"""What notices wrong rows, counts and messages. On the warehouses two sessions and dead ones are for defects of locks and transactions."""
 OVERWRITTEN = "test_a_count_of_overwritten_rows"
 COUNTS = ("test_a_count_that_is_not_exact", "test_somebody_else_writes", "test_somebody_else_writes_during_a_full_refresh")
 DEATHS = ("test_every_statement_of_a_warehouse", "test_every_statement_of_a_script", "test_every_statement")

@@ -53,6 +53,7 @@ def test_what_stays_unseen_fails_the_run(case: str, engine: str, world: Callable
     with pytest.raises(Failure, match=r"ZC024 \S+: what its last run has committed is not seen in the log after 10 seconds\. Nothing was"):
         session.call(f"c360_control.run_{node}", *found.arguments(node, None, False))
     assert state(found, case) == before
+    assert session.machine.lag == FOREVER - 10
     assert found.rows(f"SELECT run_id FROM c360_control.lock_{node}") == lock
     logged = f"SELECT status, message LIKE 'ZC024%' FROM c360_control.run_log WHERE node = '{NODES[case][1]}' ORDER BY logged_at"
     assert found.rows(logged)[-2:] == [("running", None), ("failed", True)]
@@ -69,7 +70,9 @@ def test_what_is_seen_a_little_later_is_waited_for(case: str, engine: str, world
     assert isinstance(found, Interpreted)
     session = behind(found, case, 3)
     expected = contents(found, table)
+    assert found.warehouse.machine.lag == 0, "who sees everything waits for nothing"
     session.call(f"c360_control.run_{node}", *found.arguments(node, None, False))
+    assert session.machine.lag == 0, "who does not, no longer than it takes"
     assert contents(found, table) == expected
     assert found.rows(f"SELECT count(*) FROM c360_control.run_log WHERE node = '{table}' AND status = 'succeeded'") == [(3,)]
     last = f"SELECT l.run_id = w.run_id FROM c360_control.lock_{node} AS l, c360_control.watermark AS w WHERE w.node = '{table}'"
