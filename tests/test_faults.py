@@ -179,6 +179,10 @@ def test_every_line_is_reached(engine: str, world: Callable[[Path, str], World])
     found.sql("UPDATE c360_control.lock_history SET node = 'x'")
     assert "ZC008" in found.run("history", next(at))
     found.sql("UPDATE c360_control.lock_history SET node = 'snap.history'")
+    if engine == "snowflake":
+        found.sql("UPDATE c360_control.lock_history SET run_id = 'not in the log'")
+        assert "ZC024" in found.run("history", next(at))
+        found.sql("UPDATE c360_control.lock_history SET run_id = NULL")
     found.sql("DELETE FROM snap.history")
     found.sql("INSERT INTO raw.customers VALUES (3, 'd', 'x', '2026-01-01 00:00:00+00')")
     assert run() == ""

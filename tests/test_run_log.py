@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,20 @@ def test_prune(engine: str, world: Callable[[Path, str], World]) -> None:
     assert found.run("history", "2026-01-06 12:00:00") == ""
     assert found.task("rewind", "history", {"to": "2026-01-05 18:00:00"}, True) == ""
     assert found.rows("SELECT count(*) FROM snap.history_current") == [(4,)]
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+def test_a_log_that_was_emptied_by_hand(engine: str, world: Callable[[Path, str], World]) -> None:
+    """Without its watermark an append would read everything once more, and have it twice: the last of a node stays."""
+    found = world(CASES / "append" / "specs", engine)
+    found.sql("INSERT INTO raw.customers VALUES (1, 'a', 'Rome', '2026-01-01 10:00:00+00')")
+    for day in DAYS:
+        assert found.run("events", f"{day} 12:00:00") == ""
+    found.sql("DELETE FROM c360_control.run_log; UPDATE c360_control.lock_events SET run_id = NULL")
+    prune(found)
+    assert found.rows("SELECT count(*), CAST(max(as_of) AS DATE) FROM c360_control.watermark") == [(1, dt.date(2026, 1, 4))]
+    assert found.run("events", "2026-01-05 12:00:00") == ""
+    assert found.rows("SELECT count(*) FROM int.events") == [(1,)]
 
 
 @pytest.mark.parametrize("engine", ["snowflake", "bigquery"])

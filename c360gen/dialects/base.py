@@ -42,6 +42,8 @@ class Dialect(Words):
     """Whether UNIQUE, where nothing else is said, is looked at row by row within a statement."""
     calls = "EXECUTE"
     """The privilege to call a routine."""
+    lock_codes: tuple[str, ...] = ("ZC008",)
+    """Codes of what may go wrong when a node is locked."""
 
     # --- operations ----------------------------------------------------------------------------------------------------
 
@@ -106,7 +108,7 @@ class Dialect(Words):
         """What the shells of all dialects need of a task."""
         flag = self.type(types.BOOLEAN)
         declared = [(f"p_{p}", self.type(t)) for p, _, t in task.parameters]
-        own = [*(["ZC006"] if task.dry_run else []), *(["ZC008"] if task.node else [])]
+        own = [*(["ZC006"] if task.dry_run else []), *(self.lock_codes if task.node else [])]
         label = self.task_label(task, names)
         return {
             "name": self.path(names.own(task.name)), "node": self.string_escape(label), "locks": task.node is not None,
@@ -228,8 +230,13 @@ class Dialect(Words):
     def granted(self, grant: Grant) -> str:
         """What a GRANT is on: TABLE a, FUNCTION b(TEXT), SCHEMA c, d."""
         paths = [self.path(a) if a.name else self.schema_of(a) for a in grant.objects]
-        arguments = f"({grant.arguments})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
+        arguments = f"({self.signed(grant.arguments)})" if grant.kind in ("FUNCTION", "PROCEDURE") else ""
         return f"{grant.kind} {', '.join(paths)}{arguments}"
+
+    @staticmethod
+    def signed(arguments: str) -> str:
+        """Types of arguments where they only tell one routine from another of its name."""
+        return arguments
 
     def schema_of(self, address: Address) -> str:
         """The schema of an address, quoted, with its database where the engine has several; a database alone has no schema."""

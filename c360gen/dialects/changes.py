@@ -233,7 +233,7 @@ class Changes(ABC):
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         """By its signature: Postgres and Snowflake would keep the old one beside the new."""
-        return [self.utility(f"DROP {routine.kind} IF EXISTS {routine.path}({routine.arguments})")]
+        return [self.utility(f"DROP {routine.kind} IF EXISTS {routine.path}({self.dialect.signed(routine.arguments)})")]
 
     def utility(self, text: str) -> Shell:
         """A statement that sqlglot knows as text only; names in it are quoted."""

@@ -52,7 +52,7 @@ class Warehouse(Dialect):
         return [self.shell("script.sql.j2" if self.scripted(names) else "procedure.sql.j2", values)]
 
     def own_codes(self, program: Program) -> set[str]:
-        return super().own_codes(program) | {"ZC006", "ZC008"}
+        return super().own_codes(program) | {"ZC006", *self.lock_codes}
 
     def task(self, task: Task, names: Names, spec_hash: str) -> list[Piece]:
         label = self.task_label(task, names)

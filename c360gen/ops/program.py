@@ -85,6 +85,7 @@ GUARDS: dict[str, str] = {
     "ZC021": "a constraint does not hold",
     "ZC022": "the history has versions already",
     "ZC023": "what was adopted is not what was there",
+    "ZC024": "the last run is not seen yet",
 }
 """Codes of the failures that procedures raise themselves: SQLSTATEs on Postgres, the first word of the message elsewhere."""
 

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 52947e338bf3d2f47df23fe433522cf623e0bfbb9ab982713a9edc2951c58907
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09d291296c6115d5bceb7245eea31ce905264a68d53f3dcac2d42b5a7899deb4
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -4915,7 +4915,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM `acme-analytics`.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM `acme-analytics`.c360_control.window_log
   WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
     AND run_id NOT IN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7349cb2b02cf214f3f893d0ccb95609b720994651fa285faf742c19b7fb1c701
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 56f0ef76dd102a08fa9028d9cf5db17416ce27516dc4673bfa6ce4c92ddcc01b
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -196,7 +196,7 @@ COMMENT='History of every customer, one row per version of name, e-mail address 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customer_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_customer_snapshot: exactly one row.';
@@ -389,7 +389,7 @@ COMMENT='History of every order from pending over shipped to delivered.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_order_snapshot: exactly one row.';
@@ -577,7 +577,7 @@ COMMENT='History of every payment from pending over completed to refunded.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_payment_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_payment_snapshot: exactly one row.';
@@ -817,7 +817,7 @@ COMMENT='Orders, the latest state of each.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_customer_orders (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_int_customer_orders: exactly one row.';
@@ -842,7 +842,7 @@ COMMENT='Every contact with a customer, appended as it comes.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_interactions (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_int_interactions: exactly one row.';
@@ -867,7 +867,7 @@ COMMENT='Payments, the latest state of each.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_payments (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_int_payments: exactly one row.';
@@ -903,7 +903,7 @@ COMMENT='One row per current customer - value, recency, payment behaviour, conta
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_mart_customer_360 (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_mart_customer_360: exactly one row.';
@@ -943,6 +943,7 @@ $$
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -958,6 +959,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1060,15 +1063,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_customer_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_customer_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -1529,7 +1555,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -1546,6 +1572,7 @@ BEGIN
     :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
+  UPDATE C360.c360_control.lock_customer_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -1593,6 +1620,7 @@ $$
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -1608,6 +1636,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1703,15 +1733,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_order_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_order_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -2051,7 +2104,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -2068,6 +2121,7 @@ BEGIN
     :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
+  UPDATE C360.c360_control.lock_order_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -2117,6 +2171,7 @@ $$
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -2132,6 +2187,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -2229,15 +2286,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_payment_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_payment_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -2645,7 +2725,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -2662,6 +2742,7 @@ BEGIN
     :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
+  UPDATE C360.c360_control.lock_payment_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -2711,6 +2792,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -2726,6 +2808,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -2821,15 +2905,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_int_customer_orders
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_int_customer_orders AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -3100,7 +3207,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
   IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
     v_next_watermark := v_watermark;
@@ -3119,6 +3226,7 @@ BEGIN
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
     :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
   ;
+  UPDATE C360.c360_control.lock_int_customer_orders SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -3165,6 +3273,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -3180,6 +3289,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3266,15 +3377,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_int_interactions
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_int_interactions AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -3419,7 +3553,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
   IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
     v_next_watermark := v_watermark;
@@ -3437,6 +3571,7 @@ BEGIN
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
     0
   ;
+  UPDATE C360.c360_control.lock_int_interactions SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -3484,6 +3619,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -3499,6 +3635,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -3590,15 +3728,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_int_payments
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_int_payments AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -3869,7 +4030,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
   IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
     v_next_watermark := v_watermark;
@@ -3887,6 +4048,7 @@ BEGIN
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE :v_deleted_rows END,
     :v_source_rows - :v_new_rows
   ;
+  UPDATE C360.c360_control.lock_int_payments SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -3929,6 +4091,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC021 a constraint does not hold
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard but those of constraints runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -3944,6 +4107,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_target_rows NUMBER(18, 0) DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
   v_violating_rows NUMBER(18, 0) DEFAULT NULL;
@@ -3959,15 +4124,38 @@ BEGIN
   v_in_transaction := FALSE;
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_mart_customer_360
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_mart_customer_360 AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -4218,7 +4406,7 @@ BEGIN
     RAISE guard_failed;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -4230,6 +4418,7 @@ BEGIN
     :v_new_rows,
     :v_target_rows
   ;
+  UPDATE C360.c360_control.lock_mart_customer_360 SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -4264,6 +4453,7 @@ $$
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap
 -- Errors:  ZC008 not deployed
 --          ZC016 the history is damaged
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
@@ -4273,6 +4463,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
   v_damage VARCHAR DEFAULT NULL;
@@ -4290,11 +4482,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_customer_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_customer_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -4372,6 +4587,7 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
   ;
+  UPDATE C360.c360_control.lock_customer_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': check succeeded, run ' || v_run_id;
@@ -4410,6 +4626,7 @@ $$
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.customer_snapshot';
@@ -4419,6 +4636,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
@@ -4441,11 +4660,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_customer_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_customer_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -4581,6 +4823,7 @@ BEGIN
     :v_reopened_rows,
     :v_removed_rows
   ;
+  UPDATE C360.c360_control.lock_customer_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': rewind succeeded, run ' || v_run_id;
@@ -4614,6 +4857,7 @@ $$
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
 -- Errors:  ZC008 not deployed
 --          ZC016 the history is damaged
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
@@ -4623,6 +4867,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
   v_damage VARCHAR DEFAULT NULL;
@@ -4640,11 +4886,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_order_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_order_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -4726,6 +4995,7 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
   ;
+  UPDATE C360.c360_control.lock_order_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': check succeeded, run ' || v_run_id;
@@ -4764,6 +5034,7 @@ $$
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.order_snapshot';
@@ -4773,6 +5044,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
@@ -4795,11 +5068,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_order_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_order_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -4935,6 +5231,7 @@ BEGIN
     :v_reopened_rows,
     :v_removed_rows
   ;
+  UPDATE C360.c360_control.lock_order_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': rewind succeeded, run ' || v_run_id;
@@ -4968,6 +5265,7 @@ $$
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap; there are no gaps
 -- Errors:  ZC008 not deployed
 --          ZC016 the history is damaged
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
@@ -4977,6 +5275,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
   v_damage VARCHAR DEFAULT NULL;
@@ -4994,11 +5294,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_payment_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_payment_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -5080,6 +5403,7 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
   ;
+  UPDATE C360.c360_control.lock_payment_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': check succeeded, run ' || v_run_id;
@@ -5118,6 +5442,7 @@ $$
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.payment_snapshot';
@@ -5127,6 +5452,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
@@ -5149,11 +5476,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_payment_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_payment_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -5289,6 +5639,7 @@ BEGIN
     :v_reopened_rows,
     :v_removed_rows
   ;
+  UPDATE C360.c360_control.lock_payment_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': rewind succeeded, run ' || v_run_id;
@@ -5362,7 +5713,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- Rows of the run log that are older than 400 days go; the last success of every node and action stays, and so do
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
@@ -5371,11 +5722,22 @@ BEGIN
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
       SELECT k.run_id
-      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w
+        UNION ALL
+        SELECT s.run_id, ROW_NUMBER() OVER (PARTITION BY s.node, s.action ORDER BY s.logged_at DESC) AS position
+        FROM C360.c360_control.run_log AS s
+        WHERE s.status = 'succeeded'
+      ) AS k
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -5405,13 +5767,13 @@ GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_snapshots_daily() TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_incrementals() TO ROLE C360_JOB;
 
@@ -5438,14 +5800,17 @@ GRANT SELECT ON TABLE C360.intermediate.int_customer_orders TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_interactions TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_payments TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.marts.mart_customer_360 TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');
+COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8359efd87ffc83230ac34088e7d8a0e3397e263c5c59fd061bf914b5e89d315a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb13124ada9a54aaeb5b1bd401197113a1d29419caaa9f756684a68b0135e4ae
 
 -- C360_JOB may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_JOB;
@@ -8,13 +8,13 @@ GRANT SELECT ON TABLE C360.c360_control.run_log TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_JOB;
 GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_JOB;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ(6)) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customer_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_payment_snapshot(TIMESTAMP_NTZ) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_customer_orders(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_interactions(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_int_payments(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_JOB;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_mart_customer_360(TIMESTAMP_NTZ) TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_snapshots_daily() TO ROLE C360_JOB;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_incrementals() TO ROLE C360_JOB;
 
@@ -41,9 +41,9 @@ GRANT SELECT ON TABLE C360.intermediate.int_customer_orders TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_interactions TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.intermediate.int_payments TO ROLE C360_READ;
 GRANT SELECT ON TABLE C360.marts.mart_customer_360 TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
-GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.customer_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.order_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ) TO ROLE C360_READ;
+GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;

@@ -9,6 +9,8 @@ import pytest
 
 import c360gen.migrate
 from c360gen import dialects
+from c360gen.emit.shell import text_of
+from c360gen.ops.change import Routine
 from c360gen.spec.models.words import DIALECTS
 from c360gen.terms import types
 
@@ -29,3 +31,10 @@ def test_facts(name: str) -> None:
     assert all(said.endswith(".") for said in (*dialect.changes.before_and_after, dialect.changes.told_about_locks or "."))
     assert dialect.changes.suspends_tasks is (name == "snowflake")
     assert dialect.stored_family(types.RUN_ID) == ("text" if dialect.sees_databases else "integer")
+
+
+def test_snowflake_names_routines_by_kinds() -> None:
+    """Its documentation shows GRANT and DROP with no sizes of types."""
+    snowflake = dialects.get("snowflake")
+    (dropped,) = snowflake.changes.drop_routine(Routine("PROCEDURE", "a.b", "TIMESTAMP_NTZ(6), NUMBER(38, 0), BOOLEAN"))
+    assert text_of(dropped, snowflake) == "DROP PROCEDURE IF EXISTS a.b(TIMESTAMP_NTZ, NUMBER, BOOLEAN);"

@@ -182,9 +182,10 @@ def ladder(mutant: Mutant, items: Sequence[Item]) -> Iterator[Item]:
 
 FEEDS = ("test_copies_in_order_some_of_them_read_again", "test_copies_in_any_order_and_in_pieces", "test_kept_back_when_late",
          "test_in_order", "test_rebuilt_from_what_is_remembered")  # fmt: skip
-OF_ROWS = ("test_scenario", "test_every_line_is_reached", *FEEDS, "test_streams")
-"""What notices wrong rows, counts and messages. On the warehouses two sessions and dead ones are for defects of locks and transactions."""
 SESSIONS = ("test_a_second_run_before_every_statement", "test_a_second_session_at_every_statement")
+OLD_READS = ("test_what_stays_unseen_fails_the_run", "test_what_is_seen_a_little_later_is_waited_for")
+OF_ROWS = ("test_scenario", "test_every_line_is_reached", *OLD_READS, *FEEDS, "test_streams")
+"""What notices wrong rows, counts and messages. On the warehouses two sessions and dead ones are for defects of locks and transactions."""
 OVERWRITTEN = "test_a_count_of_overwritten_rows"
 COUNTS = ("test_a_count_that_is_not_exact", "test_somebody_else_writes", "test_somebody_else_writes_during_a_full_refresh")
 DEATHS = ("test_every_statement_of_a_warehouse", "test_every_statement_of_a_script", "test_every_statement")
@@ -193,7 +194,8 @@ RUNGS: dict[str, tuple[str, ...]] = {
                "test_a_second_session_at_every_statement", "test_two_nodes_side_by_side", "test_threads_of_one_process", *FEEDS,
                "test_streams"),
     "snowflake": ("test_scenario", "test_every_line_is_reached", "test_every_statement_of_a_warehouse", "test_a_count_that_is_not_exact",
-                  OVERWRITTEN, "test_a_second_run_before_every_statement", "test_every_case_is_accepted", *FEEDS, "test_streams"),
+                  OVERWRITTEN, "test_a_second_run_before_every_statement", *OLD_READS, "test_every_case_is_accepted", *FEEDS,
+                  "test_streams"),
     "postgres": ("test_scenario", "test_a_history_refuses", "test_a_table_with_a_key_refuses", "test_rows_that_a_dead_run_left",
                  "test_not_deployed", "test_wrong_isolation_level", "test_a_lock_that_is_held", "test_somebody_else_writes",
                  "test_somebody_else_writes_during_a_full_refresh", "test_the_worker_runs_in_a_transaction_of_the_caller",
@@ -215,6 +217,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "success behind the commit": DEATHS, "watermark behind the commit": DEATHS,
     "bind without its colon": ("test_every_case_is_accepted",),
     "constraint dropped": ("test_a_history_refuses", "test_a_table_with_a_key_refuses"),
+    "last run not named": OLD_READS,
     "failure not raised": DEATHS, "success not logged": DEATHS, "watermark not written": ("test_scenario",),
     "stage not emptied": ("test_rows_that_a_dead_run_left",),
     "settings and rights": ("test_every_definer_pins_its_path", "test_only_workers_have_the_owners_rights"),
@@ -254,6 +257,6 @@ def fits(mutant: Mutant, item: Item) -> bool:
     if name == "test_streams":
         return {"snapshots": "snapshot", "incrementals": "model"}[given["kind"]] in mutant.resources
     case = given.get("case", "")
-    if name in (*SESSIONS, *COUNTS, *DEATHS):  # of one node
+    if name in (*SESSIONS, *COUNTS, *DEATHS, *OLD_READS):  # of one node
         return (str(case).partition("/")[0], NODES[case][0]) in mutant.places
     return (case.name if isinstance(case, Path) else str(case).partition("/")[0]) in mutant.cases

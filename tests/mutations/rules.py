@@ -118,7 +118,7 @@ def moved(what: Callable[[Unit], list[Statement]], where: Callable[[Unit], int |
 LOCKS = {
     "postgres": r"SELECT s\.watermark, s\.last_as_of INTO .* FOR UPDATE;",
     "duckdb": r"UPDATE c360_control\.state SET last_run_id = ",
-    "snowflake": r"UPDATE \S*lock_",
+    "snowflake": r"UPDATE \S*lock_\S+ SET locked_at",
     "bigquery": r"UPDATE \S*lock_",
 }
 DECIDE = r"(INSERT INTO|CREATE UNLOGGED TABLE) \S*stage_"
@@ -333,6 +333,7 @@ RULES: dict[str, Rule] = {
     "success behind the commit": moved(succeeded, behind_commit),
     "watermark not written": lambda u: ([(s.start, s.end, "")] for s in (marked(u) if u.kind == "run" else [])),
     "watermark behind the commit": moved(marked, behind_commit),
+    "last run not named": removed(r"UPDATE \S*lock_\S+ SET run_id = :v_run_id WHERE", ("snowflake",)),
     "stage not dropped": removed(r"DROP TABLE \S*stage_"),
     "settings and rights": settings,
     "constraint dropped": constraints,

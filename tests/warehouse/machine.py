@@ -251,6 +251,8 @@ class Machine:
         self.pauses: dict[int, Callable[[], None]] = {}  # before the n-th SQL statement: what another session does then
         self.miscounts: set[int] = set()  # the n-th SQL statement says that it changed one row more than it did
         self.written: dict[int, str] = {}  # the n-th SQL statement changed this table
+        self.behind: dict[str, str] = {}  # schema.table → what this session still reads in its place; a write finds the table itself
+        self.lag = 0  # seconds of waiting until it sees what the others have committed
         self.count = 0
         self.reached: set[tuple[str, int]] = set()
 
@@ -458,7 +460,8 @@ class Machine:
     def ready(self, text: str, types: tuple[str, ...] = (), script: bool = False) -> Ready:
         """A statement, or with types a query of one row, as DuckDB gets it."""
         frame = self.frames[-1]
-        known = (type(self), text, types, script, frame.declared(), self.database, self.tables, tuple(self.temporary.items()))
+        names = (frame.declared(), self.database, self.tables, tuple(self.temporary.items()), tuple(self.behind.items()))
+        known = (type(self), text, types, script, *names)
         if (found := READY.get(known)) is None:
             found = READY[known] = self.made_ready(text, types, script)
         return found
@@ -672,8 +675,12 @@ class Machine:
         if target is not None and tree.find(exp.TemporaryProperty):
             self.temporary[key(target)] = "__".join(p.name for p in target.parts[-2:])
         common = {c.alias_or_name.lower() for c in tree.find_all(exp.CTE)}
+        written = table_of(tree) if isinstance(tree, exp.DML) else None
         for table in list(tree.find_all(exp.Table)):
-            if key(table).endswith("information_schema.columns"):
+            if table is not written and (old := self.behind.get(self.path(key(table)))) is not None:
+                schema, _, name = old.partition(".")
+                table.replace(exp.Table(this=exp.to_identifier(name), db=exp.to_identifier(schema), alias=table.args.get("alias")))
+            elif key(table).endswith("information_schema.columns"):
                 table.replace(self.columns_of(table))
             elif key(table).endswith("information_schema.table_options"):
                 table.replace(exp.Table(this=exp.to_identifier("options"), db=exp.to_identifier("catalog_"), alias=table.args.get("alias")))
@@ -860,6 +867,13 @@ class Snowflake(Machine):
         return bound
 
     def run_call(self, node: Call, frame: Frame) -> None:
+        if node.name == "system$wait":
+            seconds = int(self.evaluate(node.arguments[0], "BIGINT") or 0)
+            self.clock += dt.timedelta(seconds=seconds)
+            self.lag -= seconds
+            if self.lag <= 0:
+                self.behind = {}
+            return
         if self.open:
             raise Unsupported("CALL inside a transaction: scoped transactions")
         procedure = self.procedure(node.name)

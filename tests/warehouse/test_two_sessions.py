@@ -123,7 +123,8 @@ def every_count(found: Interpreted, node: str, tables: list[str], whole: bool = 
     assert writes and locks
     if whole:
         writes.pop()  # nothing is decided of how many rows a query gives
-    for number in (*writes, locks[-1]):
+    taken = locks[0] if found.dialect == "snowflake" else locks[-1]  # BigQuery queues first; Snowflake names the run in it at the end
+    for number in (*writes, taken):
         backups.restore()
         before = [contents(found, table) for table in tables]
         found.warehouse.machine.miscounts = {number}

@@ -81,10 +81,17 @@ class Warehouse:
 
     # --- deploy.sql ------------------------------------------------------------------------------------------------------
 
-    def install(self, text: str) -> None:
+    def install(self, text: str, autocommit: bool = True) -> None:
         """Execute a deploy.sql; its procedures can be called afterwards. Raise Failure where its guard refuses."""
+        opened = False
         for node, statement in self._statements(text):
             word = " ".join(statement.upper().split()[:5])
+            if opened and word.startswith(("CREATE", "ALTER", "GRANT")):
+                self.connection.execute("COMMIT")  # DDL commits what is open
+                opened = False
+            elif not opened and (word == "BEGIN TRANSACTION" or (not autocommit and word.startswith("INSERT"))):
+                self.connection.execute("BEGIN TRANSACTION")
+                opened = True
             if word.startswith(("CREATE OR REPLACE PROCEDURE",)):
                 continue
             if isinstance(node, Block):
@@ -93,14 +100,19 @@ class Warehouse:
                 self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
             elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
                 self._create(statement)
+            elif word == "COMMIT":
+                self.connection.execute("COMMIT")
+                opened = False
             elif word.startswith(("INSERT INTO", "ALTER TABLE")):
                 tree = self.machine.bind(self.machine.parse(statement), script=False)
                 self._known()
                 self.machine.execute(self.connection, tree)
             elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
                 self._function(statement)
-            elif not word.startswith("GRANT"):
+            elif word != "BEGIN TRANSACTION" and not word.startswith("GRANT"):
                 raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
+        if opened:
+            self.connection.execute("ROLLBACK")  # the session ends
         self._catalog_views()
         self.procedures = self._read(text)
         self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
@@ -113,6 +125,7 @@ class Warehouse:
         self.machine.steps = 1_000_000
         if text not in self.read:
             self.read[text] = self._statements(text)
+        in_transaction = False
         for node, statement in self.read[text]:
             word = " ".join(statement.upper().split()[:5])
             if isinstance(node, Block):
@@ -122,8 +135,13 @@ class Warehouse:
             self.machine.count += 1
             self.machine.clock += dt.timedelta(seconds=1)
             if injected := self.machine.failures.get(self.machine.count):
+                if in_transaction:
+                    self.connection.execute("ROLLBACK")
                 raise injected
-            if word.startswith(("CREATE SCHEMA",)):
+            if word in ("BEGIN TRANSACTION", "COMMIT"):
+                self.connection.execute(statement)
+                in_transaction = word != "COMMIT"
+            elif word.startswith(("CREATE SCHEMA",)):
                 self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
             elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
                 self._create(statement)

@@ -31,6 +31,7 @@ class Snowflake(Warehouse):
     traits = Traits(finer_times=True)
     text_type = "VARCHAR"
     count_type = "NUMBER(18, 0)"
+    lock_codes = ("ZC008", "ZC024")
     types: Mapping[exp.DType, str] = {
         T.TEXT: "VARCHAR", T.VARCHAR: "VARCHAR", T.SMALLINT: "NUMBER(38, 0)", T.INT: "NUMBER(38, 0)",
         T.BIGINT: "NUMBER(38, 0)", T.DECIMAL: "NUMBER", T.DOUBLE: "FLOAT", T.BOOLEAN: "BOOLEAN", T.DATE: "DATE",
@@ -213,6 +214,11 @@ class Snowflake(Warehouse):
     def reading(self, role: str, nodes: Sequence[Node], names: Names) -> list[Rights]:
         (found,) = super().reading(role, nodes, names)
         return [replace(found, said=f"{self._plain(role)} may read the nodes that name it under grants:.")]
+
+    @staticmethod
+    def signed(arguments: str) -> str:
+        """TIMESTAMP_NTZ(6), BOOLEAN → TIMESTAMP_NTZ, BOOLEAN: a routine is known by the kinds of its arguments, not by their sizes."""
+        return re.sub(r"\([^)]*\)", "", arguments)
 
     def usage(self, schemas: Sequence[Address], role: str) -> list[Grant]:
         """Also of the database that the schemas are in."""

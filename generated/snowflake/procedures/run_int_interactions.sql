@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c0f3d5b35bff3aa56a86b9c781df0e646dd360c124629b53136d1d89f58d8d68
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d54dccb0e901b068ba32c11f9a3f4e2b8423f8122205753ea49704a573df535
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -25,6 +25,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -40,6 +41,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
@@ -126,15 +129,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_int_interactions
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_int_interactions AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -279,7 +305,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   v_next_watermark := CASE WHEN v_newest > v_as_of THEN v_as_of ELSE v_newest END;
   IF (NOT v_full_refresh AND (v_next_watermark IS NULL OR v_next_watermark < v_watermark)) THEN
     v_next_watermark := v_watermark;
@@ -297,6 +323,7 @@ BEGIN
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
     0
   ;
+  UPDATE C360.c360_control.lock_int_interactions SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2adb804eb53ad112f651046a34fb66892c639eb079222ab653939e9e721ae3ee
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf54a5356e64ac810c0aeb5f124d051dc0edc8d83e564448dfb4c0eb9c21ad12
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -26,6 +26,7 @@ $$
 --          ZC008 not deployed
 --          ZC010 a version cannot be closed yet
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -41,6 +42,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -136,15 +139,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_order_snapshot
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_order_snapshot AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -484,7 +510,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -501,6 +527,7 @@ BEGIN
     :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
+  UPDATE C360.c360_control.lock_order_snapshot SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule incrementals as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db6d2d587b08a1f2c005bcb12a61236060e4a09352e1bdf88cfc159b485039f5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a0080f5a7c68164ca3619cd93d5517d673f646f7e764f8b7e65798708c24497
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_incrementals RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -29,9 +29,7 @@ AS
 -- then be called within a transaction.
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_customer_orders
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_customer_orders'
   AFTER C360.c360_control.task_incrementals
@@ -40,9 +38,7 @@ AS
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_interactions
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_interactions'
   AFTER C360.c360_control.task_incrementals
@@ -51,9 +47,7 @@ AS
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__int_payments
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: int_payments'
   AFTER C360.c360_control.task_incrementals
@@ -62,9 +56,7 @@ AS
 
 CREATE OR REPLACE TASK C360.c360_control.task_incrementals__mart_customer_360
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule incrementals: mart_customer_360'
   AFTER C360.c360_control.task_incrementals__int_customer_orders, C360.c360_control.task_incrementals__int_interactions, C360.c360_control.task_incrementals__int_payments

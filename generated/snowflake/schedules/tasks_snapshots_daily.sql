@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule snapshots_daily as a task graph | from specs/schedules.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f5d06179443d9f9b197cbb57b36d2398a30fd34fa66f5a976fb7f61b8ea682a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db806e6ca207bf70babdc751727ce97a60cfcb3637df3611cd5f33c84f134158
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_snapshots_daily RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -28,9 +28,7 @@ AS
 -- then be called within a transaction.
 CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__customer_snapshot
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: customer_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
@@ -39,9 +37,7 @@ AS
 
 CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__order_snapshot
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: order_snapshot'
   AFTER C360.c360_control.task_snapshots_daily
@@ -50,9 +46,7 @@ AS
 
 CREATE OR REPLACE TASK C360.c360_control.task_snapshots_daily__payment_snapshot
   WAREHOUSE = ETL
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule snapshots_daily: payment_snapshot'
   AFTER C360.c360_control.task_snapshots_daily

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 930558703b4530ae09ddefd3602f8912e089040eaa4ecb27b16674aab8f280b9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd4452eb4c80a8b035f6daed931b35b62a22fdbf93990cfcfac87043c57306ec
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (
   customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
@@ -20,7 +20,7 @@ COMMENT='History of every customer, one row per version of name, e-mail address 
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customer_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_customer_snapshot: exactly one row.';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: afaa2dc5253502dabe339f947b761312d8ed1ca5bb539584a24847799715cec0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f8ab0f7d50ea93901442baee29ceb9465650b37a4c3f8886a876a0a8c71fd13
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (
   order_id NUMBER(38, 0) NOT NULL,
@@ -15,7 +15,7 @@ COMMENT='Orders, the latest state of each.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_customer_orders (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_int_customer_orders: exactly one row.';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | table marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 78ef127b7a62409e62aa4d303c390546470e81a0065c87699d8cfda4d5e8ee0f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf924706d54cc92d208523c3fd18dd63b434d4900d2e762f4c0d6644e5ad3df4
 
 CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (
   customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
@@ -25,7 +25,7 @@ COMMENT='One row per current customer - value, recency, payment behaviour, conta
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_mart_customer_360 (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_mart_customer_360: exactly one row.';

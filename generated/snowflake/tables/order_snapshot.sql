@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5fdfb7617043dd34b571d30d097c18d45bb1041c79eaa8efb6455cfb2b9535d1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bee7de53112865c7eaeece42ebd976bb2a46e2323bfb2a9ad95ae97fe137e679
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (
   order_id NUMBER(38, 0) NOT NULL,
@@ -19,7 +19,7 @@ COMMENT='History of every order from pending over shipped to delivered.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_order_snapshot: exactly one row.';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 55d60a7841259878aa8d2b7345ccc3ea4519d6922da4007a93bd12b02673215e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3b5206ed33e4fea91439e4b79be14c611a8f3c4e37252000ae965ae9d9891354
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (
   payment_id NUMBER(38, 0) NOT NULL,
@@ -19,7 +19,7 @@ COMMENT='History of every payment from pending over completed to refunded.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_payment_snapshot (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_payment_snapshot: exactly one row.';

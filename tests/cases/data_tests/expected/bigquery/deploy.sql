@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 05e8eea97976b7f2037f5526adb58f81a4761ae4bd3bc968b014317706c77b4d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83d029bce6b5b28469745dd1604ad311c81080b9fda8edd5defa26e923ada607
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -1205,7 +1205,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM acme.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM acme.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM acme.c360_control.window_log
   WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
     AND run_id NOT IN (

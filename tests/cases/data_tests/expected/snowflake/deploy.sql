@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 148b34aa1f79fce13ba78b84d2410a78789c1a1159124632dd2e80c19d263812
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3dccc83f80f62d6b6118c6c22ef6fc3319f7e7edf6a6d551faf3d16c86de5cf9
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -190,7 +190,7 @@ COMMENT='History of shop.customers, one row per version.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_history (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_history: exactly one row.';
@@ -366,6 +366,7 @@ $$
 --          ZC009 updated_at lies in the future
 --          ZC010 a version cannot be closed yet
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -381,6 +382,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -477,15 +480,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_history
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_history AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -909,7 +935,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -926,6 +952,7 @@ BEGIN
     :v_source_rows - (:v_staged_rows - :v_absent_rows),
     :v_dated_by_run
   ;
+  UPDATE C360.c360_control.lock_history SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -960,6 +987,7 @@ $$
 -- Rules:   each key has one open version at most, versions begin before they end and do not overlap
 -- Errors:  ZC008 not deployed
 --          ZC016 the history is damaged
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.history';
@@ -969,6 +997,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_damaged_rows NUMBER(18, 0) DEFAULT NULL;
   v_damage VARCHAR DEFAULT NULL;
@@ -986,11 +1016,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_history
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_history AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -1068,6 +1121,7 @@ BEGIN
   SELECT
     :v_run_id, :c_node, 'check', :v_dry_run, 'succeeded', SYSDATE(), :v_as_of, :c_spec_hash, CURRENT_USER()
   ;
+  UPDATE C360.c360_control.lock_history SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': check succeeded, run ' || v_run_id;
@@ -1106,6 +1160,7 @@ $$
 -- Errors:  ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC018 the log does not reach back so far
+--          ZC024 the last run is not seen yet
 -- Rights:  its caller's; nobody is granted USAGE by grants.sql
 DECLARE
   c_node VARCHAR DEFAULT 'snapshots.history';
@@ -1115,6 +1170,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_dry_run BOOLEAN DEFAULT FALSE;
   v_rewind_to TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_unknown_rows NUMBER(18, 0) DEFAULT NULL;
@@ -1137,11 +1194,34 @@ BEGIN
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_history
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_history AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -1277,6 +1357,7 @@ BEGIN
     :v_reopened_rows,
     :v_removed_rows
   ;
+  UPDATE C360.c360_control.lock_history SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': rewind succeeded, run ' || v_run_id;
@@ -1307,7 +1388,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- Rows of the run log that are older than 400 days go; the last success of every node and action stays, and so do
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
@@ -1316,11 +1397,22 @@ BEGIN
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
       SELECT k.run_id
-      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w
+        UNION ALL
+        SELECT s.run_id, ROW_NUMBER() OVER (PARTITION BY s.node, s.action ORDER BY s.logged_at DESC) AS position
+        FROM C360.c360_control.run_log AS s
+        WHERE s.status = 'succeeded'
+      ) AS k
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -1341,6 +1433,9 @@ END;
 $$;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915');
+COMMIT;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 79ad09ba7f49342f7e1c858735c9a3e7b70732b20fc9c41cd7fcd55ef77929cd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ad06e4028e35035d9c2b86dd89e82412ec807e3efe87e10f8ad78dbbf3963b0
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -598,7 +598,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM `acme-analytics`.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM `acme-analytics`.c360_control.window_log
   WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
     AND run_id NOT IN (

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0c2402f7d49d2452dad1fa8f7f2677406eb59b6520dcd8519363d8b6007f7fab
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d9f0f90abcc74ffb293ee4381cef24492917a75dc5a421b7f1b7397fb2a88518
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -184,7 +184,7 @@ CREATE TABLE IF NOT EXISTS C360.int.latest (
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_latest (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_latest: exactly one row.';
@@ -221,6 +221,7 @@ $$
 --          ZC006 the target changed under the run
 --          ZC008 not deployed
 --          ZC011 source columns are not as declared
+--          ZC024 the last run is not seen yet
 -- Safety:  all writes are in one transaction behind a mutex, every guard runs before the first of them; a failure leaves one row in
 --          the run log and raises its message
 -- Rights:  runs as its owner; a caller needs USAGE on it and no right on the tables
@@ -236,6 +237,8 @@ DECLARE
   v_in_transaction BOOLEAN DEFAULT FALSE;
   v_message VARCHAR DEFAULT NULL;
   v_written NUMBER(18, 0) DEFAULT 0;
+  v_unseen NUMBER(18, 0) DEFAULT 0;
+  v_waited NUMBER(18, 0) DEFAULT 0;
   v_full_refresh BOOLEAN DEFAULT FALSE;
   v_incremental BOOLEAN DEFAULT FALSE;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
@@ -322,15 +325,38 @@ BEGIN
   );
 
   -- 3. Lock, in a statement of its own: a second run waits here (LOCK_TIMEOUT of the session), and then reads what this one has
-  --    committed: at once where READ_CONSISTENCY_MODE of the account is GLOBAL; by default another session may see it a little later.
+  --    committed.
   BEGIN TRANSACTION;
   v_in_transaction := TRUE;
   UPDATE C360.c360_control.lock_latest
-  SET run_id = :v_run_id, locked_at = SYSDATE()
+  SET locked_at = SYSDATE()
   WHERE node = :c_node;
   v_written := SQLROWCOUNT;
   IF (v_written <> 1) THEN
     v_message := 'ZC008 ' || c_node || ': its lock table must hold one row, not ' || v_written || '. Run deploy.sql first.';
+    RAISE guard_failed;
+  END IF;
+
+  -- The row that is locked is the latest there is. Of other tables, a session may see a little later what another has committed
+  -- (READ_CONSISTENCY_MODE of the account): the run that the row names must be in the log before anything else is read.
+  v_waited := 0;
+  LOOP
+    SELECT q.unseen INTO :v_unseen
+    FROM (
+      SELECT COUNT(*) AS unseen
+      FROM C360.c360_control.lock_latest AS l
+      WHERE l.run_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+    ) AS q;
+    IF (v_unseen = 0 OR v_waited = 10) THEN
+      BREAK;
+    END IF;
+    CALL SYSTEM$WAIT(1);
+    v_waited := v_waited + 1;
+  END LOOP;
+  IF (v_unseen > 0) THEN
+    v_message := 'ZC024 ' || c_node || ': what its last run has committed is not seen in the log after ' || v_waited || ' seconds. '
+      || 'Nothing was written. Run again; if that does not help, the log was cleaned by hand, and run_id of its lock table must be NULL.';
     RAISE guard_failed;
   END IF;
 
@@ -585,7 +611,7 @@ BEGIN
     END IF;
   END IF;
 
-  -- Watermark and success belong to the transaction of the data.
+  -- Watermark and success belong to the transaction of the data, and so does the name of the run in the row that is locked.
   INSERT INTO C360.c360_control.watermark (node, cursor_value, run_id, as_of, recorded_at)
   SELECT :c_node, NULL, :v_run_id, :v_as_of, SYSDATE();
   INSERT INTO C360.c360_control.run_log (
@@ -600,6 +626,7 @@ BEGIN
     CASE WHEN :v_full_refresh THEN :v_target_rows ELSE 0 END,
     :v_source_rows - :v_new_rows - :v_updated_rows - :v_older_rows
   ;
+  UPDATE C360.c360_control.lock_latest SET run_id = :v_run_id WHERE node = :c_node;
   COMMIT;
   v_in_transaction := FALSE;
   RETURN c_node || ': succeeded, run ' || v_run_id;
@@ -631,7 +658,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- Rows of the run log that are older than 400 days go; the last success of every node and action stays, and so do
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
@@ -640,11 +667,22 @@ BEGIN
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
       SELECT k.run_id
-      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w
+        UNION ALL
+        SELECT s.run_id, ROW_NUMBER() OVER (PARTITION BY s.node, s.action ORDER BY s.logged_at DESC) AS position
+        FROM C360.c360_control.run_log AS s
+        WHERE s.status = 'succeeded'
+      ) AS k
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
@@ -665,6 +703,9 @@ END;
 $$;
 
 
+-- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
+BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');
+COMMIT;

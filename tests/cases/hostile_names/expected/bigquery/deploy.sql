@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d4601dcfdd1ed9b15c2da34448a3a143c6238f4ba311f83e928670ac9e2303b2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 11756c62a511efdd7d9123fd8c022731957b5975da68da157a993d0ed8172df7
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -1620,7 +1620,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM `acme-analytics`.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM `acme-analytics`.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM `acme-analytics`.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM `acme-analytics`.c360_control.window_log
   WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
     AND run_id NOT IN (

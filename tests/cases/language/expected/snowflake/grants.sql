@@ -1,5 +1,5 @@
 -- c360gen | snowflake | who may do what | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 782486dcf9bef06fb5e012e170e45de4e4b36fcd0c50068d2f0b8157d14b0ffc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a19cb3b220acb8eaacd87889368b867897ae42a470bd59db09747221be0cda1f
 
 -- C360_RUNNER may call procedures, which run with their owner's rights, and read the log.
 GRANT USAGE ON DATABASE C360 TO ROLE C360_RUNNER;
@@ -9,9 +9,9 @@ GRANT SELECT ON VIEW C360.c360_control.windows TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.run_status TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.node_status TO ROLE C360_RUNNER;
 GRANT SELECT ON VIEW C360.c360_control.source_freshness TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_customers(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_spending(TIMESTAMP_NTZ(6)) TO ROLE C360_RUNNER;
-GRANT USAGE ON PROCEDURE C360.c360_control.run_order_lines(TIMESTAMP_NTZ(6), BOOLEAN) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_customers(TIMESTAMP_NTZ) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_spending(TIMESTAMP_NTZ) TO ROLE C360_RUNNER;
+GRANT USAGE ON PROCEDURE C360.c360_control.run_order_lines(TIMESTAMP_NTZ, BOOLEAN) TO ROLE C360_RUNNER;
 GRANT USAGE ON PROCEDURE C360.c360_control.run_job_nightly() TO ROLE C360_RUNNER;
 
 -- ANALYST may read the nodes that name it under grants:.
@@ -24,5 +24,5 @@ GRANT SELECT ON TABLE C360.analytics.customers TO ROLE ANALYST;
 GRANT SELECT ON TABLE C360.snap.spending TO ROLE ANALYST;
 GRANT SELECT ON VIEW C360.snap.spending_current TO ROLE ANALYST;
 GRANT SELECT ON VIEW C360.snap.spending_health TO ROLE ANALYST;
-GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
-GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ(6), TIMESTAMP_NTZ(6)) TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ) TO ROLE ANALYST;
+GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE ANALYST;

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0179e18b9638ef973b7a84e8fcbd6cc7d284d8a80a72bb8f631bbb3abe9a2c4c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c9384f058da034ce10e6478b03053c267b1183868ae95418fe71459a861397f2
 
 -- CALL acme.c360_control.prune_run_log(400);
 -- Rows of the run log that are older than so many days go; the last success of every node stays, and so do
@@ -16,7 +16,12 @@ BEGIN
       WHERE k.position = 1
     );
   DELETE FROM acme.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM acme.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM acme.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM acme.c360_control.window_log
   WHERE recorded_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL p_keep_days DAY)
     AND run_id NOT IN (

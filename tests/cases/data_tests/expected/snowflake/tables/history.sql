@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe5f12c25e6923b2bd1cc3c33897b39bf38a8461e3322144cf16476827c466bf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d91868ad85546fb56d558a13b44da2dbda73f3b28899a85ffaefac064e4e863a
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.history (
   customer_id NUMBER(38, 0) NOT NULL,
@@ -17,7 +17,7 @@ COMMENT='History of shop.customers, one row per version.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_history (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_history: exactly one row.';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b716837773e403c467ea07395b8d8602389cdfd3f5e1e1d68314e5bd6101dcdc
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f2b65ef1947e5f8b544f7eb739405f1c0994e87d229aacb55004171253df8040
 
 CREATE TABLE IF NOT EXISTS C360.int.latest (
   id NUMBER(38, 0) NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS C360.int.latest (
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_latest (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_latest: exactly one row.';

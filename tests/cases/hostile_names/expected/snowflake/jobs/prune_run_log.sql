@@ -1,5 +1,5 @@
 -- c360gen | snowflake | retention of the run log | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ae39a393600feadff4a24ebdae96b8475097642aebb8a361c3e4a3ba307cd8e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 909b360af728d86afdd8cda12fde9859d80d588fd9701674093bdd3ce4201518
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.prune_run_log(p_keep_days NUMBER(38, 0) DEFAULT 400)
 COPY GRANTS
@@ -10,7 +10,7 @@ EXECUTE AS CALLER
 AS
 $$
 -- CALL C360.c360_control.prune_run_log();
--- Rows of the run log that are older than 400 days go; the last success of every node stays, and so do
+-- Rows of the run log that are older than 400 days go; the last success of every node and action stays, and so do
 -- the last success and the last failure of every window.
 -- A history can be rewound to runs that are in the log.
 BEGIN
@@ -19,11 +19,22 @@ BEGIN
   WHERE logged_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (
       SELECT k.run_id
-      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      FROM (
+        SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w
+        UNION ALL
+        SELECT s.run_id, ROW_NUMBER() OVER (PARTITION BY s.node, s.action ORDER BY s.logged_at DESC) AS position
+        FROM C360.c360_control.run_log AS s
+        WHERE s.status = 'succeeded'
+      ) AS k
       WHERE k.position = 1
     );
   DELETE FROM C360.c360_control.watermark
-  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l);
+  WHERE run_id NOT IN (SELECT l.run_id FROM C360.c360_control.run_log AS l)
+    AND run_id NOT IN (
+      SELECT k.run_id
+      FROM (SELECT w.run_id, ROW_NUMBER() OVER (PARTITION BY w.node ORDER BY w.recorded_at DESC) AS position FROM C360.c360_control.watermark AS w) AS k
+      WHERE k.position = 1
+    );
   DELETE FROM C360.c360_control.window_log
   WHERE recorded_at < DATEADD(DAY, -:p_keep_days, SYSDATE())
     AND run_id NOT IN (

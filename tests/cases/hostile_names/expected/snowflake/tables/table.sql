@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cdf78e6a8d42f70e3c81fc4cf4d4273c4fabf5c9b90208410ab8191cf787d996
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e2fed03705285c7d6d4e07b914c4bcbf846cde32cce8f9fe936cf5cdb1685456
 
 CREATE TABLE IF NOT EXISTS C360.int."LIMIT" (
   "GROUP" NUMBER(38, 0) NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS C360.int."LIMIT" (
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_table (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_table: exactly one row.';

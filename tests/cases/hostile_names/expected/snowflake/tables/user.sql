@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac281cbbc08f11664301b3ebf105f7a3b8c577752e793ccadebaafcce86035e7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3f242cceb792c3599bb15a53a379d1e1f60faa18af1b6cf7c682125d507c5b2e
 
 CREATE TABLE IF NOT EXISTS C360.snap."USER" (
   "GROUP" NUMBER(38, 0) NOT NULL,
@@ -18,7 +18,7 @@ COMMENT='Quotes \' and " and \\ and --; DROP TABLE x; $ $ and %s {{ x }}';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_user: exactly one row.';

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | schedule nightly as a task graph | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f8eff0961fcfe67d5538426477dc0150f38d21f1c06fe829ad7e14d9b060ea16
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f26dd2cd1967678a888f43f97b322d5778cddcb9943bd9117230472116ea609b
 
 -- One task per node: a failing node stops only what depends on it, and EXECUTE TASK C360.c360_control.task_nightly RETRY LAST resumes there. However
 -- often one fails the graph goes on for the others (0): C360.c360_control.run_status has the failures, TASK_HISTORY the errors.
@@ -26,9 +26,7 @@ AS
 -- rights may not change session parameters, and the default is 12 hours. AUTOCOMMIT may be off for a user or an account: a node would
 -- then be called within a transaction.
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__customers
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: customers'
   AFTER C360.c360_control.task_nightly
@@ -36,9 +34,7 @@ AS
   CALL C360.c360_control.run_customers();
 
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__spending
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: spending'
   AFTER C360.c360_control.task_nightly
@@ -46,9 +42,7 @@ AS
   CALL C360.c360_control.run_spending();
 
 CREATE OR REPLACE TASK C360.c360_control.task_nightly__order_lines
-  LOCK_TIMEOUT = 600
-  TIMEZONE = 'UTC'
-  AUTOCOMMIT = TRUE
+  LOCK_TIMEOUT = 600, TIMEZONE = 'UTC', AUTOCOMMIT = TRUE
   USER_TASK_TIMEOUT_MS = 43200000
   COMMENT = 'Schedule nightly: order_lines'
   AFTER C360.c360_control.task_nightly__customers

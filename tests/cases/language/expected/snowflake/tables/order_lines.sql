@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 88faace874b71beceef7a0db8591a16bd9fcfad44232dc20641f4a5810d0929c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 48c329e1ca13366f8478b7ef7a9db5b80851eb7d38146a60752d0f03eb01be39
 
 CREATE TABLE IF NOT EXISTS C360.analytics.order_lines (
   id NUMBER(38, 0) NOT NULL,
@@ -16,7 +16,7 @@ COMMENT='One row per large order.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_lines (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_order_lines: exactly one row.';

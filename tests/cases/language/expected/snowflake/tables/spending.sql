@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0d941e63e1d8250fe4031177861b3d69ec634ccab76625a33d48d2778bf00ba2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b65f94e93c899e4dc3b27ccad0b6d78192dd06cabadc6794a22f6a6a9fb44710
 
 CREATE TABLE IF NOT EXISTS C360.snap.spending (
   customer_id NUMBER(38, 0) NOT NULL,
@@ -15,7 +15,7 @@ COMMENT='History of the query of spending, one row per version.';
 -- One table per node: UPDATE locks a whole table until the commit, and a shared one would make all nodes wait for each other.
 CREATE TABLE IF NOT EXISTS C360.c360_control.lock_spending (
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
-  run_id VARCHAR(36) COMMENT 'Last run that held the lock',
+  run_id VARCHAR(36) COMMENT 'Last run that committed',
   locked_at TIMESTAMP_NTZ(6) COMMENT 'UTC'
 )
 COMMENT = 'Mutex of run_spending: exactly one row.';
