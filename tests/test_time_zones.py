@@ -70,8 +70,11 @@ def zone(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=ENGINES)
 def found(zone: str, specs: Path, request: pytest.FixtureRequest) -> World:
+    return world_in(zone, specs, request.param, request)
+
+
+def world_in(zone: str, specs: Path, engine: str, request: pytest.FixtureRequest) -> World:
     """A world whose sessions are in a zone."""
-    engine = request.param
     made = build(load_project(specs), engine)
     found: World
     if engine in ("duckdb", "postgres"):
@@ -82,6 +85,8 @@ def found(zone: str, specs: Path, request: pytest.FixtureRequest) -> World:
         found.warehouse.clock = NOW
         for statement in source_tables(found.manifest, "TIMESTAMPTZ" if engine == "bigquery" else "TIMESTAMP"):
             found.warehouse.execute(statement)
+    if isinstance(found, Embedded):
+        found.sql(f"SET TimeZone = '{zone}'")
     found.deploy()
     return found
 
@@ -119,3 +124,72 @@ def windows(found: World) -> list[str]:
 def kept(found: World, node: str) -> list[tuple[Any, ...]]:
     rows = found.rows(f"SELECT id, v, valid_from, valid_to FROM snap.{node} ORDER BY id, valid_from")
     return [(int(i), v, plain(a), plain(b)) for i, v, a, b in rows]
+
+
+READ = {
+    "tz + interval '1 day'": ("timestamptz", "2026-03-29 23:30:00"),
+    "tz - interval '1 month' + interval '2 day'": ("timestamptz", "2026-03-02 23:30:00"),
+    "cast(tz + interval '1 day' as date)": ("date", "2026-03-29"),
+    "cast(ts + interval '1 hour' as timestamptz)": ("timestamptz", "2026-03-29 02:30:00"),
+    "case when id = 1 then ts else tz end": ("timestamptz", "2026-03-29 01:30:00"),
+    "case id when 1 then d when 2 then ts else tz end": ("timestamptz", "2026-03-29 00:00:00"),
+    "coalesce(d, tz)": ("timestamptz", "2026-03-29 00:00:00"),
+    "coalesce(nullif(tz, tz), '2026-03-29 02:30:00')": ("timestamptz", "2026-03-29 02:30:00"),
+    "nullif(tz, ts - interval '2 hour')": ("timestamptz", None),
+    "lag(tz, 1, ts) over (order by id)": ("timestamptz", "2026-03-29 01:30:00"),
+    "min(case when id = 1 then d else tz end) over ()": ("timestamptz", "2026-03-29 00:00:00"),
+    "timestamptz '2026-03-29 02:30:00'": ("timestamptz", "2026-03-29 02:30:00"),
+    "tz < d": ("boolean", True),
+    "tz < d - interval '15 minute'": ("boolean", True),
+    "tz between ts - interval '1 day' and d": ("boolean", True),
+    "case tz when ts - interval '2 hour' then 'same' end": ("text", "same"),
+    "date_trunc('month', d)": ("timestamp", "2026-03-01 00:00:00"),
+    "date_trunc('month', d) < tz": ("boolean", True),
+}
+"""Expressions of a row: the wall clock is an hour and a half behind midnight in UTC, the instant half an hour before it."""
+VIEW = (
+    TARGETS
+    + """
+sources:
+  - name: raw
+    tables:
+      - name: t
+        columns:
+          - {name: id, data_type: bigint}
+          - {name: d, data_type: date}
+          - {name: ts, data_type: timestamp}
+          - {name: tz, data_type: timestamptz}
+models:
+  - name: seen
+    config: {schema: mart}
+    sql: |
+      select SAID from {{ source('raw', 't') }}
+  - name: both
+    config: {schema: mart}
+    sql: |
+      select tz as x, cast(tz as date) as day from {{ source('raw', 't') }}
+      union all
+      select ts, cast(ts as date) from {{ source('raw', 't') }}
+      union all
+      select d, d from {{ source('raw', 't') }}
+""".replace("SAID", ", ".join(f"{said} as c{number}" for number, said in enumerate(READ)))
+)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_a_view_says_the_same_to_every_reader(engine: str, zone: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Clocks change in Europe between the instant and the days that are added to it."""
+    (tmp_path / "p.yml").write_text(VIEW, encoding="utf-8")
+    found = world_in(zone, tmp_path, engine, request)
+    found.sql("INSERT INTO raw.t VALUES (1, DATE '2026-03-29', TIMESTAMP '2026-03-29 01:30:00', TIMESTAMPTZ '2026-03-28 23:30:00+00')")
+    (values,) = found.rows("SELECT * FROM mart.seen")
+    assert [said_as(kind, value) for value, (kind, _) in zip(values, READ.values(), strict=True)] == [v for _, v in READ.values()]
+    assert sorted(str(plain(x)) for (x,) in found.rows("SELECT x FROM mart.both")) == [
+        "2026-03-28 23:30:00", "2026-03-29 00:00:00", "2026-03-29 01:30:00",
+    ]  # fmt: skip
+
+
+def said_as(kind: str, value: Any) -> Any:
+    """Of a date one engine makes a date, others a wall clock, where it is truncated."""
+    value = plain(value)
+    return f"{value} 00:00:00" if kind == "timestamp" and len(value) == 10 else value

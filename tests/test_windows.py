@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from c360gen.pipeline import build, load_project
 from tests.conftest import CASES, ENGINES, in_database
 from tests.warehouse.machine import Failure, Killed
 from tests.worlds import Embedded, Interpreted, World, plain
@@ -39,6 +40,27 @@ def test_a_window_whose_row_is_deleted_is_loaded_again(engine: str, world: Calla
     found.sql(f"DELETE FROM c360_control.{log} WHERE window_start = '2026-01-01 00:00:00+00'")
     assert found.run("visits", "2026-01-04 14:00:00") == ""
     assert days(found) == ["2026-01-01", "2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_windows_that_a_full_refresh_has_emptied_are_due_when_begin_moves_back(
+    engine: str, world: Callable[[Path, str], World], tmp_path: Path
+) -> None:
+    """A full refresh replaces every row by those from begin on: what was known of older windows is true no more."""
+    found = world(CASES / "microbatch" / "specs", engine)
+    first, text = found.build, (CASES / "microbatch" / "specs" / "p.yml").read_text(encoding="utf-8")
+    assert "begin: 2026-01-01" in text
+    (tmp_path / "p.yml").write_text(text.replace("begin: 2026-01-01", "begin: 2026-01-03"), encoding="utf-8")
+    found.sql(VISITS)
+    assert found.run("visits", LAST) == ""
+    found.build = build(load_project(tmp_path), engine)
+    found.deploy()
+    assert found.run("visits", "2026-01-04 13:00:00", full_refresh=True) == ""
+    assert days(found) == ["2026-01-03", "2026-01-04"] == loaded(found)
+    found.build = first
+    found.deploy()
+    assert found.run("visits", "2026-01-04 14:00:00") == ""
+    assert days(found) == ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"] == loaded(found)
 
 
 @pytest.mark.parametrize("kind", ["fail_at", "kill_at"])

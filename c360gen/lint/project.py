@@ -116,13 +116,14 @@ class Linted:
         return known
 
     def never_null(self, id_: str, column: str) -> bool:
-        """Whether a not_null test says so, of the column or of every column that it is taken from."""
+        """Whether a not_null test says so, of the column or of every column that it is taken from; or it identifies a version."""
         known = self._never_null.get((id_, column))
         if known is None:
             relation = self.resolved.relation(id_)
             origins = [o for o in relation.column(column).origins if o[0] != id_] if isinstance(relation, Node) else []
             tested = any(t.kind == "not_null" and t.columns == (column,) and t.where is None for t in relation.tests)
-            known = tested or (bool(origins) and all(self.never_null(*o) for o in origins))
+            identity = {relation.valid_from, *relation.key} - {*relation.nullable_key} if isinstance(relation, Snapshot) else set()
+            known = tested or column in identity or (bool(origins) and all(self.never_null(*o) for o in origins))
             self._never_null[id_, column] = known
         return known
 

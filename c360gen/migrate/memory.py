@@ -121,7 +121,8 @@ def _begin(one: str, two: str, new: NodeState, node: Node) -> Found:
     if one == two:
         return Found()
     earlier = dt.datetime.fromisoformat(two) < dt.datetime.fromisoformat(one)
-    told = "the next run loads the windows before, and only those" if earlier else "rows before it stay, and are not loaded any more"
+    stay = "rows before it stay until a full refresh, and are not loaded any more"
+    told = "the next run loads the windows before, and only those" if earlier else stay
     hazard = Hazard("backfills" if earlier else "breaking", told)
     step = Step("~", new.label, f"begin moved from {_shown(one)} to {_shown(two)}", node.span, (hazard,), "it is moved back")
     return Found((step,))

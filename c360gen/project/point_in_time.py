@@ -45,6 +45,9 @@ def point_in_time(
             diagnostics.error("C401", message, located.span(*at, "on"), "one row of the model may meet one version only")
         time = known(given.at, node, "at")
         kind = next((c.type for c in node.columns if c.name == time), None)
+        if kind is None and node.kind == "view" and any(c.name == time for c in node.columns):  # a wall clock would be the reader's
+            message, help = f"point_in_time: {time} is computed: its type is not known", f"columns: [{{name: {time}, data_type: …}}]"
+            diagnostics.error("C304", message, located.span(*at, "at"), help, (node.name, time))
         if kind is not None and kind.this not in types.TIMES:
             diagnostics.error("C401", f"point_in_time: {time} is {types.text(kind)}, not a time", located.span(*at, "at"))
         hidden = {*snapshot.key, snapshot.valid_to, snapshot.is_deleted}

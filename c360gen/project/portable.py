@@ -96,6 +96,9 @@ def problems(tree: exp.Expr, own_functions: Collection[str]) -> Iterator[tuple[e
             yield node, "TRIM of whatever is white, as BigQuery takes it", "say what is taken: TRIM(x, ' ')"
         elif isinstance(node, exp.WindowSpec) and str(node.args.get("kind")).upper() == "GROUPS":
             yield node, "a frame of GROUPS", "write ROWS or RANGE"
+        elif isinstance(node, exp.WindowSpec) and any(isinstance(node.args.get(end), exp.Interval) for end in ("start", "end")):
+            help = "BigQuery has RANGE over numbers alone, and a day is the session's on Postgres: join the rows by their times"
+            yield node, "a RANGE of an INTERVAL", help
         elif isinstance(node, exp.Window) and isinstance(node.this, exp.LastValue) and node.args.get("order") and not node.args.get("spec"):
             yield node, "LAST_VALUE without a frame", "write it: ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW, or … UNBOUNDED FOLLOWING"
         elif isinstance(node, exp.Func):

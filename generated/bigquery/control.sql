@@ -1,10 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 82bbd2f222f44de8f7b43e9e302ab9be01a3f821f27575e1fc842268d97816d8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 02f7909bcff228b72156167ccd7b80004017fd8755cf301457589961adb83ac7
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
--- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
--- changes in ten seconds.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
+-- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

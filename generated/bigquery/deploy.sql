@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 09d291296c6115d5bceb7245eea31ce905264a68d53f3dcac2d42b5a7899deb4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d571c76e0f3202e0ef3fe6b086fc390343ea5710a8ae9260ac74f87087dae1c1
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -28,10 +28,10 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
--- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
--- changes in ten seconds.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
+-- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

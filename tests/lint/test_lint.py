@@ -133,6 +133,54 @@ models:
     assert linted(tmp_path, staged.replace("ordered_at as", "updated_at as")) == []
 
 
+VERSIONS = "{materialized: incremental, unique_key: [customer_id, valid_from], cursor: CURSOR, lookback: 1 day}"
+
+
+@pytest.mark.parametrize(
+    ("cursor", "columns", "expected"),
+    [
+        ("valid_from", "valid_from, valid_to", ["L208"]),
+        ("updated_at", "valid_from, valid_to as until, updated_at", ["L208"]),
+        ("changed_at", "valid_from, valid_to, coalesce(valid_to, valid_from) as changed_at", []),
+        ("valid_from", "valid_from", []),
+    ],
+)
+@pytest.mark.parametrize("through", ["history", "stg", "kept"])
+def test_how_versions_end_is_read(through: str, cursor: str, columns: str, expected: list[str], tmp_path: Path) -> None:
+    """Whatever lies between the history and the incremental; where no end is kept, none is missed."""
+    text = f"""{SOURCES}{HISTORY}
+models:
+  - name: stg
+    sql: select customer_id, updated_at, valid_from, valid_to from {HISTORIES}
+  - name: kept
+    config: {{materialized: table, unique_key: [customer_id, valid_from]}}
+    sql: select customer_id, updated_at, valid_from, valid_to from {HISTORIES}
+  - name: versions
+    config: {VERSIONS.replace("CURSOR", cursor)}
+    columns: [{{name: {cursor}, data_type: timestamptz}}]
+    sql: select customer_id, {columns} from {{{{ ref('{through}') }}}}
+"""
+    assert linted(tmp_path, text) == expected
+
+
+def test_the_help_knows_what_open_means(tmp_path: Path) -> None:
+    text = model(f"select customer_id, valid_from, valid_to from {HISTORIES}", VERSIONS.replace("CURSOR", "valid_from"))
+    (tmp_path / "p.yml").write_text(text.replace("updated_at: updated_at,", "updated_at: updated_at, dbt_valid_to_current: '9999-12-31',"))
+    (found,) = pipeline.lint(pipeline.load_project(tmp_path), TODAY)
+    assert found.help == "let the cursor be when a version changed last: coalesce(nullif(valid_to, '9999-12-31'), valid_from)"
+
+
+def test_a_row_that_is_dated_by_a_history_is_no_version(tmp_path: Path) -> None:
+    """An order with the end of the version that held then: nobody promises that it moves."""
+    sql = (
+        f"select o.order_id, o.updated_at, h.valid_to from {ORDERS} o join {HISTORIES} h "
+        "on h.customer_id = o.customer_id and h.valid_from <= o.ordered_at and coalesce(h.valid_to, '9999-12-31') > o.ordered_at"
+    )
+    assert "L208" not in linted(
+        tmp_path, model(sql, "{materialized: incremental, unique_key: order_id, cursor: updated_at, lookback: 1 day}")
+    )
+
+
 @pytest.mark.parametrize(
     ("key", "tests", "expected"),
     [

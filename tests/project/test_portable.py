@@ -161,6 +161,7 @@ def test_every_function_of_the_list_is_executed(specs: Path) -> None:
 REFUSED = {
     "LAST_VALUE without a frame": "last_value(t.id) over (order by t.n)",
     "a frame of GROUPS": "sum(t.n) over (order by t.id groups between unbounded preceding and current row)",
+    "a RANGE of an INTERVAL": "sum(t.n) over (order by t.at range between interval '1 day' preceding and current row)",
     "SUBSTRING that begins before the first character": "substring(t.word, 0, 2)",
     "SUBSTRING that begins before the first character ": "substring(t.word from -3)",
     "an INTERVAL of several parts": "t.at + interval '1 day 2 hours'",

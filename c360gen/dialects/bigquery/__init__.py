@@ -97,7 +97,9 @@ class BigQuery(Warehouse):
         if isinstance(node, exp.Add | exp.Sub) and node.meta.get("add_days"):
             word = "DATE_ADD" if isinstance(node, exp.Add) else "DATE_SUB"
             interval = exp.Interval(this=node.expression.copy(), unit=exp.Var(this="DAY"))
-            return exp.Anonymous(this=word, expressions=[node.this.copy(), interval])
+            day = exp.Anonymous(this=word, expressions=[node.this.copy(), interval])
+            day.type = types.DATE.copy()
+            return day
         if isinstance(node, exp.Cast) and node.to.this is T.DECIMAL:  # no CAST takes a scale here; NUMERIC has nine decimals of its own
             scale = (types.sizes(node.to)[1:] or (9,))[0]
             if scale < 9 or isinstance(node.parent, exp.Alias):

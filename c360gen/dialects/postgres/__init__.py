@@ -53,6 +53,10 @@ class Postgres(Dialect):
     forbids = (*Dialect.forbids, (exp.Qualify, "QUALIFY"))
 
     def expression(self, node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.TimestampTrunc) and types.kind(node.this) is T.DATE:
+            node.set("this", exp.cast(node.this, types.TIMESTAMP.copy()))  # of a date Postgres makes an instant, in the session's zone
+        if isinstance(node, exp.Between) and isinstance(node.args["low"], exp.AtTimeZone):
+            node.set("low", exp.Paren(this=node.args["low"]))  # its grammar takes no AT TIME ZONE before AND
         return self.exact(node) or in_utc(node)
 
     def average(self, value: exp.Expr, over: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:

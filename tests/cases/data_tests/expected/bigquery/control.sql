@@ -1,10 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 602b0a89199e9ed821b5544fcaa9c1e43f73bd73835b189210f3382ddd61c66c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e27ab7631e8ceac5e724aa158f5590cde74b1bf124ae113dac9478a65a5b3b31
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
--- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
--- changes in ten seconds.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
+-- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

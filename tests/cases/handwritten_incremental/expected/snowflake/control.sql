@@ -1,9 +1,9 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1ffee9c303f9cacc78aaec5e0babb8ce17099f2464fdc7660565a6d7d1f4b72f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 973ece1e7da0ca8a38bbab72a6cb14d35f8bdc2f02f766c24367b71ba08aecd0
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
--- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
--- latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',

@@ -1,10 +1,10 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46652b39402e633d5a2f01f601f62ca421dc90f23410e8578239df81cc0d2fd2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aa94dbf0b3d5efbe60e594163b11813dc9af0e1ab189337620943368315efb06
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): two
--- transactions that update one table conflict, and BigQuery cancels one of them; transactions that only insert never
--- conflict. The latest row of a run, or of a node, counts. None is partitioned: all runs share a partitioned table's fifty
--- changes in ten seconds.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
+-- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (
   run_id STRING NOT NULL OPTIONS (description = 'One id per call of a node procedure'),
   node STRING NOT NULL OPTIONS (description = 'schema.name of the node'),

@@ -1,9 +1,9 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a17add4e87409eaa0e8fb9844ddb3c03bb9432a09ad362fa186af0cac411b096
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d4075cd95400e4adea8dea22ccf51202527623e5406a3e0c0589be835c04bf0d
 
--- Runs only ever insert into these tables (a rewind and prune_run_log delete, and are for one person at a time): UPDATE and
--- MERGE lock a whole table until the commit, so a status that is updated would make unrelated runs wait for each other. The
--- latest row of a run, or of a node, counts.
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
+-- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
   node VARCHAR NOT NULL COMMENT 'schema.name of the node',
