@@ -147,7 +147,12 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C102", f"`{key}` is not a key: the comma before it ended a value", at, f'put quotes around it: "{found}"')
         return
     known = sorted(_keys(owner))
-    help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
+    if slip := hints.of_key(key, known):
+        diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, slip)
+        return
+    held = {n: hints.model_of(f.annotation) for n, f in owner.model_fields.items() if n in ("tables", "columns")}
+    inner = next((f"it belongs to an entry of {n}:" for n, m in held.items() if m and key in _keys(m)), None)
+    help = did_you_mean(key, known) or inner or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
     diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
 
 
@@ -225,13 +230,12 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         wanted = _TYPES.get(kind, "something else")
         in_list = bool(loc) and isinstance(loc[-1], int)
         message = f"{f'an entry of `{key}`' if in_list else f'`{key}`'} must be {wanted}, not {shown}"
-        if isinstance(_get(tree.data, loc), bool) and kind == "string_type" and (written := tree.written(loc)):
-            diagnostics.error(
-                "C104",
-                f"`{key}` must be text, and YAML reads {written} as {shown.strip(chr(39))}",
-                tree.span(loc),
-                f'put quotes around it: "{written}"',
-            )
+        written = tree.written(loc) if kind == "string_type" else ""
+        if written and isinstance(_get(tree.data, loc), bool):
+            message = f"`{key}` must be text, and YAML reads {written} as {shown.strip(chr(39))}"
+        if written or (kind == "string_type" and tree.commented(loc)):
+            help = f'put quotes around it: "{written}"' if written else "what follows # is a comment: put quotes around the value"
+            diagnostics.error("C104", message, tree.span(loc), help)
             return
         help = hints.of_shape(key, _get(tree.data, loc), wanted, _entry(loc, tree), in_list)
     diagnostics.error("C104", message, tree.span(loc), help)
