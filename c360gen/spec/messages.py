@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -87,30 +88,27 @@ def _owner(loc: Loc, tree: Tree) -> type[BaseModel] | None:
     """The model that describes the mapping at loc."""
     current: Any = models.SpecFile
     for part in loc:
-        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            fields = {(f.alias or n): f for n, f in current.model_fields.items()}
-            current = fields[part].annotation if part in fields else None
-        current = _inside(current, isinstance(part, str))
-        if current is None:
-            return None
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+        current = next((found for arm in _arms(current) if (found := _inside(arm, part)) is not None), None)
+    return next((arm for arm in _arms(current) if isinstance(arm, type) and issubclass(arm, BaseModel)), None)
 
 
-def _inside(annotation: Any, named: bool) -> Any:
-    """tuple[Column, ...] → Column; dict[str, Target] → Target; X | None → X."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    arguments = typing.get_args(annotation)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        found = [_inside(a, named) for a in arguments if a is not type(None)]
-        return next((f for f in found if f is not None), None)
-    if typing.get_origin(annotation) in (tuple, dict):
-        return (
-            annotation
-            if named and typing.get_origin(annotation) is tuple
-            else (arguments[-1] if typing.get_origin(annotation) is dict else arguments[0])
-        )
-    return None
+def _arms(annotation: Any) -> Iterator[Any]:
+    """X | None → X, None; anything else is its own only arm."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        yield from _arms(typing.get_args(annotation)[0])
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for arm in typing.get_args(annotation):
+            yield from _arms(arm)
+    else:
+        yield annotation
+
+
+def _inside(arm: Any, part: str | int) -> Any:
+    """What is below a key or in a list: tuple[Column, ...], 0 → Column; dict[str, Target], dev → Target."""
+    if isinstance(arm, type) and issubclass(arm, BaseModel):
+        return next((f.annotation for n, f in arm.model_fields.items() if part == (f.alias or n)), None)
+    wanted = tuple if isinstance(part, int) else dict
+    return typing.get_args(arm)[-1 if wanted is dict else 0] if typing.get_origin(arm) is wanted else None
 
 
 def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
