@@ -153,11 +153,15 @@ class SpecError(Exception):
         self.diagnostics = diagnostics
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The nearest known word, if one is near enough."""
+    return next(iter(difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)), None)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean 'x'?` for the nearest known word, or None."""
-    names = sorted(set(known))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else None
+    near = nearest(word, known)
+    return f"did you mean '{near}'?" if near else None
 
 
 def nearest_or_list(word: str, known: Iterable[str], what: str) -> str | None:

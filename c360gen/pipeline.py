@@ -32,6 +32,8 @@ from c360gen.spec.models import Target
 
 OF_OTHERS = ("C201", "C202", "C206")
 """What is said where something that others declare is not there."""
+OF_SQL = tuple(f"C30{n}" for n in range(1, 8))
+"""What is said of SQL and of templates: without the project nobody knows the dialect of the one and the vars of the others."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def load_project(specs: Path | str, vars: Mapping[str, Any] | None = None, envir
         resolved = resolve(found, diagnostics)
     except SpecError as error:
         # A file with a mistake is read no further: what others miss of it is no mistake of theirs.
-        own = [d for d in error.diagnostics if d in unread or d.code not in OF_OTHERS] if unread else error.diagnostics
+        of_others = (*OF_OTHERS, *(OF_SQL if found.guessed else ())) if unread else ()
+        own = [d for d in error.diagnostics if d in unread or d.code not in of_others]
         raise ProjectError(own, found.texts) from None
     given = os.environ if environ is None else environ
     named = {name for target in resolved.targets.values() for name in environment.variables(target)}

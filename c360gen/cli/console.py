@@ -33,6 +33,12 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def progress(text: str) -> None:
+    """What is at work, on a line that the next one takes the place of; only where a person looks."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
+
+
 def diagnostics(found: Sequence[Diagnostic], texts: Mapping[str, str], closing: str = ", nothing written") -> None:
     """Findings: as text on stderr with a line that counts them, or into the document that --format asks for."""
     if not found:

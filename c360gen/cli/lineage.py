@@ -30,7 +30,7 @@ def command(name: str, shape: str, specs: Path) -> None:
     if at[1]:
         up, down = lineage.up([at]), lineage.down([at])
     else:
-        up, down = _nodes(lineage, at[0])
+        up, down = of_relation(lineage, at[0])
     if shape == "json":
         console.answer(json.dumps({"of": _shown(at), "up": [*map(_entry, up)], "down": [*map(_entry, down)]}, indent=2, ensure_ascii=False))
     elif shape == "mermaid":
@@ -50,7 +50,7 @@ def found(project: Resolved, name: str) -> Place:
         console.fail("C206", str(unknown), unknown.help)
 
 
-def _nodes(lineage: Lineage, id_: str) -> tuple[list[Edge], list[Edge]]:
+def of_relation(lineage: Lineage, id_: str) -> tuple[list[Edge], list[Edge]]:
     """A relation as a whole: what it reads and what reads it, and, one step up, its columns."""
     from c360gen.project.lineage import Edge
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "drift": "Compare a database with the released state.",
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
-    "impact": "Show what would break if a column were removed or retyped.",
+    "impact": "Show what would break if a column or a table changed or went.",
     "import": "Begin with what there is: a dbt project, or tables of a database.",
     "init": "Begin a project in a folder.",
     "lineage": "Show where a column comes from and where it goes.",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _VARS = "c360gen.vars"
+GUARD = r"(ZC\d{3}) "
 LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
 """What libpq itself reads of where a database is."""
 
@@ -279,13 +280,13 @@ def not_deployed(made: Build, error: EngineError) -> NoReturn:
 
 
 def failed(run: Run) -> Diagnostic:
-    """A run or a task that did not succeed, as a finding."""
-    return _said("C805", run.message, None)
+    """A run or a task that did not succeed, as a finding; what a guard says names the node, what an engine says does not."""
+    return _said("C805", run.message if re.match(GUARD, run.message) else f"{run.node}: {run.message}", None)
 
 
 def _said(code: str, text: str, help: str | None) -> Diagnostic:
     """What an engine says, its first line above the others; under the guard's own code where a guard says it."""
-    if guard := re.match(r"(ZC\d{3}) ", text):
+    if guard := re.match(GUARD, text):
         code, text = guard[1], text[guard.end() :]
     first, _, others = text.partition("\n")
     return Diagnostic(code, first, None, help, "error", others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,11 @@ class Run:
     seconds: float
     counters: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
+    run_id: int | None = None
+    """Of its row in the run log, the last of a microbatch's; None where it came to no row."""
+    watermark: dt.datetime | None = None
+    lost: bool = False
+    """The session ended with it: no other node can be run in it."""
 
 
 class Session(Protocol):

@@ -101,10 +101,15 @@ class Session:
                 self._script(text)
             except EngineError as error:
                 self._failed(str(error))
-                return Run(str(node["name"]), False, time.perf_counter() - started, counters, str(error))
+                return self._ended(node, started, counters, str(error))
             counters.update(self._counters())
             (more,) = self.connection.execute("SELECT getvariable('windows_due')").fetchone()
-        return Run(str(node["name"]), True, time.perf_counter() - started, counters)
+        return self._ended(node, started, counters)
+
+    def _ended(self, node: Mapping[str, Any], started: float, counters: Mapping[str, int], message: str | None = None) -> Run:
+        query = f"SELECT run_id, watermark_after FROM {self._control}.run_log WHERE run_id = getvariable('run_id')"
+        run_id, watermark = self.connection.execute(query).fetchone() or (None, None)
+        return Run(str(node["name"]), message is None, time.perf_counter() - started, counters, message or "", run_id, watermark)
 
     def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
         assert text is not None, "a DuckDB target has scripts"

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from c360gen.emit import freshness
@@ -124,7 +125,7 @@ class Session:
     def run(self, node: Mapping[str, Any], text: str | None, as_of: str | None, full_refresh: bool) -> Run:
         import psycopg
 
-        started = time.perf_counter()
+        started, since = time.perf_counter(), None
         arguments = "CAST(%s AS timestamptz)" + (", %s" if node["full_refresh"] else "")
         values: list[Any] = [as_of, full_refresh] if node["full_refresh"] else [as_of]
         try:
@@ -134,8 +135,8 @@ class Session:
             else:
                 self._script(text, as_of, full_refresh)
         except psycopg.Error as error:
-            return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node, since))
+            return self._ended(node, started, since, _say(error))
+        return self._ended(node, started, since)
 
     def _script(self, text: str, as_of: str | None, full_refresh: bool) -> None:
         """A script takes its arguments from settings of the session."""
@@ -146,7 +147,7 @@ class Session:
     def task(self, node: Mapping[str, Any], task: Mapping[str, Any], text: str | None, arguments: Mapping[str, Any], apply: bool) -> Run:
         import psycopg
 
-        started = time.perf_counter()
+        started, since = time.perf_counter(), None
         values = {a["name"]: arguments[a["name"]] for a in task["arguments"]} | ({"dry_run": not apply} if task["dry_run"] else {})
         types = {a["name"]: a["type"] for a in task["arguments"]} | {"dry_run": "BOOLEAN"}
         try:
@@ -159,8 +160,8 @@ class Session:
                     self.connection.execute("SELECT set_config(%s, %s, false)", [f"c360.{name}", str(value)])
                 self.connection.execute(text.encode(), prepare=False)
         except psycopg.Error as error:
-            return Run(str(node["name"]), False, time.perf_counter() - started, message=_say(error))
-        return Run(str(node["name"]), True, time.perf_counter() - started, self._counters(node, since))
+            return self._ended(node, started, since, _say(error))
+        return self._ended(node, started, since)
 
     def status(self) -> list[Mapping[str, Any]]:
         return self._rows("node_status", STATUS)
@@ -196,16 +197,24 @@ class Session:
     def close(self) -> None:
         self.connection.close()
 
-    def _counters(self, node: Mapping[str, Any], since: dt.datetime) -> dict[str, int]:
-        """What this session's call wrote, over all windows where it loaded several."""
+    def _ended(self, node: Mapping[str, Any], started: float, since: dt.datetime | None, message: str | None = None) -> Run:
+        """With what this session's call wrote to the log, over all windows where it loaded several."""
+        import psycopg
         from psycopg import sql
 
+        run = Run(str(node["name"]), message is None, time.perf_counter() - started, message=message or "")
         sums = sql.SQL(", ").join(sql.SQL("SUM({})::bigint").format(sql.Identifier(name)) for name in COUNTERS)
-        query = sql.SQL("SELECT {} FROM {}.run_log WHERE node = %s AND backend_pid = pg_backend_pid() AND started_at >= %s").format(
+        own = "WHERE node = %s AND backend_pid = pg_backend_pid() AND started_at >= %s"
+        query = sql.SQL(f"SELECT MAX(run_id), MAX(watermark_after), {{}} FROM {{}}.run_log {own}").format(
             sums, sql.Identifier(self.control)
         )
-        row = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}", since]).fetchone()
-        return {n: v for n, v in zip(COUNTERS, row or (), strict=False) if v is not None}
+        try:
+            found = self.connection.execute(query, [f"{node['schema']}.{node['identifier']}", since]).fetchone()
+        except psycopg.Error:  # who may run need not be one who may read the log
+            return replace(run, lost=bool(self.connection.closed))
+        run_id, watermark, *counts = found
+        counters = {n: v for n, v in zip(COUNTERS, counts, strict=True) if v is not None}
+        return replace(run, counters=counters, run_id=run_id, watermark=watermark)
 
 
 def _say(error: Any) -> str:

@@ -59,5 +59,6 @@ def declared_columns(
         elif type_ is None and need_types:
             help = "add data_type: what is stored is never guessed"
             diagnostics.error("C105", f"column {name} has no data_type", located.span(*at, "name"), help)
-        out[name] = Column(name, type_, column.description.strip())
+        told = type_ is None and (need_types or column.data_type is not None)
+        out[name] = Column(name, type_, column.description.strip(), told=told)
     return tuple(out.values())

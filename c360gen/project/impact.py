@@ -1,4 +1,4 @@
-"""What would break if a column were removed or retyped: columns, rows, settings, tests, exposures, schedules."""
+"""What would break if a column were removed or retyped, or a relation removed: columns, rows, settings, tests, exposures, schedules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Rows:
-    """A node whose rows are chosen, joined or grouped by an affected column, or that reads such a node (`below`)."""
+    """A node whose rows are chosen, joined or grouped by an affected column, or that reads such a node (`below`); of a whole relation, a
+    node that `reads` it."""
 
     node: str
     how: str
@@ -72,24 +73,34 @@ class Impact:
 
 
 def impact(lineage: Lineage, place: Place) -> Impact:
-    """Everything that a change of one column reaches."""
+    """Everything that a change of one column reaches, or the removal of a relation, which is a place without a column."""
     project = lineage.project
+    places = (place,) if place[1] else tuple((place[0], c.name) for c in project.relation(place[0]).columns)
     columns: dict[Place, How] = {}
     ways: tuple[tuple[How, ...], ...] = (("as is",), ("as is", "cast"), ("as is", "cast", "computed"))
     for values in ways:  # the closest way first: what it reaches is not told again of a farther one
-        for edge in lineage.down([place], values):
+        for edge in lineage.down(places, values):
             if edge.how in values and edge.to[1]:
                 columns.setdefault(edge.to, values[-1])
-    touched = {place, *columns}
-    direct = {(e.to[0], e.how, e.origin[1]): None for p in (place, *columns) for e in lineage.out_of(p) if not e.to[1]}
-    rows = [Rows(_name(id_), how, column) for id_, how, column in direct]
-    below = _below(lineage, [id_ for id_, _, _ in direct], {id_ for id_, _ in columns})
+    touched = {*places, *columns}
+    if place[1]:
+        direct = dict.fromkeys((e.to[0], e.how, e.origin[1]) for p in (place, *columns) for e in lineage.out_of(p) if not e.to[1])
+        told = {id_ for id_, _ in columns}
+    else:  # who reads it is told once, whatever it reads of it, and be it no column at all
+        direct = dict.fromkeys((id_, "reads", "") for id_ in lineage.readers.get(place[0], ()))
+        told = set()
+    below = _below(lineage, [id_ for id_, _, _ in direct], told)
     affected = {place[0], *(id_ for id_, _ in columns), *(id_ for id_, _, _ in direct), *below}
+    settings = (*_fresh(project, touched), *(s for n in project.nodes.values() for s in _settings(n, touched)))
+    tests = (*_tests(project, touched), *_scenarios(project, touched))
+    if not place[1]:  # its own settings and tests go with it; a scenario that has it stays, and fails
+        settings = tuple(s for s in settings if s.node != _name(place[0]))
+        tests = tuple(t for t in tests if t.relation != _name(place[0]) or t.test.startswith("scenario "))
+        tests = tuple(dict.fromkeys(Test(t.relation, t.test, "") if t.relation == _name(place[0]) else t for t in tests))
     return Impact(
         place, tuple(Column(_name(id_), name, how) for (id_, name), how in columns.items()),
-        (*rows, *(Rows(_name(id_), "below", "") for id_ in below)),
-        (*_fresh(project, touched), *(s for n in project.nodes.values() for s in _settings(n, touched))),
-        (*_tests(project, touched), *_scenarios(project, touched)),
+        (*(Rows(_name(id_), how, column) for id_, how, column in direct), *(Rows(_name(id_), "below", "") for id_ in below)),
+        settings, tests,
         tuple(
             Reader(e.spec.name, tuple(_name(i) for i in e.depends_on if i in affected), e.spec.owner.name or e.spec.owner.email or "")
             for e in project.exposures if affected & set(e.depends_on)

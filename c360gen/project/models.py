@@ -21,7 +21,7 @@ def resolve(located: Located[spec.Model], ids: tuple[str, ...], catalog: Catalog
     before = len(diagnostics.found)
     declared = {c.name: c for c in declared_columns(located, model.columns, ("columns",), diagnostics, need_types=False)}
     queries, columns = texts.resolve(located, declared, catalog, known, diagnostics)
-    if len(diagnostics.found) > before:
+    if len(diagnostics.found) > before or (config.materialized not in ("view", "ephemeral") and any(c.told for c in columns)):
         return None
     outputs = {c.name for c in columns}
 

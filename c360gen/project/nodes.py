@@ -24,6 +24,8 @@ class Column:
     description: str = ""
     origins: tuple[tuple[str, str], ...] = ()
     """Where its values come from: (relation, column), relation as in `depends_on`."""
+    told: bool = False
+    """That its type is not known is a mistake elsewhere, and reported there."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def resolve(
     erased = erasure(located, tuple(read.columns.values()), needed, diagnostics)
     if erased is not None:
         settings.check_erasure(located, erased, key, feed, diagnostics)
-    if len(diagnostics.found) > before:
+    if len(diagnostics.found) > before or any(c.told for c in read.columns.values()):
         return None
     columns = _columns(read, described, names, config)
     recorded = {c.name for c in columns}
@@ -193,7 +193,7 @@ def _names(read: _Relation, key: Collection[str], own: Collection[str], describe
         message = "the columns of a history must have different names"
         diagnostics.error("C207", message, located.span("config", "snapshot_meta_column_names"))
     for each in read.columns.values():
-        if each.type is None:
+        if each.type is None and not each.told:
             help = f"declare its data_type where {read.called} is defined, or CAST it there"
             about = (located.spec.name if read.queries else read.called, each.name)
             diagnostics.error("C304", f"column {each.name} is computed: its type is not known", located.span("relation"), help, about)

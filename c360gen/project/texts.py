@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from sqlglot import exp
 
-from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest_or_list
+from c360gen.diagnostics import Diagnostics, Span, did_you_mean, nearest, nearest_or_list
 from c360gen.project import syntax
 from c360gen.project.nodes import Column, Query
 from c360gen.project.query import Analysed, Catalog, Locate, analyse, place
@@ -72,12 +72,12 @@ def resolve(
                 one = None
             analysed += [one] if one else []
             if one and not incremental:
-                visible = Catalog({**catalog.columns, own: _typed(located, one, declared, Diagnostics())})
+                visible = Catalog({**catalog.columns, own: _typed(located, one, declared, catalog, Diagnostics())})
         if not analysed:
             continue
         _not_itself(located, analysed, text, diagnostics)
         if not name or not columns:
-            columns = _typed(located, analysed[0], declared, diagnostics)
+            columns = _typed(located, analysed[0], declared, catalog, diagnostics)
         _same_columns(analysed, columns, text, diagnostics)
         if not name:
             _promised(located, analysed[0], declared, diagnostics)
@@ -223,12 +223,17 @@ def _not_itself(located: Item, analysed: list[Analysed], text: SqlText, diagnost
             return
 
 
-def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics) -> tuple[Column, ...]:
+def _typed(
+    located: Item, analysed: Analysed, declared: Mapping[str, Column], catalog: Catalog, diagnostics: Diagnostics
+) -> tuple[Column, ...]:
     """Declared types win; a persisted node must not have a column of unknown type."""
     outputs = {c.name: c for c in analysed.columns}
+    meant = set()
     for index, name in enumerate(declared):
         if name not in outputs and kind(located) != "snapshot":  # which may describe the columns of its history as well
-            help = nearest_or_list(name, outputs, "columns")
+            if near := nearest(name, outputs.keys() - declared.keys()):
+                meant.add(near)
+            help = did_you_mean(name, [near] if near else ()) or nearest_or_list(name, outputs, "columns")
             diagnostics.error(
                 "C205", f"columns: the SQL of {located.spec.name} has no column {name}", located.span("columns", index, "name"), help
             )
@@ -240,20 +245,26 @@ def _typed(located: Item, analysed: Analysed, declared: Mapping[str, Column], di
         if symbols.reserved(output.name):
             help = f"generated procedures use it themselves, as they do all names that begin with {symbols.OWN_PREFIX}"
             diagnostics.error("C204", f"output column {output.name} has a reserved name", located.span("name"), help)
-        if type_ is None and kind(located) not in ("view", "ephemeral"):
+        told = type_ is None and ((known is not None and known.told) or output.name in meant or _is_told(output, catalog))
+        if type_ is None and not told and kind(located) not in ("view", "ephemeral"):
             missing.append(output.name)
         inferred = output.type or types.parse(analysed.suggestions.get(output.name, ""))
         if known and known.type and inferred and types.never(inferred, known.type):
             at = located.span("columns", [*declared].index(output.name), "data_type")
             message = f"{output.name} is {types.text(inferred)} in the SQL, which is never a {types.text(known.type)}"
             diagnostics.error("C401", message, at, f"declare it as {types.text(inferred)}, or CAST it in the SQL")
-        columns.append(Column(output.name, type_, known.description if known else "", output.origins))
+        columns.append(Column(output.name, type_, known.description if known else "", output.origins, told))
     if missing:
         block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
         diagnostics.error("C304", f"{what} computed: declare what is stored", located.span("name"), f"columns: [{block}]",
                           (located.spec.name, *missing))  # fmt: skip
     return tuple(columns)
+
+
+def _is_told(output: Column, catalog: Catalog) -> bool:
+    """Whether the type of what a column takes over is missing by a mistake that is reported there."""
+    return any(c.told for id_, name in output.origins for c in catalog.columns.get(id_, ()) if c.name == name)
 
 
 def _promised(located: Item, analysed: Analysed, declared: Mapping[str, Column], diagnostics: Diagnostics) -> None:

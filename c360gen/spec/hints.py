@@ -45,6 +45,14 @@ def of_value(key: str, value: Any, choices: Sequence[str] = ()) -> str | None:
     return did_you_mean(text, choices)
 
 
+def of_key(key: str, known: Sequence[str]) -> str | None:
+    """For a key that is one, but for the sign between it and its value, or the space before it."""
+    found = re.match(r"(\s*)(\w+)\s*([:=\s])\s*(\S.*)", key)
+    if found and found[2] in known:
+        return f"{'a space is missing after the colon' if found[3] == ':' else 'a colon is missing'}: write {found[2]}: {found[4]}"
+    return f"what stands before it is no space: write {key.strip()}" if key.strip() in known else None
+
+
 def of_shape(key: str, value: Any, wanted: str, owner: type[BaseModel] | None, in_list: bool) -> str | None:
     """For a list that is a word, a mapping that is a list, and so on."""
     word = str(value) if isinstance(value, str | int | float) else None

@@ -70,6 +70,8 @@ class Specs:
     lint: tuple[Located[Lint], ...]
     approvals: tuple[Located[Approval], ...]
     texts: Mapping[str, str]
+    guessed: bool = False
+    """No project is known, and it may stand in a file that cannot be read: neither the dialect of the SQL nor the vars are known."""
 
     @property
     def nodes(self) -> tuple[Located[Snapshot | Model | Seed], ...]:
@@ -89,6 +91,7 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
     """
     texts: dict[str, str] = {}
     files = list(_files(root, texts, diagnostics))
+    whole = not diagnostics.failed
     projects = [Located(f.project, t.path, t, ("project",)) for t, f in files if f.project]
     for other in projects[1:]:
         diagnostics.error("C108", f"`project` is given twice, first in {projects[0].path}", other.key_span(), "keep one of them")
@@ -121,6 +124,7 @@ def load(root: Path, diagnostics: Diagnostics, vars: Mapping[str, Any] | None = 
         project, _targets(targets, diagnostics), tuple(found["sources"]), tuple(found["seeds"]), tuple(found["snapshots"]),
         tuple(found["models"]), tuple(found["exposures"]), tuple(found["schedules"]), tuple(found["scenarios"]),
         tuple(Located(f.lint, t.path, t, ("lint",)) for t, f in files if f.lint), tuple(found["approvals"]), texts,
+        not (projects or whole),
     )  # fmt: skip
 
 
@@ -174,6 +178,8 @@ def _files(root: Path, texts: dict[str, str], diagnostics: Diagnostics) -> Itera
             yield tree, models.SpecFile.model_validate(tree.data)
         except ValidationError as error:
             report(error, tree, diagnostics)
+            if "project" in tree.data and not any(e["loc"][:1] == ("project",) for e in error.errors()):
+                yield tree, models.SpecFile.model_validate({"project": tree.data["project"]})  # all SQL needs its dialect and vars
 
 
 def _named(path: Path, root: Path) -> str:

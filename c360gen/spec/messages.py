@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -87,30 +88,27 @@ def _owner(loc: Loc, tree: Tree) -> type[BaseModel] | None:
     """The model that describes the mapping at loc."""
     current: Any = models.SpecFile
     for part in loc:
-        if isinstance(part, str) and isinstance(current, type) and issubclass(current, BaseModel):
-            fields = {(f.alias or n): f for n, f in current.model_fields.items()}
-            current = fields[part].annotation if part in fields else None
-        current = _inside(current, isinstance(part, str))
-        if current is None:
-            return None
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+        current = next((found for arm in _arms(current) if (found := _inside(arm, part)) is not None), None)
+    return next((arm for arm in _arms(current) if isinstance(arm, type) and issubclass(arm, BaseModel)), None)
 
 
-def _inside(annotation: Any, named: bool) -> Any:
-    """tuple[Column, ...] → Column; dict[str, Target] → Target; X | None → X."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    arguments = typing.get_args(annotation)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        found = [_inside(a, named) for a in arguments if a is not type(None)]
-        return next((f for f in found if f is not None), None)
-    if typing.get_origin(annotation) in (tuple, dict):
-        return (
-            annotation
-            if named and typing.get_origin(annotation) is tuple
-            else (arguments[-1] if typing.get_origin(annotation) is dict else arguments[0])
-        )
-    return None
+def _arms(annotation: Any) -> Iterator[Any]:
+    """X | None → X, None; anything else is its own only arm."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        yield from _arms(typing.get_args(annotation)[0])
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for arm in typing.get_args(annotation):
+            yield from _arms(arm)
+    else:
+        yield annotation
+
+
+def _inside(arm: Any, part: str | int) -> Any:
+    """What is below a key or in a list: tuple[Column, ...], 0 → Column; dict[str, Target], dev → Target."""
+    if isinstance(arm, type) and issubclass(arm, BaseModel):
+        return next((f.annotation for n, f in arm.model_fields.items() if part == (f.alias or n)), None)
+    wanted = tuple if isinstance(part, int) else dict
+    return typing.get_args(arm)[-1 if wanted is dict else 0] if typing.get_origin(arm) is wanted else None
 
 
 def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
@@ -147,7 +145,12 @@ def _unknown(loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         diagnostics.error("C102", f"`{key}` is not a key: the comma before it ended a value", at, f'put quotes around it: "{found}"')
         return
     known = sorted(_keys(owner))
-    help = did_you_mean(key, known) or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
+    if slip := hints.of_key(key, known):
+        diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, slip)
+        return
+    held = {n: hints.model_of(f.annotation) for n, f in owner.model_fields.items() if n in ("tables", "columns")}
+    inner = next((f"it belongs to an entry of {n}:" for n, m in held.items() if m and key in _keys(m)), None)
+    help = did_you_mean(key, known) or inner or f"known keys: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}"
     diagnostics.error("C102", f"`{key}` is not a key of {_article(_name(owner))}", at, help)
 
 
@@ -225,13 +228,12 @@ def _wrong(found: Any, loc: Loc, tree: Tree, diagnostics: Diagnostics) -> None:
         wanted = _TYPES.get(kind, "something else")
         in_list = bool(loc) and isinstance(loc[-1], int)
         message = f"{f'an entry of `{key}`' if in_list else f'`{key}`'} must be {wanted}, not {shown}"
-        if isinstance(_get(tree.data, loc), bool) and kind == "string_type" and (written := tree.written(loc)):
-            diagnostics.error(
-                "C104",
-                f"`{key}` must be text, and YAML reads {written} as {shown.strip(chr(39))}",
-                tree.span(loc),
-                f'put quotes around it: "{written}"',
-            )
+        written = tree.written(loc) if kind == "string_type" else ""
+        if written and isinstance(_get(tree.data, loc), bool):
+            message = f"`{key}` must be text, and YAML reads {written} as {shown.strip(chr(39))}"
+        if written or (kind == "string_type" and tree.commented(loc)):
+            help = f'put quotes around it: "{written}"' if written else "what follows # is a comment: put quotes around the value"
+            diagnostics.error("C104", message, tree.span(loc), help)
             return
         help = hints.of_shape(key, _get(tree.data, loc), wanted, _entry(loc, tree), in_list)
     diagnostics.error("C104", message, tree.span(loc), help)

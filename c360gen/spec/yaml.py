@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +79,12 @@ class Tree:
         node = self.nodes.get(loc)
         return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
+    def commented(self, loc: Loc) -> bool:
+        """Whether a # follows where a value should begin."""
+        node = self.nodes.get(loc)
+        line = self.text.split("\n")[node.start_mark.line] if node is not None and node.start_mark.line == node.end_mark.line else ""
+        return line[node.start_mark.column :].lstrip().startswith("#") if node is not None else False
+
     def sql(self, loc: Loc) -> SqlText:
         """A string value as SQL whose offsets can be found again."""
         node = self.nodes[loc]
@@ -122,8 +127,11 @@ def parse(text: str, path: str, diagnostics: Diagnostics, named: str = "") -> Tr
     try:
         documents = list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:
-        what, at, help = _told(error, text, path)
-        diagnostics.error("C101", f"this is not YAML: {what}", at, help)
+        from c360gen.spec import slips  # here, so that completion, which reads specs too, needs no models
+
+        slip = slips.of(error, text)
+        at = Span(path, slip.line + 1, slip.column + 1, slip.column + 1 + slip.width)
+        diagnostics.error("C101", f"this is not YAML: {slip.what}", at, slip.help)
         return None
     except RecursionError:
         diagnostics.error("C101", "this YAML is nested too deeply", Span(path))
@@ -153,56 +161,6 @@ def parse(text: str, path: str, diagnostics: Diagnostics, named: str = "") -> Tr
         )
         return None
     return tree
-
-
-def _told(error: yaml.YAMLError, text: str, path: str) -> tuple[str, Span, str | None]:
-    """What a reader of YAML stumbled over, where it began, and the usual reason."""
-    mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
-    context = str(getattr(error, "context", None) or "")
-    lines = text.split("\n")
-    if "end of stream" in what and "quoted scalar" in context and begun:
-        what, mark = "this quote is never closed", begun
-    mark = mark or begun
-    at = Span(path, mark.line + 1, mark.column + 1, mark.column + 2) if mark else Span(path)
-    line = lines[at.line - 1] if at.line <= len(lines) else ""
-    before, rest = line[: at.column - 1], line[at.column - 1 :]
-    if line.startswith("\t"):
-        return "a tab in the indentation", at, "indent with spaces"
-    if "cannot start any token" in what:
-        return f"a value cannot begin with {rest[:1]}", at, "put quotes around the value"
-    if "undefined alias" in what:
-        return (
-            f"{rest.split()[0].rstrip(',}]')} would be an alias, and nothing has this name",
-            at,
-            "put quotes around a value that begins with *",
-        )
-    if "expected ',' or" in what:
-        return _in_flow(what, at, before, rest)
-    if "mapping values are not allowed" in what:
-        return what, at, _colon(lines, at)
-    if "expected '-' indicator" in what or "expected <block end>" in what:
-        return "this line is not indented as the lines that it belongs to", at, "a key stands right below the first key of its item"
-    return what, at, None
-
-
-def _in_flow(what: str, at: Span, before: str, rest: str) -> tuple[str, Span, str | None]:
-    """Inside {…} and […] a comma, a brace or a quote ends a value."""
-    if "{{" in before[-1:] + rest[:2] or rest.startswith("{"):
-        return "inside {…} a value ends where {{ begins", at, "put quotes around the value, or give the key a line of its own"
-    if rest.startswith(("'", '"', "(")) or before.rstrip().endswith(("'", '"')):
-        return "inside {…} a value ends with its quote or comma", at, "put quotes around the whole value: \"source('…', '…')\""
-    return what, at, "is a comma, a quote or a bracket missing before this?"
-
-
-def _colon(lines: list[str], at: Span) -> str:
-    """A colon inside of a value, or a space that is missing after the - or the colon of the line before."""
-    previous = next((line.strip() for line in reversed(lines[: at.line - 1]) if line.strip()), "")
-    if re.match(r"-\w", previous):
-        return f"a space is missing after the - of the line before: {'- ' + previous[1:]}"
-    if re.fullmatch(r"(?:- )?\w+:\S+", previous):
-        return f"a space is missing after the colon of the line before: {previous.replace(':', ': ', 1)}"
-    return "a colon inside a value needs quotes around the value"
 
 
 class _TooMuch(Exception):
@@ -265,6 +223,8 @@ class _Builder:
 
     def _scalar(self, node: Any, loc: Loc) -> Any:
         if not node.tag.startswith(_STANDARD):
+            self._error("C104", f"{node.tag} would be a tag, and YAML knows none of this name", node, "put quotes around the value")
+            self.tree.refused.add(loc)
             return node.value
         try:
             value = self.scalars.construct_object(node, deep=True)

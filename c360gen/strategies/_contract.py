@@ -11,7 +11,7 @@ from c360gen.ops.schema import Traits
 from c360gen.project.nodes import Node, Source
 from c360gen.project.resolved import Resolved
 from c360gen.strategies import _sql
-from c360gen.strategies._sql import any_of, equal, every, is_null, literal, named
+from c360gen.strategies._sql import any_of, case, equal, every, is_null, literal, named, zero
 from c360gen.terms import types
 from c360gen.terms.symbols import column, relation, symbol, variable
 
@@ -29,10 +29,13 @@ def checks(node: Node, project: Resolved, traits: Traits) -> tuple[Step, ...]:
 
 
 def as_declared(source: Source) -> tuple[Step, ...]:
-    """Count and guard for one source."""
+    """Count and guards for one source."""
     return (
         Count(f"The columns of {source.name} must be there, of the kind that is declared.",
-              ("drifted_columns", "drifted_names"), _drifted(source)),
+              ("missing_tables", "drifted_columns", "drifted_names"), _drifted(source)),
+        Guard("ZC011", "No column at all: who reads the catalog sees nothing of a table that is not there.",
+              _sql.greater_than_zero("missing_tables"), (f"{source.name} is not there, or none of its columns is",), None,
+              "Nothing was written. Load the table, or create it: sources belong to others, and are only read."),
         Guard("ZC011", "What is missing or retyped would be lost or bent in silence.", _sql.greater_than_zero("drifted_columns"),
               (variable("drifted_columns"), f" columns of {source.name} are missing or of another kind than declared: ",
                variable("drifted_names")), None,
@@ -83,7 +86,7 @@ def _sources(node: Node, project: Resolved) -> list[Source]:
 
 
 def _drifted(source: Source) -> exp.Select:
-    """How many of the declared columns the catalog does not know, or knows as something else, and their names.
+    """Whether the catalog knows none of the declared columns; how many it does not know, or knows as something else, and their names.
 
     An integer may be read as any number; a number with decimals that is read as an integer would be rounded in silence.
     """
@@ -98,7 +101,10 @@ def _drifted(source: Source) -> exp.Select:
     names = [exp.to_identifier(n, quoted=True) for n in (NAME, FAMILY)]
     wanted = exp.Values(expressions=rows, alias=exp.TableAlias(this=exp.to_identifier("w", quoted=True), columns=names))
     listed = _sql.listed(column(NAME, "w"), column(NAME, "w"))
-    query = exp.select(_sql.star_count("drifted_columns"), named(listed, "drifted_names")).from_(wanted)
+    all_ = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(len(source.columns)))
+    none = exp.EQ(this=exp.Count(this=column(NAME, "a")), expression=zero())
+    missing = case((every([all_, none]), exp.Literal.number(1)), otherwise=zero())
+    query = exp.select(named(missing, "missing_tables"), _sql.star_count("drifted_columns"), named(listed, "drifted_names")).from_(wanted)
     query = query.join(relation("columns", source.name, "a"), on=equal(column(NAME, "a"), column(NAME, "w")), join_type="left")
     other = exp.NEQ(this=column(FAMILY, "a"), expression=column(FAMILY, "w"))
     whole = every([equal(column(FAMILY, "a"), literal("integer")), equal(column(FAMILY, "w"), literal("number"))])

@@ -149,6 +149,20 @@ def test_rewind_and_check(shop: Shop) -> None:
     assert shop("history", "rewind", "history", "--to", "2025-01-01", "--apply").exit_code == 1
 
 
+def test_all_histories_are_checked(shop: Shop) -> None:
+    """One that is damaged does not keep the others from being looked at."""
+    assert shop("deploy").exit_code == 0
+    assert shop("history", "check").stderr == "history is sound\nlate is sound\nmarked is sound\n"
+    twice = "INSERT INTO snap.history SELECT * REPLACE (valid_from + INTERVAL 1 DAY AS valid_from) FROM snap.history"
+    assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
+    shop.sql("DROP INDEX IF EXISTS snap.history_open")
+    shop.sql(twice)
+    result = shop("history", "check")
+    assert (
+        result.exit_code == 1 and "error[ZC016]: snap.history: " in result.stderr and "late is sound\nmarked is sound\n" in result.stderr
+    ), result.output
+
+
 def test_erase(shop: Shop) -> None:
     assert shop("deploy").exit_code == 0
     assert shop("run", "--select", "history", "--as-of", "2026-01-02").exit_code == 0
@@ -174,6 +188,7 @@ def test_a_key_of_another_type(engine: str, shop: Shop, request: pytest.FixtureR
     ("arguments", "code", "said"),
     [
         (["history", "rewind", "history"], 2, "rewind needs --to"),
+        (["history", "rewind", "--to", "2026-01-01"], 2, "rewind needs a node: known nodes: history, "),
         (["history", "check", "history", "--key", "1"], 2, "check takes no --key"),
         (["history", "rewind", "history", "--to", "soon"], 2, "is not a time"),
         (["history", "rewind", "histroy", "--to", "2026-01-01"], 1, "did you mean 'history'?"),

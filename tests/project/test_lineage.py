@@ -253,7 +253,9 @@ def test_commands(monkeypatch: pytest.MonkeyPatch) -> None:
         arrows = [m for line in chart if (m := re.fullmatch(r'  (n\d+) -->(?:\|"[^"]+"\|)? (n\d+)', line))]
         assert arrows and {side for m in arrows for side in m.groups()} <= boxes
         assert len(chart) == 1 + len(boxes) + len(arrows) + 1
-    assert run(cli, ["impact", "stg_orders"]).exit_code == 2
+    whole = run(cli, ["impact", "stg_orders"])
+    assert whole.exit_code == 0 and re.search(r"int_customer_orders +reads\n +mart_customer_360 +below", whole.stdout)
+    assert "exposure customer_360_dashboard" in run(cli, ["impact", "stg_orders", "--format", "mermaid"]).stdout
     assert run(cli, ["impact", "nix.x"]).exit_code == 1
 
 
@@ -262,6 +264,35 @@ def test_impact_of_relationships_and_settings(tmp_path: Path) -> None:
     reached = impact(Lineage(before), place(before, "raw_data.customers.customer_id"))
     assert ("raw_data.orders", "relationships", "customer_id") in {(t.relation, t.test, t.column) for t in reached.tests}
     assert ("customer_snapshot", "unique_key") in {(s.node, s.setting) for s in reached.settings}
+
+
+def test_impact_of_a_relation(tmp_path: Path) -> None:
+    """Who reads it breaks, and be it that no column is read; its own tests and settings go with it."""
+    (tmp_path / "p.yml").write_text(
+        """
+targets: {duckdb: {dialect: duckdb}}
+sources:
+  - name: raw
+    tables:
+      - {name: items, columns: [{name: id, data_type: bigint, data_tests: [unique]}, {name: label, data_type: text}]}
+      - {name: sales, columns: [{name: item_id, data_type: bigint}]}
+models:
+  - {name: how_many, columns: [{name: n, data_type: bigint}], sql: "select count(*) as n from {{ source('raw', 'items') }}"}
+  - {name: more, columns: [{name: n, data_type: bigint}], sql: "select n + 1 as n from {{ ref('how_many') }}"}
+  - {name: labels, config: {materialized: table, unique_key: id}, sql: "select id, label from {{ source('raw', 'items') }}"}
+  - name: sold
+    config: {materialized: table}
+    constraints: [{type: foreign_key, columns: [item_id], to: ref('labels'), to_columns: [id]}]
+    sql: select item_id from {{ source('raw', 'sales') }}
+""",
+        encoding="utf-8",
+    )
+    project = load_project(tmp_path).resolved
+    items = impact(Lineage(project), place(project, "raw.items"))
+    assert [(r.node, r.how) for r in items.rows] == [("how_many", "reads"), ("labels", "reads"), ("more", "below"), ("sold", "below")]
+    assert {(c.node, c.column) for c in items.columns} == {("labels", "id"), ("labels", "label")} and not items.tests
+    labels = impact(Lineage(project), place(project, "labels"))
+    assert [(r.node, r.how) for r in labels.rows] == [("sold", "reads")] and not (labels.settings or labels.columns)
 
 
 def test_impact_of_freshness_and_scenarios(tmp_path: Path) -> None:

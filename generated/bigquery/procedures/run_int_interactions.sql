@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cecd27763a9195473e795f65564ca98f9eb9f8101949e98a761c4dfcc1d0b93f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5f33cd62e22f37bbeb3c9255e757ffb25600d85fd8ad832eb71646433d281228
 
 -- CALL `acme-analytics`.c360_control.run_int_interactions(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -34,6 +34,7 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
@@ -49,8 +50,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of raw_data.interactions must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -92,6 +94,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 intermediate.int_interactions: ',
+        'raw_data.interactions is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4e59cc0f38fbe4ca4cc0e29ad7914ae453863dbf53f1a00afc0569fbe03d762d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1083740acf91b4e7d7a238d63c2be1ee6ebbacc9722c9f41301320fd82a96162
 
 -- CALL `acme-analytics`.c360_control.run_order_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -31,6 +31,7 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_staged_rows INT64;
@@ -54,8 +55,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of raw_data.orders must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -98,6 +100,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.order_snapshot: ',
+        'raw_data.orders is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

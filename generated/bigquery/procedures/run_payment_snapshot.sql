@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 22f7e86bdd981d72684e6bed8c1029662b74eca41d0d46b04957245b40698eb9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b4316526f686b00ed496b61432a76dbc17848ee8e392611db0bdd89bfb5847c5
 
 -- CALL `acme-analytics`.c360_control.run_payment_snapshot(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -33,6 +33,7 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_staged_rows INT64;
@@ -58,8 +59,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of raw_data.payments must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -102,6 +104,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snapshots.payment_snapshot: ',
+        'raw_data.payments is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

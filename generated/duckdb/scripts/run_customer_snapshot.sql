@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a8c9a61bbe60235512a26da3e8d506e1eaee5d25783bb8d96df041bce0244eaf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 191fb96f4da418ad16e368a832e493907d1696416b445aba9a9ac7b59e00fba9
 
 -- Brings the history customer_snapshot up to date with raw_data.customers.
 --
@@ -57,6 +57,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 7 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -100,8 +101,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 snapshots.customer_snapshot: ',
+        'raw_data.customers is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 62169ad942006c8615677ca05380106d7dd3a650f8dbbcc3cff0ba7fe3110c75
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 815ac78d05c6247e59c4329fd53deddd0b184ece8eed6f8657125a31822bc599
 
 -- Brings int_customer_orders up to date with its query.
 --
@@ -56,6 +56,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -98,8 +99,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 intermediate.int_customer_orders: ',
+        'raw_data.orders is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

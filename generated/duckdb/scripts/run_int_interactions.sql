@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: db3f9c8b03d63f9c35cf6312b410f0168fc6e06c139e56ab06c0bc7dad7d4573
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: afcc091f92d4b56197a95dbe2306d76f3156e3645a9dcf491eb378d59bc12926
 
 -- Brings int_interactions up to date with its query.
 --
@@ -53,6 +53,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -94,8 +95,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 intermediate.int_interactions: ',
+        'raw_data.interactions is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2fd14d2086bfe0dca50f9e66c7f68a1bada5567bcd4e1f65e4698124a446edd1
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b1de3d68787ec7a27721e1ffd3101173f4a9b6eae57b9cd268e91a509838ba8b
 
 -- Brings int_payments up to date with its query.
 --
@@ -54,6 +54,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -96,8 +97,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 intermediate.int_payments: ',
+        'raw_data.payments is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76cf7ec94826bf543fe0d44ea2b3a4b957f3c18b16761ca1ee9ccdcdc5499fb4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c63a7dfce8ce96ac1a1cf101939508e77002dc49d93c8546ad0132449129e531
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -56,6 +56,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -98,8 +99,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 snapshots.payment_snapshot: ',
+        'raw_data.payments is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c586c14ed82048c7e35419ab03bcd5d8f6bce98e65a07a2dea709d39e301d8c4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b5760eb44c2e762bd97f32c77755edfbbabe8df96815474ff343244723baee2
 
 -- Brings the history payment_snapshot up to date with raw_data.payments.
 --
@@ -56,6 +56,7 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_staged_rows BIGINT;
@@ -121,6 +122,7 @@ BEGIN
 
     -- The columns of raw_data.payments must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -168,7 +170,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: raw_data.payments is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

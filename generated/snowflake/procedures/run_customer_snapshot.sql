@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f320dab5d25edd3ebb5b017115b999381a2f65b1408a3b35c064f90c8ee20cea
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 942bbff42675cda77f61521ff9cee2440a3334aa157d943059bcfa5b7b2e80ef
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -47,6 +47,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_unseen NUMBER(18, 0) DEFAULT 0;
   v_waited NUMBER(18, 0) DEFAULT 0;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -79,13 +80,16 @@ BEGIN
 
   -- The columns of raw_data.customers must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 7 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -121,6 +125,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 snapshots.customer_snapshot: '
+      || 'raw_data.customers is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

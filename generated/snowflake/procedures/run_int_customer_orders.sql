@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f15a9a743d9f03d8fffffd6aacacd7dce5edb4ccc23a06aa875fcdb1d2b83d91
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2945a4ee3289d655300672aeb1ece70e5529a31e540a4f9dbb6810ea577367c0
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -51,6 +51,7 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
@@ -75,13 +76,16 @@ BEGIN
 
   -- The columns of raw_data.orders must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -116,6 +120,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 intermediate.int_customer_orders: '
+      || 'raw_data.orders is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

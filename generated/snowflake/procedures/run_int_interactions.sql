@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9d54dccb0e901b068ba32c11f9a3f4e2b8423f8122205753ea49704a573df535
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 294aba850fa15342e48c0f0e716b4191ba3f138c59a465c0f755bd4d98e34711
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -48,6 +48,7 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_new_rows NUMBER(18, 0) DEFAULT NULL;
@@ -67,13 +68,16 @@ BEGIN
 
   -- The columns of raw_data.interactions must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -107,6 +111,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 intermediate.int_interactions: '
+      || 'raw_data.interactions is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

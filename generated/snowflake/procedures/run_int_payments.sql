@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9396832a08a5404b24f41f8175d151e3e4879e099fb4b279612edf2373b70f57
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6b18270db31f250adde54e0ebe9c0281513f905416d0f0cddb16a7193c5be0ab
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -49,6 +49,7 @@ DECLARE
   v_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_window_start TIMESTAMP_NTZ(6) DEFAULT NULL;
   v_next_watermark TIMESTAMP_NTZ(6) DEFAULT NULL;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_source_rows NUMBER(18, 0) DEFAULT NULL;
@@ -71,13 +72,16 @@ BEGIN
 
   -- The columns of raw_data.payments must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -112,6 +116,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 intermediate.int_payments: '
+      || 'raw_data.payments is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

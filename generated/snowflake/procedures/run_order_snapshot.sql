@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf54a5356e64ac810c0aeb5f124d051dc0edc8d83e564448dfb4c0eb9c21ad12
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e72ea7e4dcc77578bdeaadf7ab6d32e8e741d86fc0a82d1b15257dce8356a350
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -44,6 +44,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_unseen NUMBER(18, 0) DEFAULT 0;
   v_waited NUMBER(18, 0) DEFAULT 0;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -71,13 +72,16 @@ BEGIN
 
   -- The columns of raw_data.orders must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -112,6 +116,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 snapshots.order_snapshot: '
+      || 'raw_data.orders is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

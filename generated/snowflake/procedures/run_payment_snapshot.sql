@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 833a5fde6a67d2c46c3416fc0f7223841c42badbb00ff9aa3a93a5e9a9e3a105
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d331491d8c90687366a52f74c7022fe3cd0389c24712c6a791c4a5e0a930ac9
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -46,6 +46,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_unseen NUMBER(18, 0) DEFAULT 0;
   v_waited NUMBER(18, 0) DEFAULT 0;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_staged_rows NUMBER(18, 0) DEFAULT NULL;
@@ -75,13 +76,16 @@ BEGIN
 
   -- The columns of raw_data.payments must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 6 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -116,6 +120,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 snapshots.payment_snapshot: '
+      || 'raw_data.payments is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9bbf569d7855d197b9ab48a36c29fa7afaa8b19fe96519568cfcc62e301ae5b3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8d8a8beecce2b9e7e598211ebc2841ddc7c5750bf4cd68312a2fdb34d070b2c5
 
 -- CALL `acme-analytics`.c360_control.run_latest(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -32,6 +32,7 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
   DECLARE v_incremental BOOL;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
@@ -51,8 +52,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of raw.customers must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -93,6 +95,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 int.latest: ',
+        'raw.customers is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

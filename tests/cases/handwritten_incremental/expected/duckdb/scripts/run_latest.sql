@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a74df90a0ed18ef14522866111fa336d12c38437a01640c1abd0388c1fba2b8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 400c246a56226cf342f4b801160d8295082ae42e6ee3ac66a67c417b2c625e07
 
 -- Brings latest up to date with its query.
 --
@@ -53,6 +53,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -93,8 +94,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 int.latest: ',
+        'raw.customers is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a330944cdadc581d5f69d0e85ad7170ed4ea8d539f1a312d65e5a693f5e575ed
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 28d3eafd62bd9498b8a4b213dce48100b6b490290007a4399b25ac80823c179b
 
 -- Brings latest up to date with its query.
 --
@@ -56,6 +56,7 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_new_rows BIGINT;
@@ -116,6 +117,7 @@ BEGIN
 
     -- The columns of raw.customers must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -161,7 +163,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: raw.customers is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e5e9d3aeed70c4a2676dd8bb585f67c47c484ae27b0edfefae6cd61b8b2a3c6a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ebb31e1cc01d4f503a6d8d7db182a2662dbff7062c425a0657a1542508830673
 
 -- CALL `acme-analytics`.c360_control.run_table(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -32,6 +32,7 @@ BEGIN
   DECLARE v_message STRING;
   DECLARE v_full_refresh BOOL DEFAULT COALESCE(p_full_refresh, FALSE);
   DECLARE v_incremental BOOL;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
@@ -51,8 +52,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of raw.order must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -94,6 +96,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 int.limit: ',
+        'raw.order is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9a412d3d943462850e1f3cb605738f12ccb7f7a6af088a46fd654c0faf7d6a2f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bdef5b59be05b34c5e2a044e5b4ab6ccf0bea153461e0bf8163ee0fa60a8aada
 
 -- Brings the history user up to date with raw.order.
 --
@@ -57,6 +57,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -98,8 +99,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 snap.user: ',
+        'raw.order is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

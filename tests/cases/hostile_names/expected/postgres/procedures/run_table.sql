@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 43f102fa01a42c41af2f7f56fb804ffa3719f030fcbc4fa8653e53144d9bb055
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bd1a55f9ad3ffd52641503c3944e35ecd9f0daeb4b3b7c42e0c62c6006b3274b
 
 -- Brings table up to date with its query.
 --
@@ -56,6 +56,7 @@ DECLARE
     v_watermark TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_new_rows BIGINT;
@@ -116,6 +117,7 @@ BEGIN
 
     -- The columns of raw.order must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -162,7 +164,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: raw.order is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57615fdf224aa1eec72b608a8bf6571bdd799d00b9a30942909666ec94126309
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 04c17d160ad1f6f2529f8f554d3672eb334a9dc73fc39ca7ff4ee37657f279d5
 
 -- Brings the history user up to date with raw.order.
 --
@@ -57,6 +57,7 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_staged_rows BIGINT;
@@ -125,6 +126,7 @@ BEGIN
 
     -- The columns of raw.order must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 5 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -171,7 +173,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: raw.order is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 47b092745b0907e6aa84b2d9614c22fcd1f659cb72fc9e40f7f7c2e67eb056ab
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cd131075fd45227e8f2920522df110304bad369997503f65477cc12a59d13318
 
 -- CALL `acme-analytics`.c360_control.run_customers(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -27,6 +27,7 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_target_rows INT64;
@@ -41,8 +42,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of shop.customers must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -83,6 +85,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 analytics.customers: ',
+        'shop.customers is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

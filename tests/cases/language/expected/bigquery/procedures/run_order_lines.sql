@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 01e91729ccbba4f6582b8e509df375f5ab9bf7662f07c1c4ae36c7b5cb8107d3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 23602998c9bdf97c36afe4fc9660975f138ce1fc20fee8be532a517f8fc14d45
 
 -- CALL `acme-analytics`.c360_control.run_order_lines(NULL, FALSE);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -41,6 +41,7 @@ BEGIN
   DECLARE v_watermark TIMESTAMP;
   DECLARE v_window_start TIMESTAMP;
   DECLARE v_next_watermark TIMESTAMP;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_new_rows INT64;
@@ -62,8 +63,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of shop.orders must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -104,6 +106,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 analytics.order_lines: ',
+        'shop.orders is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfdcbcc2a26dcb6afd590df60db2ab32a3617882b4c78b8f9576c7aa9b275e92
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfd31a8939ae2a7a44f2143592e858f893ff1dc53b6a32eae1d8f139e71fe33d
 
 -- CALL `acme-analytics`.c360_control.run_spending(NULL);
 --      the run time is now; BigQuery has no default arguments, so every CALL passes all
@@ -34,6 +34,7 @@ BEGIN
   DECLARE v_last_as_of TIMESTAMP;
   DECLARE v_in_transaction BOOL DEFAULT FALSE;
   DECLARE v_message STRING;
+  DECLARE v_missing_tables INT64;
   DECLARE v_drifted_columns INT64;
   DECLARE v_drifted_names STRING;
   DECLARE v_staged_rows INT64;
@@ -61,8 +62,9 @@ BEGIN
   -- What a block declares cannot be seen by its own exception handler: variables are declared above.
   BEGIN
     -- The columns of shop.orders must be there, of the kind that is declared.
-    SET (v_drifted_columns, v_drifted_names) = (
+    SET (v_missing_tables, v_drifted_columns, v_drifted_names) = (
       SELECT AS STRUCT
+        CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
         COUNT(*) AS drifted_columns,
         STRING_AGG(w.c360_name, '; '
         ORDER BY
@@ -103,6 +105,15 @@ BEGIN
           a.c360_family = 'integer' AND w.c360_family = 'number'
         )
     );
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC011 snap.spending: ',
+        'shop.orders is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+      );
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

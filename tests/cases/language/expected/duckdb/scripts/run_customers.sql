@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0176288f2f5bcb3c757342776061cff99e454b65bf7d8fe9b0ad9b67391a3cac
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6c0f5b8bffdbc344be4907d3f2fb49165156fa42fadbb073ca3d2016db11998b
 
 -- Replaces the contents of customers by its query.
 --
@@ -50,6 +50,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -90,8 +91,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 analytics.customers: ',
+        'shop.customers is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

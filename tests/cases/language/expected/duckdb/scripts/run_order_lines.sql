@@ -1,5 +1,5 @@
 -- c360gen | duckdb | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e08dfc812e56447c5a50990fc0c9c0fc1949a7d98ed4eed23158c2e8f2c0e567
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5d3bf3aeff569ddd5f2a11ec5214d5258aa605ab2896195866fda5ec1d85ffcd
 
 -- Brings order_lines up to date with its query.
 --
@@ -60,6 +60,7 @@ SET VARIABLE counted = (
     SELECT q
     FROM (
         SELECT
+          CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
           COUNT(*) AS drifted_columns,
           LISTAGG(w.c360_name, '; '
           ORDER BY
@@ -100,8 +101,18 @@ SET VARIABLE counted = (
           )
     ) AS q
 );
+SET VARIABLE missing_tables = getvariable('counted').missing_tables;
 SET VARIABLE drifted_columns = getvariable('counted').drifted_columns;
 SET VARIABLE drifted_names = getvariable('counted').drifted_names;
+
+-- No column at all: who reads the catalog sees nothing of a table that is not there.
+SELECT
+    error(concat(
+        'ZC011 analytics.order_lines: ',
+        'shop.orders is not there, or none of its columns is',
+        '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.'
+    ))
+WHERE GETVARIABLE('missing_tables') > 0;
 
 -- What is missing or retyped would be lost or bent in silence.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1936f33261da5602e52cd331dc3406f9553a132d2bec423f4fcc9b6566a690c5
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0eb51cc2df78eb6945be7925426a7df629e84bc2965d657dda965e3f23d4c969
 
 -- Replaces the contents of customers by its query.
 --
@@ -45,6 +45,7 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_target_rows BIGINT;
@@ -97,6 +98,7 @@ BEGIN
 
     -- The columns of shop.customers must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -142,7 +144,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: shop.customers is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

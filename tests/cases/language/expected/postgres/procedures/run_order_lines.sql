@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1051f8a47c3ccd41cd157f098a5de1027cf5797127b8e30a24294ec4856793f3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 92e72504c6d6280945c8d80c32bc08cf26eacfacb9e8d647e32034865a9fd188
 
 -- Brings order_lines up to date with its query.
 --
@@ -64,6 +64,7 @@ DECLARE
     v_window_start TIMESTAMPTZ;
     v_full_refresh BOOLEAN := COALESCE(p_full_refresh, false);
     v_incremental BOOLEAN;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_new_rows BIGINT;
@@ -127,6 +128,7 @@ BEGIN
 
     -- The columns of shop.orders must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -172,7 +174,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: shop.orders is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN

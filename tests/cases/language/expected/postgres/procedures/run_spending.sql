@@ -1,5 +1,5 @@
 -- c360gen | postgres | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcf2c8f4552de42be15b27bbdd19f3068829f711014aaa99a52b8d099f08917a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 836b4bce6af53d2f8edf611babee1bddddd99dc6267c8b3944ca3a6363d7e288
 
 -- Brings the history spending up to date with the query of spending.
 --
@@ -57,6 +57,7 @@ DECLARE
     v_latest TIMESTAMPTZ;
     v_last_as_of TIMESTAMPTZ;
     v_watermark TIMESTAMPTZ;
+    v_missing_tables BIGINT;
     v_drifted_columns BIGINT;
     v_drifted_names TEXT;
     v_staged_rows BIGINT;
@@ -124,6 +125,7 @@ BEGIN
 
     -- The columns of shop.orders must be there, of the kind that is declared.
     SELECT
+      CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       STRING_AGG(w.c360_name, '; '
       ORDER BY
@@ -169,7 +171,15 @@ BEGIN
       AND NOT (
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
-    INTO v_drifted_columns, v_drifted_names;
+    INTO v_missing_tables, v_drifted_columns, v_drifted_names;
+
+    -- No column at all: who reads the catalog sees nothing of a table that is not there.
+    IF v_missing_tables > 0 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'ZC011',
+            MESSAGE = format('%s: shop.orders is not there, or none of its columns is', c_node),
+            HINT = 'Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    END IF;
 
     -- What is missing or retyped would be lost or bent in silence.
     IF v_drifted_columns > 0 THEN
