@@ -240,7 +240,8 @@ class _Writer:
 
 def _altered(ops: Iterable[ChangeOp]) -> list[str]:
     """The nodes whose tables are there before, and not as they were afterwards."""
-    return sorted({op.before.node for op in ops if isinstance(op, AlterTable | change.RetireTable)})
+    nodes = {op.before.node for op in ops if isinstance(op, AlterTable | change.RetireTable)}
+    return sorted(nodes - {""})  # of what is retired there are no runs
 
 
 def _said(op: ChangeOp) -> str:
