@@ -112,8 +112,10 @@ class Differ:
         how = "keep" if old.name == new.name else "rename"
         at = self._object(new.name)
         if main and how == "rename" and new.name not in self._said:
+            back = any(c.name == old.name for c in retired_of(self.released, table))
             breaks = Hazard("breaking", f"whoever reads {old.name} must read {new.name}")
-            self._step(Step(">", at, f"column renamed from {old.name}", self._span(new.name), (breaks,)), new.name)
+            what = f"column brought back from {old.name}: NULL in rows that came since" if back else f"column renamed from {old.name}"
+            self._step(Step(">", at, what, self._span(new.name), (breaks,)), new.name)
             self._clustered(table, old, "renamed")
         if old.type == new.type:
             return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]

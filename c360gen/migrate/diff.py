@@ -197,6 +197,7 @@ class _Diff:
             (m.before.name, m.retired or (m.after.name if m.after else "")) for m in forth.moves
             if m.before and (kept is None or m.before.name != kept.flag)
             and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
+            and not (before.kind == "ref" and m.how == "rename" and m.after and _taken(node, m.after.name))
         )  # fmt: skip
         copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
         labels = tuple({self._label(self.released.nodes[before.node]): 0, self._label(self.wanted.nodes[node.name]): 0})
@@ -350,6 +351,12 @@ class _Diff:
         located = self.names.project.targets_at.get(self.wanted.target)
         file = located.span() if located and located.path else min(n.span for n in self.names.project.nodes.values())
         return Span(file.path, named=file.named)
+
+
+def _taken(node: Node, name: str) -> bool:
+    """Whether a column that is brought back takes values from the source: it is counted by nobody."""
+    past = node.past.columns.get(name)
+    return isinstance(node, Snapshot) and past is not None and past.history == "empty"
 
 
 def _kept_as(name: str) -> str:

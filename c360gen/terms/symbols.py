@@ -78,8 +78,12 @@ def reserved(column_name: str) -> bool:
     return plain.startswith(OWN_PREFIX) or plain in RESERVED
 
 
-def cut(name: str, limit: int = 63) -> str:
-    """A name that every engine takes: at most 63 bytes, a hash in place of what had to go."""
+LONGEST = 63
+"""Bytes of a name that every engine takes."""
+
+
+def cut(name: str, limit: int = LONGEST) -> str:
+    """A name that every engine takes: at most so many bytes, a hash in place of what had to go."""
     import hashlib
 
     raw = name.encode()
