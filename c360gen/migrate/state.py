@@ -17,6 +17,7 @@ from c360gen.terms import types
 VERSION = 1
 FILE = "released.json"
 FOLDER = "migrations"
+ONE_BRANCH = "take one branch's file and migrations, and migrate again what the other changed"
 STORED = ("snapshot", "incremental", "table", "seed")
 """Kinds of nodes that have rows."""
 
@@ -211,12 +212,15 @@ def _columns(columns: Iterable[ColumnDef]) -> dict[str, str]:
 def parse(raw: str) -> State:
     """The text of a released.json → State. Raise BadState."""
     if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in raw.splitlines()):
-        help = "take one branch's file and migrations, and migrate again what the other changed"
-        raise BadState(f"a merge has left its conflict markers in it: {help}")
+        raise BadState(f"a merge has left its conflict markers in it: {ONE_BRANCH}")
     try:
         found = json.loads(raw)
         if found.get("version") != VERSION:
             raise BadState(f"it has version {found.get('version')}, this c360gen reads version {VERSION}")
+        numbers = [m["number"] for m in found["migrations"]]
+        if twice := next((n for n in numbers if numbers.count(n) > 1), None):
+            names = " and ".join(m["name"] for m in found["migrations"] if m["number"] == twice)
+            raise BadState(f"{names} are both migration {twice}: {ONE_BRANCH}")
         return State(
             target=found["target"], dialect=found["dialect"], shape=found["shape"], control=found["control_schema"],
             nodes={name: _read_node(name, node) for name, node in found["nodes"].items()},
