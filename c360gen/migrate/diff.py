@@ -102,6 +102,7 @@ class _Diff:
             self._create(new)
         else:
             self.parts.append(models.view(old, new, node))
+        self.parts.append(models.beside(old, new, node))
 
     def _stored(self, old: NodeState, new: NodeState, node: Node) -> None:
         begun = len(self.parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
@@ -84,6 +86,20 @@ def view(old: NodeState, new: NodeState, node: Node) -> Found:
             say("+", f"{new.label}.{name}", f"column of a view: {type_}")
     if set(old.columns) == set(new.columns) and list(old.columns) != list(new.columns):
         say("~", new.label, "columns in another order")
+    return Found(tuple(steps))
+
+
+def beside(old: NodeState, new: NodeState, node: Node) -> Found:
+    """A view of rows beside a snapshot that comes, goes, or shows other columns of it."""
+    steps: list[Step] = []
+    before, after = old.shown_beside, new.shown_beside
+    for name in {*old.beside} - {*new.beside} if old.label == new.label else ():
+        told = Hazard("breaking", "its readers fail")
+        steps.append(Step("-", f"{old.schema}.{name}", "view dropped: no point_in_time is said any more", node.span, (told,), AS_IT_WAS))
+    steps += [Step("+", f"{new.schema}.{n}", "view", node.span, undo="it is dropped") for n in new.beside if not old.beside]
+    if before and after and before != after:
+        was, is_ = (replace(new, identifier=new.beside[0], columns=dict(shown)) for shown in (before, after))
+        return Found(tuple(steps)) + view(was, is_, node)
     return Found(tuple(steps))
 
 

@@ -63,6 +63,12 @@ class NodeState:
         """Of its views those that show its rows beside a snapshot: they read both."""
         return tuple(v for v in self.views if v != self.identifier) if self.facts.get("beside") else ()
 
+    @property
+    def shown_beside(self) -> tuple[tuple[str, str], ...] | None:
+        """(name, type) of what those views take from snapshots; None where an older c360gen has not written it down."""
+        found = self.facts.get("shown_beside")
+        return tuple(found.items()) if found is not None else None if self.beside else ()
+
 
 @dataclass(frozen=True)
 class RetiredColumn:
@@ -240,7 +246,7 @@ def parse(raw: str) -> State:
 
 FACTS = ("key", "nullable_key", "tracked", "overwritten", "detects", "compat", "updated_at", "hard_deletes", "interval", "open_until",
          "cursor", "version_column", "windows", "partition", "feed", "feed_cursor", "reads",
-         "views", "functions", "beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
+         "views", "functions", "beside", "shown_beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
 
 
 def _read_node(name: str, node: Mapping[str, Any]) -> NodeState:
