@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.engines import COUNTED, FRESHNESS, REHEARSED, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
 
 LOCKED = "IO Error: Could not set lock on file"
 """What DuckDB says, from 1.4 to 2.0, where another process has the file open."""
@@ -44,6 +44,9 @@ class Session:
 
     def deploy(self, sql: str) -> None:
         self._script(sql)
+
+    def rehearse(self, sql: str) -> list[tuple[str, int]]:
+        return self._script(sql)
 
     def lock(self) -> None:
         """One process has the file open; sessions of this process conflict when they commit."""
@@ -155,18 +158,22 @@ class Session:
     def close(self) -> None:
         self.connection.close()
 
-    def _script(self, sql: str) -> None:
-        """Statement by statement, as a client would; the first error rolls back what is open."""
+    def _script(self, sql: str) -> list[tuple[str, int]]:
+        """Statement by statement, as a client would; the first error rolls back what is open → what a dry run has counted."""
         import duckdb
 
+        counted: list[tuple[str, int]] = []
         try:
             for statement in duckdb.extract_statements(sql):
-                self.connection.execute(statement)
+                done = self.connection.execute(statement)
+                if tuple(d[0] for d in done.description or ()) == REHEARSED:
+                    counted = done.fetchall()
         except duckdb.Error as error:
             with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")
             busy = isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
             raise (EngineBusy if busy else EngineError)(_first(error)) from None
+        return counted
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""

@@ -7,6 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -252,6 +253,27 @@ def test_a_released_migration_never_changes(shop: Evolving) -> None:
     path.write_text(text.replace("phone", "fax"), encoding="utf-8", newline="\n")
     assert "error[C606]" in shop.cli("check", fails=1)
     assert "C606" in shop.cli("migrate", "--name", "other", fails=1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_dry_run_shows_what_it_counts(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    at = str(tmp_path / "shop.duckdb") if engine == "duckdb" else request.getfixturevalue("database")
+    shop = Evolving(tmp_path, engine, at)
+    shop.begin(source() + snapshot())
+    shop.sql(ROWS[0])
+    shop.run("history", "2026-01-02 00:00:00")
+    for statement in (*PHONE, "UPDATE raw.customers SET phone = NULL WHERE id = 3"):
+        shop.sql(statement)
+    shop.write(source(phone="text") + snapshot(columns="      - {name: phone, history: new_version}\n"))
+    shop.cli("migrate", "--name", "phone")
+    shop.close()
+    said = shop.cli("deploy", "--dry-run", "--target", engine, "--database", at)
+    assert "snap.history: rows: 3\n" in said and "history.phone: keys of which the next run makes a version: 2\n" in said
+    assert "migration 0002 phone went through, and was rolled back" in said
+    shop.cli("deploy", "--target", engine, "--database", at)
+    shop.open()
+    assert shop.run("history", "2026-01-03 00:00:00").counters["inserted_rows"] == 2
+    shop.close()
 
 
 def of_two_branches(shop: Evolving) -> tuple[dict[str, Any], dict[str, Any]]:
