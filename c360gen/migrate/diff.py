@@ -124,7 +124,7 @@ class _Diff:
         else:
             labels = self._label(old), self._label(new)
             remembered = memory.of_model(old, new, node, *labels) + memory.windows(old, new, node, *labels)
-            self.parts.append(models.facts(old, new, node) + remembered)
+            self.parts.append(models.facts(old, new, node) + models.key_back(old, new, node) + remembered)
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")
