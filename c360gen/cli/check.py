@@ -17,13 +17,15 @@ from c360gen.emit.writer import Difference, compare
 @options.targets
 @options.specs_and_out
 def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Path, out: Path) -> None:
-    made = options.builds(options.project(specs), target_names, dialects, out)
     from c360gen.migrate import releases
 
-    released = [(out / one.target_name, options.released(out / one.target_name)) for one in made]
-    if altered := [d for root, state in released if state is not None for d in releases.altered(root, state)]:
+    loaded = options.project(specs)
+    released = [(out / name, options.released(out / name)) for name in options.names(loaded, target_names, dialects)]
+    states = [(root, state) for root, state in released if state is not None]
+    if altered := [d for root, state in states for d in (*releases.altered(root, state), *releases.strays(root, state))]:
         console.diagnostics(altered, {})
         raise click.exceptions.Exit(FINDINGS)
+    made = options.builds(loaded, target_names, dialects, out)
     found = [(one.target_name, d) for one in made for d in compare(out / one.target_name, one.files)]
     for name in sorted({one.target_name for one in made} - {name for name, _ in found}):
         console.passed(name)

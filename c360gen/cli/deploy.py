@@ -107,5 +107,7 @@ def _dry_run(session: engines.Session, root: Path, pending: list[Migration]) -> 
     from c360gen.migrate import releases
 
     first = pending[0]
-    session.deploy((root / releases.apply_path(first)).with_name("dry_run.sql").read_text(encoding="utf-8"))
+    text = (root / releases.apply_path(first)).with_name("dry_run.sql").read_text(encoding="utf-8")
+    for what, found in session.rehearse(text):
+        console.answer(f"{what}: {found}")
     console.say(f"migration {first.number:04} {first.name} went through, and was rolled back")

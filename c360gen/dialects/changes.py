@@ -150,7 +150,7 @@ class Changes(ABC):
                 table.replace(self.dialect.table(self.place(table.db, table.name, names), table.alias or None))
         return self.dialect.lower(made, names)
 
-    def statements(self, op: change.ChangeOp, names: Names) -> list[Piece]:
+    def statements(self, op: change.ChangeOp | change.MustBeFilled, names: Names) -> list[Piece]:
         """One operation as statements; found by the operation's name."""
         found: list[Piece] = getattr(self, _word(type(op).__name__))(op, names)
         return found

@@ -55,11 +55,18 @@ class Run:
     """The session ended with it: no other node can be run in it."""
 
 
+REHEARSED = ("what", "found")
+"""The columns of what a dry run counts."""
+
+
 class Session(Protocol):
     """A connection to one database of one target."""
 
     def deploy(self, sql: str) -> None:
         """Execute deploy.sql as a whole. Raise EngineError when the database refuses; nothing is changed then."""
+
+    def rehearse(self, sql: str) -> list[tuple[str, int]]:
+        """Execute dry_run.sql as a whole → what it counts, and how many. Raise EngineError when the database refuses."""
 
     def lock(self) -> None:
         """Hold off every other deploy of this project until the session is closed. Raise EngineBusy."""

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from c360gen.emit import freshness
-from c360gen.engines import STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.engines import REHEARSED, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
 from c360gen.ops.program import COUNTERS
 
 LOCKED = "IO Error: Could not set lock on file"
@@ -46,6 +46,9 @@ class Session:
 
     def deploy(self, sql: str) -> None:
         self._script(sql)
+
+    def rehearse(self, sql: str) -> list[tuple[str, int]]:
+        return self._script(sql)
 
     def lock(self) -> None:
         """One process has the file open; sessions of this process conflict when they commit."""
@@ -152,16 +155,20 @@ class Session:
     def close(self) -> None:
         self.connection.close()
 
-    def _script(self, sql: str) -> None:
-        """Statement by statement, as a client would; the first error rolls back what is open."""
+    def _script(self, sql: str) -> list[tuple[str, int]]:
+        """Statement by statement, as a client would; the first error rolls back what is open → what a dry run has counted."""
+        counted: list[tuple[str, int]] = []
         try:
             for statement in duckdb.extract_statements(sql):
-                self.connection.execute(statement)
+                done = self.connection.execute(statement)
+                if tuple(d[0] for d in done.description or ()) == REHEARSED:
+                    counted = done.fetchall()
         except duckdb.Error as error:
             with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")
             busy = isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
             raise (EngineBusy if busy else EngineError)(_first(error)) from None
+        return counted
 
     def _failed(self, message: str) -> None:
         """The failure row, and the window's: a script has no handler, so whoever runs it writes them."""

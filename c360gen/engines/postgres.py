@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from c360gen.emit import freshness
-from c360gen.engines import STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
+from c360gen.engines import REHEARSED, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
 from c360gen.ops.program import COUNTERS
 
 BUSY = ("55P03", "40P01", "40001")
@@ -64,10 +64,22 @@ class Session:
         self.connection, self.control = connection, control
 
     def deploy(self, sql: str) -> None:
+        self._executed(sql)
+
+    def rehearse(self, sql: str) -> list[tuple[str, int]]:
+        counted: list[tuple[str, int]] = []
+        done = self._executed(sql)
+        while True:
+            if tuple(d.name for d in done.description or ()) == REHEARSED:
+                counted = done.fetchall()
+            if not done.nextset():
+                return counted
+
+    def _executed(self, sql: str) -> Any:
         import psycopg
 
         try:
-            self.connection.execute(sql.encode(), prepare=False)
+            return self.connection.execute(sql.encode(), prepare=False)
         except psycopg.Error as error:
             self.connection.rollback()
             raise (EngineBusy if error.sqlstate in BUSY else EngineError)(_say(error)) from None

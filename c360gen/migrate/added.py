@@ -5,6 +5,7 @@ from __future__ import annotations
 from c360gen.diagnostics import Diagnostic, Span, nearest_or_list
 from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Found, Hazard, Problem, Step
+from c360gen.migrate.state import retired_of
 from c360gen.project.nodes import Snapshot
 from c360gen.terms import types
 
@@ -17,7 +18,8 @@ def say(differ: Differ) -> Found:
     """A step for each; a problem where nobody can tell a rename from a removal, or what is said of the past is not so."""
     node, old, new = differ.node, differ.old, differ.new
     table = new.table("ref")
-    assert table is not None
+    there = old.table("ref")
+    assert table is not None and there is not None
     gone = [m for m in differ.found.retired if (m.schema, m.table) == (table.schema, table.name)]
 
     steps: list[Step] = []
@@ -47,6 +49,9 @@ def say(differ: Differ) -> Found:
             held = "false in old rows"
         if node.kind in ("table", "seed"):
             held = "filled by its next run" if node.kind == "table" else "filled by the deploy"
+        kept = [c.name for c in retired_of(differ.released, there) if c.was == name and not c.copied]
+        if kept and history is None and node.kind == "incremental":
+            held += f"; was: {kept[-1]} would bring their values back"
         hazards = (RISKS[history],) if history in RISKS else ()
         what = f"column {types.text(type_)}: {held}"
         steps.append(Step("+", at, what, span, hazards, "it is dropped, with what it holds"))

@@ -36,7 +36,7 @@ class Placed:
         routines = [r.path for r in self.released.routines if (r.path, r.arguments) not in wanted]
         left = {o.name for o in gone} | {o.name for o, n in self.pairs if o.label != n.label or o.kind != n.kind}
         touched = left if self.dialect.changes.replaces_views else left | {o.name for o, n in self.pairs if self._touched(o, n)}
-        views, functions = self._around(self.released.nodes, touched)
+        views, functions = self._around(self.released.nodes, touched, {o.name for o, n in self.pairs if self._turned(o, n)})
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines and f in {r.path for r in self.released.routines}]
         return Drops(views, tuple(dict.fromkeys(routines)), self._moved())
@@ -46,7 +46,7 @@ class Placed:
         routines = [r.path for r in self.wanted.routines if (r.path, r.arguments) not in released]
         left = {n.name for n in come} | {n.name for o, n in self.pairs if o.label != n.label or o.kind != n.kind}
         touched = left if self.dialect.changes.replaces_views else left | {n.name for o, n in self.pairs if self._touched(o, n)}
-        views, functions = self._around(self.wanted.nodes, touched)
+        views, functions = self._around(self.wanted.nodes, touched, {n.name for o, n in self.pairs if self._turned(n, o)})
         if not self.dialect.changes.replaces_views:
             routines += [f for f in functions if f not in routines]
         return Drops(views, tuple(dict.fromkeys(routines)), {new: old for old, new in self._moved().items()})
@@ -74,7 +74,14 @@ class Placed:
     def _touched(self, old: NodeState, new: NodeState) -> bool:
         return new.name in self.rewritten or list(old.columns.items()) != list(new.columns.items())
 
-    def _around(self, nodes: Mapping[str, NodeState], touched: set[str]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    def _turned(self, one: NodeState, other: NodeState) -> bool:
+        """Whether a view beside a snapshot has no place in the other state, or shows what the engine cannot put into it."""
+        replaced = self.dialect.changes.replaces_views or one.shown_beside == other.shown_beside
+        return bool(one.beside) and not (other.beside and replaced)
+
+    def _around(
+        self, nodes: Mapping[str, NodeState], touched: set[str], turned: Set[str]
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
         """Views of what is touched and of the views that read it, those that read others first; and table functions."""
         if not self.dialect.changes.replaces_views:
             touched = self._with_readers(nodes, touched)
@@ -83,7 +90,7 @@ class Placed:
         functions: list[str] = []
         for node in (nodes[n] for n in graph.order({n.name: n.reads for n in nodes.values()})):
             reads = any(b in touched for b in node.facts.get("beside", ()))
-            if node.name in touched or (reads and not self.dialect.changes.replaces_views):
+            if node.name in touched or node.name in turned or (reads and not self.dialect.changes.replaces_views):
                 beside += [(node.schema, v) for v in node.beside]
             if node.name in touched:
                 views += [(node.schema, v) for v in node.views if v not in node.beside]

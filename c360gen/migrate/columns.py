@@ -73,7 +73,7 @@ class Differ:
             back.append(two)
         for gone in before.columns:
             if gone.name not in used and gone.name not in resting:
-                retired = cut(f"{gone.name}__retired_{self.number}")
+                retired = self._retired(before, after, gone)
                 forth.append(Move("retire", gone, None, retired))
                 fill = self._restored(before, gone) if main else None
                 back.append(Move("restore", ColumnDef(retired, gone.type), gone, fill=fill))
@@ -85,7 +85,7 @@ class Differ:
         for name, kept in resting.items():
             here = ColumnDef(name, kept.type)
             if name in used:
-                self.found.restored.append(kept)
+                self.found.restored.append(replace(kept, schema=after.schema, table=after.name))
             elif kept.path in approved:
                 forth.append(Move("drop", here, None))
                 back.append(Move("add", None, here))
@@ -97,6 +97,14 @@ class Differ:
         whole = replace(after, columns=physical)
         return AlterTable(before, whole, tuple(forth)), AlterTable(whole, before, tuple(back))
 
+    def _retired(self, before: Stored, after: Stored, gone: ColumnDef) -> str:
+        """The name under which a column stays; another column's would be taken for it."""
+        name = cut(f"{gone.name}__retired_{self.number}")
+        if before.has(name) or after.has(name):
+            message = f"{self._object(gone.name)} cannot be retired as {name}: another column is called so"
+            self._problem("C604", message, gone.name, f"give {name} another name in a release before this one")
+        return name
+
     # --- one column --------------------------------------------------------------------------------------------------------
 
     def _changed(self, table: Stored, old: ColumnDef, new: ColumnDef, main: bool) -> tuple[Move, Move]:
@@ -104,8 +112,10 @@ class Differ:
         how = "keep" if old.name == new.name else "rename"
         at = self._object(new.name)
         if main and how == "rename" and new.name not in self._said:
+            back = any(c.name == old.name for c in retired_of(self.released, table))
             breaks = Hazard("breaking", f"whoever reads {old.name} must read {new.name}")
-            self._step(Step(">", at, f"column renamed from {old.name}", self._span(new.name), (breaks,)), new.name)
+            what = f"column brought back from {old.name}: NULL in rows that came since" if back else f"column renamed from {old.name}"
+            self._step(Step(">", at, what, self._span(new.name), (breaks,)), new.name)
             self._clustered(table, old, "renamed")
         if old.type == new.type:
             return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
@@ -118,7 +128,7 @@ class Differ:
             return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
         if rung == "convert":
             return Move("convert", old, new, fill=fill), Move("convert", new, old, lossless=False)
-        retired = cut(f"{old.name}__retired_{self.number}")
+        retired = self._retired(table, self.new.table(table.kind) or table, old)
         self.found.retired.append(RetiredColumn(*self._place(table), retired, old.type, old.name, self.number, True))
         return Move("copy", old, new, retired, fill=fill, lossless=lossless), Move("swap_back", new, old, retired)
 

@@ -57,7 +57,7 @@ def _facts(node: Node, names: Names) -> Mapping[str, Any]:
         "erasure": [node.erasure.by, *node.erasure.redact] if node.erasure else None,
         "constraints": [[c.kind, *c.columns, *([c.condition.sql()] if c.condition is not None else [])] for c in node.constraints],
         "views": [*node.views, *([node.identifier] if node.kind == "view" else [])], "functions": list(node.functions),
-        "beside": [p.snapshot for p in node.point_in_time],
+        "beside": [p.snapshot for p in node.point_in_time], "shown_beside": _shown_beside(node, names),
         "renamed": node.past.was, "was": {name: c.was for name, c in node.past.columns.items() if c.was},
     }  # fmt: skip
     if isinstance(node, Snapshot):
@@ -70,6 +70,15 @@ def _facts(node: Node, names: Names) -> Mapping[str, Any]:
             "feed": node.feed is not None, "feed_cursor": node.feed.cursor if node.feed else None,
         }  # fmt: skip
     return {name: value for name, value in found.items() if value}
+
+
+def _shown_beside(node: Node, names: Names) -> dict[str, str]:
+    """Name → type of what its point_in_time view takes from snapshots."""
+    found: dict[str, str] = {}
+    for join in node.point_in_time:
+        snapshot = names.project.snapshot(join.snapshot)
+        found |= {shown: types.text(snapshot.column(name).type or types.TEXT) for name, shown in join.columns}
+    return found
 
 
 def _reads(node: Node, names: Names) -> list[str]:

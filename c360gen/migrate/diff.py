@@ -12,7 +12,7 @@ from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.names import Names
 from c360gen.emit import identity
 from c360gen.emit.bundle import Section
-from c360gen.migrate import added, around, history, memory, models, renames
+from c360gen.migrate import added, approved, around, history, memory, models, renames
 from c360gen.migrate.columns import Differ
 from c360gen.migrate.plan import Found, Hazard, Kept, Measured, Plan, Problem, Step, Symbol, together
 from c360gen.migrate.state import STORED, NodeState, RetiredColumn, RetiredTable, State, with_retired
@@ -20,7 +20,6 @@ from c360gen.ops.change import (
     AlterTable,
     ChangeOp,
     DropLock,
-    DropTable,
     ForgetSeed,
     Relabel,
     RestoreTable,
@@ -44,7 +43,8 @@ class _Diff:
         self.released, self.wanted, self.names = released, wanted, names
         self.number = released.number + 1
         self.dialect = dialects.get(self.wanted.dialect)
-        self.approved = {a.spec.drop: a.span for a in names.project.approvals}
+        self.approved = {a.spec.drop: a for a in names.project.approvals}
+        self.moved: dict[tuple[str, str], tuple[str, str]] = {}
         self.columns = list(self.released.retired_columns)
         self.tables = list(self.released.retired_tables)
         self.pairs: list[tuple[NodeState, NodeState]] = []
@@ -102,6 +102,7 @@ class _Diff:
             self._create(new)
         else:
             self.parts.append(models.view(old, new, node))
+        self.parts.append(models.beside(old, new, node))
 
     def _stored(self, old: NodeState, new: NodeState, node: Node) -> None:
         begun = len(self.parts)
@@ -123,7 +124,7 @@ class _Diff:
         else:
             labels = self._label(old), self._label(new)
             remembered = memory.of_model(old, new, node, *labels) + memory.windows(old, new, node, *labels)
-            self.parts.append(models.facts(old, new, node) + remembered)
+            self.parts.append(models.facts(old, new, node) + models.key_back(old, new, node) + remembered)
         if old.facts.get("constraints") != new.facts.get("constraints"):
             told = Hazard("breaking", "rows that break one fail the migration, or the next run")
             self._say("~", new.label, "constraints changed", node.span, told, undo="they are as they were")
@@ -197,6 +198,7 @@ class _Diff:
             (m.before.name, m.retired or (m.after.name if m.after else "")) for m in forth.moves
             if m.before and (kept is None or m.before.name != kept.flag)
             and (m.how in ("retire", "copy") or (m.how in ("keep", "rename") and m.fill is None))
+            and not (before.kind == "ref" and m.how == "rename" and m.after and _taken(node, m.after.name))
         )  # fmt: skip
         copied = {m.before.name: m.after.name for m in forth.moves if m.how == "copy" and m.before and m.after}
         labels = tuple({self._label(self.released.nodes[before.node]): 0, self._label(self.wanted.nodes[node.name]): 0})
@@ -231,6 +233,7 @@ class _Diff:
     def _moved_retired(self, before: Stored, after: Stored) -> None:
         """What is retired goes where its table goes."""
         if (before.schema, before.name) != (after.schema, after.name):
+            self.moved[before.schema, before.name] = after.schema, after.name
             self.columns = [
                 dataclasses.replace(c, schema=after.schema, table=after.name) if (c.schema, c.table) == (before.schema, before.name) else c
                 for c in self.columns
@@ -283,9 +286,13 @@ class _Diff:
 
     def _retire(self, table: Stored, span: Span | None, why: str) -> None:
         name = self._retired_name(table.name)
+        if name in {n.identifier for s in (self.released, self.wanted) for n in s.nodes.values() if n.schema == table.schema}:
+            message = f"{table.schema}.{table.name} cannot be retired as {name}: a node is called so"
+            self._problem(f"{table.schema}.{table.name}", "C604", message, span, f"give {name} another name in a release before this one")
         self._do(RetireTable(table, name), RestoreTable(table, name))
         was = f"{table.schema}.{table.name}"
         self.tables.append(RetiredTable(table.schema, name, was, self.number, table.columns, table.primary_key, table.ordered))
+        self.moved[table.schema, table.name] = table.schema, name
         self.columns = [
             c if (c.schema, c.table) != (table.schema, table.name) else dataclasses.replace(c, table=name) for c in self.columns
         ]
@@ -308,23 +315,10 @@ class _Diff:
         return cut(f"{name}__rolled_back_{self.number}_{meaning[:8]}")
 
     def _approvals(self) -> None:
-        """What may go for good: columns are dropped where their table is altered, tables here."""
-        for table in list(self.tables):
-            if table.path in self.approved and table in self.released.retired_tables:
-                self._do(DropTable(table.schema, table.name))
-                self.tables.remove(table)
-                self.columns = [c for c in self.columns if (c.schema, c.table) != (table.schema, table.name)]
-                self._dropped(table.path, f"table dropped; it was {table.was}", table.migration)
-        for retired in list(self.columns):
-            if retired.path in self.approved and retired in self.released.retired_columns:
-                self.columns.remove(retired)
-                self._dropped(retired.path, f"column dropped; it was {retired.was}", retired.migration)
-
-    def _dropped(self, path: str, what: str, migration: int) -> None:
-        approval = next(a for a in self.names.project.approvals if a.spec.drop == path)
-        told = Hazard("destructive", f"retired by migration {migration}, approved by {approval.spec.by} on {approval.spec.on_}")
-        self._say("-", path, what, approval.span, told, undo="cannot be undone")
-        self.parts.append(Found(lost=(f"{path} and what it held",)))
+        """What may go for good: columns are dropped where their table is altered."""
+        left = approved.drops(self.released, self.approved, self.moved, self.columns, self.tables)
+        self.columns, self.tables = left.columns, left.tables
+        self.parts.append(left.found)
 
     def _read(self, found: Found) -> Iterable[Step]:
         """The steps; one that breaks readers names the exposures that are among them."""
@@ -358,6 +352,12 @@ class _Diff:
         located = self.names.project.targets_at.get(self.wanted.target)
         file = located.span() if located and located.path else min(n.span for n in self.names.project.nodes.values())
         return Span(file.path, named=file.named)
+
+
+def _taken(node: Node, name: str) -> bool:
+    """Whether a column that is brought back takes values from the source: it is counted by nobody."""
+    past = node.past.columns.get(name)
+    return isinstance(node, Snapshot) and past is not None and past.history == "empty"
 
 
 def _kept_as(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a change means for a snapshot: which of them have a meaning, which are refused, and what new columns hold in old versions."""
+"""What a change means for a snapshot: which of them have a meaning, and which are refused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from c360gen.diagnostics import Diagnostic
+from c360gen.migrate import tracked
 from c360gen.migrate.columns import ROW
 from c360gen.migrate.plan import Found, Hazard, Kept, Problem, Step
-from c360gen.migrate.reads import unreadable
 from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import AlterTable, ChangeRows, DropTable, KeepRows, Move, MustBeZero, Stored, place
 from c360gen.project import feeds
@@ -19,8 +19,8 @@ from c360gen.project.nodes import Column, Snapshot
 from c360gen.project.snapshots import OWN_COLUMNS
 from c360gen.strategies import _sql
 from c360gen.strategies._history import helpers
-from c360gen.strategies._history.versions import end_of_time, is_closed, is_live, is_marker, mark, row_id
-from c360gen.strategies._sql import equal, every, named, not_null, star_count
+from c360gen.strategies._history.versions import end_of_time, is_closed, is_marker, mark, row_id
+from c360gen.strategies._sql import equal, every, named
 from c360gen.terms import types
 from c360gen.terms.symbols import column, cut, relation
 
@@ -59,7 +59,7 @@ def facts(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, 
         hazards = (Hazard("versions", told), Hazard("breaking", "dbt's columns go"))
         steps.append(Step("~", at, "compat: dbt switched off", node.span, hazards, "compat: dbt is switched on again"))
     found = Found(tuple(steps)) + _hard_deletes(old, new, node, released.number + 1) + _open_until(old, new, node)
-    return found + _tracked(old, new, node, renamed, released, wanted)
+    return found + tracked.columns(old, new, node, renamed, released, wanted)
 
 
 def _deletes(old: NodeState, new: NodeState) -> tuple[str, str]:
@@ -206,87 +206,6 @@ def _shown(said: str | None) -> str:
         return "NULL"
     at = dt.datetime.fromisoformat(said).replace(tzinfo=None)
     return str(at if at.time() != dt.time() else at.date())
-
-
-def _tracked(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], released: State, wanted: State) -> Found:
-    """Every column that is tracked now and was not: what becomes of the versions that are there."""
-    found = Found()
-    before = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ())}
-    table = node_table(old)
-    now, then = set(new.facts.get("tracked", ())), set(old.facts.get("tracked", ()))
-    for name in sorted(now):
-        was = renamed.get(name, name)
-        if was in before or (old.facts.get("detects") == "time" and table.has(was)):
-            continue
-        found += _needs_history(new, node, name, table.has(was), unreadable(node, name, released, wanted))
-    if old.facts.get("detects") == new.facts.get("detects") == "values":
-        for was in sorted(then - {renamed.get(n, n) for n in now}):
-            back = next((n for n, w in renamed.items() if w == was), was)
-            if node_table(new).has(back):
-                told = Hazard("breaking", "its changes make no version any more")
-                found += Found((Step("~", f"{new.label}.{back}", "no longer tracked", node.span, (told,), "it is tracked again"),))
-    return found
-
-
-def _needs_history(new: NodeState, node: Snapshot, name: str, stored: bool, unread: tuple[str, str] | None) -> Found:
-    past = node.past.columns.get(name)
-    at = f"{new.label}.{name}"
-    if past is None or past.history is None:
-        how = "is tracked from now on" if stored else "is new and tracked"
-        help = f"say history: empty (no version is made), new_version, or {{backfill: …}} in the columns: of {node.name}"
-        message = f"{at} {how}: every key would get a version in the next run"
-        return Found(problems=(Problem(at, Diagnostic("C602", message, past.span if past else node.span, help)),))
-    if past.history == "empty" and unread is not None:
-        message = f"{at}: history: empty needs the value that the source has now: {unread[0]}"
-        return Found(problems=(Problem(at, Diagnostic("C604", message, past.span, unread[1])),))
-    if past.history == "empty":
-        what = "open versions take the source's value, without a new version"
-        step = Step("~", at, what, past.span, (Hazard("backfills", "open versions"),), "nothing to do")
-        return Found((step,), rows=tuple(open_versions(node, name)))
-    if past.history == "new_version":
-        if (why := _unseen(node)) is not None:
-            help = f"say history: empty, which gives open versions the source's value, or {{backfill: …}} in the columns: of {node.name}"
-            message = f"{at}: history: new_version is a promise that no run keeps: {why}"
-            return Found(problems=(Problem(at, Diagnostic("C604", message, past.span, help)),))
-        told = Hazard("versions", "the next run makes a version of every key whose source has a value there")
-        step = Step("~", at, "the next run makes versions", past.span, (told,), "versions that came since stay")
-        return Found((step,), versioned=((node.name, name),))
-    return Found()
-
-
-def _unseen(node: Snapshot) -> str | None:
-    """Why a run makes no version of a row that has a value in a new column and nothing else that is new."""
-    unmoved = node.policies.on_unmoved_timestamp
-    if node.detects == "time":
-        return "a row changes only when its updated_at moves"
-    if node.strategy != "timestamp" or unmoved == "version":
-        return None
-    does = "passes over" if unmoved == "ignore" else "fails at"
-    return f"on_unmoved_timestamp: {unmoved} {does} rows that change while {node.updated_at} stays"
-
-
-def open_versions(node: Snapshot, name: str) -> list[MustBeZero | ChangeRows]:
-    """UPDATE history SET phone = source.phone WHERE open: what the source says now was true all the time, as far as anybody knows."""
-    theirs, source = _sql.reading(node, "s"), node.reading
-    keys = [column(k, "s") for k in node.key]
-    twice = exp.select(*keys).from_(theirs.copy()).group_by(*(k.copy() for k in keys)).having(_sql.several())
-    doubled = exp.select(star_count("doubled")).from_(twice.subquery("d"))
-    where = every([_sql.same_key(node, ROW, "s"), is_live(node, ROW), not_null(column(name, "s"))])
-    update = exp.Update(
-        this=relation("ref", node.name, ROW), expressions=[equal(column(name), column(name, "s"))], from_=exp.From(this=theirs),
-        where=exp.Where(this=where),
-    )  # fmt: skip
-    return [
-        MustBeZero("A key that the source has twice has no value.", doubled, f"{source} has keys in several rows"),
-        ChangeRows("Open versions take the value that the source has now.", update),
-    ]
-
-
-def count_new_versions(node: Snapshot, name: str) -> exp.Select:
-    """How many keys the next run makes a version of for a new column's sake."""
-    theirs = _sql.reading(node, "s")
-    query = exp.select(named(exp.Count(this=exp.Star()), "found")).from_(relation("ref", node.name, ROW))
-    return query.join(theirs, on=_sql.same_key(node, ROW, "s")).where(every([is_live(node, ROW), not_null(column(name, "s"))]))
 
 
 def markers_back(kept: Kept, old: NodeState, node: Snapshot, altered: AlterTable) -> list[MustBeZero | ChangeRows | DropTable]:

@@ -21,7 +21,7 @@ ALL = "the next run reads the whole source once, which is always right"
 
 def of_snapshot(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], before: str, label: str) -> Found:
     """A watermark of another column says nothing: whatever moved below it would never be read. Reading everything is always right."""
-    found = _overwritten(old, new, node, renamed, label)
+    found = _overwritten(old, new, node, renamed, label) + _brought_back(old, new, node, renamed, label)
     old_time, new_time = _orders(old), _orders(new)
     if old_time is None or new_time is None or renamed.get(new_time, new_time) == old_time:
         return found
@@ -40,6 +40,14 @@ def _overwritten(old: NodeState, new: NodeState, node: Snapshot, renamed: Mappin
     what, told = "open versions take the source's value", Hazard("backfills", f"open versions; {ALL}")
     steps = (Step("~", f"{new.label}.{n}", what, node.span, (told,), "nothing to do") for n in come)
     return Found(tuple(steps), rows=(SetWatermark(label),) if come else ())
+
+
+def _brought_back(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], label: str) -> Found:
+    """A column that is tracked again, where only rows that moved are read: what changed meanwhile was read while nobody looked at it."""
+    known = {*old.facts.get("tracked", ()), *old.facts.get("overwritten", ()), *(c.name for t in old.tables for c in t.columns)}
+    back = [n for n in node.tracked if renamed.get(n, n) not in known and n in renamed] if node.source_delta else []
+    steps = (Step("~", f"{new.label}.{n}", "its watermark is forgotten", node.span, (Hazard("backfills", ALL),)) for n in back)
+    return Found(tuple(steps), rows=(SetWatermark(label),) if back else ())
 
 
 def _orders(state: NodeState) -> str | None:

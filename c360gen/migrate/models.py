@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from sqlglot import exp
 
 from c360gen.migrate.plan import Found, Hazard, HazardKind, Step, Symbol
@@ -88,19 +91,55 @@ def view(old: NodeState, new: NodeState, node: Node) -> Found:
     return Found(tuple(steps))
 
 
+def beside(old: NodeState, new: NodeState, node: Node) -> Found:
+    """A view of rows beside a snapshot that comes, goes, or shows other columns of it."""
+    steps: list[Step] = []
+    before, after = old.shown_beside, new.shown_beside
+    for name in {*old.beside} - {*new.beside} if old.label == new.label else ():
+        told = Hazard("breaking", "its readers fail")
+        steps.append(Step("-", f"{old.schema}.{name}", "view dropped: no point_in_time is said any more", node.span, (told,), AS_IT_WAS))
+    steps += [Step("+", f"{new.schema}.{n}", "view", node.span, undo="it is dropped") for n in new.beside if not old.beside]
+    if before and after and before != after:
+        was, is_ = (replace(new, identifier=new.beside[0], columns=dict(shown)) for shown in (before, after))
+        return Found(tuple(steps)) + view(was, is_, node)
+    return Found(tuple(steps))
+
+
+def key_back(old: NodeState, new: NodeState, node: Node) -> Found:
+    """On the way back: rows that came since may share the key that tells rows apart again, and no engine declares it over them.
+
+    Where its columns, or the table, have another name now, the engine itself says so, if it enforces keys.
+    """
+    there, table = old.table("ref"), new.table("ref")
+    if there is None or table is None or not there.primary_key:
+        return Found()
+    held, holds = {*there.primary_key}, {was(node, old, k) for k in table.primary_key}
+    same = (there.schema, there.name) == (table.schema, table.name)
+    if held == holds or not same or not all(table.has(k) and was(node, old, k) == k for k in held):
+        return Found()
+    key = ", ".join(there.primary_key)
+    said = f"rows of {node.name} share {key}, or have none, which was the key: mend that, then roll back"
+    return Found(checks_back=(MustBeZero("No two rows share the key.", _sharing(node, there.primary_key, True), said),))
+
+
 def keys(node: Node, unique: bool) -> list[MustBeZero]:
     """Rows that share a new key would be taken for one; rows without one would be found by nobody."""
     if not node.key:
         return []
-    grouped = [column(k, "t") for k in node.key]
+    query = _sharing(node, node.key, unique)
+    because = "No two rows share the key, and none is without." if unique else "No row is without its key."
+    said = f"rows of {node.name} {'share' if unique else 'have no'} {', '.join(node.key)}{', or have none' if unique else ''}"
+    return [MustBeZero(because, query, said)]
+
+
+def _sharing(node: Node, key: Sequence[str], unique: bool) -> exp.Select:
+    """How many keys stand in several rows, or are NULL in part."""
+    grouped = [column(k, "t") for k in key]
     wrong: list[exp.Expr] = [exp.Is(this=k.copy(), expression=exp.null()) for k in grouped]
     if unique:
         wrong.insert(0, _sql.several())
     found = exp.select(*grouped).from_(relation("ref", node.name, "t")).group_by(*(k.copy() for k in grouped)).having(exp.or_(*wrong))
-    query = exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(found.subquery("d"))
-    because = "No two rows share the key, and none is without." if unique else "No row is without its key."
-    said = f"rows of {node.name} {'share' if unique else 'have no'} {', '.join(node.key)}{', or have none' if unique else ''}"
-    return [MustBeZero(because, query, said)]
+    return exp.select(exp.alias_(exp.Count(this=exp.Star()), "found")).from_(found.subquery("d"))
 
 
 def a(kind: str) -> str:

@@ -117,7 +117,7 @@ class Found:
     taken_out: tuple[ChangeRows, ...] = ()
     """What the way back begins with: rows that go while their table is as the migration has left it."""
     measured: tuple[Measured, ...] = ()
-    checks_back: tuple[MustBeFilled, ...] = ()
+    checks_back: tuple[MustBeFilled | MustBeZero, ...] = ()
     """What must hold before anything is changed on the way back."""
     lost: tuple[str, ...] = ()
     """What a rollback cannot bring back, in words."""
@@ -166,7 +166,7 @@ class Plan:
     """In the order of their execution."""
     taken_out: tuple[ChangeRows, ...]
     measured: tuple[Measured, ...]
-    checks_back: tuple[MustBeFilled, ...]
+    checks_back: tuple[MustBeFilled | MustBeZero, ...]
     lost: tuple[str, ...]
     unerased: tuple[tuple[str, str], ...]
     versioned: tuple[tuple[str, str], ...]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from c360gen.migrate.state import State
+from dataclasses import replace
+
+from c360gen.migrate.state import NodeState, State
 from c360gen.project.nodes import Snapshot
 
 OTHERWISE = "say {backfill: …}, or new_version"
@@ -28,7 +30,12 @@ def unreadable(node: Snapshot, name: str, released: State, wanted: State) -> tup
 
 def _stays(name: str, released: State, wanted: State) -> bool:
     """Whether a node is there, with the rows that it has, while tables change: of a view, all that it reads, too."""
-    there = wanted.nodes.get(name)
-    if there is None or there != released.nodes.get(name):
+    there, was = wanted.nodes.get(name), released.nodes.get(name)
+    if there is None or was is None or _rows(there) != _rows(was):
         return False
     return there.kind != "view" or all(_stays(n, released, wanted) for n in there.reads)
+
+
+def _rows(node: NodeState) -> NodeState:
+    """Without what is shown beside its rows, which an older c360gen has not written down."""
+    return replace(node, facts={k: v for k, v in node.facts.items() if k != "shown_beside"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from c360gen.diagnostics import Diagnostic, Span
 from c360gen.emit.files import edited
 from c360gen.migrate.checksum import checksum, holds
 from c360gen.migrate.script import folder
-from c360gen.migrate.state import FILE, State
+from c360gen.migrate.state import FILE, FOLDER, State
 from c360gen.ops.change import Migration
 
 
@@ -22,9 +23,17 @@ def apply_path(migration: Migration) -> str:
     return f"{folder(migration.number, migration.name)}/apply.sql"
 
 
+MERGED = (
+    "two branches have migrated: take released.json and migrations/ of one of them as they are, and migrate again: the specs say what the "
+    "other changed"
+)
+LED = re.compile(r"^-- From the released state ([0-9a-f]+) to ([0-9a-f]+)\.", re.MULTILINE)
+
+
 def altered(root: Path, state: State) -> list[Diagnostic]:
-    """Released migrations whose files are missing or say something else now."""
+    """Released migrations whose files are missing or say something else now, or that do not lead from one to the next."""
     found = []
+    last: tuple[str, str] | None = None
     for migration in state.migrations[1:]:
         at = root / apply_path(migration)
         try:
@@ -36,7 +45,22 @@ def altered(root: Path, state: State) -> list[Diagnostic]:
         if holds(text, migration.checksum) is False:
             help = "databases may have run it as it was: take it from version control, and put the change into a new migration"
             found.append(Diagnostic("C606", f"{at.as_posix()} was changed after its release", Span(at.as_posix()), help))
+        if led := LED.search(text):
+            if last is not None and last[1] != led[1]:
+                message = f"{at.as_posix()} does not begin where {last[0]} ends"
+                found.append(Diagnostic("C606", message, Span(at.as_posix()), MERGED))
+            last = at.as_posix(), led[2]
+    if last is not None and not found and not state.identity.startswith(last[1]):
+        found.append(Diagnostic("C606", f"{(root / FILE).as_posix()} is not the state that {last[0]} leads to", None, MERGED))
     return found
+
+
+def strays(root: Path, state: State) -> list[Diagnostic]:
+    """Migrations below root that are in no released state: another branch's, which nothing would ever carry out."""
+    known = {folder(m.number, m.name) for m in state.migrations}
+    there = sorted(p for p in (root / FOLDER).glob("[0-9][0-9][0-9][0-9]_*") if p.is_dir() and f"{FOLDER}/{p.name}" not in known)
+    help = "two branches have migrated: delete it, and migrate again: the specs say what it changed, and it gets the next number"
+    return [Diagnostic("C606", f"{p.as_posix()} is not in {FILE}, and no deploy will run it", None, help) for p in there]
 
 
 def unsound(root: Path, state: State, wanted: State) -> list[Diagnostic]:

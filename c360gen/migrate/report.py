@@ -9,7 +9,7 @@ from typing import Any
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.changes import Changes
 from c360gen.migrate.plan import HAZARDS, Plan, Step
-from c360gen.ops.change import AlterTable
+from c360gen.ops.change import AlterTable, MustBeFilled, MustBeZero
 
 
 def text(plans: Sequence[Plan]) -> str:
@@ -124,8 +124,8 @@ def _unfilled(plan: Plan) -> list[str]:
     return [
         f"- It fails, before anything is changed, once rows have come for which `{c.table.schema}.{c.table.name}.{c.name}` has no value: "
         "fill that column by hand first, since the column may not be NULL under its old name."
-        for c in plan.checks_back
-    ]  # fmt: skip
+        for c in plan.checks_back if isinstance(c, MustBeFilled)
+    ] + [f"- It fails, before anything is changed, where {c.message}." for c in plan.checks_back if isinstance(c, MustBeZero)]  # fmt: skip
 
 
 def _unerased(plan: Plan) -> list[str]:

@@ -112,7 +112,7 @@ class _Writer:
         plan, changes = self.plan, self.changes
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.backward), self.names)))
-        unfilled = [piece for check in plan.checks_back for piece in changes.must_be_filled(check, self.names)]
+        unfilled = [piece for check in plan.checks_back for piece in changes.statements(check, self.names)]
         parts.append(self._titled("First: what must hold", unfilled))
         parts.append(self._schemas(sorted({self.names.schema(n.schema) for n in plan.released.nodes.values()}), plan.wanted))
         parts.append(self._before(back=True))
@@ -240,7 +240,8 @@ class _Writer:
 
 def _altered(ops: Iterable[ChangeOp]) -> list[str]:
     """The nodes whose tables are there before, and not as they were afterwards."""
-    return sorted({op.before.node for op in ops if isinstance(op, AlterTable | change.RetireTable)})
+    nodes = {op.before.node for op in ops if isinstance(op, AlterTable | change.RetireTable)}
+    return sorted(nodes - {""})  # of what is retired there are no runs
 
 
 def _said(op: ChangeOp) -> str:

@@ -18,6 +18,7 @@ from c360gen.terms import types
 VERSION = 1
 FILE = "released.json"
 FOLDER = "migrations"
+ONE_BRANCH = "take one branch's file and migrations, and migrate again what the other changed"
 STORED = ("snapshot", "incremental", "table", "seed")
 """Kinds of nodes that have rows."""
 
@@ -62,6 +63,12 @@ class NodeState:
     def beside(self) -> tuple[str, ...]:
         """Of its views those that show its rows beside a snapshot: they read both."""
         return tuple(v for v in self.views if v != self.identifier) if self.facts.get("beside") else ()
+
+    @property
+    def shown_beside(self) -> tuple[tuple[str, str], ...] | None:
+        """(name, type) of what those views take from snapshots; None where an older c360gen has not written it down."""
+        found = self.facts.get("shown_beside")
+        return tuple(found.items()) if found is not None else None if self.beside else ()
 
 
 @dataclass(frozen=True)
@@ -210,12 +217,15 @@ def _columns(columns: Iterable[ColumnDef]) -> dict[str, str]:
 def parse(raw: str) -> State:
     """The text of a released.json → State. Raise BadState."""
     if any(line.startswith(("<<<<<<< ", ">>>>>>> ")) for line in raw.splitlines()):
-        help = "take one branch's file and migrations, and migrate again what the other changed"
-        raise BadState(f"a merge has left its conflict markers in it: {help}")
+        raise BadState(f"a merge has left its conflict markers in it: {ONE_BRANCH}")
     try:
         found = json.loads(raw)
         if found.get("version") != VERSION:
             raise BadState(f"it has version {found.get('version')}, this c360gen reads version {VERSION}")
+        numbers = [m["number"] for m in found["migrations"]]
+        if twice := next((n for n in numbers if numbers.count(n) > 1), None):
+            names = " and ".join(m["name"] for m in found["migrations"] if m["number"] == twice)
+            raise BadState(f"{names} are both migration {twice}: {ONE_BRANCH}")
         return State(
             target=found["target"], dialect=found["dialect"], shape=found["shape"], control=found["control_schema"],
             nodes={name: _read_node(name, node) for name, node in found["nodes"].items()},
@@ -235,7 +245,7 @@ def parse(raw: str) -> State:
 
 FACTS = ("key", "nullable_key", "tracked", "overwritten", "detects", "compat", "updated_at", "hard_deletes", "interval", "open_until",
          "cursor", "version_column", "windows", "partition", "feed", "feed_cursor", "reads",
-         "views", "functions", "beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
+         "views", "functions", "beside", "shown_beside", "constraints", "erasure", "renamed", "was")  # fmt: skip
 
 
 def _read_node(name: str, node: Mapping[str, Any]) -> NodeState:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
-from c360gen.migrate import history
+from c360gen.migrate import tracked
 from c360gen.migrate.plan import Measured, Plan
 from c360gen.ops.change import MustBeZero
 from c360gen.ops.shell import Piece
@@ -82,7 +82,7 @@ def _counts(plan: Plan, names: Names, dialect: Dialect) -> Iterable[exp.Select]:
                 yield _arm(f"{label}.{old}: values, under the name {new} afterwards", exp.select(counted).from_(at.copy()))
     if done:
         for name, added in plan.versioned:
-            query = history.count_new_versions(names.project.snapshot(name), added)
+            query = tracked.count_new_versions(names.project.snapshot(name), added)
             yield _arm(f"{name}.{added}: keys of which the next run makes a version", query)
 
 

@@ -15,6 +15,7 @@ from c360gen.project.resolved import ResolvedApproval
 from c360gen.spec import models as spec
 from c360gen.spec.load import Located, Specs
 from c360gen.terms import types
+from c360gen.terms.symbols import LONGEST
 
 Stored = spec.Snapshot | spec.Model | spec.Seed
 ROW = "h"
@@ -36,9 +37,14 @@ def past(located: Located[Stored], node: Node, specs: Specs, diagnostics: Diagno
             help = "a view stores nothing: say it where the column is stored"
             diagnostics.error("C401", f"was and history mean nothing in the view {node.name}", at, help)
             continue
-        if column.was and column.history is not None:
-            diagnostics.error("C401", f"{name} is a renamed column, or a new one with a history", at, "keep was: or history:")
         kind = _kind(column.history)
+        back = bool(column.was) and _retired(str(column.was))
+        if back and kind not in (None, "empty", "new_version"):
+            since = "say empty or new_version, of what came since" if isinstance(node, Snapshot) else "keep was:"
+            help = f"{since}; or keep history: alone, for a column that is new"
+            diagnostics.error("C401", f"{name} is brought back with its values: history: {kind} means nothing beside them", at, help)
+        elif column.was and column.history is not None and not back:
+            diagnostics.error("C401", f"{name} is a renamed column, or a new one with a history", at, "keep was: or history:")
         if kind == "new_version" and not isinstance(node, Snapshot):
             diagnostics.error("C401", f"history: new_version means nothing in {node.name}, which has no versions", at,
                               "say empty, full_refresh or backfill")  # fmt: skip
@@ -52,6 +58,11 @@ def past(located: Located[Stored], node: Node, specs: Specs, diagnostics: Diagno
         was = fold(column.was, column.quote) if column.was else column.was
         found[name] = PastColumn(located.span("columns", index), was, kind, value)
     return dataclasses.replace(node, past=Past(given.was, found)) if found or given.was is not None else node
+
+
+def _retired(name: str) -> bool:
+    """Whether it can be the name of a column that a migration has retired, which may have been too long for an engine."""
+    return "__retired_" in name or len(name.encode()) >= LONGEST
 
 
 def _kind(history: OldRows | spec.Backfill | None) -> OldRows | None:

@@ -60,3 +60,39 @@ def test_rows_that_share_a_key_on_a_warehouse(before: str, after: str, engine: s
     assert text.index("rows of people share id") < text.index("PRIMARY KEY"), "the key is declared before it is looked at"
     world.sql("DELETE FROM mart.people WHERE email = 'b'")
     world.warehouse.migrate(text)
+
+
+BACK = r"rows of people share id, or have none, which was the key: mend that, then roll back"
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_rows_that_came_since_share_the_key_of_the_way_back(engine: str, evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving(engine)
+    shop.begin(source() + model(strategy=KEYED["merge"]))
+    shop.evolve(source() + model(strategy=KEYED["append"]), "step")
+    assert f"It fails, before anything is changed, where {BACK}" in shop.migration("PLAN.md")
+    for statement in TWICE:
+        shop.sql(statement)
+    with pytest.raises(EngineError, match=BACK):
+        shop.execute(shop.migration("rollback.sql"))
+    shop.sql("DELETE FROM mart.people WHERE email = 'b'")
+    shop.execute(shop.migration("rollback.sql"))
+
+
+@pytest.mark.parametrize("engine", ["snowflake", "bigquery"])
+def test_a_way_back_declares_no_key_that_does_not_hold(engine: str, tmp_path: Path) -> None:
+    """A warehouse plans joins by it: rows that share it would be counted once, or twice."""
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source() + model(strategy=KEYED["merge"]), "baseline")
+    world = shop.world()
+    world.deploy()
+    shop.migrate(source() + model(strategy=KEYED["append"]), "step")
+    world.warehouse.migrate(own(shop.file("apply.sql")))
+    for statement in TWICE:
+        world.sql(statement)
+    text = own(shop.file("rollback.sql"))
+    assert findings(engine, text) == []
+    with pytest.raises(Failure, match=BACK):
+        world.warehouse.migrate(text)
+    world.sql("DELETE FROM mart.people WHERE email = 'b'")
+    world.warehouse.migrate(text)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -250,6 +253,67 @@ def test_a_released_migration_never_changes(shop: Evolving) -> None:
     path.write_text(text.replace("phone", "fax"), encoding="utf-8", newline="\n")
     assert "error[C606]" in shop.cli("check", fails=1)
     assert "C606" in shop.cli("migrate", "--name", "other", fails=1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_dry_run_shows_what_it_counts(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    at = str(tmp_path / "shop.duckdb") if engine == "duckdb" else request.getfixturevalue("database")
+    shop = Evolving(tmp_path, engine, at)
+    shop.begin(source() + snapshot())
+    shop.sql(ROWS[0])
+    shop.run("history", "2026-01-02 00:00:00")
+    for statement in (*PHONE, "UPDATE raw.customers SET phone = NULL WHERE id = 3"):
+        shop.sql(statement)
+    shop.write(source(phone="text") + snapshot(columns="      - {name: phone, history: new_version}\n"))
+    shop.cli("migrate", "--name", "phone")
+    shop.close()
+    said = shop.cli("deploy", "--dry-run", "--target", engine, "--database", at)
+    assert "snap.history: rows: 3\n" in said and "history.phone: keys of which the next run makes a version: 2\n" in said
+    assert "migration 0002 phone went through, and was rolled back" in said
+    shop.cli("deploy", "--target", engine, "--database", at)
+    shop.open()
+    assert shop.run("history", "2026-01-03 00:00:00").counters["inserted_rows"] == 2
+    shop.close()
+
+
+def of_two_branches(shop: Evolving) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One adds a phone, the other a fax: released.json of either; the files are those of the second, the specs have both."""
+    begun = {p: p.read_bytes() for p in shop.root.rglob("*") if p.is_file()}
+    found = []
+    for name in ("phone", "fax"):
+        for path, content in begun.items():
+            path.write_bytes(content)
+        shop.write(source(**{name: "text"}) + snapshot(columns=f"      - {{name: {name}, history: empty}}\n") + model())
+        shop.cli("migrate", "--name", name)
+        found.append(json.loads((shop.root / "released.json").read_text(encoding="utf-8")))
+    both = "      - {name: fax, history: empty}\n      - {name: phone, history: empty}\n"
+    shop.write(source(phone="text", fax="text") + snapshot(columns=both) + model())
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("shop", ["duckdb"], indirect=True)
+def test_two_branches_that_have_migrated(shop: Evolving) -> None:
+    """Whatever a merge makes of their files is told, and one of them goes on under the next number."""
+    one, other = of_two_branches(shop)
+    at = shop.root / "released.json"
+    assert "migrations/0002_phone is not in released.json, and no deploy will run it" in shop.cli("check", fails=1)
+    second = one["migrations"][1]
+    at.write_text(json.dumps({**other, "migrations": [*other["migrations"], second]}), encoding="utf-8")
+    assert "fax and phone are both migration 2: take one branch's file and migrations" in shop.cli("check", fails=1)
+    moved = (shop.root / "migrations/0002_phone").rename(shop.root / "migrations/0003_phone")
+    at.write_text(json.dumps({**other, "migrations": [*other["migrations"], {**second, "number": 3}]}), encoding="utf-8")
+    said = shop.cli("check", fails=1)
+    assert "0003_phone/apply.sql does not begin where" in said and "help: two branches have migrated" in said
+    at.write_text(json.dumps({**other, "shape": one["shape"]}), encoding="utf-8")
+    assert "is not the state that" in shop.cli("migrate", "--name", "phone", fails=1)
+    at.write_text(json.dumps(other), encoding="utf-8")
+    shutil.rmtree(moved)
+    shop.cli("migrate", "--name", "phone")
+    assert [m.name for m in shop.released().migrations] == ["baseline", "fax", "phone"]
+    shop.cli("check")
+    for name in ("phone", "fax"):
+        shop.sql(f"ALTER TABLE raw.customers ADD COLUMN {name} VARCHAR")
+    shop.deploy()
 
 
 @pytest.mark.parametrize("shop", ["duckdb"], indirect=True)

@@ -29,6 +29,9 @@ class BigQueryChanges(WarehouseChanges):
         "Pause the scheduled queries first (`bq update --transfer_config --no_auto_scheduling`), which forgets their schedules, and wake "
         "them when `verify.sql` has passed: waking gives each its own again, by the `--schedule` that the file in `schedules/` says. "
         "`apply.sql` waits for runs that are under way.",
+        "A table may change five times in ten seconds, and each column that is renamed is a change: where a statement fails by it "
+        "(`Exceeded rate limits: too many table update operations for this table`), wait, and run the same file "
+        "once more: it goes on where it ended.",
     )
 
     def converts(self, old: exp.DataType, new: exp.DataType) -> bool:

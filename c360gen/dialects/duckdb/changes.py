@@ -30,7 +30,7 @@ class DuckDBChanges(Changes):
         at, target = self.address(op.before, names), self.address(op.after, names)
         if _only_adds(op):
             return [self.add_column(at, ColumnDef(m.after.name, m.after.type)) for m in op.moves if m.how == "add" and m.after]
-        done: list[Piece] = []
+        done = self.must_be_zero(self._others(op, at), names)
         for move in op.moves:
             if move.how in ("copy", "convert") and not move.lossless:
                 done += self.must_be_zero(self.lost(at, move), names)
@@ -45,6 +45,14 @@ class DuckDBChanges(Changes):
         done.append(exp.Insert(this=into, expression=self._rows(op, at, kept, names)))
         done += [self.drop("INDEX", Address(None, at.schema, name)) for name, _ in op.before.indexes]
         return [*done, self.drop("TABLE", at), self.rename_table(following, target.name)]
+
+    def _others(self, op: AlterTable, at: Address) -> change.MustBeZero:
+        """Columns that somebody has added by hand: the copy would be without them."""
+        known = [self.dialect.cataloged(c.name) for c in op.before.columns]
+        query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.catalog(at).subquery("c"))
+        query = query.where(exp.Not(this=exp.In(this=column("c360_name", "c"), expressions=known)))
+        said = f"{self.dialect.label(at)} has columns that are not released, and are lost where it is written anew: move them elsewhere"
+        return change.MustBeZero("No column is lost that no spec knows.", query, said)
 
     def _columns(self, move: Move) -> list[tuple[ColumnDef, exp.Expr]]:
         """What a column becomes in the copy, over the columns that the table has now."""
