@@ -62,7 +62,7 @@ class Stage:
         if self.embedded:
             self.world.sql("UPDATE c360_control.state SET watermark = NULL, last_as_of = NULL, last_run_id = NULL")
         else:
-            self.world.sql("DELETE FROM c360_control.watermark")
+            self.world.sql("DELETE FROM c360_control.watermark; UPDATE c360_control.lock_node SET run_id = NULL")
 
     def close(self) -> None:
         if self.settings is not None:
