@@ -15,7 +15,7 @@ from c360gen.dialects.rights import Rights
 from c360gen.dialects.words import Unsupported
 from c360gen.emit import adoptions, freshness, identity, layout, manifest, sources, tests
 from c360gen.emit.files import File, one_line, sql_file
-from c360gen.emit.shell import text_of
+from c360gen.emit.shell import joined, text_of
 from c360gen.emit.sql import Forbidden
 from c360gen.ops.change import Release
 from c360gen.ops.program import Job, Program
@@ -63,6 +63,15 @@ class Bundle:
     files: list[File]
     sections: tuple[Section, ...] = ()
     plans: Mapping[str, Artefacts] = field(default_factory=dict)
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        return {name: plan.program for name, plan in self.plans.items() if plan.program}
+
+
+def jobs(project: Resolved) -> list[Job]:
+    """What calls the runs of a schedule, in their order."""
+    return [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
 
 
 def files(names: Names, diagnostics: Diagnostics, release: Release | None = None) -> Bundle:
@@ -118,7 +127,7 @@ class _Parts:
     @property
     def jobs(self) -> list[Job]:
         """Procedures that call others; a script is called by a runner, which needs none."""
-        return [] if self.scripted else [Job(s.spec.name, s.nodes, s.spec.description) for s in self.names.project.schedules]
+        return [] if self.scripted else jobs(self.names.project)
 
     def all(self) -> list[_Part]:
         """In the order of deploy.sql: what is read stands before what reads it, and rights behind what they are about."""
@@ -227,7 +236,7 @@ class _Parts:
 
     def _text(self, part: _Part) -> str | None:
         try:
-            return "\n\n".join(text_of(p, self.dialect) for p in part.pieces)
+            return joined(part.pieces, self.dialect)
         except (Forbidden, Unsupported) as error:
             span = self.names.project.nodes[part.node].span if part.node else None
             help = f"give {self.dialect.name} its own text with sql: {{{self.dialect.name}: …}}"
@@ -235,8 +244,7 @@ class _Parts:
             return None
 
     def _label(self, name: str) -> str:
-        address = self.names.node(name)
-        return f"{address.schema}.{address.name}"
+        return self.dialect.label(self.names.node(name))
 
 
 def _lowered(dialect: Dialect, op: SchemaOp, names: Names) -> list[Piece]:
@@ -256,16 +264,16 @@ def _lowered(dialect: Dialect, op: SchemaOp, names: Names) -> list[Piece]:
 
 def _deploy(parts: Iterable[Section], dialect: Dialect, names: Names, release: Release) -> File:
     """Guard, everything in order, released state. It runs as it is in the engine's own client."""
-    sections = ["\n\n".join(text_of(p, dialect) for p in dialect.preamble(names, release.identity))]
+    sections = [joined(dialect.preamble(names, release.identity), dialect)]
     sections += [f"-- {'=' * 20} {part.path}: {one_line(part.title)}\n\n{part.text}" for part in parts]
     if retired := [piece for one in release.retired for piece in dialect.changes.retired(one, names)]:
         sections.append("-- What they have retired, where a database never had it: later migrations, approvals and rollbacks find it.\n\n"
-                        + "\n\n".join(text_of(p, dialect) for p in retired))  # fmt: skip
+                        + joined(retired, dialect))  # fmt: skip
     if release.migrations:
         pieces = [*dialect.changes.ledger(names), *dialect.changes.contained(names, release)]
         sections.append("-- The migrations that this state contains: nothing of them is left to do.\n\n"
-                        + "\n\n".join(text_of(p, dialect) for p in pieces))  # fmt: skip
-    sections.append("\n\n".join(text_of(p, dialect) for p in dialect.postamble(names, release.identity)))
+                        + joined(pieces, dialect))  # fmt: skip
+    sections.append(joined(dialect.postamble(names, release.identity), dialect))
     title = f"deploy of {names.project.project.name} to target {names.target_name}, safe to run again"
     return sql_file("deploy.sql", "\n\n\n".join(sections), dialect=dialect.name, title=title, origin=None)
 

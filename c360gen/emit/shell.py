@@ -29,6 +29,11 @@ def text_of(piece: Piece, dialect: Dialect) -> str:
     return print_sql(piece, dialect) + ";"
 
 
+def joined(pieces: Iterable[Piece], dialect: Dialect) -> str:
+    """Their texts, an empty line between them."""
+    return "\n\n".join(text_of(p, dialect) for p in pieces)
+
+
 def _render(shell: Shell, dialect: Dialect) -> str:
     values = {name: _value(value, dialect) for name, value in shell.values.items()}
     return _environment(dialect.backslashes).get_template(shell.template).render(values).strip("\n")

@@ -120,8 +120,8 @@ class Differ:
         if old.type == new.type:
             return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
         rung = self.dialect.changes.rung(old.type, new.type)
-        lossless = types.widens(old.type, new.type) or (old.type == types.TEXT and new.name == (self.new.facts.get("interval") or {}).get(
-            "is_deleted"))  # fmt: skip
+        marks = old.type == types.TEXT and new.name == self.new.interval.get("is_deleted")  # True and False as text
+        lossless = marks or types.widens(old.type, new.type)
         if main:
             self._say_type(table, old, new, rung, lossless)
         if rung == "same":
@@ -146,7 +146,7 @@ class Differ:
 
     def _must_have(self, table: Stored, new: ColumnDef) -> exp.Expr | None:
         """What a NOT NULL column has in rows that are there already."""
-        if new.name == (self.new.facts.get("interval") or {}).get("is_deleted"):
+        if new.name == self.new.interval.get("is_deleted"):
             return _unmarked(new)
         if self.node.kind not in ("table", "seed") and table.kind == "ref":
             help = f"give the rows that are there a value: history: {{backfill: …}} for {new.name}"
@@ -156,7 +156,7 @@ class Differ:
 
     def _restored(self, table: Stored, gone: ColumnDef) -> exp.Expr | None:
         """On the way back: what rows that came since have in a column that may not be NULL."""
-        interval = self.old.facts.get("interval") or {}
+        interval = self.old.interval
         if gone.not_null and gone.name == interval.get("is_deleted"):
             return _unmarked(gone)
         begin = interval.get("from")

@@ -12,10 +12,9 @@ from c360gen import dialects
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.emit import identity
-from c360gen.emit.bundle import Bundle
+from c360gen.emit.bundle import Bundle, jobs
 from c360gen.migrate.state import NodeState, State
 from c360gen.ops.change import Stored
-from c360gen.ops.program import Job
 from c360gen.ops.schema import ColumnDef, CreateIndex, CreateTable
 from c360gen.project.nodes import Node, Snapshot, Source
 from c360gen.strategies import Artefacts
@@ -26,15 +25,13 @@ from c360gen.terms.symbols import cut
 def describe(names: Names, bundle: Bundle) -> State:
     """Without migrations and without what is retired: those are of the released state."""
     project, dialect = names.project, dialects.get(str(names.target.dialect))
-    programs = {n: p.program for n, p in bundle.plans.items() if p.program}
     tasks = {n: p.tasks for n, p in bundle.plans.items()}
-    jobs = [Job(s.spec.name, s.nodes, s.spec.description) for s in project.schedules]
     return State(
         target=names.target_name, dialect=dialect.name, shape=identity.shape(project, names.target), control=project.project.control_schema,
         nodes={
             n: _node(project.nodes[n], plan, dialect, names) for n, plan in bundle.plans.items() if project.nodes[n].kind != "ephemeral"
         },
-        routines=tuple(dialect.routines(names, programs, tasks, jobs)),
+        routines=tuple(dialect.routines(names, bundle.programs, tasks, jobs(project))),
         sections={s.path: hashlib.sha256(s.text.encode()).hexdigest() for s in bundle.sections if s.deployed},
         exposures={e.spec.name: e.depends_on for e in project.exposures},
     )  # fmt: skip

@@ -77,7 +77,7 @@ def unmarked(old: NodeState, new: NodeState, number: int) -> Kept | None:
     one, two = _deletes(old, new)
     if one != "new_record" or two == one:
         return None
-    flag = str((old.facts.get("interval") or {}).get("is_deleted"))
+    flag = str(old.interval.get("is_deleted"))
     return Kept(new.schema, cut(f"{new.identifier}_markers__retired_{number}"), (), cut(f"{flag}__retired_{number}"), flag)
 
 
@@ -176,7 +176,7 @@ def ends(old: NodeState, new: NodeState, node: Snapshot) -> tuple[dict[str, exp.
         here = exp.Is(this=until.copy(), expression=exp.null()) if isinstance(was, exp.Null) else equal(until.copy(), was)
         return _sql.case((here, becomes), otherwise=until.copy())
 
-    old_to = str((old.facts.get("interval") or {}).get("to"))
+    old_to = str(old.interval.get("to"))
     return {node.valid_to: swap(before, after)}, {node.valid_to: _renamed(swap(after, before), node.valid_to, old_to)}
 
 
@@ -245,7 +245,7 @@ def markers_back(kept: Kept, old: NodeState, node: Snapshot, altered: AlterTable
 
 def _released(old: NodeState, node: Snapshot) -> Snapshot:
     """The node as its history was released."""
-    interval, until = old.facts.get("interval") or {}, old.facts.get("open_until")
+    interval, until = old.interval, old.facts.get("open_until")
     columns = tuple(Column(c.name, c.type) for c in node_table(old).columns if c.name not in OWN_COLUMNS)
     return dataclasses.replace(
         node, name=old.name, columns=columns, key=tuple(old.facts.get("key", ())), nullable_key=tuple(old.facts.get("nullable_key", ())),

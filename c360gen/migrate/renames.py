@@ -60,7 +60,7 @@ def columns(before: Stored, old: NodeState, new: NodeState, node: Node) -> Colum
             continue
         if not (before.has(name) and after.has(said) and old.facts.get("was", {}).get(name) == said):
             claim(name, said, past.span)
-    one, two = old.facts.get("interval") or {}, new.facts.get("interval") or {}
+    one, two = old.interval, new.interval
     for role in ROLES:
         if role in one and role in two and one[role] != two[role] and found.renamed.get(two[role]) != one[role]:
             claim(two[role], one[role], node.span)

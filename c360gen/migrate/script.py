@@ -11,7 +11,7 @@ from c360gen.dialects.changes import Changes
 from c360gen.dialects.names import Address, Names
 from c360gen.emit.bundle import Bundle
 from c360gen.emit.files import File, sql_file
-from c360gen.emit.shell import comment, text_of
+from c360gen.emit.shell import comment, joined
 from c360gen.migrate import measures, report, verify
 from c360gen.migrate.checksum import PLACEHOLDER, checksum
 from c360gen.migrate.plan import Drops, Plan
@@ -235,7 +235,7 @@ class _Writer:
         return f"-- {title}.\n\n{self._join(pieces)}" if pieces else ""
 
     def _join(self, pieces: Sequence[Piece]) -> str:
-        return "\n\n".join(text_of(p, self.dialect) for p in pieces)
+        return joined(pieces, self.dialect)
 
 
 def _altered(ops: Iterable[ChangeOp]) -> list[str]:

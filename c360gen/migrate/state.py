@@ -50,6 +50,12 @@ class NodeState:
         return f"{self.schema}.{self.identifier}"
 
     @property
+    def interval(self) -> Mapping[str, str]:
+        """Of a history: from, to, is_deleted, row_id, row_time → what the column is called."""
+        found: Mapping[str, str] = self.facts.get("interval") or {}
+        return found
+
+    @property
     def views(self) -> tuple[str, ...]:
         """Its own, and what stands around it."""
         return tuple(self.facts.get("views", ()))

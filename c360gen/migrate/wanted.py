@@ -11,9 +11,8 @@ from c360gen import dialects
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.emit import freshness
-from c360gen.emit.bundle import Bundle
+from c360gen.emit.bundle import Bundle, jobs
 from c360gen.migrate.catalog import Granted, Place
-from c360gen.ops.program import Job
 from c360gen.ops.schema import CreateIndex, CreateTable, CreateView
 
 
@@ -65,9 +64,7 @@ def _place(create: exp.Create) -> Place:
 
 def _granted(names: Names, bundle: Bundle, dialect: Dialect) -> Iterable[Granted]:
     scripted = dialect.scripted(names)
-    programs = {} if scripted else {n: p.program for n, p in bundle.plans.items() if p.program}
-    jobs = [] if scripted else [Job(s.spec.name, s.nodes, s.spec.description) for s in names.project.schedules]
-    rights = dialect.rights(names, programs, jobs)
+    rights = dialect.rights(names, {} if scripted else bundle.programs, [] if scripted else jobs(names.project))
     for role, nodes in names.readers.items():
         rights += dialect.reading(role, nodes, names)
     for grant in (g for r in rights for g in r.grants if g.kind != "DATABASE"):
