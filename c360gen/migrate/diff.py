@@ -244,7 +244,8 @@ class _Diff:
     def _come(self, new: NodeState, labels: bool = True) -> None:
         node = self.names.project.nodes[new.name]
         undo = _kept_as(self._undone_name(new.identifier, new)) if new.kind in STORED else "it is dropped"
-        self._say("+", new.label, new.kind, node.span, undo=undo)
+        kept = [t.path for t in self.released.retired_tables if t.was == new.label]
+        self._say("+", new.label, new.kind + (f", without the rows of {kept[-1]}" if kept else ""), node.span, undo=undo)
         self._create(new, labels)
         self.parts.append(Found(rewritten=(new.name,)))
 

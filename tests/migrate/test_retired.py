@@ -201,6 +201,14 @@ def test_a_name_that_is_taken_is_told_before_a_migration_is_released(case: str, 
     assert f"error[C604]: {said} cannot be retired as {said.rpartition('.')[2]}__retired_2: a" in told, told
 
 
+def test_a_node_that_was_retired_begins_anew_and_says_so(evolving: Callable[[str], Evolving]) -> None:
+    shop = evolving("duckdb")
+    shop.begin(source() + snapshot() + model())
+    shop.evolve(source() + snapshot(), "two")
+    shop.write(source() + snapshot() + model())
+    assert "+ mart.people: incremental, without the rows of mart.people__retired_2\n" in shop.cli("plan")
+
+
 def test_columns_that_somebody_has_added_are_not_lost_in_a_copy(evolving: Callable[[str], Evolving]) -> None:
     shop = evolving("duckdb")
     shop.begin(source() + snapshot())
