@@ -32,6 +32,8 @@ class Words(ABC):
     types: Mapping[exp.DType, str]
     forbids: Sequence[Forbidden] = ((exp.Command, "text that sqlglot does not understand"), (exp.Star, "SELECT *"))
     """Nodes that sqlglot would print and the engine would refuse or misread."""
+    most_columns: int | None = None
+    """What a table, a view or a function may have; None: more than anybody needs."""
     families: Mapping[str, str] = {}
     """Families of types (terms.types.family) that the engine does not tell apart, and what it calls both."""
     sees_databases = False

@@ -248,6 +248,8 @@ class _Parts:
 
 
 def _lowered(dialect: Dialect, op: SchemaOp, names: Names) -> list[Piece]:
+    if isinstance(op, CreateTable | CreateView | CreateTableFunction) and len(op.columns) > (dialect.most_columns or len(op.columns)):
+        raise Unsupported(f"{op.name} has {len(op.columns):,} columns, and {dialect.most_columns:,} are the most")
     match op:
         case CreateTable():
             return dialect.create_table(op, names)

@@ -30,6 +30,7 @@ class BigQuery(Warehouse):
     name = "bigquery"
     inspects, migrates = BigQueryInspector, BigQueryChanges
     longest = 1024 * 1024
+    most_columns = 10_000
     traits = Traits()
     text_type = "STRING"
     count_type = "INT64"

@@ -51,6 +51,7 @@ class Postgres(Dialect):
         T.TIMESTAMP: "TIMESTAMP", T.TIMESTAMPTZ: "TIMESTAMPTZ", T.UUID: "BIGINT",
     }  # fmt: skip
     forbids = (*Dialect.forbids, (exp.Qualify, "QUALIFY"))
+    most_columns = 1600
 
     def expression(self, node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.TimestampTrunc) and types.kind(node.this) is T.DATE:
