@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 816418295604dd43069970a05a5a995c06fc3a279c277fba991b56ded13d1f29
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f66ced361c5d5a356c86fe81e4b2bc7524489268737bf5b4717b0dead541fa
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -40,6 +40,7 @@ DECLARE
   v_written NUMBER(18, 0) DEFAULT 0;
   v_unseen NUMBER(18, 0) DEFAULT 0;
   v_waited NUMBER(18, 0) DEFAULT 0;
+  v_missing_tables NUMBER(18, 0) DEFAULT NULL;
   v_drifted_columns NUMBER(18, 0) DEFAULT NULL;
   v_drifted_names VARCHAR DEFAULT NULL;
   v_target_rows NUMBER(18, 0) DEFAULT NULL;
@@ -58,13 +59,16 @@ BEGIN
 
   -- The columns of shop.customers must be there, of the kind that is declared.
   SELECT
+    q.missing_tables,
     q.drifted_columns,
     q.drifted_names
   INTO
+    :v_missing_tables,
     :v_drifted_columns,
     :v_drifted_names
   FROM (
     SELECT
+      CASE WHEN COUNT(*) = 4 AND COUNT(a.c360_name) = 0 THEN 1 ELSE 0 END AS missing_tables,
       COUNT(*) AS drifted_columns,
       LISTAGG(w.c360_name, '; ') WITHIN GROUP (ORDER BY
         w.c360_name) AS drifted_names
@@ -97,6 +101,14 @@ BEGIN
         a.c360_family = 'integer' AND w.c360_family = 'number'
       )
   ) AS q;
+
+  -- No column at all: who reads the catalog sees nothing of a table that is not there.
+  IF (v_missing_tables > 0) THEN
+    v_message := 'ZC011 analytics.customers: '
+      || 'shop.customers is not there, or none of its columns is'
+      || '. Nothing was written. Load the table, or create it: sources belong to others, and are only read.';
+    RAISE guard_failed;
+  END IF;
 
   -- What is missing or retyped would be lost or bent in silence.
   IF (v_drifted_columns > 0) THEN
