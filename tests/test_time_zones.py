@@ -172,6 +172,15 @@ models:
       select ts, cast(ts as date) from {{ source('raw', 't') }}
       union all
       select d, d from {{ source('raw', 't') }}
+  - name: computed
+    config: {schema: mart}
+    sql: |
+      with moved as (select tz + interval '1 day' as later, ts - interval '2 hour' as wall from {{ source('raw', 't') }})
+      select later, wall from moved
+  - name: over_it
+    config: {schema: mart}
+    sql: |
+      select cast(later as date) as day, later - interval '1 day' = wall as same from {{ ref('computed') }}
 """.replace("SAID", ", ".join(f"{said} as c{number}" for number, said in enumerate(READ)))
 )
 
@@ -187,6 +196,7 @@ def test_a_view_says_the_same_to_every_reader(engine: str, zone: str, tmp_path: 
     assert sorted(str(plain(x)) for (x,) in found.rows("SELECT x FROM mart.both")) == [
         "2026-03-28 23:30:00", "2026-03-29 00:00:00", "2026-03-29 01:30:00",
     ]  # fmt: skip
+    assert [(str(day), same) for day, same in found.rows("SELECT day, same FROM mart.over_it")] == [("2026-03-29", True)]
 
 
 def said_as(kind: str, value: Any) -> Any:

@@ -32,9 +32,10 @@ def align(tree: exp.Expr) -> None:
 def _follow(column: exp.Column, scope: Scope) -> None:
     """A column of a subquery that has become an instant is one, too."""
     source = scope.sources.get(column.table)
-    if isinstance(source, Scope) and isinstance(query := source.expression, exp.Query) and column.name in query.named_selects:
-        if _kind(query.selects[query.named_selects.index(column.name)]) is T.TIMESTAMPTZ:
-            column.type = types.TIMESTAMPTZ.copy()
+    query = source.expression if isinstance(source, Scope) else None
+    selects = query.selects if isinstance(query, exp.Query) else []
+    if any(s.alias_or_name == column.name and _kind(s) is T.TIMESTAMPTZ for s in selects):
+        column.type = types.TIMESTAMPTZ.copy()
 
 
 def _align(node: exp.Expr) -> None:
@@ -124,6 +125,16 @@ def _sure(value: exp.Expr) -> exp.DataType | None:
     if isinstance(value, exp.Subquery) and isinstance(value.this, exp.Select) and len(value.this.selects) == 1:
         return _sure(value.this.selects[0])
     return None
+
+
+def known_everywhere(value: exp.Expr) -> exp.DataType | None:
+    """The type of a computed time, where engines agree on it: a date that is moved or truncated stays one on some of them only."""
+    found = _sure(value)
+    if found is None or found.this not in types.TIMES:
+        return None
+    dates = any(_sure(part) == types.DATE for part in value.find_all(exp.Column, exp.Cast))
+    moved = value.find(exp.Interval, exp.TimestampTrunc) is not None
+    return None if dates and (moved or found == types.TIMESTAMP) and found != types.TIMESTAMPTZ else found
 
 
 def _moved(value: exp.Binary) -> exp.DataType | None:

@@ -24,6 +24,8 @@ class Column:
     description: str = ""
     origins: tuple[tuple[str, str], ...] = ()
     """Where its values come from: (relation, column), relation as in `depends_on`."""
+    time: exp.DataType | None = None
+    """What a computed column of a view is on every engine, if it is a time: not enough to store it, but to compute with it in UTC."""
     told: bool = False
     """That its type is not known is a mistake elsewhere, and reported there."""
 

@@ -44,7 +44,7 @@ def point_in_time(
             message = f"point_in_time: on must give every column of the key of {snapshot.name}, {', '.join(snapshot.key)}"
             diagnostics.error("C401", message, located.span(*at, "on"), "one row of the model may meet one version only")
         time = known(given.at, node, "at")
-        kind = next((c.type for c in node.columns if c.name == time), None)
+        kind = next((c.type or c.time for c in node.columns if c.name == time), None)
         if kind is None and node.kind == "view" and any(c.name == time for c in node.columns):  # a wall clock would be the reader's
             message, help = f"point_in_time: {time} is computed: its type is not known", f"columns: [{{name: {time}, data_type: …}}]"
             diagnostics.error("C304", message, located.span(*at, "at"), help, (node.name, time))

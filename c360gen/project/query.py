@@ -37,7 +37,7 @@ class Catalog:
         tree: dict[str, Any] = {}
         for id_ in ids:
             kind, _, name = id_.partition(":")
-            known = {c.name: c.type or exp.DataType.build("unknown") for c in self.columns[id_]}
+            known = {c.name: c.type or c.time or exp.DataType.build("unknown") for c in self.columns[id_]}
             tree.setdefault(kind, {})[name] = known
         return MappingSchema(tree, dialect=dialect, normalize=False)
 
@@ -313,7 +313,7 @@ def _query(scope: Scope) -> exp.Query:
 def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diagnostics) -> tuple[Column, ...] | None:
     """The output columns; a type only where it is a plain column's or a CAST's."""
     assert isinstance(tree, exp.Query)
-    reading, kinds = Reading(tree), _Types(catalog)
+    reading, kinds, times = Reading(tree), _Types(catalog), _Types(catalog, times=True)
     columns = []
     seen: set[str] = set()
     for index, select in enumerate(tree.selects):
@@ -323,15 +323,16 @@ def _outputs(tree: exp.Expr, catalog: Catalog, locate: Locate, diagnostics: Diag
             diagnostics.error("C306", f"the output has {what}", place(select, locate), "give every column its own name with AS")
             return None
         seen.add(name)
-        columns.append(Column(name, kinds.of(reading.root, index), "", tuple(sorted(reading.origins(reading.root, index)))))
+        kind, origins = kinds.of(reading.root, index), tuple(sorted(reading.origins(reading.root, index)))
+        columns.append(Column(name, kind, "", origins, None if kind else times.of(reading.root, index)))
     return tuple(columns)
 
 
 class _Types:
-    """Follows an output column through scopes to a type that can be trusted, each scope once."""
+    """Follows an output column through scopes to a type that can be trusted, each scope once; `times`: or to a computed time."""
 
-    def __init__(self, catalog: Catalog):
-        self.catalog = catalog
+    def __init__(self, catalog: Catalog, *, times: bool = False):
+        self.catalog, self.times = catalog, times
         self.known: dict[tuple[int, int], exp.DataType | None] = {}
 
     def of(self, scope: Scope, index: int) -> exp.DataType | None:
@@ -351,12 +352,12 @@ class _Types:
         if isinstance(value, exp.Cast):
             return types.canonical(value.to)
         if not isinstance(value, exp.Column):
-            return None
+            return instants.known_everywhere(value) if self.times else None
         source = scope.sources.get(value.table)
         if isinstance(source, Scope):
             names = _query(source).named_selects
             return self.of(source, names.index(value.name)) if value.name in names else None
         if isinstance(source, exp.Table) and (symbol := symbols.symbol(source)):
             known = self.catalog.columns[f"{symbol[0]}:{symbol[1]}"]
-            return next((c.type for c in known if c.name == value.name), None)
+            return next((c.type or (c.time if self.times else None) for c in known if c.name == value.name), None)
         return None

@@ -253,7 +253,8 @@ def _typed(
             at = located.span("columns", [*declared].index(output.name), "data_type")
             message = f"{output.name} is {types.text(inferred)} in the SQL, which is never a {types.text(known.type)}"
             diagnostics.error("C401", message, at, f"declare it as {types.text(inferred)}, or CAST it in the SQL")
-        columns.append(Column(output.name, type_, known.description if known else "", output.origins, told))
+        time = None if type_ else output.time
+        columns.append(Column(output.name, type_, known.description if known else "", output.origins, time, told))
     if missing:
         block = ", ".join(f"{{name: {n}, data_type: {_suggested(analysed, n)}}}" for n in missing)
         what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"

@@ -23,7 +23,8 @@ def views(node: Node, project: Resolved) -> tuple[CreateView, ...]:
     query = exp.select().from_(relation("ref", node.name, "m"))
     for number, join in enumerate(node.point_in_time, 1):
         snapshot, alias = project.snapshot(join.snapshot), f"h{number}"
-        at = _sql.as_time(column(join.at, "m"), node.column(join.at).type)
+        time = node.column(join.at)
+        at = _sql.as_time(column(join.at, "m"), time.type or time.time)
         keys = [_sql.same_part(snapshot, theirs, column(theirs, alias), column(ours, "m")) for ours, theirs in join.on]
         query = query.join(relation("ref", snapshot.name, alias), on=every([*keys, holds_at(snapshot, alias, at)]), join_type="left")
         for name, shown in join.columns:

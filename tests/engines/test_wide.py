@@ -52,5 +52,5 @@ def test_the_most_can_be_run(tmp_path: Path, world: Callable[[Path, str], World]
     assert found.run("history", "2026-01-01 00:00:00") == ""
     found.sql("UPDATE raw.wide SET c797 = 2")
     assert found.run("history", "2026-01-02 00:00:00") == ""
-    changed = "SELECT c797_before, c797_after FROM snapshots.history_changes(TIMESTAMPTZ '2026-01-01 12:00+00', TIMESTAMPTZ '2026-01-03 00:00+00')"
-    assert found.rows(changed) == [(1, 2)]
+    changes = found.function("snapshots.history_changes('2026-01-01 12:00:00', '2026-01-03 00:00:00')")
+    assert found.rows(f"SELECT c797_before, c797_after FROM {changes}") == [(1, 2)]
