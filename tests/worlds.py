@@ -101,7 +101,7 @@ class Embedded:
     def task(self, action: str, node: str, arguments: dict[str, Any], apply: bool) -> str:
         entry, task = task_of(self.manifest, action, node)
         script = text_of(self.build, task["script"]) if task["script"] else None
-        given = {k: f"{v}+00" if k == "to" else v for k, v in arguments.items()}
+        given = {k: f"{v}+00" if k == "to" and v else v for k, v in arguments.items()}
         return self.session.task(entry, task, script, given, apply).message
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class Interpreted:
     def task(self, action: str, node: str, arguments: dict[str, Any], apply: bool) -> str:
         _, task = task_of(self.manifest, action, node)
         zone = "+00" if self.dialect == "bigquery" else ""
-        given: list[object] = [f"{v}{zone}" if k == "to" else v for k, v in arguments.items()]
+        given: list[object] = [f"{v}{zone}" if k == "to" and v else v for k, v in arguments.items()]
         try:
             if task["script"]:
                 text = text_of(self.build, task["script"])

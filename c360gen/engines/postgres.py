@@ -169,7 +169,7 @@ class Session:
                 self.connection.execute(f"CALL {task['call']}({given})", list(values.values()))
             else:
                 for name, value in values.items():
-                    self.connection.execute("SELECT set_config(%s, %s, false)", [f"c360.{name}", str(value)])
+                    self.connection.execute("SELECT set_config(%s, %s, false)", [f"c360.{name}", "" if value is None else str(value)])
                 self.connection.execute(text.encode(), prepare=False)
         except psycopg.Error as error:
             return self._ended(node, started, since, _say(error))

@@ -107,6 +107,10 @@ def _query(
         return None
     if not syntax.sound(found.tree, lambda node: placed(node, locate), diagnostics):
         return None
+    for node in syntax.aggregates(found.tree):
+        message = f"{node.sql_name().lower()}() cannot stand in loaded_at_field: the newest row is looked for"
+        diagnostics.error("C301", message, placed(node, locate), "say when one row was loaded")
+        return None
     (column,) = found.columns[:1]
     if len(found.columns) != 1 or column.type is None or column.type.this not in types.TIMES:
         what = f"is {types.text(column.type)}, not a time" if column.type is not None else "has no known type"

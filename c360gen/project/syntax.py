@@ -54,7 +54,7 @@ def sound(tree: exp.Expr, place: Callable[[exp.Expr], Span], diagnostics: Diagno
             diagnostics.error("C306", message, place(union.right), "every part must give the same columns")
     for select in tree.find_all(exp.Select):
         where = select.args.get("where")
-        for node in _aggregates(where) if where is not None else ():
+        for node in aggregates(where) if where is not None else ():
             help = "say it in HAVING, or filter in a SELECT around this one"
             diagnostics.error("C301", f"{node.sql_name().lower()}() cannot stand in WHERE", place(node), help)
         for window in where.find_all(exp.Window) if where is not None else ():
@@ -67,7 +67,7 @@ def sound(tree: exp.Expr, place: Callable[[exp.Expr], Span], diagnostics: Diagno
     return len(diagnostics.found) == before
 
 
-def _aggregates(tree: exp.Expr) -> Iterator[exp.AggFunc]:
+def aggregates(tree: exp.Expr) -> Iterator[exp.AggFunc]:
     """Aggregates of this SELECT: not those of subqueries, and not those over a window."""
     select = tree.parent_select if not isinstance(tree, exp.Select) else tree
     for node in tree.find_all(exp.AggFunc):
@@ -91,7 +91,7 @@ def _ungrouped(select: exp.Select) -> list[exp.Column]:
     group = select.args.get("group")
     if group is not None and any(value for key, value in group.args.items() if key != "expressions"):
         return []
-    if group is None and not any(True for s in select.selects for _ in _aggregates(s)):
+    if group is None and not any(True for s in select.selects for _ in aggregates(s)):
         return []
     grouped = {key.sql() for key in group.expressions} if group is not None else set()
     relations = [select.args.get("from_"), *(select.args.get("joins") or ())]

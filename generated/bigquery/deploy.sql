@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4297039cb5347c00c5588099addab45a76138dc2b90d1ab0b8bf96ab2ad0d1a9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f03625d71d32c215080e5c84501dbbeff1e701476448766fa2256954ae857a9f
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -4197,6 +4197,15 @@ BEGIN
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
 
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.customer_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
+
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN
       RAISE USING MESSAGE = CONCAT(
@@ -4499,6 +4508,15 @@ BEGIN
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
 
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.order_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
+
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN
       RAISE USING MESSAGE = CONCAT(
@@ -4800,6 +4818,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.payment_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

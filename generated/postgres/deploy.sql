@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 324e6789fb26fecccf4ae0fd98e50f749a82fac9c5348cb6c5d37037ff0832b3
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 240ff69fe14e258dc50edf1df21b52519b9f2112d7c983c1ae0b7b95521bc3dc
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -5125,6 +5125,14 @@ BEGIN
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
 
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
+
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN
             RAISE EXCEPTION USING
@@ -5474,6 +5482,14 @@ BEGIN
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
 
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
+
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN
             RAISE EXCEPTION USING
@@ -5822,6 +5838,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b35813e06cfe19f825f9bc143a803fd3594dbbc76dbb73bb674ea81d68f373a4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d716d7cf612ae34c3db4338a21d44f3a19809a1035bf00efc8288f81b415928f
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -4767,6 +4767,14 @@ BEGIN
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
 
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snapshots.customer_snapshot: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN
     v_message := 'ZC018 snapshots.customer_snapshot: '
@@ -5175,6 +5183,14 @@ BEGIN
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
 
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snapshots.order_snapshot: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
+
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN
     v_message := 'ZC018 snapshots.order_snapshot: '
@@ -5582,6 +5598,14 @@ BEGIN
   -- The run whose result stays.
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snapshots.payment_snapshot: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
 
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN

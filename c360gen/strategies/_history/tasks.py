@@ -67,6 +67,8 @@ def rewind(node: Snapshot) -> Task:
             _sql.for_real("held_back_rows"), variable("held_back_rows"), "rows to let go",
         ))  # fmt: skip
     steps: tuple[Step, ...] = (
+        Guard("ZC018", "Nobody means all of it by NULL.", is_null(variable("rewind_to")), ("the instant is NULL",), None,
+              "Nothing was written. Say to which instant; the run log shows which runs there are."),
         Guard("ZC018", "Runs that are not in the log cannot be told from each other.", is_null(variable("kept_as_of")),
               ("the log has no run at or before ", variable("rewind_to")), None,
               "Nothing was written. Choose a later instant; the run log shows which runs there are."),

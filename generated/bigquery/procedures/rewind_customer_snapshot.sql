@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b0a415081edea263de5d4f779cd743f86ce187971833f478f4d37322ad516332
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 76bbc94541f9add2758d9b9ea60a911dd7cb3ecd08b568c3d2ae4e478f7d35ab
 
 -- CALL `acme-analytics`.c360_control.rewind_customer_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -41,6 +41,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.customer_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4423f1921205129b30f06397a1bb0c95e3c1f6ea6f29f0062feb4c7648fb0448
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4d3407ed784a35dc060f2be3a02835577bb17770820c25df43bd57a6f7ac404
 
 -- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -41,6 +41,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.order_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

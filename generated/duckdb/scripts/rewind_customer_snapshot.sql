@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6572a5178b6c37b9e173161f6437842234840b281cb215d922698a1777cffbfd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5c0b59a20f34cafe93ec482c117d52a829956f544d6dbcc4f7ea436bda4522f4
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snapshots.customer_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

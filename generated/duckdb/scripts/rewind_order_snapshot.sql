@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd4cfaaccac4dc857e5a74798ee96374010fe69649266691ee8f2975971be001
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 42c2fd57da933d22990aa47ac8412abd208dee4d369f79a7d4ffebd5d8fd93a6
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snapshots.order_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

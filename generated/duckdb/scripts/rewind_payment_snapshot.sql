@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7780a9208dd2236724dd41ba1dd3c0f8bd3f8ee62c380e2120ad40dd92d168a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fee87db3c384cfd3b83e904d4829c8888df6d2637bfa2914ff7cc967e7c0f7c9
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snapshots.payment_snapshot: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c51c032e2b3a498fe65901ff194f1a95e79137c81d5fc0994903a475ff6ac6e6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bfb93d3bd886c32c3b166a299d2b3abd270a8911b415fcbce63e1a1e36960b6b
 
 -- Takes the history customer_snapshot back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e0ba10437b71804f98268739d0b585df91615bc5d7c919383ae11f190c1ffd21
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7362949549ace0c4c54af5e56ab48ac137333c460e19ebf8eafe03fff712e89
 
 -- Takes the history order_snapshot back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

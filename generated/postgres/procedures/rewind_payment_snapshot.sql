@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 600b56bbeed362891c7eb254cac432aea357798c00473114a76a1cfa10a2e592
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c58dcd81fbabfca75b7bbd31a4fd0f90832e54fd09bf5e5dddf581988ee6beb3
 
 -- Takes the history payment_snapshot back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

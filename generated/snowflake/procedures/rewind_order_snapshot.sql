@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b908ba0384be98c2f40762acc2cdff023f80ef82d51d405093a8a1476a3bbac0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5412034a24aa910dbd8394194ce01549fe8b4a73b567da9e7eba3330a3e8f365
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -86,6 +86,14 @@ BEGIN
   -- The run whose result stays.
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snapshots.order_snapshot: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
 
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of tests to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4c467b990e85f8e3f4bb48ecbf29bb24a17d5614258c4a7c4fe4c404a475c634
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1b025333951b705cdd1975a0695cc4c43e2a2c76edb39fae8431007c15584e93
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -1379,6 +1379,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | postgres | deploy of customer_360 to target postgres, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9716c76f06443eb8959b6db5efe7351ffe858f9150584ec5f02f338d528cf964
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2acda767553de8423eeb8439a07f4fae1050dd245f62489a54a776fc1e49f282
 
 BEGIN;
 SET LOCAL lock_timeout = '10s';
@@ -1887,6 +1887,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 88bf3bbec66029c2c7003b86b358d993b36d7050181bdc9d74d83b10d5326d3c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4d67cf04d9a71befbc4d4bfdef75135560e26d80f44504c91d7d4c8ce3d2601c
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -1733,6 +1733,14 @@ BEGIN
   -- The run whose result stays.
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snap.user: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
 
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f727c0d822b26c5233d0b16a6aa5d3cb656d241970d2d1e71498c966e52be619
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1b999f29cba15cf234d474c70b81a90d61903a6a2795832befa3649dfb0ab7a
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -2032,6 +2032,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snap.spending: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 975b6ec93c104402c3986cc32fdea62904ddbac8533cbf0379482efa9bbd4430
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a476debaabb946aa6f79e1a213de532d63e722d6d21c38c5ff915635025e96d
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -2348,6 +2348,14 @@ BEGIN
   -- The run whose result stays.
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snap.spending: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
 
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN

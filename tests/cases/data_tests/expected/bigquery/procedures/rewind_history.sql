@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 60bbeeb07c4924d2fa9bc08efb42988c3a6ce7e904c08ad05bdb9426fdc8841c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b82c00ad20096ef36f8400700439e4b9eb943b013f7125971d6f4dc24e8518b
 
 -- CALL acme.c360_control.rewind_history(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -41,6 +41,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM acme.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snapshots.history: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c5f2cb372d9a6ef2ff723c8c4be2763ccc685d60218f34b6aa080e860231ad52
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 22937f89f0842793cfc5beb4533ebc2eb3630dfa6bd14fcc1f450c7fa40e757d
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snapshots.history: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

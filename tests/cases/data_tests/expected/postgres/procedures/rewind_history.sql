@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b6badcfd9eb8b32242fe4f65ae04beb34ed811d3d7318a6194c507f72c8ed6c9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d3e1282b9d097b9c3b21cf7578a301b78b490340d432b6e707fd7f1c8ea6fee3
 
 -- Takes the history history back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

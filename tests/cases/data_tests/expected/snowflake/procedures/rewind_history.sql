@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7a0370179c4285249e226b4239883b889e6c18a119c0364d6b24b81577fab1d6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f7e6c688361ae559ae71e7470dd816c5a61fbfda6f472c3049ffd4766c99e17
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_history(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -86,6 +86,14 @@ BEGIN
   -- The run whose result stays.
   SELECT q.kept_as_of INTO :v_kept_as_of
   FROM (SELECT MAX(w.as_of) AS kept_as_of FROM C360.c360_control.watermark AS w WHERE w.node = :c_node AND w.as_of <= :v_rewind_to) AS q;
+
+  -- Nobody means all of it by NULL.
+  IF (v_rewind_to IS NULL) THEN
+    v_message := 'ZC018 snapshots.history: '
+      || 'the instant is NULL'
+      || '. Nothing was written. Say to which instant; the run log shows which runs there are.';
+    RAISE guard_failed;
+  END IF;
 
   -- Runs that are not in the log cannot be told from each other.
   IF (v_kept_as_of IS NULL) THEN

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96dc64d6de72e31ee8c16cd7cd8e244e38722260f8d717bf31457a2a0a90627b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46f4f034bdc5ba1473a307fad67a85d31020041e069db47610778723ab39be0c
 
 -- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -41,6 +41,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snap.user: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

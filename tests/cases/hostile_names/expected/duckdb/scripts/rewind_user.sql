@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5b983974042f1ab7c99ebd8388856170dccee1579671aef9453bcf97d835e27c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ac87f5bf737bb1fdfb77fb77896e77ed6e8ce4dcd81025fd603e4684c0b154c9
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snap.user: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

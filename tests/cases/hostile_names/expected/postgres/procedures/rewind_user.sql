@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2be107fa0e69dd2597ee8a72f1b4dacb784ba4805b703f4afa2283f228ef9498
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 44eb119d84e28bf4b9a966f6a9468f1c10de28d8030b4f83e1acf87abc9da2ed
 
 -- Takes the history user back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN

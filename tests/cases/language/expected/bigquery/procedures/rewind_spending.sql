@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3008af28ded6c1b2e777ee9cd41c28232364b9cd9248702135940441d890bcf2
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ba494cbf9e5f0394b9f76ecac1d0b22d41896e28b1f971c7415df4ab5ec0580c
 
 -- CALL `acme-analytics`.c360_control.rewind_spending(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -41,6 +41,15 @@ BEGIN
 
     -- The run whose result stays.
     SET v_kept_as_of = (SELECT MAX(w.as_of) FROM `acme-analytics`.c360_control.watermark AS w WHERE w.node = c_node AND w.as_of <= v_rewind_to);
+
+    -- Nobody means all of it by NULL.
+    IF v_rewind_to IS NULL THEN
+      RAISE USING MESSAGE = CONCAT(
+        'ZC018 snap.spending: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+      );
+    END IF;
 
     -- Runs that are not in the log cannot be told from each other.
     IF v_kept_as_of IS NULL THEN

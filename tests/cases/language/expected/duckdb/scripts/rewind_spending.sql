@@ -1,5 +1,5 @@
 -- c360gen | duckdb | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6594d71fce48a5d56528792e1a6771e6b3f0e72c612c8933dcc148bc563d5af6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7d3a1a9f636f8cd33148aa59626929c35c9bf9585baf086eb46339efa2ab3d41
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -37,6 +37,15 @@ SET VARIABLE kept = (
     LIMIT 1
 );
 SET VARIABLE kept_as_of = getvariable('kept').as_of;
+
+-- Nobody means all of it by NULL.
+SELECT
+    error(concat(
+        'ZC018 snap.spending: ',
+        'the instant is NULL',
+        '. Nothing was written. Say to which instant; the run log shows which runs there are.'
+    ))
+WHERE GETVARIABLE('rewind_to') IS NULL;
 
 -- Runs that are not in the log cannot be told from each other.
 SELECT

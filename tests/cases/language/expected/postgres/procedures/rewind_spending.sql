@@ -1,5 +1,5 @@
 -- c360gen | postgres | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a85986f5c560d75042d27ef64df4b8091079aa148d451adb6d532d41daa69613
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 594c2706cf38c47238faad9fa67651f9707adf1199625b5621e260b46491e48e
 
 -- Takes the history spending back to what it was after the last run at or before an instant.
 --
@@ -60,6 +60,14 @@ BEGIN
          WHERE l.node = c_node AND l.action = 'run' AND l.status = 'succeeded' AND l.as_of <= v_rewind_to
          ORDER BY l.as_of DESC, l.run_id DESC
          LIMIT 1;
+
+        -- Nobody means all of it by NULL.
+        IF v_rewind_to IS NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'ZC018',
+                MESSAGE = format('%s: the instant is NULL', c_node),
+                HINT = 'Nothing was written. Say to which instant; the run log shows which runs there are.';
+        END IF;
 
         -- Runs that are not in the log cannot be told from each other.
         IF v_kept_as_of IS NULL THEN
