@@ -113,6 +113,10 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        from c360gen.cli import console
+
+        sys.exit(console.unwritable(error) if error.filename and not isinstance(error, FileNotFoundError) else console.unexpected(error))
     except Exception as error:
         from c360gen.cli import console
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 from typing import Any
 
 from c360gen.engines import COUNTED, FRESHNESS, STATUS, EngineBusy, EngineError, EngineUnreachable, Ledger, Run, standing
@@ -19,7 +20,9 @@ def connect(database: str, control: str) -> Session:
     import duckdb
 
     try:
-        return Session(duckdb.connect(database), control)
+        connection = duckdb.connect(database)
+        connection.execute("SET enable_progress_bar = false")  # it is printed on stdout, into the document that a machine reads
+        return Session(connection, control)
     except duckdb.Error as error:
         said = f"cannot open {database}: {_first(error)}"
         # The path is in the message too: only how it begins tells a lock from a file that is named after one.
@@ -161,12 +164,28 @@ class Session:
         self.connection.close()
 
     def _script(self, sql: str) -> None:
-        """Statement by statement, as a client would; the first error rolls back what is open."""
+        """Statement by statement, as a client would; the first error rolls back what is open.
+
+        In a thread, since Python hears of Ctrl-C only where it is not inside of DuckDB.
+        """
         import duckdb
 
-        try:
+        def execute() -> None:
             for statement in duckdb.extract_statements(sql):
                 self.connection.execute(statement)
+
+        try:
+            with futures.ThreadPoolExecutor(1) as worker:
+                ended = worker.submit(execute)
+                try:
+                    ended.result()
+                except KeyboardInterrupt:
+                    while not ended.done():  # between two statements there is nothing to interrupt
+                        self.connection.interrupt()
+                        futures.wait([ended], 0.1)
+                    with contextlib.suppress(duckdb.Error):
+                        self.connection.execute("ROLLBACK")
+                    raise
         except duckdb.Error as error:
             with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")
