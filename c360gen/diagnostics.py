@@ -62,6 +62,7 @@ CODES: dict[str, str] = {
     "C502": "generated SQL that a judge refuses",
     "C503": "a judge that is not installed",
     "C504": "a folder that is not empty",
+    "C505": "a file that cannot be written",
     # tests
     "C701": "a scenario that fails",
     "C702": "a data test that fails",

@@ -100,6 +100,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
         answer("  ".join(cells).rstrip())
 
 
+def unwritable(error: OSError) -> None:
+    """What the operating system refuses is neither a mistake in the specs nor our bug."""
+    help = "name another folder, or give yourself the right to write there; then repeat the command"
+    tell(Diagnostic("C505", f"{error.filename} cannot be written: {(error.strerror or 'unknown reason').lower()}", None, help))
+
+
 def unexpected(error: Exception) -> None:
     """Our bug: the traceback, and what to do with it."""
     traceback.print_exception(error)

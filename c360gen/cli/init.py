@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def command(folder: Path) -> None:
         count += 1
     (folder / "specs" / schema.FILE).write_text(schema.text(), encoding="utf-8")
     count += 1
-    console.say(f"{count} files in {folder.as_posix()}; next: cd {folder.as_posix()} && c360gen build")
+    console.say(f"{count} files in {folder.as_posix()}; next: cd {shlex.quote(folder.as_posix())} && c360gen build")
 
 
 def empty(folder: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import c360gen
-from c360gen.cli.exits import CALLED_WRONGLY, OUR_BUG
+from c360gen.cli.exits import CALLED_WRONGLY, FINDINGS, OUR_BUG
 
 COMMANDS = {
     "adopt": "Begin a history with the one that dbt or SQLMesh has kept.",
@@ -112,6 +112,14 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        from c360gen.cli import console
+
+        if error.filename and not isinstance(error, FileNotFoundError):
+            console.unwritable(error)
+            sys.exit(FINDINGS)
+        console.unexpected(error)
+        sys.exit(OUR_BUG)
     except Exception as error:
         from c360gen.cli import console
 

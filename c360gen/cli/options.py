@@ -87,10 +87,16 @@ def database(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
+class _TargetName(click.types.StringParamType):
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str | None:
+        known = [item.value for item in complete.targets(ctx, param, "")] if ctx else []
+        return f"Targets: {', '.join(known)}" if known else None
+
+
 def one_target(function: Callable[..., Any]) -> Callable[..., Any]:
     function = database(function)
     return click.option(
-        "--target", "target_name", required=True, metavar="NAME", shell_complete=complete.targets,
+        "--target", "target_name", required=True, metavar="NAME", shell_complete=complete.targets, type=_TargetName(),
         help="The target whose output is used.",
     )(function)  # fmt: skip
 
@@ -231,6 +237,8 @@ def as_built(made: Build, out: Path) -> None:
     from c360gen.emit.writer import compare
 
     root = out / made.target_name
+    if not root.exists():
+        console.fail("C501", f"there is no {root.as_posix()}: nothing is built yet", f"c360gen build --target {made.target_name} mends it")
     if compare(root, made.files):
         console.fail(
             "C501", f"{root.as_posix()} is not what the specs say, and only what was reviewed is used",

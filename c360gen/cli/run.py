@@ -81,6 +81,7 @@ def command(
     tell(ended, kept, keep_going)
     if again := [o.node for o in ended if o.status != "succeeded"]:
         given = ["--target", target_name]
+        given += ["--database", where] if made.target.dialect == "duckdb" else []  # a file; a connection string may hold a password
         given += ["--select", " ".join(again)] if selection or job or len(again) < len(ended) else []
         given += ["--as-of", as_of] if as_of else []
         given += [flag for flag, on in (("--full-refresh", full_refresh), ("--keep-going", keep_going)) if on]

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 from typing import Any
 
 import duckdb
@@ -21,7 +22,9 @@ LOCKED = "IO Error: Could not set lock on file"
 def connect(database: str, control: str) -> Session:
     """Open a file, or `:memory:`."""
     try:
-        return Session(duckdb.connect(database), control)
+        connection = duckdb.connect(database)
+        connection.execute("SET enable_progress_bar = false")  # it is printed on stdout, into the document that a machine reads
+        return Session(connection, control)
     except duckdb.Error as error:
         said = f"cannot open {database}: {_first(error)}"
         # The path is in the message too: only how it begins tells a lock from a file that is named after one.
@@ -156,13 +159,30 @@ class Session:
         self.connection.close()
 
     def _script(self, sql: str) -> list[tuple[str, int]]:
-        """Statement by statement, as a client would; the first error rolls back what is open → what a dry run has counted."""
+        """Statement by statement, as a client would; the first error rolls back what is open → what a dry run has counted.
+
+        In a thread, since Python hears of Ctrl-C only where it is not inside of DuckDB.
+        """
         counted: list[tuple[str, int]] = []
-        try:
+
+        def execute() -> None:
             for statement in duckdb.extract_statements(sql):
                 done = self.connection.execute(statement)
                 if tuple(d[0] for d in done.description or ()) == REHEARSED:
-                    counted = done.fetchall()
+                    counted[:] = done.fetchall()
+
+        try:
+            with futures.ThreadPoolExecutor(1) as worker:
+                ended = worker.submit(execute)
+                try:
+                    ended.result()
+                except KeyboardInterrupt:
+                    while not ended.done():  # between two statements there is nothing to interrupt
+                        self.connection.interrupt()
+                        futures.wait([ended], 0.1)
+                    with contextlib.suppress(duckdb.Error):
+                        self.connection.execute("ROLLBACK")
+                    raise
         except duckdb.Error as error:
             with contextlib.suppress(duckdb.Error):  # no transaction was open
                 self.connection.execute("ROLLBACK")

@@ -135,3 +135,26 @@ def test_what_cannot_be_run_from_here_is_called_wrongly(command: list[str], shop
     said("migrate", "--name", "baseline", "--dialect", "snowflake")
     ended = said(*command, "--target", "snowflake")
     assert ended.exit_code == 2 and "its own client" in ended.stderr, ended.output
+
+
+def test_what_cannot_be_written_is_no_bug_of_ours(shop: Path) -> None:
+    """It was a traceback, and exit code 70."""
+    command = [sys.executable, "-m", "c360gen.cli.main", "init", "specs/project.yml/below"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and "error[C505]: specs/project.yml/below" in ended.stderr, ended.stderr
+    assert "cannot be written: not a directory" in ended.stderr
+
+
+def test_who_forgets_a_step_is_told_which(shop: Path) -> None:
+    assert "Targets: duckdb, postgres" in said("deploy").stderr
+    ended = said("deploy", *DUCKDB, "x.duckdb")
+    assert "error[C501]: there is no generated/duckdb: nothing is built yet" in ended.stderr and "c360gen build" in ended.stderr
+    assert "cd 'my shop' && c360gen build" in said("init", "my shop").stderr
+
+
+def test_duckdb_prints_no_progress_into_a_document() -> None:
+    """Its bar is drawn on stdout, even where that is a pipe, once a statement takes two seconds."""
+    from c360gen import engines
+
+    _, rows = engines.connect("duckdb", ":memory:", "ctl").query("SELECT current_setting('enable_progress_bar')")
+    assert rows == [(False,)]

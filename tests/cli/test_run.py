@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +112,27 @@ def test_an_interrupted_run_says_how_far_it_came(shop: Shop, monkeypatch: pytest
     ended = shop("run")
     assert [line.split()[0] for line in ended.stdout.splitlines()] == ["node", "amounts"]
     assert "interrupted in loaded: what it had not committed is rolled back\n" in ended.stderr and ended.exit_code != 0
+
+
+@pytest.mark.parametrize("shop", ["duckdb"], indirect=True)
+def test_duckdb_hears_of_an_interruption(shop: Shop) -> None:
+    """Inside of a statement it let Ctrl-C wait for its end, be that an hour."""
+    execute(shop.target, shop.database, "ALTER TABLE raw.orders RENAME TO kept")
+    endless = (
+        "SELECT a.range AS id, '1' AS amount, now() AS moved_at FROM range(10000000) AS a, range(1000000) AS b WHERE a.range + b.range < 0"
+    )
+    execute(shop.target, shop.database, f"CREATE VIEW raw.orders AS {endless}")
+    command = [sys.executable, "-m", "c360gen.cli.main", "run", "--target", "duckdb", "--database", shop.database]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hears_signals) as running:
+        time.sleep(5)
+        running.send_signal(signal.SIGINT)
+        _, ended = running.communicate(timeout=30)
+    assert running.returncode == 130 and "interrupted in amounts" in ended, ended
+
+
+def hears_signals() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("shop", ["postgres"], indirect=True)

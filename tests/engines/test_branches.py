@@ -49,7 +49,7 @@ def instrumented(text: str, case: str) -> tuple[str, dict[str, str]]:
 
 COVER = (
     "adoption", "constraints", "daily_copies", "daily_copies_policies", "guards", "incremental_keys", "maintenance", "microbatch_moved",
-    "microbatch_words", "sentinel", "source_delta", "unmoved",
+    "microbatch_words", "retyped_sources", "sentinel", "source_delta", "unmoved",
 )  # fmt: skip
 """Scenarios that reach together every branch of any scenario's procedures; who writes a branch that none of them reaches adds one."""
 
