@@ -188,6 +188,8 @@ def test_every_line_is_reached(engine: str, world: Callable[[Path, str], World])
     assert run() == ""
     found.sql("ALTER TABLE raw.customers DROP COLUMN city")
     assert "of another kind than declared: city" in run()
+    found.sql("DROP TABLE raw.customers")
+    assert "is not there" in run()
     procedures = [p.read() for p in found.warehouse.procedures if p.name.endswith("run_history")]
     missed = [line for name, line in lines(procedures) if (name, line) not in found.warehouse.machine.reached]
     text = text_of(found.build, "deploy.sql").split("\n")

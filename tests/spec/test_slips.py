@@ -42,3 +42,10 @@ def test_the_line_with_the_slip_is_named(loader: object, monkeypatch: pytest.Mon
                     said["there"] += finding.span.line == number + 1
                     said["help"] += finding.help is not None
     assert said["all"] > 1000 and said["there"] > 0.9 * said["all"] and said["help"] > 0.95 * said["all"], said
+
+
+def test_a_line_ends_where_yaml_says_so() -> None:
+    """U+2028 ends a line for a reader of YAML, and for no editor."""
+    found = Diagnostics()
+    spec_yaml.parse("\u2028'project: {}\n", "p.yml", found)
+    assert [d.message for d in found] == ["this is not YAML: this quote is never closed"]
