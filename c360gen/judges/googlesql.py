@@ -76,6 +76,10 @@ def language(google: Any) -> Any:
     return options
 
 
+_TOLD = 4
+"""How many catalogs the analyzer holds at once, besides the one of functions alone."""
+
+
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.lower()))
 
@@ -88,9 +92,15 @@ class Catalog:
         self.language = language(google)
         self.builtin = self.types.ZetaSQLBuiltinFunctionOptions(language_options=self.language)
         self.tables: dict[tuple[str, ...], Any] = {}
+        self.changes: dict[tuple[str, ...], int] = {}
         self.procedures: dict[str, int] = {}
-        self.alone: dict[str, Any] = {}
-        """What was found of statements that name nothing, such as the types of variables, which are declared again and again."""
+        self.service = google.core.local_service.ZetaSqlLocalService.get_instance()
+        self.told: dict[tuple[object, ...], int] = {}
+        """What the analyzer knows, under the numbers that it has for it: telling, all functions included, costs more than analysing."""
+        self.analyzed: dict[tuple[object, ...], Any] = {}
+        """What was found of a statement over the same variables and tables: procedures have many steps in common."""
+        self.said: set[str] = set()
+        """The words of the text that is being read: no other table can be named by a statement of it."""
         for name in _ASSIGNABLE:
             self.add_table(f"CREATE TABLE c360_assign_{name} (v {name})")
 
@@ -124,17 +134,29 @@ class Catalog:
         return places[path]
 
     def analyze(self, sql: str, scope: Mapping[str, Any] | None = None) -> Any:
-        """Of what is known, only what the statement can name is told: telling costs more than analysing."""
         said = _words(sql)
         constants = {n: t for n, t in (scope or {}).items() if _words(n) <= said}
         tables = {path: table for path, table in self.tables.items() if _words(path[-1]) <= said}
-        alone = not constants and not tables
-        if alone and sql in self.alone:
-            return self.alone[sql]
-        found = self.google.api.Analyzer.analyze_statement_static(sql, self.options(), self._catalog(constants, tables))
-        if alone:
-            self.alone[sql] = found
-        return found
+        known = (sql, *self._key(constants, tables))
+        if known not in self.analyzed:
+            if constants or tables:  # then all that the text can name, since its next statement names something else of it
+                constants = {**(scope or {})}
+                tables = {path: table for path, table in self.tables.items() if _words(path[-1]) <= self.said | said}
+            place = self._tell(constants, tables)
+            response = self.service.analyze(sql_statement=sql, options=self.options(), registered_catalog_id=place)
+            self.analyzed[known] = response.resolved_statement
+        return self.analyzed[known]
+
+    def _tell(self, constants: Mapping[str, Any], tables: Mapping[tuple[str, ...], Any]) -> int:
+        what = self._key(constants, tables)
+        if what not in self.told:
+            if len(self.told) > _TOLD:
+                self.service.unregister_catalog(self.told.pop(next(k for k in self.told if k)))
+            self.told[what] = self.service.register_catalog(simple_catalog=self._catalog(constants, tables)).registered_id
+        return self.told[what]
+
+    def _key(self, constants: Mapping[str, Any], tables: Mapping[tuple[str, ...], Any]) -> tuple[object, ...]:
+        return (*((n, repr(t)) for n, t in constants.items()), *((path, self.changes[path]) for path in tables))
 
     def add_table(self, sql: str) -> None:
         found = self.analyze(sql)
@@ -153,7 +175,9 @@ class Catalog:
             self.remember(place, [simple(name=n, type=text) for n in names])
 
     def remember(self, name_path: list[str], columns: list[Any]) -> None:
-        self.tables[tuple(name_path)] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)
+        path = tuple(name_path)
+        self.changes[path] = self.changes.get(path, 0) + 1
+        self.tables[path] = self.types.SimpleTable(name=name_path[-1], full_name=".".join(name_path), column=columns)
 
     def parse(self, text: str) -> list[tuple[int, str]]:
         """(line, message) where the script is none."""
@@ -188,6 +212,7 @@ class Catalog:
             script = self.google.api.Parser.parse_script_static(text, self.language)
         except Exception as error:
             return [(_line_of(error), _message(error))]
+        self.said = _words(text) | {f"c360_assign_{name}".lower() for name in _ASSIGNABLE}
         walker = _Walker(self, text)
         walker.block(script.statement_list_node.statement_list, {})
         return walker.found

@@ -12,6 +12,7 @@ import pytest
 from tests.mutations.mutants import mutants
 from tests.mutations.rules import NO_DEFECT
 from tests.mutations.table import DIALECTS, entries, is_about
+from tests.slow import but_slow
 
 CASES = {"duckdb": ("merge", "timestamp_invalidate"), "postgres": ("merge",), "snowflake": ("merge",), "bigquery": ("merge",)}
 SAMPLE = {
@@ -25,7 +26,7 @@ SAMPLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("dialect", but_slow([pytest.param(d, id=d) for d in DIALECTS], ("postgres", "snowflake")))
 def test_a_defect_of_each_sort_is_noticed(dialect: str, tmp_path: Path) -> None:
     """One defect per rule, and none lives that is one; the text that means the same is not called a defect."""
     rows = seeded(dialect, (*SAMPLE[dialect], *([NO_DEFECT] if dialect == "duckdb" else [])), tmp_path / "rows.json")
