@@ -90,9 +90,9 @@ def _any_of(words: Iterable[str]) -> re.Pattern[str]:
 
 @functools.cache
 def cases() -> Sequence[str]:
-    """Those with a scenario, of the faults, and of the invented feeds. Not the one of hostile names: there a name may look like code."""
+    """Those with a scenario, of the faults, and of invented feeds. Not the hostile ones: there a name, or a text, may look like code."""
     found = [p.parent.name for p in sorted(CASES.glob("*/scenario.yml"))]
-    return [c for c in found if c != "hostile_names"] + ["kinds", "feed_kinds", "feeds"]
+    return [c for c in found if not c.startswith("hostile_")] + ["kinds", "feed_kinds", "feeds"]
 
 
 @functools.cache
