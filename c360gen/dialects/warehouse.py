@@ -27,7 +27,8 @@ class Warehouse(Dialect):
     def register(self, program: Program, names: Names) -> list[Piece]:
         values = {
             "lock": self.path(names.own(f"lock_{program.node}")), "node": self.string_escape(self.label(names.node(program.node))),
-            "description": self.string_escape(f"Mutex of run_{program.node}: exactly one row."), "text": self.text_type,
+            "run_log": self.path(names.own("run_log")), "text": self.text_type,
+            "description": self.string_escape(f"Mutex of run_{program.node}: exactly one row."),
             "time": self.type(types.TIMESTAMPTZ),
         }  # fmt: skip
         return [self.shell("register.sql.j2", values)]
@@ -61,7 +62,6 @@ class Warehouse(Dialect):
             **self.task_values(task, names), "spec_hash": self.string_escape(spec_hash),
             "run_log": self.path(names.own("run_log")), "watermark": self.path(names.own("watermark")),
             "lock": self.path(names.own(f"lock_{task.node}")) if task.node else None, "time": self.type(types.TIMESTAMPTZ),
-            "variables": [(f"v_{v}", self.variable_type(v)) for v in task.variables],
             "checks": [self.step(s, names, label) for s in task.checks],
             "steps": [self.step(s, names, label) for s in task.steps],
             "counters": counters, "counted": [self.lower(task.counters[n], names) for n in counters],

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f03625d71d32c215080e5c84501dbbeff1e701476448766fa2256954ae857a9f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b2a3a471df4b92a192dce6b1abf92302c50595fe4ff5b94c7d01024b94d2e25
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -28,8 +28,8 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

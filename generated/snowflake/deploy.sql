@@ -1,5 +1,9 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d716d7cf612ae34c3db4338a21d44f3a19809a1035bf00efc8288f81b415928f
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a988dbb1db1dc9404b99039b333f9f37bb74ec3ef377a1824a6f43f243a7a140
+
+-- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
+-- that nobody has begun would be open, and the first block that begins its own would fail.
+ALTER SESSION SET AUTOCOMMIT = TRUE;
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.intermediate;
@@ -33,8 +37,8 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -201,8 +205,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customer_snapshot (
 )
 COMMENT = 'Mutex of run_customer_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_customer_snapshot (node)
-SELECT 'snapshots.customer_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_customer_snapshot (node, run_id)
+SELECT
+  'snapshots.customer_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.customer_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customer_snapshot AS l);
 
 
@@ -394,8 +407,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_snapshot (
 )
 COMMENT = 'Mutex of run_order_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_order_snapshot (node)
-SELECT 'snapshots.order_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_order_snapshot (node, run_id)
+SELECT
+  'snapshots.order_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.order_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_snapshot AS l);
 
 
@@ -582,8 +604,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_payment_snapshot (
 )
 COMMENT = 'Mutex of run_payment_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_payment_snapshot (node)
-SELECT 'snapshots.payment_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_payment_snapshot (node, run_id)
+SELECT
+  'snapshots.payment_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.payment_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_payment_snapshot AS l);
 
 
@@ -822,8 +853,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_customer_orders (
 )
 COMMENT = 'Mutex of run_int_customer_orders: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_int_customer_orders (node)
-SELECT 'intermediate.int_customer_orders'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_int_customer_orders (node, run_id)
+SELECT
+  'intermediate.int_customer_orders',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'intermediate.int_customer_orders' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_customer_orders AS l);
 
 
@@ -847,8 +887,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_interactions (
 )
 COMMENT = 'Mutex of run_int_interactions: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_int_interactions (node)
-SELECT 'intermediate.int_interactions'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_int_interactions (node, run_id)
+SELECT
+  'intermediate.int_interactions',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'intermediate.int_interactions' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_interactions AS l);
 
 
@@ -872,8 +921,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_payments (
 )
 COMMENT = 'Mutex of run_int_payments: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_int_payments (node)
-SELECT 'intermediate.int_payments'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_int_payments (node, run_id)
+SELECT
+  'intermediate.int_payments',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'intermediate.int_payments' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_payments AS l);
 
 
@@ -908,8 +966,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_mart_customer_360 (
 )
 COMMENT = 'Mutex of run_mart_customer_360: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_mart_customer_360 (node)
-SELECT 'marts.mart_customer_360'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_mart_customer_360 (node, run_id)
+SELECT
+  'marts.mart_customer_360',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'marts.mart_customer_360' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_mart_customer_360 AS l);
 
 
@@ -1096,7 +1163,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1778,7 +1847,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -2343,7 +2414,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -2974,7 +3047,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_customer_orders AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -3458,7 +3533,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_interactions AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -3821,7 +3898,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_payments AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -4217,7 +4296,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_mart_customer_360 AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -4571,7 +4652,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -4749,7 +4832,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -4983,7 +5068,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -5165,7 +5252,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -5399,7 +5488,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -5581,7 +5672,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -5904,9 +5997,6 @@ GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_as_of(TIMESTAMP_NTZ) TO 
 GRANT USAGE ON FUNCTION C360.snapshots.payment_snapshot_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE C360_READ;
 
 
--- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
-BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '7e5a2cf5e9493d649eaf7e8484f90e4079e51188c265faeafac13a18fcbf330f');
-COMMIT;

@@ -295,6 +295,52 @@ def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> N
     world.warehouse.migrate(own(shop.file("apply.sql")))
 
 
+def migrated(name: str, tmp_path: Path) -> tuple[Shop, Interpreted]:
+    """A history on Snowflake that runs have written, and a migration of it."""
+    change = BY_NAME[name]
+    shop = Shop(tmp_path, "snowflake")
+    shop.migrate(change.before, "baseline")
+    world = shop.world()
+    world.deploy()
+    for statement in change.rows:
+        world.sql(statement)
+    for at in change.days:
+        assert world.run(change.node, at) == ""
+    for statement in change.source:
+        world.sql(statement)
+    shop.migrate(change.after, "step")
+    return shop, world
+
+
+def test_a_session_in_which_autocommit_is_off(tmp_path: Path) -> None:
+    """A migration says that its session commits what it does: otherwise a block that begins or ends a transaction fails, half-way."""
+    shop, world = migrated("column_renamed", tmp_path)
+    text = own(shop.file("apply.sql"))
+    world.warehouse.migrate(text, autocommit=False)
+    assert world.rows("SELECT action FROM c360_control.migration ORDER BY number, applied_at")[-2:] == [("started",), ("applied",)]
+    world.warehouse.migrate(shop.file("rollback.sql"), autocommit=False)
+    with pytest.raises(Failure, match="90232"):
+        world.warehouse.migrate(text.replace("ALTER SESSION SET AUTOCOMMIT = TRUE;", ""), autocommit=False)
+
+
+def test_a_run_sees_what_a_migration_has_renamed(tmp_path: Path) -> None:
+    """The lock of the new name names the last run, and the log has to show it under that name."""
+    shop, world = migrated("table_renamed", tmp_path)
+    label = "snap.client_history"
+    world.warehouse.execute("CREATE SCHEMA old; CREATE TABLE old.run_log AS SELECT * FROM c360_control.run_log")
+    world.warehouse.migrate(shop.file("apply.sql"))
+    [(last,)] = world.rows(
+        f"SELECT run_id FROM c360_control.run_log WHERE node = '{label}' AND status = 'succeeded' ORDER BY logged_at DESC LIMIT 1"
+    )
+    assert world.rows("SELECT run_id FROM c360_control.lock_client_history") == [(last,)]
+    after = shop.world()
+    after.warehouse = world.warehouse.session()
+    after.warehouse.machine.behind, after.warehouse.machine.lag = {"c360_control.run_log": "old.run_log"}, 10**9
+    assert "ZC024" in after.run("client_history", "2026-01-05 00:00:00")
+    after.warehouse.machine.behind = {}
+    assert after.run("client_history", "2026-01-05 00:00:00") == ""
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_several_columns_are_filled_at_once(engine: str, tmp_path: Path) -> None:
     """One UPDATE for all, and on BigQuery, which takes few changes of a table in ten seconds, one ALTER."""
@@ -385,5 +431,5 @@ def test_whatever_snowflake_makes_belongs_to_the_owner(tmp_path: Path, owner: st
     root = shop.out / "snowflake"
     more = root / "migrations/0002_more"
     for file in (root / "deploy.sql", root / "schedules/tasks_daily.sql", more / "apply.sql", more / "rollback.sql"):
-        statements = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("--")]
+        statements = [s for s in file.read_text(encoding="utf-8").splitlines() if s and not s.startswith(("--", "ALTER SESSION"))]
         assert statements[0] == f"USE ROLE {said};", file.name

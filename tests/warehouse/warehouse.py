@@ -35,6 +35,39 @@ SNOWFLAKE_TYPES = """CASE WHEN (c.data_type LIKE '%INT%' AND c.data_type <> 'INT
     'TIMESTAMP_TZ' WHEN c.data_type LIKE 'TIMESTAMP%' THEN 'TIMESTAMP_NTZ' ELSE c.data_type END"""
 
 
+class Transaction:
+    """What is open at the top of a session. With AUTOCOMMIT off every change opens it; DDL and COMMIT end it, and so does the session."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, autocommit: bool):
+        self.connection, self.autocommit, self.open = connection, autocommit, False
+
+    def takes(self, node: Node | None, statement: str, word: str) -> bool:
+        """Whether this statement is about the transaction alone; for another one, open or end it. Raise Failure."""
+        if word == "ALTER SESSION SET AUTOCOMMIT =":
+            self.autocommit = statement.upper().rstrip(";").endswith("TRUE")
+            return True
+        if isinstance(node, Block):
+            if self.open and re.search(r"^ +(BEGIN TRANSACTION|COMMIT|ALTER|CREATE|DROP)\b", statement, re.MULTILINE):
+                raise Failure("90232: Modifying a transaction that has started at a different scope is not allowed")
+        elif word == "COMMIT" or word.startswith(("CREATE", "ALTER", "DROP", "GRANT")):
+            self._end("COMMIT")
+        elif not self.open and (word == "BEGIN TRANSACTION" or not self.autocommit):
+            self.connection.execute("BEGIN TRANSACTION")
+            self.open = True
+        return word in ("BEGIN TRANSACTION", "COMMIT")
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._end("ROLLBACK")
+
+    def _end(self, how: str) -> None:
+        if self.open:
+            self.connection.execute(how)
+            self.open = False
+
+
 class Warehouse:
     """A database of one dialect in memory. Times of its clock are UTC; every statement moves it by a second."""
 
@@ -83,79 +116,67 @@ class Warehouse:
 
     def install(self, text: str, autocommit: bool = True) -> None:
         """Execute a deploy.sql; its procedures can be called afterwards. Raise Failure where its guard refuses."""
-        opened = False
-        for node, statement in self._statements(text):
-            word = " ".join(statement.upper().split()[:5])
-            if opened and word.startswith(("CREATE", "ALTER", "GRANT")):
-                self.connection.execute("COMMIT")  # DDL commits what is open
-                opened = False
-            elif not opened and (word == "BEGIN TRANSACTION" or (not autocommit and word.startswith("INSERT"))):
-                self.connection.execute("BEGIN TRANSACTION")
-                opened = True
-            if word.startswith(("CREATE OR REPLACE PROCEDURE",)):
-                continue
-            if isinstance(node, Block):
-                self._anonymous(node)
-            elif word.startswith("CREATE SCHEMA"):
-                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
-            elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
-                self._create(statement)
-            elif word == "COMMIT":
-                self.connection.execute("COMMIT")
-                opened = False
-            elif word.startswith(("INSERT INTO", "ALTER TABLE")):
-                tree = self.machine.bind(self.machine.parse(statement), script=False)
-                self._known()
-                self.machine.execute(self.connection, tree)
-            elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
-                self._function(statement)
-            elif word != "BEGIN TRANSACTION" and not word.startswith("GRANT"):
-                raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
-        if opened:
-            self.connection.execute("ROLLBACK")  # the session ends
+        with Transaction(self.connection, autocommit) as transaction:
+            for node, statement in self._statements(text):
+                word = " ".join(statement.upper().split()[:5])
+                if transaction.takes(node, statement, word):
+                    continue
+                if word.startswith(("CREATE OR REPLACE PROCEDURE",)):
+                    continue
+                if isinstance(node, Block):
+                    self._anonymous(node)
+                elif word.startswith("CREATE SCHEMA"):
+                    self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
+                elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
+                    self._create(statement)
+                elif word.startswith(("INSERT INTO", "ALTER TABLE")):
+                    tree = self.machine.bind(self.machine.parse(statement), script=False)
+                    self._known()
+                    self.machine.execute(self.connection, tree)
+                elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                    self._function(statement)
+                elif not word.startswith("GRANT"):
+                    raise AssertionError(f"deploy.sql holds a statement that is not known here: {statement[:80]}")
         self._catalog_views()
         self.procedures = self._read(text)
         self.machine.procedures = {self.machine.path(p.name): p for p in self.procedures}
 
     # --- migrations --------------------------------------------------------------------------------------------------------
 
-    def migrate(self, text: str, kill_at: int | None = None) -> int:
+    def migrate(self, text: str, kill_at: int | None = None, autocommit: bool = True) -> int:
         """Execute a migration statement by statement; before the n-th the session may die. Returns how many there were."""
         self.machine.count, self.machine.failures = 0, {} if kill_at is None else {kill_at: Killed()}
         self.machine.steps = 1_000_000
         if text not in self.read:
             self.read[text] = self._statements(text)
-        in_transaction = False
-        for node, statement in self.read[text]:
-            word = " ".join(statement.upper().split()[:5])
-            if isinstance(node, Block):
-                self._known()
-                self._anonymous(node)
-                continue
-            self.machine.count += 1
-            self.machine.clock += dt.timedelta(seconds=1)
-            if injected := self.machine.failures.get(self.machine.count):
-                if in_transaction:
-                    self.connection.execute("ROLLBACK")
-                raise injected
-            if word in ("BEGIN TRANSACTION", "COMMIT"):
-                self.connection.execute(statement)
-                in_transaction = word != "COMMIT"
-            elif word.startswith(("CREATE SCHEMA",)):
-                self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
-            elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
-                self._create(statement)
-            elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
-                self._function(statement)
-            elif word.startswith(("DROP TABLE IF EXISTS", "DROP VIEW IF EXISTS")):
-                self.connection.execute(sqlglot.parse_one(statement, read=self.dialect).sql("duckdb"))
-            elif word.startswith(("INSERT", "UPDATE", "DELETE", "ALTER TABLE", "SELECT")):
-                self._known()
-                self.machine.execute(self.connection, self.machine.bind(self.machine.parse(statement), script=False))
-            elif word.startswith(("DROP PROCEDURE", "DROP FUNCTION", "DROP TABLE FUNCTION")):
-                self._dropped(statement)
-            elif not word.startswith(("CREATE OR REPLACE PROCEDURE", "GRANT", "ALTER TASK")):
-                raise AssertionError(f"a migration holds a statement that is not known here: {statement[:80]}")
+        with Transaction(self.connection, autocommit) as transaction:
+            for node, statement in self.read[text]:
+                word = " ".join(statement.upper().split()[:5])
+                if not isinstance(node, Block):
+                    self.machine.count += 1
+                    self.machine.clock += dt.timedelta(seconds=1)
+                    if injected := self.machine.failures.get(self.machine.count):
+                        raise injected
+                if transaction.takes(node, statement, word):
+                    continue
+                if isinstance(node, Block):
+                    self._known()
+                    self._anonymous(node)
+                elif word.startswith(("CREATE SCHEMA",)):
+                    self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {statement.rstrip(';').split('.')[-1].split()[-1].strip('`')}")
+                elif word.startswith(("CREATE TABLE", "CREATE OR REPLACE VIEW")):
+                    self._create(statement)
+                elif word.startswith(("CREATE OR REPLACE FUNCTION", "CREATE OR REPLACE TABLE FUNCTION")):
+                    self._function(statement)
+                elif word.startswith(("DROP TABLE IF EXISTS", "DROP VIEW IF EXISTS")):
+                    self.connection.execute(sqlglot.parse_one(statement, read=self.dialect).sql("duckdb"))
+                elif word.startswith(("INSERT", "UPDATE", "DELETE", "ALTER TABLE", "SELECT")):
+                    self._known()
+                    self.machine.execute(self.connection, self.machine.bind(self.machine.parse(statement), script=False))
+                elif word.startswith(("DROP PROCEDURE", "DROP FUNCTION", "DROP TABLE FUNCTION")):
+                    self._dropped(statement)
+                elif not word.startswith(("CREATE OR REPLACE PROCEDURE", "GRANT", "ALTER TASK")):
+                    raise AssertionError(f"a migration holds a statement that is not known here: {statement[:80]}")
         self._catalog_views()
         found = {p.name: p for p in self._read(text)}
         self.procedures = [*(p for p in self.procedures if p.name not in found), *found.values()]

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 651cc1a220eac69b231f7e8b764adfd953b76941637480f549ef47a76ebf5e43
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a59a473da038f6b76ca02042b11e4a0d1c91c24f0d83a1a21109fdd4f0dadbff
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_customer_snapshot()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1159a10b2118791c8a36a1eed5aa634c822b3ab17d2055898907d740012c81a6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4fa05e3a77a15892f2752c793c8d882f985090dd8241edbae9e42b12fc148db5
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_order_snapshot()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

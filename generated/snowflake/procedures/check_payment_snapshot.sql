@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 073932871488af4d54c4d9f2caa7396fbeb9676b86599d9bbe66c21a75d3b2ff
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f1416cc17ced44304214f918d448fbf7123d03ccb9c7012918af77c8df85a394
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_payment_snapshot()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

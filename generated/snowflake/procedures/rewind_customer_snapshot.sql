@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 99e12107157b23303374e6239e06658bbe20c72bf8a23fea87b905e1453d5530
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 25bbf80957702eb7a3c021f1c63a833e0499ac681dbe2c91019a2b8e0ab64d58
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_customer_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

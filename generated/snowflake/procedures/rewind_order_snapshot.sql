@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5412034a24aa910dbd8394194ce01549fe8b4a73b567da9e7eba3330a3e8f365
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 102664df07269e3168a6819d0a299f99e6d7cc760a0d88514ddf2c09c2b2dbdb
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_order_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

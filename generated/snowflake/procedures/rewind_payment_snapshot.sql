@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 280176b25ce00f7c40fedccee2c533cfd997a4b9e007f9b3cbdb26e67c12d958
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 43cfa858d9c104e3ea73cbe94bd3a0c50d6150681a92900e2785e5ccfdeb8e02
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_payment_snapshot(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

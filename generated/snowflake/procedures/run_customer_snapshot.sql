@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 942bbff42675cda77f61521ff9cee2440a3334aa157d943059bcfa5b7b2e80ef
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8a76a4252066e1f3fc445126c267f96b5270eee34bb1fc43fdffdbff75670600
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customer_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -182,7 +182,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customer_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2945a4ee3289d655300672aeb1ece70e5529a31e540a4f9dbb6810ea577367c0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4b931e6ac047ca90d6552d8236a34b646290f7a95e88f66b5e9be0c6e95d332b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_customer_orders(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -174,7 +174,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_customer_orders AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

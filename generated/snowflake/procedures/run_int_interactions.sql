@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_interactions | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 294aba850fa15342e48c0f0e716b4191ba3f138c59a465c0f755bd4d98e34711
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 2ac02b63753f1ed49bc3d8c491cf353341433886587487ffb90f54438b4e92cc
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_interactions(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -162,7 +162,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_interactions AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

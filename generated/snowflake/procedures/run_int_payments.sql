@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6b18270db31f250adde54e0ebe9c0281513f905416d0f0cddb16a7193c5be0ab
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 733d908cb1503f96f0f8578a54b8e079b5083f3e6524b9067c69c7e0abae96f2
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_int_payments(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -168,7 +168,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_int_payments AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e0bfcdfcd9cbec418deed4b20ccc2c4acbbdcaf30fb92e1e69e77fcc7aec2ecd
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fe099ab7e0f7fa66d449281f7c3eb292dbb5457880a6afceb7ba6e7f1a397397
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_mart_customer_360(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -75,7 +75,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_mart_customer_360 AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e72ea7e4dcc77578bdeaadf7ab6d32e8e741d86fc0a82d1b15257dce8356a350
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 293dea6fc3a6ba6b5653a56e638bc74dd4e0b22f153b95908e3f93dd7d303f55
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -172,7 +172,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3d331491d8c90687366a52f74c7022fe3cd0389c24712c6a791c4a5e0a930ac9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bba2bd5052e83a05c9b92048b1bca77b65d00da23838bc1ae8652b0c7fc900fd
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_payment_snapshot(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -176,7 +176,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_payment_snapshot AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.customer_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fd4452eb4c80a8b035f6daed931b35b62a22fdbf93990cfcfac87043c57306ec
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6eb84d3db35cbc0e0efeca12919fa6cf73c52ab298514603be6e9cc1d8feec2d
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.customer_snapshot (
   customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
@@ -25,6 +25,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customer_snapshot (
 )
 COMMENT = 'Mutex of run_customer_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_customer_snapshot (node)
-SELECT 'snapshots.customer_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_customer_snapshot (node, run_id)
+SELECT
+  'snapshots.customer_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.customer_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customer_snapshot AS l);

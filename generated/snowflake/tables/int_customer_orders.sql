@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental intermediate.int_customer_orders | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 1f8ab0f7d50ea93901442baee29ceb9465650b37a4c3f8886a876a0a8c71fd13
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f533cfa2ccac6f8181a1d0df62a534ac6f16edad510a9f7a2cba9c42dc79c32b
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_customer_orders (
   order_id NUMBER(38, 0) NOT NULL,
@@ -20,6 +20,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_customer_orders (
 )
 COMMENT = 'Mutex of run_int_customer_orders: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_int_customer_orders (node)
-SELECT 'intermediate.int_customer_orders'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_int_customer_orders (node, run_id)
+SELECT
+  'intermediate.int_customer_orders',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'intermediate.int_customer_orders' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_customer_orders AS l);

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental intermediate.int_payments | from specs/incrementals/incrementals.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cf498270f84b97f66d5c13686acda19c52cf4c894bc25edfda98ddf7791cf7b6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 25c22b543fdd8e31a54b5cff329787a22f77829ee9fde31a8357e32a9cdf321f
 
 CREATE TABLE IF NOT EXISTS C360.intermediate.int_payments (
   payment_id NUMBER(38, 0) NOT NULL,
@@ -19,6 +19,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_int_payments (
 )
 COMMENT = 'Mutex of run_int_payments: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_int_payments (node)
-SELECT 'intermediate.int_payments'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_int_payments (node, run_id)
+SELECT
+  'intermediate.int_payments',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'intermediate.int_payments' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_int_payments AS l);

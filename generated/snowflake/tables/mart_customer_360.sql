@@ -1,5 +1,5 @@
 -- c360gen | snowflake | table marts.mart_customer_360 | from specs/marts/marts.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf924706d54cc92d208523c3fd18dd63b434d4900d2e762f4c0d6644e5ad3df4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e6a02ddadd3c747c47a5241c6e69464d8eb3deff555df28b2e3bbb7535f8596b
 
 CREATE TABLE IF NOT EXISTS C360.marts.mart_customer_360 (
   customer_id NUMBER(38, 0) NOT NULL COMMENT 'Key of the customer.',
@@ -30,6 +30,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_mart_customer_360 (
 )
 COMMENT = 'Mutex of run_mart_customer_360: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_mart_customer_360 (node)
-SELECT 'marts.mart_customer_360'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_mart_customer_360 (node, run_id)
+SELECT
+  'marts.mart_customer_360',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'marts.mart_customer_360' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_mart_customer_360 AS l);

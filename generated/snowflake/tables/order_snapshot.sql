@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bee7de53112865c7eaeece42ebd976bb2a46e2323bfb2a9ad95ae97fe137e679
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 094d54484e916f7dfd2c0c206da5d34d66726e71bcbc98387f0096b1f26c509e
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.order_snapshot (
   order_id NUMBER(38, 0) NOT NULL,
@@ -24,6 +24,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_snapshot (
 )
 COMMENT = 'Mutex of run_order_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_order_snapshot (node)
-SELECT 'snapshots.order_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_order_snapshot (node, run_id)
+SELECT
+  'snapshots.order_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.order_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_snapshot AS l);

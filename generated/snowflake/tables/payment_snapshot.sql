@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3b5206ed33e4fea91439e4b79be14c611a8f3c4e37252000ae965ae9d9891354
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8b1e888020ab6c59782a9c820278e29989de9f0200174eac545aaaa0bca26ec4
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.payment_snapshot (
   payment_id NUMBER(38, 0) NOT NULL,
@@ -24,6 +24,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_payment_snapshot (
 )
 COMMENT = 'Mutex of run_payment_snapshot: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_payment_snapshot (node)
-SELECT 'snapshots.payment_snapshot'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_payment_snapshot (node, run_id)
+SELECT
+  'snapshots.payment_snapshot',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.payment_snapshot' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_payment_snapshot AS l);

@@ -1,8 +1,8 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e27ab7631e8ceac5e724aa158f5590cde74b1bf124ae113dac9478a65a5b3b31
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e157d5e324c6eadf8f75f9f8e93301f12406677c0e2d32687e9962de38dea035
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of tests to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 975e6b54d88aa5cc2e6fdf956c0b072bdfa65e6a3dcb10a536c2f8f9a6ea68ba
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d5db9a482d1a8f2d157de387c97ff115694a5893bb8fcfe7d41f62ab76792619
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS acme.c360_control;
@@ -25,8 +25,8 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS acme.c360_control.run_log (

@@ -1,8 +1,8 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 973ece1e7da0ca8a38bbab72a6cb14d35f8bdc2f02f766c24367b71ba08aecd0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bf86a68533cb7cbe794ce09e8e3d6215884fffb2f712a098ccd6d30599775ac9
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',

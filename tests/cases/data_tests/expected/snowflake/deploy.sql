@@ -1,5 +1,9 @@
 -- c360gen | snowflake | deploy of tests to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 90016d4afddf009611d45e6c1aafe96e8696655262f045abf789080b5ceafd69
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 98bc8d695d2f57b0992d344338986a034aeee2544f20063877f4a162dfd0ad2c
+
+-- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
+-- that nobody has begun would be open, and the first block that begins its own would fail.
+ALTER SESSION SET AUTOCOMMIT = TRUE;
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.snapshots;
@@ -30,8 +34,8 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -195,8 +199,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_history (
 )
 COMMENT = 'Mutex of run_history: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_history (node)
-SELECT 'snapshots.history'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_history (node, run_id)
+SELECT
+  'snapshots.history',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.history' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_history AS l);
 
 
@@ -513,7 +526,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1045,7 +1060,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1223,7 +1240,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1453,9 +1472,6 @@ END;
 $$;
 
 
--- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
-BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'e5a574cd632e64823b4dcc703cfb1f508d3166cbb655bad4538201a9ec012915');
-COMMIT;

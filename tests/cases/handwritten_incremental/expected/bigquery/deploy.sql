@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f593445c999f9bbfd2d246d9fc56a410bed47e13084b3ba00f8fc4fb59b74830
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a00f399f010a2d5b30bdbf746fe3c77e4d9ce57916975113e4c7a14da6f12b8
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -25,8 +25,8 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

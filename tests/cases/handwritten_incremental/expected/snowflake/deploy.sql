@@ -1,5 +1,9 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b890919c122afe1ba2b84fb0e9e466ec70344a26150e2354e1e62f3dd969ea38
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9e49389af24a5419f3a13ce770cd127dc8a0ae9804dfa10b0e0ef10d85575128
+
+-- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
+-- that nobody has begun would be open, and the first block that begins its own would fail.
+ALTER SESSION SET AUTOCOMMIT = TRUE;
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -30,8 +34,8 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -189,8 +193,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_latest (
 )
 COMMENT = 'Mutex of run_latest: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_latest (node)
-SELECT 'int.latest'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_latest (node, run_id)
+SELECT
+  'int.latest',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'int.latest' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_latest AS l);
 
 
@@ -358,7 +371,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_latest AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -715,9 +730,6 @@ END;
 $$;
 
 
--- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
-BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'd57aebd78b1f6bb90229b72a84e970c135b6d7098ad13ba37302b330fe6b663c');
-COMMIT;

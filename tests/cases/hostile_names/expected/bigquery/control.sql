@@ -1,8 +1,8 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 02f7909bcff228b72156167ccd7b80004017fd8755cf301457589961adb83ac7
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: eb6e70242468b77f3d4f278062620103411fc7c9cd1018023e8397bf85d50141
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4e66765006a69538989f3a2913ac43b571c954b2303b19dd4b438202b7933108
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 97422e799684e69c3a404caafd4d25cd8d336256b9c5d631f0933ad1a10a65d0
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -26,8 +26,8 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

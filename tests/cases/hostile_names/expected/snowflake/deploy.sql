@@ -1,5 +1,9 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4d67cf04d9a71befbc4d4bfdef75135560e26d80f44504c91d7d4c8ce3d2601c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcd0081edfc71a7ec7c0730e3693ba602e53b5c4a6d080e9a5f308b19555b8f9
+
+-- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
+-- that nobody has begun would be open, and the first block that begins its own would fail.
+ALTER SESSION SET AUTOCOMMIT = TRUE;
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.int;
@@ -31,8 +35,8 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -193,8 +197,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_table (
 )
 COMMENT = 'Mutex of run_table: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_table (node)
-SELECT 'int.limit'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_table (node, run_id)
+SELECT
+  'int.limit',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'int.limit' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_table AS l);
 
 
@@ -222,8 +235,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (
 )
 COMMENT = 'Mutex of run_user: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_user (node)
-SELECT 'snap.user'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_user (node, run_id)
+SELECT
+  'snap.user',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snap.user' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_user AS l);
 
 
@@ -540,7 +562,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_table AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -993,7 +1017,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1538,7 +1564,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1716,7 +1744,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1946,9 +1976,6 @@ END;
 $$;
 
 
--- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
-BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = '9faa1ecc44800854bf1deda97ecb074a5c3aa621937429a6a2ed99d2cf5e7b75');
-COMMIT;

@@ -1,8 +1,8 @@
 -- c360gen | bigquery | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aa94dbf0b3d5efbe60e594163b11813dc9af0e1ab189337620943368315efb06
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0aaf6b497eb7f69fbb44c47b4d23311e02ebe3eaefbb3c816043734fd29a918c
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e1b999f29cba15cf234d474c70b81a90d61903a6a2795832befa3649dfb0ab7a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96d3bb4b1ea314d13d6f0a2aabdcce984a8e51d0a95609e053cba25249e05509
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -27,8 +27,8 @@ END IF;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): two transactions that update one table conflict, and BigQuery cancels one of
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): two transactions that update one table conflict, and BigQuery cancels one of
 -- them; transactions that only insert never conflict. The latest row of a run, or of a node, counts. None is partitioned: all
 -- runs share a partitioned table's fifty changes in ten seconds.
 CREATE TABLE IF NOT EXISTS `acme-analytics`.c360_control.run_log (

@@ -1,8 +1,8 @@
 -- c360gen | snowflake | control tables: run log, state, releases | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d4075cd95400e4adea8dea22ccf51202527623e5406a3e0c0589be835c04bf0d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7b657d764e4609ce9b8125ae1cbe466c9beedc522692b41a7cc94b6da4a9a33d
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',

@@ -1,5 +1,9 @@
 -- c360gen | snowflake | deploy of language to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4a476debaabb946aa6f79e1a213de532d63e722d6d21c38c5ff915635025e96d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 17a3dd637e4ee50d4efec4d9123f17663934075ccb73a23f98c9a50a6323900d
+
+-- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
+-- that nobody has begun would be open, and the first block that begins its own would fail.
+ALTER SESSION SET AUTOCOMMIT = TRUE;
 
 CREATE SCHEMA IF NOT EXISTS C360.c360_control;
 CREATE SCHEMA IF NOT EXISTS C360.analytics;
@@ -32,8 +36,8 @@ $$;
 
 -- ==================== control.sql: control tables: run log, state, releases
 
--- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch whose begin was moved
--- delete, and are for one person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
+-- Runs only ever insert into these tables (a rewind, prune_run_log and the full refresh of a microbatch delete, and are for one
+-- person at a time): UPDATE and MERGE lock a whole table until the commit, so a status that is updated
 -- would make unrelated runs wait for each other. The latest row of a run, or of a node, counts.
 CREATE TABLE IF NOT EXISTS C360.c360_control.run_log (
   run_id VARCHAR(36) NOT NULL COMMENT 'One id per call of a node procedure',
@@ -248,8 +252,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customers (
 )
 COMMENT = 'Mutex of run_customers: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_customers (node)
-SELECT 'analytics.customers'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_customers (node, run_id)
+SELECT
+  'analytics.customers',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'analytics.customers' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customers AS l);
 
 
@@ -274,8 +287,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_spending (
 )
 COMMENT = 'Mutex of run_spending: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_spending (node)
-SELECT 'snap.spending'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_spending (node, run_id)
+SELECT
+  'snap.spending',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snap.spending' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_spending AS l);
 
 
@@ -419,8 +441,17 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_lines (
 )
 COMMENT = 'Mutex of run_order_lines: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_order_lines (node)
-SELECT 'analytics.order_lines'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_order_lines (node, run_id)
+SELECT
+  'analytics.order_lines',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'analytics.order_lines' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_lines AS l);
 
 
@@ -622,7 +653,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customers AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1012,7 +1045,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -1658,7 +1693,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_lines AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -2153,7 +2190,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -2331,7 +2370,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;
@@ -2710,9 +2751,6 @@ GRANT USAGE ON FUNCTION C360.snap.spending_as_of(TIMESTAMP_NTZ) TO ROLE ANALYST;
 GRANT USAGE ON FUNCTION C360.snap.spending_changes(TIMESTAMP_NTZ, TIMESTAMP_NTZ) TO ROLE ANALYST;
 
 
--- A transaction of its own: a session in which AUTOCOMMIT is off, by its user or account, loses what nobody commits.
-BEGIN TRANSACTION;
 INSERT INTO C360.c360_control.release (shape, released_at, released_by)
 SELECT 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53', SYSDATE(), CURRENT_USER()
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.release AS r WHERE r.shape = 'b9b3f1ad1234e752b2f179073636b76c2f3ad29ad4b7e86f827db12d55e5aa53');
-COMMIT;

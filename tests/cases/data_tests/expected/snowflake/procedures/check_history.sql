@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 6ad63eacc9c0dca73b8400747eb76e4beacc13a59b18f806d7ae1d32f1f77789
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b4e60fe010291c639f9db1eba843563c6491bb62faa829689490827bda106454
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_history()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7f7e6c688361ae559ae71e7470dd816c5a61fbfda6f472c3049ffd4766c99e17
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: efe589bb78a43409e29d37bf46becf522f7e164fddb13192b3bdc277610a480b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_history(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

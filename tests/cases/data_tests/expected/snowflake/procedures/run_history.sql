@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: aa6ff44c7a1cbda6e6ccf77495e7be113a038b04a19722b04f13851f609fc3d6
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fb19291abd3b1a0f0733bf46a88644a56dcc9174f20e6be9faa2db9b1462bd7b
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_history(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -176,7 +176,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_history AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: d91868ad85546fb56d558a13b44da2dbda73f3b28899a85ffaefac064e4e863a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: cc2882918668b369e5fc98dcaaf0b9a5977976ba07da3b2bd4b1416d70889ad6
 
 CREATE TABLE IF NOT EXISTS C360.snapshots.history (
   customer_id NUMBER(38, 0) NOT NULL,
@@ -22,6 +22,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_history (
 )
 COMMENT = 'Mutex of run_history: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_history (node)
-SELECT 'snapshots.history'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_history (node, run_id)
+SELECT
+  'snapshots.history',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snapshots.history' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_history AS l);

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 716b23d1f0528f9a4d8443ba40f15a449e9083d7db269486a9dad78b529d037d
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a2cb62b604f2b9394a33d538995041da46e956868c2e6e364d83a2c3d3cedcb1
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_latest(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -163,7 +163,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_latest AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

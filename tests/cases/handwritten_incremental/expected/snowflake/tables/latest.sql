@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental int.latest | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f2b65ef1947e5f8b544f7eb739405f1c0994e87d229aacb55004171253df8040
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 04224e86dddf8cb0474f8cd36343c8ad4f3582f87ff3b1d42dce2df1f8cbfaa6
 
 CREATE TABLE IF NOT EXISTS C360.int.latest (
   id NUMBER(38, 0) NOT NULL,
@@ -16,6 +16,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_latest (
 )
 COMMENT = 'Mutex of run_latest: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_latest (node)
-SELECT 'int.latest'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_latest (node, run_id)
+SELECT
+  'int.latest',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'int.latest' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_latest AS l);

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 615eb8b38bb2ee72f8b40eb71c1bfc56157a18c4ec9808a9fd8b14d1fd53098a
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9072f0f495da0a433e21a3b0dd94dd3538fdb8b7a20b6a48b36d2268d6c6fa14
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_user()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e9dd2894fe71cdaf1af0b3d0dd65cb5d9f324f75d430e9d9c8d027b1827ff6bb
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 008159f856435eb5b2f378d082ac59b19dc14c5187722b0a69219e7d9c7e9e44
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_user(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5ac365dfc682d2e6e12aa0d4a0e0c22c6bc42169353e58a26baff7b413a065e0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0884f7f22d152b4d93251990aac1b54ba580710aaedd834fbc46b395343f10b6
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -167,7 +167,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_table AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c8e6c48d2c9bea6126dd7e5c5d9951077a77253791fde4b3634482705564b033
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b27970a05dfc2ab596e952fe245e0b785e87799890c2aec8c7fdc9486b72933f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -178,7 +178,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_user AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3f242cceb792c3599bb15a53a379d1e1f60faa18af1b6cf7c682125d507c5b2e
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a2aefddb93a64db034d940f9b8fad74ab15f3ce6b535c48c5779ea3cc3bebab9
 
 CREATE TABLE IF NOT EXISTS C360.snap."USER" (
   "GROUP" NUMBER(38, 0) NOT NULL,
@@ -23,6 +23,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_user (
 )
 COMMENT = 'Mutex of run_user: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_user (node)
-SELECT 'snap.user'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_user (node, run_id)
+SELECT
+  'snap.user',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snap.user' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_user AS l);

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | check of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fde6beb66a45e5c8d42bc7e3640a454cc99e5a5ee4addd881af16195fe26e516
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f6e56616e46c744f75fc5ad93d4f093b4cdd8dd2f58869328c502ef87c5b9cc1
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.check_spending()
 COPY GRANTS
@@ -59,7 +59,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

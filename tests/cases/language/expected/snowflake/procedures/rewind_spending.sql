@@ -1,5 +1,5 @@
 -- c360gen | snowflake | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e45c740ab4575086f4f1c08a53dfbbb65cf1daed52daea24848d0dc1c56a2d4c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 355a557713c5790cb2b6417847762da43f0302065d596b98cb80536aea316a25
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.rewind_spending(p_to TIMESTAMP_NTZ(6), p_dry_run BOOLEAN DEFAULT TRUE)
 COPY GRANTS
@@ -69,7 +69,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f5f66ced361c5d5a356c86fe81e4b2bc7524489268737bf5b4717b0dead541fa
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 3a404b5d407f09184dc84649a5705df259ffdbe2334b207fca5db433bfa5abea
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_customers(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -142,7 +142,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_customers AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

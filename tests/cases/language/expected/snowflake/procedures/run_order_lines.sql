@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9ac405353fbe17e6645cd6362016d29d4131642c7358ffc66d10bf6d3bc4e4d9
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 4f3f36bf2250f3058ed31ca0f10867e4db147ef332417ddd38074aa8bfd49f73
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_order_lines(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -175,7 +175,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_order_lines AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

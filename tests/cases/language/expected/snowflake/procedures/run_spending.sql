@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 57ca5538cf88fb923921e26a800e54f0bf5271d459e45d683aa09827d49453e8
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c49f49039dd82138c072560f1f510a953987cf82f21ffbfb6279f5d1b2f2671a
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_spending(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -173,7 +173,9 @@ BEGIN
       SELECT COUNT(*) AS unseen
       FROM C360.c360_control.lock_spending AS l
       WHERE l.run_id IS NOT NULL
-        AND NOT EXISTS (SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.status = 'succeeded')
+        AND NOT EXISTS (
+          SELECT 1 FROM C360.c360_control.run_log AS r WHERE r.run_id = l.run_id AND r.node = :c_node AND r.status = 'succeeded'
+        )
     ) AS q;
     IF (v_unseen = 0 OR v_waited = 10) THEN
       BREAK;

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | table analytics.customers | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bdc23431bf1cd9c32167709a2b74e7d3419ba5dc18d6047ccd198deb5a0b09e4
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: a968c09124065ba97c2f8499923809ca5b9fc572ab0baac3b4f9ac4bf0057a5c
 
 CREATE TABLE IF NOT EXISTS C360.analytics.customers (
   id NUMBER(38, 0) NOT NULL,
@@ -19,6 +19,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_customers (
 )
 COMMENT = 'Mutex of run_customers: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_customers (node)
-SELECT 'analytics.customers'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_customers (node, run_id)
+SELECT
+  'analytics.customers',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'analytics.customers' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_customers AS l);

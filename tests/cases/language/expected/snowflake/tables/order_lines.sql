@@ -1,5 +1,5 @@
 -- c360gen | snowflake | incremental analytics.order_lines | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 48c329e1ca13366f8478b7ef7a9db5b80851eb7d38146a60752d0f03eb01be39
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 20831b584730bca883f429db52696df5069a5211ce896da89600093b07a1e3e5
 
 CREATE TABLE IF NOT EXISTS C360.analytics.order_lines (
   id NUMBER(38, 0) NOT NULL,
@@ -21,6 +21,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_order_lines (
 )
 COMMENT = 'Mutex of run_order_lines: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_order_lines (node)
-SELECT 'analytics.order_lines'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_order_lines (node, run_id)
+SELECT
+  'analytics.order_lines',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'analytics.order_lines' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_order_lines AS l);

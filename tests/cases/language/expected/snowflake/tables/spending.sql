@@ -1,5 +1,5 @@
 -- c360gen | snowflake | snapshot snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b65f94e93c899e4dc3b27ccad0b6d78192dd06cabadc6794a22f6a6a9fb44710
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: fbaca80045469d77ae2e4c50bcce89d24a7fbab962f683cc45d88245fe2bbc96
 
 CREATE TABLE IF NOT EXISTS C360.snap.spending (
   customer_id NUMBER(38, 0) NOT NULL,
@@ -20,6 +20,15 @@ CREATE TABLE IF NOT EXISTS C360.c360_control.lock_spending (
 )
 COMMENT = 'Mutex of run_spending: exactly one row.';
 
-INSERT INTO C360.c360_control.lock_spending (node)
-SELECT 'snap.spending'
+-- A node that was renamed, or whose lock table was dropped, has run before: its lock names the last run that committed.
+INSERT INTO C360.c360_control.lock_spending (node, run_id)
+SELECT
+  'snap.spending',
+  (
+    SELECT r.run_id
+    FROM C360.c360_control.run_log AS r
+    WHERE r.node = 'snap.spending' AND r.status = 'succeeded'
+    ORDER BY r.logged_at DESC
+    LIMIT 1
+  )
 WHERE NOT EXISTS (SELECT 1 FROM C360.c360_control.lock_spending AS l);
