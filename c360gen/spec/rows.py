@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
-"""What ends a line for a reader of YAML."""
 _OPENING = re.compile(r"(?P<indent> *)(?P<dashes>(?:- +|-$)*)(?:(?P<key>\"[^\"]*\"|'[^']*'|\w[\w.-]*)\s*:(?:\s+(?P<value>.*))?$)?")
 HEADER = re.compile(r"(?:^|[:\-]\s+)[|>][-+0-9]*\s*(?:#.*)?$")
 """A line that ends with | or >: the text is below it."""
@@ -39,7 +37,7 @@ class Page:
     """The lines of a file, and where its reader stands."""
 
     def __init__(self, text: str, error: Any):
-        self.lines = _BREAK.split(text)
+        self.lines = text.split("\n")
         self.problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
         self.context = str(getattr(error, "context", None) or "")
         mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ Loc = tuple[str | int, ...]
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_NODES = 200_000
 """More than any honest file has; aliases multiply nodes, and a bomb must not take the memory."""
+_HIDDEN = re.compile("[\r\x85\u2028\u2029]")
+"""What ends a line for a reader of YAML, a comment's too, and in no editor."""
 _STANDARD = "tag:yaml.org,2002:"
 _KINDS = {"timestamp": "a date", "int": "a whole number", "float": "a number", "bool": "true or false"}
 UNREADABLE = (ValueError, OverflowError, KeyError, AttributeError, yaml.YAMLError)
@@ -104,7 +107,7 @@ class Tree:
         lines = self.text.split("\n")
         first = node.start_mark.line + 1
         pairs = zip(value.split("\n"), lines[first:], strict=False)
-        depth = next((len(raw.rstrip("\r")) - len(said) for said, raw in pairs if said.strip()), 0)
+        depth = next((len(raw) - len(said) for said, raw in pairs if said.strip()), 0)
 
         def place(start: int, end: int) -> Span:
             line, column = _line_column(value, start)
@@ -122,8 +125,15 @@ def _line_column(text: str, offset: int) -> tuple[int, int]:
 def parse(text: str, path: str, diagnostics: Diagnostics, named: str = "") -> Tree | None:
     """The tree of one document whose top is a mapping, or None with the reason in `diagnostics`; an empty file is empty.
 
+    Lines of `text` end with LF.
     `path` is the file as the user sees it, `named` how its project names it.
     """
+    if hidden := _HIDDEN.search(text):
+        line, column = _line_column(text, hidden.start())
+        what = f"a line ends here for YAML, and in no editor: U+{ord(hidden[0]):04X}"
+        at = Span(path, line + 1, column + 1, column + 2)
+        diagnostics.error("C101", what, at, "remove it; as part of a text, it is written as an escape in double quotes")
+        return None
     try:
         documents = list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.YAMLError as error:

@@ -44,8 +44,14 @@ def test_the_line_with_the_slip_is_named(loader: object, monkeypatch: pytest.Mon
     assert said["all"] > 1000 and said["there"] > 0.9 * said["all"] and said["help"] > 0.95 * said["all"], said
 
 
-def test_a_line_ends_where_yaml_says_so() -> None:
-    """U+2028 ends a line for a reader of YAML, and for no editor."""
+@pytest.mark.parametrize("sign", ["\r", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize(
+    "text", ["project: # what follows is no comment{}extends: x", "description: a{} # b", "{}'project: {{}}", 'a: "b{}c"']
+)
+def test_a_line_that_ends_for_yaml_alone_is_refused(text: str, sign: str) -> None:
+    """A comment would end with it too, and what follows would be read."""
     found = Diagnostics()
-    spec_yaml.parse("\u2028'project: {}\n", "p.yml", found)
-    assert [d.message for d in found] == ["this is not YAML: this quote is never closed"]
+    assert spec_yaml.parse(f"# shop\n{text.format(sign)}\n", "p.yml", found) is None
+    ((message, span),) = [(d.message, d.span) for d in found]
+    assert message == f"a line ends here for YAML, and in no editor: U+{ord(sign):04X}"
+    assert span is not None and (span.line, span.column) == (2, text.index("{}") + 1)
