@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,11 +33,8 @@ def command(dialects: tuple[str, ...], target_names: tuple[str, ...], specs: Pat
     if not found:
         console.say(f"{sum(len(b.files) for b in made)} files, all as the specs say")
         return
-    given = "".join(f" --dialect {d}" for d in dialects) + "".join(f" --target {t}" for t in target_names)
-    folders = (f" --specs {specs.as_posix()}" if specs != Path("specs") else "") + (
-        f" --out {out.as_posix()}" if out != Path("generated") else ""
-    )
-    mend = f"c360gen build{given}{folders}"
+    given = [("--dialect", d) for d in dialects] + [("--target", t) for t in target_names]
+    mend = options.to_type("build", *itertools.chain(*given))
     if report.gathered() is None:
         _show(out, found)
     else:

@@ -51,7 +51,8 @@ def command(
         console.answer(query)
         return
     if state is None:
-        console.fail("C607", f"{target_name} has no released state to compare with", "c360gen migrate --name baseline begins")
+        begin = options.to_type("migrate", "--name", "baseline")
+        console.fail("C607", f"{target_name} has no released state to compare with", f"{begin} begins")
     (made,) = options.builds(loaded, [target_name], [], out)
     options.as_built(made, out)
     ours = wanted(loaded, made)
@@ -69,7 +70,8 @@ def command(
     found = drift.compare(state, ours, known, names, dialect, printed)
     if ledger is not None and ledger.identity != state.identity:
         shown = "nothing of ours" if ledger.identity is None else f"the state {ledger.identity[:12]}"
-        found.insert(0, drift.Drift(names.control, f"holds {shown}, not {state.identity[:12]}: c360gen deploy brings it there"))
+        deploy = options.to_type("deploy", "--target", target_name)
+        found.insert(0, drift.Drift(names.control, f"holds {shown}, not {state.identity[:12]}: {deploy} brings it there"))
     if style == "json":
         console.answer(json.dumps([{"object": d.object, "what": d.what} for d in found], indent=2))
     else:

@@ -49,4 +49,4 @@ def up_to_date(session: Session, made: Build, out: Path, database: str) -> None:
         at, wanted = max(found.applied, default=1), waiting[-1].number
         name = database if made.target.dialect == "duckdb" else "the database"  # a connection string may hold a password
         message = f"{name} is at {at:04}, {root.as_posix()} is at {wanted:04}: {console.counted(len(waiting), 'migration')} pending"
-        console.fail("C806", message, f"`c360gen deploy --target {made.target_name}` brings it there")
+        console.fail("C806", message, f"`{options.to_type('deploy', '--target', made.target_name)}` brings it there")

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from c360gen.pipeline import Build, LoadedProject
 
 
-_VARS = "c360gen.vars"
+_VARS, _VARS_TEXT = "c360gen.vars", "c360gen.vars.text"
 GUARD = r"(ZC\d{3}) "
 LIBPQ = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
 """What libpq itself reads of where a database is."""
@@ -115,13 +116,25 @@ def _vars(context: click.Context, parameter: click.Parameter, text: str | None) 
         found = None
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
         raise click.BadParameter(f"{text} is not a mapping such as '{{gold_from: 500}}'", context, parameter)
-    context.meta[_VARS] = found
+    context.meta[_VARS], context.meta[_VARS_TEXT] = found, text
 
 
 def given_vars() -> Mapping[str, Any]:
     """What --vars of this call says; nothing where it is not given."""
     found: Mapping[str, Any] = click.get_current_context().meta.get(_VARS, {})
     return found
+
+
+def to_type(command: str, *arguments: str) -> str:
+    """A command for the project of this call: it has its --specs, --out and --vars."""
+    context = click.get_current_context()
+    words = ["c360gen", command, *arguments]
+    for option, usual in (("specs", Path("specs")), ("out", Path("generated"))):
+        given = context.params.get(option, usual)
+        words += [f"--{option}", given.as_posix()] if given != usual else []
+    if text := context.meta.get(_VARS_TEXT):
+        words += ["--vars", text]
+    return shlex.join(words)
 
 
 def project(specs: Path) -> LoadedProject:
@@ -236,13 +249,13 @@ def as_built(made: Build, out: Path) -> None:
     """What is run from files is what was reviewed: exit code 1 where they are not what the specs say."""
     from c360gen.emit.writer import compare
 
-    root = out / made.target_name
+    root, build = out / made.target_name, to_type("build", "--target", made.target_name)
     if not root.exists():
-        console.fail("C501", f"there is no {root.as_posix()}: nothing is built yet", f"c360gen build --target {made.target_name} mends it")
+        console.fail("C501", f"there is no {root.as_posix()}: nothing is built yet", f"{build} mends it")
     if compare(root, made.files):
         console.fail(
             "C501", f"{root.as_posix()} is not what the specs say, and only what was reviewed is used",
-            f"c360gen check --target {made.target_name} shows the difference, c360gen build --target {made.target_name} mends it",
+            f"{to_type('check', '--target', made.target_name)} shows the difference, {build} mends it",
         )  # fmt: skip
 
 
@@ -283,7 +296,7 @@ def refused(error: EngineError, help: str | None = None) -> NoReturn:
 
 def not_deployed(made: Build, error: EngineError) -> NoReturn:
     """What should be in the control schema cannot be read, and exit code 1."""
-    console.tell(_said("C802", str(error), f"is it deployed? `c360gen deploy --target {made.target_name}` does that"))
+    console.tell(_said("C802", str(error), f"is it deployed? `{to_type('deploy', '--target', made.target_name)}` does that"))
     raise click.exceptions.Exit(FINDINGS)
 
 

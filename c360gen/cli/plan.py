@@ -74,7 +74,8 @@ def _released(loaded: LoadedProject, chosen: list[str], out: Path) -> list[Plan]
     for name in chosen:
         found = options.released(out / name)
         if found is None:
-            console.say(f"{name}: nothing is released yet, so nothing needs a migration; c360gen migrate --name baseline begins")
+            begin = options.to_type("migrate", "--name", "baseline")
+            console.say(f"{name}: nothing is released yet, so nothing needs a migration; {begin} begins")
             continue
         plans.append(plan(loaded, options.built(loaded, name), found))
     return plans

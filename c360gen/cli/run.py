@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 from c360gen.cli import complete, console, ledger, options
 from c360gen.cli.exits import FINDINGS
 from c360gen.diagnostics import nearest_or_list
+from c360gen.project.graph import reach
 from c360gen.project.select import BadSelection, select, selectables
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def command(
         given += ["--select", " ".join(again)] if selection or job or len(again) < len(ended) else []
         given += ["--as-of", as_of] if as_of else []
         given += [flag for flag, on in (("--full-refresh", full_refresh), ("--keep-going", keep_going)) if on]
-        console.say(f"c360gen run {shlex.join(given)} runs them again")
+        console.say(f"{options.to_type('run', *given)} runs them again")
         raise click.exceptions.Exit(FINDINGS)
 
 
@@ -113,12 +113,9 @@ def _outcomes(
 
 
 def _above(manifest: Mapping[str, Any]) -> dict[str, set[str]]:
-    """node → every node that it depends on, at any distance; views and ephemeral models are on the way."""
-    found: dict[str, set[str]] = {}
-    for node in manifest["nodes"]:  # in dependency order
-        parents = [p.removeprefix("ref:") for p in node["depends_on"] if p.startswith("ref:")]
-        found[node["name"]] = {*parents}.union(*(found[p] for p in parents))
-    return found
+    """node → every node that it depends on, at any distance, and itself; views and ephemeral models are on the way."""
+    parents = {n["name"]: [p.removeprefix("ref:") for p in n["depends_on"]] for n in manifest["nodes"]}
+    return {name: reach([name], parents, None) for name in parents}
 
 
 def _chosen(manifest: Mapping[str, Any], loaded: Any, job: str | None, selection: str | None) -> list[dict[str, Any]]:

@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from c360gen.engines import Run, Session
 from tests.cli.conftest import said
 from tests.cli.test_what_is_run import execute
 
 SPECS = """version: 2
-project: {name: shop, control_schema: ctl, schema: marts}
+project: {name: shop, control_schema: ctl, schema: marts, vars: {a: 0}}
 targets:
   duckdb: {dialect: duckdb}
   postgres: {dialect: postgres}
@@ -85,6 +88,19 @@ def test_the_command_that_is_named_runs_what_is_left(shop: Shop) -> None:
     assert ended.exit_code == 0 and [r["node"] for r in json.loads(ended.stdout)["runs"]] == ["amounts", "top"], ended.output
 
 
+@pytest.mark.parametrize("shop", ["duckdb"], indirect=True)
+def test_the_command_that_is_named_is_for_the_same_project(shop: Shop) -> None:
+    Path("specs").rename("our specs")
+    elsewhere = ["--specs", "our specs", "--out", "built", "--vars", "{a: 1}"]
+    expected = "--specs 'our specs' --out built --vars '{a: 1}'"
+    assert said("check", *elsewhere).stderr.endswith(f"; mend with: c360gen build {expected}\n")
+    ended = shop("run", *elsewhere)
+    assert f"c360gen build --target duckdb {expected} mends it" in ended.stderr, ended.stderr
+    said("build", *elsewhere)
+    ended = shop("run", *elsewhere)
+    assert ended.stderr.endswith(f"c360gen run --target duckdb --database x.duckdb {expected} runs them again\n"), ended.stderr
+
+
 def test_machines_read_one_document(shop: Shop) -> None:
     ended = shop("run", "--keep-going", "--format", "json")
     rows = {row["node"]: row for row in json.loads(ended.stdout)["runs"]}
@@ -100,13 +116,14 @@ def test_machines_read_one_document(shop: Shop) -> None:
 def test_an_interrupted_run_says_how_far_it_came(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     from c360gen.engines import duckdb, postgres
 
-    def interrupted(self: object, node: dict[str, object], *rest: object) -> object:
+    session: type[Session] = duckdb.Session if shop.target == "duckdb" else postgres.Session
+    run = session.run
+
+    def interrupted(self: Session, node: Mapping[str, Any], script: str | None, as_of: str | None, refresh: bool) -> Run:
         if node["name"] == "loaded":
             raise KeyboardInterrupt
-        return run(self, node, *rest)  # type: ignore[operator]
+        return run(self, node, script, as_of, refresh)
 
-    session = {"duckdb": duckdb, "postgres": postgres}[shop.target].Session  # type: ignore[attr-defined]
-    run = session.run
     execute(shop.target, shop.database, "UPDATE raw.orders SET amount = '3'")
     monkeypatch.setattr(session, "run", interrupted)
     ended = shop("run")
@@ -124,9 +141,12 @@ def test_duckdb_hears_of_an_interruption(shop: Shop) -> None:
     execute(shop.target, shop.database, f"CREATE VIEW raw.orders AS {endless}")
     command = [sys.executable, "-m", "c360gen.cli.main", "run", "--target", "duckdb", "--database", shop.database]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hears_signals) as running:
-        time.sleep(5)
-        running.send_signal(signal.SIGINT)
-        _, ended = running.communicate(timeout=30)
+        try:
+            time.sleep(5)
+            running.send_signal(signal.SIGINT)
+            _, ended = running.communicate(timeout=30)
+        finally:
+            running.kill()  # the end of `with` waits for it
     assert running.returncode == 130 and "interrupted in amounts" in ended, ended
 
 
