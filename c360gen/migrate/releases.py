@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from c360gen.diagnostics import Diagnostic, Span
 from c360gen.emit.files import edited
 from c360gen.migrate.checksum import checksum, holds
-from c360gen.migrate.script import folder
+from c360gen.migrate.script import folder, states_of
 from c360gen.migrate.state import FILE, FOLDER, State
 from c360gen.ops.change import Migration
 
@@ -27,7 +26,6 @@ MERGED = (
     "two branches have migrated: take released.json and migrations/ of one of them as they are, and migrate again: the specs say what the "
     "other changed"
 )
-LED = re.compile(r"^-- From the released state ([0-9a-f]+) to ([0-9a-f]+)\.", re.MULTILINE)
 
 
 def altered(root: Path, state: State) -> list[Diagnostic]:
@@ -45,11 +43,11 @@ def altered(root: Path, state: State) -> list[Diagnostic]:
         if holds(text, migration.checksum) is False:
             help = "databases may have run it as it was: take it from version control, and put the change into a new migration"
             found.append(Diagnostic("C606", f"{at.as_posix()} was changed after its release", Span(at.as_posix()), help))
-        if led := LED.search(text):
-            if last is not None and last[1] != led[1]:
+        if led := states_of(text):
+            if last is not None and last[1] != led[0]:
                 message = f"{at.as_posix()} does not begin where {last[0]} ends"
                 found.append(Diagnostic("C606", message, Span(at.as_posix()), MERGED))
-            last = at.as_posix(), led[2]
+            last = at.as_posix(), led[1]
     if last is not None and not found and not state.identity.startswith(last[1]):
         found.append(Diagnostic("C606", f"{(root / FILE).as_posix()} is not the state that {last[0]} leads to", None, MERGED))
     return found

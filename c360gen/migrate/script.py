@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -44,6 +45,15 @@ class ReleasedNames(Names):
         if table is None:
             return Address(self.database, self.schema(node.schema), cut(node.identifier))
         return Address(self.database, self.schema(table.schema), table.name)
+
+
+_STATES = "From the released state {} to {}."
+
+
+def states_of(apply: str) -> tuple[str, str] | None:
+    """The identities, cut, of the states that an apply.sql begins with and leads to, as its first comment says."""
+    found = re.search(f"^-- {_STATES.format('([0-9a-f]+)', '([0-9a-f]+)')}", apply, re.MULTILINE)
+    return (found[1], found[2]) if found else None
 
 
 def folder(number: int, name: str) -> str:
@@ -144,7 +154,7 @@ class _Writer:
     # --- parts -------------------------------------------------------------------------------------------------------------
 
     def _summary(self) -> str:
-        lines = [comment(f"From the released state {self.before[:12]} to {self.after[:12]}. PLAN.md beside this file is for its reviewer.")]
+        lines = [comment(f"{_STATES.format(self.before[:12], self.after[:12])} PLAN.md beside this file is for its reviewer.")]
         for step in self.plan.steps:
             lines.append(comment(f"{step.symbol} {step.object}: {step.what}"))
         return "\n".join(lines)

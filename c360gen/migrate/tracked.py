@@ -22,11 +22,11 @@ from c360gen.terms.symbols import column, relation
 
 @dataclass(frozen=True)
 class Came:
-    """How a column comes to be tracked: in words, whether its values are brought back, and the retired columns of its name."""
+    """How a column comes to be tracked: in words, whether its values are brought back, and the last retired column of its name."""
 
     how: str
     back: bool
-    retired: list[str]
+    retired: str | None
 
 
 def columns(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str, str], released: State, wanted: State) -> Found:
@@ -42,8 +42,8 @@ def columns(old: NodeState, new: NodeState, node: Snapshot, renamed: Mapping[str
             continue
         kept = [c.name for c in retired_of(released, table)]
         stored = "tracked from now on" if table.has(was) else "brought back, and tracked" if was in kept else "new and tracked"
-        known = [c.name for c in retired_of(released, table) if c.was == name and not c.copied]
-        found += _needs_history(new, node, name, Came(stored, was in kept, known), unreadable(node, name, released, wanted))
+        last = next((c.name for c in reversed(retired_of(released, table)) if c.was == name and not c.copied), None)
+        found += _needs_history(new, node, name, Came(stored, was in kept, last), unreadable(node, name, released, wanted))
     if old.facts.get("detects") == new.facts.get("detects") == "values":
         for was in sorted(then - {renamed.get(n, n) for n in now}):
             back = next((n for n, w in renamed.items() if w == was), was)
@@ -61,7 +61,8 @@ def _needs_history(new: NodeState, node: Snapshot, name: str, came: Came, unread
         if came.back:
             words = "empty (no version is made where a row has no value) or new_version"
         help = f"say history: {words} in the columns: of {node.name}"
-        help += "".join(f"; beside was: {kept} its old values come back" for kept in came.retired[-1:] if not came.back)
+        if came.retired and not came.back:
+            help += f"; beside was: {came.retired} its old values come back"
         if past is not None and past.was and not came.back:
             help = "rename it in one release, and track it in the next"
         message = f"{at} is {came.how}: every key would get a version in the next run"
