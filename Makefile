@@ -10,7 +10,7 @@ SEED ?= 0
 # How long `make fuzz` breaks specs.
 MINUTES ?= 10
 
-.PHONY: demo test postgres slow fuzz faults mutations streams verify matrix minimum dbt airflow schemachange lint docs golden clean
+.PHONY: demo test postgres slow fuzz faults mutations streams verify matrix minimum dbt airflow schemachange tableau lint docs golden clean
 
 $(BIN)/c360gen: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -96,6 +96,14 @@ schemachange: $(VENV)/test-installed .venv-schemachange/installed ## real schema
 golden: docs ## rewrite golden files; git diff is the review
 	$(BIN)/c360gen build
 	$(BIN)/python -m pytest -n 2 --update
+
+.venv-tableau/installed: tests/exposures/requirements.txt
+	$(PYTHON) -m venv .venv-tableau
+	.venv-tableau/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+tableau: $(VENV)/test-installed .venv-tableau/installed ## Tableau's own schema over every data source
+	$(BIN)/python -m pytest -m tableau tests/exposures
 
 lint: $(VENV)/test-installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

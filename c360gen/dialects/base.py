@@ -282,6 +282,11 @@ class Dialect(Words):
         time = self.type(types.TIMESTAMPTZ)
         return [(names.node(n.name, name), ", ".join([time] * count)) for n in nodes for name, count in n.functions.items()]
 
+    def rows_of(self, function: Address, arguments: Sequence[exp.Expr]) -> exp.Table:
+        """What a table function returns, as a relation: schema.history_as_of(t)."""
+        called = exp.Anonymous(this=self.quote(function.name), expressions=[*arguments])
+        return exp.Table(this=exp.Dot(this=exp.Var(this=self.schema_of(function.place)), expression=called))
+
     def windows(self, program: Program) -> dict[str, object] | None:
         """What a shell needs to know of a program's windows; None where it has none."""
         if (found := program.windows) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import sqlglot
 from sqlglot import exp
@@ -160,7 +161,11 @@ class Words(ABC):
 
     def stored(self, address: Address) -> Address:
         """An address as the engine's catalog spells it."""
-        return address
+        return replace(address, schema=self.stored_name(address.schema), name=self.stored_name(address.name))
+
+    def stored_name(self, name: str) -> str:
+        """A name of ours as the engine's catalog spells it."""
+        return name
 
     @abstractmethod
     def catalog(self, address: Address) -> exp.Select:

@@ -13,7 +13,7 @@ from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.dialects.rights import Rights
 from c360gen.dialects.words import Unsupported
-from c360gen.emit import adoptions, freshness, identity, layout, manifest, sources, tests
+from c360gen.emit import adoptions, exposures, freshness, identity, layout, manifest, sources, tests
 from c360gen.emit.files import File, one_line, sql_file
 from c360gen.emit.shell import joined, text_of
 from c360gen.emit.sql import Forbidden
@@ -99,6 +99,9 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
     except Unsupported as error:
         diagnostics.error("C402", f"{dialect.name} cannot say this: {error}")
     made += _schedules(names, dialect, diagnostics)
+    if diagnostics.failed:
+        return Bundle([])
+    made += exposures.files(names, dialect, plans, diagnostics)
     if diagnostics.failed:
         return Bundle([])
     if names.target.layout and release.migrations:

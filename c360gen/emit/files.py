@@ -27,17 +27,24 @@ def one_line(text: object) -> str:
 
 def edited(text: str) -> bool:
     """Whether what follows a header is not what its hash says; never where there is no header."""
-    said = re.search(r"^\S+ Do not edit: .* sha256 of what follows: ([0-9a-f]{64})\n\n", text, re.M)
+    said = re.search(r"^\S+ Do not edit: .* sha256 of what follows: ([0-9a-f]{64})(?: -->)?\n\n", text, re.M)
     return said is not None and hashlib.sha256(text[said.end() :].encode()).hexdigest() != said[1]
 
 
-def sql_file(path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--") -> File:
-    """A file with its header; no time, host, path of a machine or version of a tool is in it."""
+def sql_file(
+    path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--", closing: str = "", before: str = ""
+) -> File:
+    """A file with its header; no time, host, path of a machine or version of a tool is in it.
+
+    `marker` and `closing` are what begins and ends a comment of one line, `before` is what the format wants at the very top.
+    """
     body = body.rstrip("\n") + "\n"
     digest = hashlib.sha256(body.encode()).hexdigest()
     source = f"from {origin}" if origin else "from the project's specs"
+    if closing:  # a comment of XML ends at two dashes
+        title, source = (text.replace("--", "- -") for text in (title, source))
     header = (
-        f"{marker} c360gen | {dialect} | {one_line(title)} | {one_line(source)}\n"
-        f"{marker} Do not edit: change the spec and run `c360gen build`. sha256 of what follows: {digest}\n\n"
+        f"{marker} c360gen | {dialect} | {one_line(title)} | {one_line(source)}{closing}\n"
+        f"{marker} Do not edit: change the spec and run `c360gen build`. sha256 of what follows: {digest}{closing}\n\n"
     )
-    return File(path, header + body, origin)
+    return File(path, before + header + body, origin)

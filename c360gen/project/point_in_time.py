@@ -31,7 +31,9 @@ def point_in_time(
         if not isinstance(snapshot, Snapshot):
             names = [n.name for n in nodes.values() if isinstance(n, Snapshot)]
             message = f"point_in_time: {given.snapshot} is not a snapshot"
-            diagnostics.error("C201", message, located.span(*at, "snapshot"), nearest_or_list(id_.removeprefix("ref:"), names, "snapshots"))
+            bare = given.snapshot.strip() in names
+            help = f"write ref('{given.snapshot.strip()}')" if bare else nearest_or_list(id_.removeprefix("ref:"), names, "snapshots")
+            diagnostics.error("C201", message, located.span(*at, "snapshot"), help)
             continue
 
         def known(name: str, owner: Node, key: str, place: tuple[str | int, ...] = at) -> str:

@@ -94,10 +94,12 @@ class Snowflake(Warehouse):
         cast = exp.Cast(this=dividend.copy(), to=types.numeric(38, 9))
         return nine(exp.Div(this=cast, expression=operand(divisor), typed=False, safe=False))
 
-    def stored(self, address: Address) -> Address:
+    def stored_name(self, name: str) -> str:
         """As INFORMATION_SCHEMA spells it. A function around its columns would keep Snowflake from narrowing what it reads there."""
-        schema, name = (i.name if i.quoted else i.name.upper() for i in map(self.identifier, (address.schema, address.name)))
-        return replace(address, schema=schema, name=name)
+        return name if self.identifier(name).quoted else name.upper()
+
+    def rows_of(self, function: Address, arguments: Sequence[exp.Expr]) -> exp.Table:
+        return exp.Table(this=exp.Anonymous(this="TABLE", expressions=[super().rows_of(function, arguments).this]))
 
     def instant(self, text: str) -> str:
         """A TIMESTAMP_NTZ has no offset; all of them are UTC."""

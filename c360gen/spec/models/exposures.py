@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from c360gen.spec.models.words import Meta, Spec, Tags
+from c360gen.spec.models.words import Formats, Meta, Spec, Tags
 
 
 class Owner(Spec):
@@ -33,6 +33,10 @@ class Exposure(Spec):
     description: str = Field("", description="What it is for.", examples=["What the service team sees when a customer calls."])
     owner: Owner = Field(description="Whom to ask.", examples=[{"name": "Data Team"}])
     depends_on: tuple[str, ...] = Field((), description="What it reads.", examples=[["ref('mart_customer_360')"]])
+    formats: Formats = Field(
+        (), description="Files for its BI tool: LookML of Looker, data sources of Tableau; below generated/<target>/exposures/.",
+        examples=[["lookml", "tableau"]],
+    )  # fmt: skip
     tags: Tags = ()
     meta: Meta = {}
     enabled: bool = Field(True, description="false: as if it were not written.")

@@ -97,3 +97,9 @@ class Target(Spec):
     airflow_conn_id: ConnectionName | None = Field(
         None, description="Airflow: the connection of the tasks; by default <project>_<target>.", examples=["c360"]
     )
+    looker_connection: ConnectionName | None = Field(
+        None, description="Looker: the connection of the models; by default <project>_<target>.", examples=["c360"]
+    )
+    tableau_server: PlainName | None = Field(
+        None, description="Tableau: the host that data sources connect to; without it Tableau asks.", examples=["db.example.com"]
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 DialectName = Literal["postgres", "snowflake", "bigquery", "duckdb"]
 Size = Literal["hour", "day", "month", "year"]
 """How long a partition or a window is; all begin where the clock of UTC begins one."""
+FormatName = Literal["lookml", "tableau"]
 SchedulerName = Literal["airflow", "bigquery_scheduled", "pg_cron", "snowflake_tasks"]
 DIALECTS: tuple[str, ...] = ("duckdb", "postgres", "snowflake", "bigquery")
 
@@ -44,6 +45,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(one_or_many, json_schema_inpu
 Schedulers = Annotated[
     tuple[SchedulerName, ...], BeforeValidator(one_or_many, json_schema_input_type=SchedulerName | tuple[SchedulerName, ...])
 ]
+Formats = Annotated[tuple[FormatName, ...], BeforeValidator(one_or_many, json_schema_input_type=FormatName | tuple[FormatName, ...])]
 
 
 def _values(value: Any) -> Any:

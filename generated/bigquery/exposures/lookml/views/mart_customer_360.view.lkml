@@ -1,0 +1,99 @@
+# c360gen | bigquery | LookML view of mart_customer_360 | from specs/marts/marts.yml
+# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 13b525f1766471864eb75ba8738e76496a64915e4eba92e54b63af7524be10a5
+
+view: mart_customer_360 {
+  sql_table_name: `acme-analytics`.marts.mart_customer_360 ;;
+
+  dimension: customer_id {
+    primary_key: yes
+    description: "Key of the customer."
+    type: number
+    value_format_name: id
+    sql: ${TABLE}.customer_id ;;
+  }
+
+  dimension: full_name {
+    type: string
+    sql: ${TABLE}.full_name ;;
+  }
+
+  dimension: email {
+    type: string
+    sql: ${TABLE}.email ;;
+  }
+
+  dimension: order_count {
+    type: number
+    sql: ${TABLE}.order_count ;;
+  }
+
+  dimension: lifetime_value {
+    description: "Sum of all orders that were not cancelled, in euro."
+    type: number
+    sql: ${TABLE}.lifetime_value ;;
+  }
+
+  dimension: average_order_value {
+    type: number
+    sql: ${TABLE}.average_order_value ;;
+  }
+
+  dimension: days_since_last_order {
+    description: "Whole days between the last order and the run."
+    type: number
+    sql: ${TABLE}.days_since_last_order ;;
+  }
+
+  dimension: months_as_customer {
+    description: "Months of 30 days since the first order, truncated."
+    type: number
+    sql: ${TABLE}.months_as_customer ;;
+  }
+
+  dimension: payment_count {
+    type: number
+    sql: ${TABLE}.payment_count ;;
+  }
+
+  dimension: refund_rate {
+    description: "Share of payments that were refunded."
+    type: number
+    sql: ${TABLE}.refund_rate ;;
+  }
+
+  dimension: paid_amount {
+    type: number
+    sql: ${TABLE}.paid_amount ;;
+  }
+
+  dimension: favourite_payment_method {
+    type: string
+    sql: ${TABLE}.favourite_payment_method ;;
+  }
+
+  dimension: interaction_count {
+    type: number
+    sql: ${TABLE}.interaction_count ;;
+  }
+
+  dimension: last_channel {
+    type: string
+    sql: ${TABLE}.last_channel ;;
+  }
+
+  dimension: version_count {
+    description: "Versions of the customer in the history."
+    type: number
+    sql: ${TABLE}.version_count ;;
+  }
+
+  dimension: segment {
+    type: string
+    sql: ${TABLE}.segment ;;
+  }
+
+  measure: count {
+    type: count
+    drill_fields: [customer_id]
+  }
+}

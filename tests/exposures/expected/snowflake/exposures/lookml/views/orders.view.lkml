@@ -1,0 +1,55 @@
+# c360gen | snowflake | LookML view of orders | from specs/shop.yml
+# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 557624b51a15d7b2dc9933c3a8bacb204471933c6c913305ade2bd911619cd8f
+
+view: orders {
+  sql_table_name: C360.mart.orders ;;
+
+  dimension: row_key {
+    primary_key: yes
+    hidden: yes
+    type: string
+    sql: CAST(${TABLE}.id AS VARCHAR) || '|' || CAST(${TABLE}.line AS VARCHAR) ;;
+  }
+
+  dimension: id {
+    type: number
+    value_format_name: id
+    sql: ${TABLE}.id ;;
+  }
+
+  dimension: line {
+    description: "Counts from 1 -- within the order."
+    type: number
+    value_format_name: id
+    sql: ${TABLE}.line ;;
+  }
+
+  dimension: customer_id {
+    type: number
+    value_format_name: id
+    sql: ${TABLE}.customer_id ;;
+  }
+
+  dimension: payer_id {
+    type: number
+    value_format_name: id
+    sql: ${TABLE}.payer_id ;;
+  }
+
+  dimension: amount {
+    type: number
+    sql: ${TABLE}.amount ;;
+  }
+
+  dimension_group: placed_at {
+    type: time
+    timeframes: [raw, time, date, week, month, quarter, year]
+    datatype: timestamp
+    sql: ${TABLE}.placed_at ;;
+  }
+
+  measure: count {
+    type: count
+    drill_fields: [id, line]
+  }
+}
