@@ -69,6 +69,10 @@ class Changes(ABC):
         """Whether the engine gives a column another type where it stands."""
         return types.widens(old, new)
 
+    def narrows(self, old: exp.DataType, new: exp.DataType) -> bool:
+        """Whether the engine takes that back where it stands, if every value allows it."""
+        return True
+
     def locks(self, op: AlterTable) -> str:
         """What it means for others while it runs: one short phrase, or nothing."""
         return ""
@@ -154,6 +158,14 @@ class Changes(ABC):
         """One operation as statements; found by the operation's name."""
         found: list[Piece] = getattr(self, _word(type(op).__name__))(op, names)
         return found
+
+    def must_survive(self, op: AlterTable, names: Names) -> list[Piece]:
+        """What is asked of values before the first change, where that would not be taken back: that every one has its new type."""
+        return []
+
+    def settled(self, op: change.MustBeZero, names: Names) -> list[Piece]:
+        """What is asked of the catalog at the end, where steps look into it whether they are done."""
+        return []
 
     @abstractmethod
     def alter_table(self, op: AlterTable, names: Names) -> list[Piece]: ...
@@ -308,10 +320,12 @@ def converted(name: str, move: Move) -> exp.Expr:
     return exp.cast(value, move.after.type.copy())
 
 
-def returned(name: str, move: Move) -> exp.Expr:
-    """The value once more in its old type: equal to the old one where nothing was lost."""
+def returned(name: str, move: Move, *, tried: bool = False) -> exp.Expr:
+    """The value once more in its old type: equal to the old one where nothing was lost; `tried`: NULL where the cast fails."""
     assert move.before is not None and move.after is not None
     made = converted(name, move)
+    if tried and isinstance(made, exp.Cast):
+        made = exp.TryCast(this=made.this, to=made.to)
     made.type = move.after.type.copy()
     return exp.cast(made, move.before.type.copy())
 
@@ -323,7 +337,7 @@ def missing(name: str) -> exp.Expr:
 
 def rekeyed(op: AlterTable) -> bool:
     """Whether the primary key must be made anew: other columns, or one of them is copied into another."""
-    moved = {m.before.name: m.after.name for m in op.moves if m.before and m.after and m.how not in ("copy", "swap_back")}
+    moved = {m.before.name: m.after.name for m in op.moves if m.before and m.after and m.how not in ("copy", "swap_back", "narrow")}
     return tuple(moved.get(k, "") for k in op.before.primary_key) != op.after.primary_key
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from c360gen.dialects.changes import ROW, Changes, missing, next_name, rekeyed
+from c360gen.dialects.changes import ROW, Changes, missing, next_name, rekeyed, returned
 from c360gen.dialects.names import Address, Names
 from c360gen.ops import change
 from c360gen.ops.change import AlterTable, Move
 from c360gen.ops.schema import ColumnDef
 from c360gen.ops.shell import Piece
-from c360gen.terms import symbols
+from c360gen.terms import symbols, types
 from c360gen.terms.symbols import column, cut
+from c360gen.terms.types import T
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several steps that follow each other, and what must hold after it."""
+
+    because: str
+    statements: tuple[exp.Expr, ...]
+    check: change.MustBeZero | None = None
 
 
 class WarehouseChanges(Changes):
@@ -23,6 +34,8 @@ class WarehouseChanges(Changes):
     watermarks = rewinds_by = ("watermark", "cursor_value")
     adds_at_once = False
     """Whether one statement adds several columns, each if it is not there yet."""
+    tries_all = False
+    """Whether a cast that gives NULL in place of an error takes values of every type, and not texts alone."""
     keys_hold_names = False
     """Whether the engine refuses to rename a table that has a primary key, and to rename or retype a column of one."""
 
@@ -35,10 +48,9 @@ class WarehouseChanges(Changes):
 
     def columns(self, address: Address, there: str, absent: str | None = None) -> exp.Select:
         """1 while a column is there and another is not."""
-        found = exp.Count(this=exp.Case(ifs=[exp.If(this=_is(there), true=exp.Literal.number(1))]))
-        counted: exp.Expr = found
+        counted: exp.Expr = _has(there)
         if absent is not None:
-            counted = exp.Sub(this=found, expression=exp.Count(this=exp.Case(ifs=[exp.If(this=_is(absent), true=exp.Literal.number(1))])))
+            counted = exp.Sub(this=counted, expression=_has(absent))
         return exp.select(counted).from_(self.dialect.catalog(address).subquery("c"))
 
     def wait(self, nodes: Sequence[str], names: Names) -> list[Piece]:
@@ -59,7 +71,7 @@ class WarehouseChanges(Changes):
         if at != target:
             done += self.move_table(at, target)
             at = target
-        another = rekeyed(op) or (self.keys_hold_names and _touches_key(op))
+        another = rekeyed(op) or (self.keys_hold_names and _touches_key(op)) or _drops_of_key(op)
         if another:  # a first key too: an interrupted attempt may have declared it
             done += self.drop_key(at)
         for move in op.moves:
@@ -74,7 +86,7 @@ class WarehouseChanges(Changes):
         if self.sets_not_null:
             for move in op.moves:
                 new, old = move.after, move.before
-                if new and new.not_null and (move.how in ("add", "copy", "restore", "swap_back") or (old and not old.not_null)):
+                if new and new.not_null and (move.how in ("add", "copy", "restore", "swap_back", "narrow") or (old and not old.not_null)):
                     done.append(self.nullability(at, new.name, True))
         if another and op.after.primary_key:
             done += self.add_key(at, op.after.primary_key)
@@ -104,16 +116,17 @@ class WarehouseChanges(Changes):
     def _first(self, move: Move, at: Address) -> list[Piece]:
         old, new = move.before, move.after
         done: list[Piece] = []
+        loses = old is not None and old.not_null and (new is None or not new.not_null or (move.how == "convert" and not self.sets_not_null))
         if move.how in ("rename", "keep", "restore", "convert") and old and new and old.name != new.name:
+            done += self.relaxed(at, old.name, new.name) if loses and move.how != "restore" else []
             done += self._rename(at, old.name, new.name)
+        elif move.how in ("keep", "convert") and new and loses:
+            done += self.relax(at, new.name)
         if move.how == "retire" and old and move.retired:
+            done += self.relaxed(at, old.name, move.retired) if old.not_null else []
             done += self._rename(at, old.name, move.retired)
-            if old.not_null:
-                done += self.relax(at, move.retired)
         if move.how == "drop" and old:
             done.append(self.drop_column(at, old.name))
-        if move.how in ("rename", "keep", "convert") and old and new and old.not_null and not new.not_null:
-            done += self.relax(at, new.name)
         return done
 
     def _filled(self, op: AlterTable, at: Address, names: Names) -> list[Piece]:
@@ -139,41 +152,118 @@ class WarehouseChanges(Changes):
             done.append(self.convert(at, new.name, new.type))
         if move.how in ("copy", "swap_back") and old and new and move.retired:
             done += self._copy(move, at, names) if move.how == "copy" else self._swap_back(move, at, names)
+        if move.how == "narrow":
+            done += self._narrow(move, at, names)
         return done
 
     def _copy(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        """The column is looked up once: BigQuery does not promise that its catalog shows at once what was changed."""
         assert move.before is not None and move.after is not None and move.retired is not None
         old, new, following = move.before, move.after, next_name(move.after.name)
-        unfinished = self.columns(at, old.name, move.retired)
-        done = self.when(f"{following} takes the values in their new type.", unfinished,
-                         self.add_column(at, ColumnDef(following, new.type), exists=True))  # fmt: skip
-        some = self.dialect.lower(exp.Not(this=missing(old.name)), names)
-        copied = self.update(at, following, self.cast(old.name, move, names), some)
-        done += self.when("Again as a whole where it was interrupted.", self.columns(at, following, move.retired), copied)
-        if not move.lossless:
-            done += self.guarded(self.lost(at, move), self.columns(at, following, move.retired), names)
-        done += self.when("The old values stay.", self.columns(at, following, move.retired), self.rename_column(at, old.name, move.retired))
-        if old.not_null:
-            done += self.relax(at, move.retired)
-        return done + self.when("The new column takes its place.", self.columns(at, following, new.name),
-                                self.rename_column(at, following, new.name))  # fmt: skip
+        done = self.relaxed(at, old.name, move.retired) if old.not_null else []
+        left = self.left(at, (3, (old.name,), (move.retired,)), (1, (following,), (new.name,)))
+        steps = [
+            self._valued(move, at, following, names),
+            Part("The old values stay.", (self.rename_column(at, old.name, move.retired),)),
+            Part("The new column takes its place.", (self.rename_column(at, following, new.name),)),
+        ]
+        return done + self.parts(f"Once: {old.name} gets another type.", left, steps, names)
+
+    def _narrow(self, move: Move, at: Address, names: Names) -> list[Piece]:
+        """Nothing is lost by it: every value was found to come back, and is found once more."""
+        assert move.before is not None and move.after is not None
+        old, new, following = move.before, move.after, next_name(move.after.name)
+        left = self.left(at, (3, (old.name,), ()), (1, (following,), ()))
+        steps = [
+            self._valued(move, at, following, names),
+            Part("Its values are in the other column.", (self.drop_column(at, old.name),)),
+            Part("The narrower column takes its place.", (self.rename_column(at, following, new.name),)),
+        ]
+        return self.parts(f"{old.name} gets its narrower type back, which is not done where it stands.", left, steps, names)
+
+    def _valued(self, move: Move, at: Address, following: str, names: Names) -> Part:
+        """A column of the new type that has every value."""
+        assert move.before is not None and move.after is not None
+        some = self.dialect.lower(exp.Not(this=missing(move.before.name)), names)
+        copied = self.update(at, following, self.cast(move.before.name, move, names), some)
+        added = self.add_column(at, ColumnDef(following, move.after.type), exists=True)
+        check = None if move.lossless else self.lost(at, move)
+        return Part(f"{following} takes the values in their new type.", (added, copied), check)
 
     def _swap_back(self, move: Move, at: Address, names: Names) -> list[Piece]:
         assert move.before is not None and move.after is not None and move.retired is not None
         old, new, following = move.before, move.after, next_name(move.after.name)
-        done = self.when("The newer values stand aside.", self._both(at, old.name, move.retired),
-                         self.rename_column(at, old.name, following))  # fmt: skip
-        done += self.when("The old column comes back.", self.columns(at, move.retired, new.name),
-                          self.rename_column(at, move.retired, new.name))  # fmt: skip
+        left = self.left(at, (3, (old.name, move.retired), ()), (2, (move.retired,), (old.name,)), (1, (following,), ()))
         since = self.dialect.lower(exp.and_(missing(new.name), exp.Not(this=missing(following))), names)
-        done += self.when("What came since is cast.", self.columns(at, following),
-                          self.update(at, new.name, self.cast(following, move, names), since), self.drop_column(at, following))  # fmt: skip
+        cast = self.update(at, new.name, self.cast(following, move, names), since)
+        steps = [
+            Part("The newer values stand aside.", (self.rename_column(at, old.name, following),)),
+            Part("The old column comes back.", (self.rename_column(at, move.retired, new.name),)),
+            Part("What came since is cast.", (cast, self.drop_column(at, following))),
+        ]
+        return self.parts(f"Once: {new.name} gets its old type back.", left, steps, names)
+
+    def settled(self, op: change.MustBeZero, names: Names) -> list[Piece]:
+        return self.must_be_zero(op, names)
+
+    def must_survive(self, op: AlterTable, names: Names) -> list[Piece]:
+        done: list[Piece] = []
+        at = self.address(op.before, names)
+        for move in op.moves:
+            if move.lossless or not (move.before and move.after) or move.how not in ("copy", "narrow", "convert", "swap_back"):
+                continue
+            there = self.columns(at, move.before.name, move.retired)
+            where = self.unfit(move)
+            if move.how == "swap_back" and move.retired:  # of the others the old column has the value
+                there = self._both(at, move.before.name, move.retired)
+                where = exp.and_(missing(move.retired), exp.Not(this=missing(move.before.name)), where)
+            query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.table(at, ROW)).where(where)
+            done += self.guarded(replace(self.lost(at, move), query=query), there, names)
         return done
+
+    def unfit(self, move: Move) -> exp.Expr:
+        """Whether a value would be lost by another type; asked so that no value makes the question fail."""
+        assert move.before is not None and move.after is not None
+        name, old, new = move.before.name, move.before.type, move.after.type
+        if new.this is T.VARCHAR and types.family(old) == "text" and self.dialect.type(new) != self.dialect.type(types.TEXT):
+            # a cast would cut it, and say nothing
+            return exp.GT(this=exp.Length(this=column(name, ROW)), expression=exp.Literal.number(types.sizes(new)[0]))
+        tried = self.tries_all or types.family(old) == "text"
+        lost: exp.Expr = exp.NullSafeNEQ(this=column(name, ROW), expression=returned(name, move, tried=tried))
+        if (beyond := types.beyond(new)) is not None:  # NUMERIC has digits of its own on BigQuery, and takes what the column does not
+            number: exp.Expr = column(name, ROW)
+            number.type = old.copy()
+            if old.this not in types.NUMBERS:
+                number = exp.TryCast(this=number, to=new.copy())
+            large = exp.GTE(this=exp.Abs(this=number), expression=exp.Literal.number(beyond))
+            lost = exp.Case(ifs=[exp.If(this=large, true=exp.true())], default=lost)
+        return lost
+
+    def relaxed(self, at: Address, name: str, becomes: str) -> list[Piece]:
+        """DROP NOT NULL of a column before it gets the name `becomes`; afterwards it is another column that has its name."""
+        return self.when(f"{name} may be NULL.", self.columns(at, name, becomes), self.nullability(at, name, False))
+
+    def left(self, address: Address, *states: tuple[int, Sequence[str], Sequence[str]]) -> exp.Select:
+        """How many steps are left: in each state some columns are there and others are not; in no state, none."""
+        arms = []
+        for number, there, absent in states:
+            parts = [exp.EQ(this=_has(n), expression=exp.Literal.number(count)) for count, ns in ((1, there), (0, absent)) for n in ns]
+            arms.append(exp.If(this=exp.and_(*parts), true=exp.Literal.number(number)))
+        return exp.select(exp.Case(ifs=arms, default=exp.Literal.number(0))).from_(self.dialect.catalog(address).subquery("c"))
+
+    def parts(self, because: str, left: exp.Select, steps: Sequence[Part], names: Names) -> list[Piece]:
+        """Steps of which an interrupted attempt has done the first ones."""
+        checks = [p.check for p in steps if p.check is not None]
+        values = {
+            "because": because, "left": left, "message": self.dialect.string_escape(checks[0].message) if checks else None,
+            "steps": [(len(steps) - n, p.because, list(p.statements), self.lower(p.check.query, names) if p.check else None)
+                      for n, p in enumerate(steps)],
+        }  # fmt: skip
+        return [self.dialect.shell("migration_parts.sql.j2", values)]
 
     def _both(self, at: Address, one: str, two: str) -> exp.Select:
         """1 while both columns are there, else at most 0."""
-        pair = [exp.Count(this=exp.Case(ifs=[exp.If(this=_is(n), true=exp.Literal.number(1))])) for n in (one, two)]
-        counted = exp.Sub(this=exp.Add(this=pair[0], expression=pair[1]), expression=exp.Literal.number(1))
+        counted = exp.Sub(this=exp.Add(this=_has(one), expression=_has(two)), expression=exp.Literal.number(1))
         return exp.select(counted).from_(self.dialect.catalog(at).subquery("c"))
 
     def guarded(self, check: change.MustBeZero, condition: exp.Select, names: Names) -> list[Piece]:
@@ -257,10 +347,17 @@ def _touches_key(op: AlterTable) -> bool:
     return bool(op.before.primary_key) and (moved or not changed.isdisjoint(op.before.primary_key))
 
 
+def _drops_of_key(op: AlterTable) -> bool:
+    """Whether a column of the key makes room for another."""
+    return any(m.how == "narrow" and m.before and m.before.name in op.before.primary_key for m in op.moves)
+
+
 def _places(tree: exp.Expr) -> list[exp.Table]:
     """Tables that are named by their place: what is kept beside a history until it comes back."""
     return [t for t in tree.find_all(exp.Table) if t.meta.get("place")]
 
 
-def _is(name: str) -> exp.Expr:
-    return exp.EQ(this=exp.column("c360_name", table="c"), expression=exp.Literal.string(name.lower()))
+def _has(name: str) -> exp.Expr:
+    """How many columns are called so: COUNT(CASE WHEN c.c360_name = 'name' THEN 1 END)."""
+    called = exp.EQ(this=exp.column("c360_name", table="c"), expression=exp.Literal.string(name.lower()))
+    return exp.Count(this=exp.Case(ifs=[exp.If(this=called, true=exp.Literal.number(1))]))

@@ -11,7 +11,7 @@ from c360gen.diagnostics import Diagnostic, Span
 from c360gen.dialects.base import Dialect
 from c360gen.migrate.plan import Hazard, Problem, Step
 from c360gen.migrate.state import NodeState, RetiredColumn, State, retired_of, with_retired
-from c360gen.ops.change import AlterTable, Move, MustBeFilled, Stored
+from c360gen.ops.change import AlterTable, How, Move, MustBeFilled, Stored
 from c360gen.ops.schema import ColumnDef
 from c360gen.project.nodes import Node
 from c360gen.terms import types
@@ -127,7 +127,8 @@ class Differ:
         if rung == "same":
             return Move(how, old, new, fill=fill), Move(how, new, old, fill=unfill)  # type: ignore[arg-type]
         if rung == "convert":
-            return Move("convert", old, new, fill=fill), Move("convert", new, old, lossless=False)
+            undone: How = "convert" if self.dialect.changes.narrows(new.type, old.type) else "narrow"
+            return Move("convert", old, new, fill=fill), Move(undone, new, old, lossless=False)
         retired = self._retired(table, self.new.table(table.kind) or table, old)
         self.found.retired.append(RetiredColumn(*self._place(table), retired, old.type, old.name, self.number, True))
         return Move("copy", old, new, retired, fill=fill, lossless=lossless), Move("swap_back", new, old, retired)

@@ -104,6 +104,7 @@ class _Writer:
         parts: list[str] = [self._summary(), self._join(changes.begin(self.names, self.migration, self.before, "applied", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.forward), self.names)))
         checks = [piece for check in plan.checks for piece in changes.must_be_zero(check, self.names)]
+        checks += [piece for op in _tables(plan.forward) for piece in changes.must_survive(op, self.names)]
         parts.append(self._titled("First: what must hold", checks))
         parts.append(self._schemas(self.names.schemas, plan.released))
         parts.append(self._before(back=False))
@@ -122,8 +123,9 @@ class _Writer:
         plan, changes = self.plan, self.changes
         parts = [self._rollback_summary(), self._join(changes.begin(self.names, self.migration, self.after, "rolled back", self._tasks()))]
         parts.append(self._join(changes.wait(_altered(plan.backward), self.names)))
-        unfilled = [piece for check in plan.checks_back for piece in changes.statements(check, self.names)]
-        parts.append(self._titled("First: what must hold", unfilled))
+        checks = [piece for check in plan.checks_back for piece in changes.statements(check, self.names)]
+        checks += [piece for op in _tables(plan.backward) for piece in changes.must_survive(op, self.names)]
+        parts.append(self._titled("First: what must hold", checks))
         parts.append(self._schemas(sorted({self.names.schema(n.schema) for n in plan.released.nodes.values()}), plan.wanted))
         parts.append(self._before(back=True))
         replaced = self._replaced(plan.around.undrops, plan.wanted, plan.released)
@@ -190,6 +192,8 @@ class _Writer:
         names = self.old_names if back else self.names
         pieces: list[Piece] = []
         for measured in self.plan.measured:
+            table = measured.before if back else measured.after
+            pieces += self.changes.settled(verify.columns(table, names, self.dialect), names)
             query = measures.after(self.changes, measured, names, self.migration.number, back)
             label = f"{measured.before.schema}.{measured.before.name}"
             said = f"{label} has lost rows or values; {names.control}.migration_check has what was counted before"
@@ -246,6 +250,10 @@ class _Writer:
 
     def _join(self, pieces: Sequence[Piece]) -> str:
         return joined(pieces, self.dialect)
+
+
+def _tables(ops: Iterable[ChangeOp]) -> list[AlterTable]:
+    return [op for op in ops if isinstance(op, AlterTable)]
 
 
 def _altered(ops: Iterable[ChangeOp]) -> list[str]:

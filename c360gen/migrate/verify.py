@@ -9,8 +9,8 @@ from sqlglot import exp
 from c360gen.dialects.base import Dialect
 from c360gen.dialects.names import Names
 from c360gen.migrate import tracked
-from c360gen.migrate.plan import Measured, Plan
-from c360gen.ops.change import MustBeZero
+from c360gen.migrate.plan import Plan
+from c360gen.ops.change import MustBeZero, Stored
 from c360gen.ops.shell import Piece
 from c360gen.project.nodes import Snapshot
 from c360gen.strategies._history import helpers
@@ -20,7 +20,7 @@ from c360gen.terms.symbols import column
 def pieces(plan: Plan, names: Names, dialect: Dialect, identity: str, number: int) -> list[Piece]:
     """The ledger, the columns of every table that was altered, the health of every history among them."""
     done: list[Piece] = []
-    for check in (_ledger(names, dialect, number), *(_columns(m, names, dialect) for m in plan.measured)):
+    for check in (_ledger(names, dialect, number), *(columns(m.after, names, dialect) for m in plan.measured)):
         done += dialect.changes.must_be_zero(check, names)
     for name in sorted(plan.rewritten):
         node = names.project.nodes[name]
@@ -40,9 +40,8 @@ def _ledger(names: Names, dialect: Dialect, number: int) -> MustBeZero:
     return MustBeZero(f"The ledger knows migration {number}.", query, f"migration {number} is not applied")
 
 
-def _columns(measured: Measured, names: Names, dialect: Dialect) -> MustBeZero:
+def columns(table: Stored, names: Names, dialect: Dialect) -> MustBeZero:
     """Every column is there, and of the kind that was released."""
-    table = measured.after
     address = dialect.changes.address(table, names)
     rows = [exp.Tuple(expressions=[dialect.cataloged(c.name), exp.Literal.string(dialect.stored_family(c.type))]) for c in table.columns]
     wanted = exp.Values(

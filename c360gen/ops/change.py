@@ -10,9 +10,10 @@ from sqlglot import exp
 from c360gen.ops.schema import ColumnDef
 from c360gen.terms.symbols import Kind
 
-How = Literal["keep", "rename", "retire", "restore", "add", "drop", "convert", "copy", "swap_back"]
+How = Literal["keep", "rename", "retire", "restore", "add", "drop", "convert", "copy", "swap_back", "narrow"]
 """What happens to a column. convert: its type changes where it stands; copy: a column of the new type is filled, checked and swapped
-in, and the old one stays under its retired name; swap_back: the reverse, where what came since is cast to the old type."""
+in, and the old one stays under its retired name; swap_back: the reverse, where what came since is cast to the old type; narrow: the
+reverse of convert where the engine only widens: a column of the old type is filled and checked, and takes the other's place."""
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,14 @@ _RANKS = {T.SMALLINT: 5, T.INT: 10, T.BIGINT: 19}
 """Decimal digits of integers."""
 
 
+def beyond(type_: exp.DataType) -> str | None:
+    """The least positive number that is too large for it; None where a double says so itself."""
+    if type_.this is T.DECIMAL:
+        precision, scale = sizes(type_)
+        return f"1e{precision - scale}"
+    return {T.SMALLINT: str(2**15), T.INT: str(2**31), T.BIGINT: str(2**63)}.get(type_.this)
+
+
 def widens(old: exp.DataType, new: exp.DataType) -> bool:
     """Whether every value of one type is a value of the other, and comes back unchanged: integer → bigint, varchar(9) → text."""
     a, b = old.this, new.this

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of customer_360 to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b2a3a471df4b92a192dce6b1abf92302c50595fe4ff5b94c7d01024b94d2e25
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: bab17cef3e48446f1fa1217c233f0a7e6339bc66ab7f25f18ac40cacdf64c6ec
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control OPTIONS (location = 'EU');
@@ -914,7 +914,7 @@ WHERE NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.lock_mart_customer
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customer_snapshot(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Brings the history customer_snapshot up to date with raw_data.customers')
+OPTIONS (strict_mode = FALSE, description = 'Brings the history customer_snapshot up to date with raw_data.customers')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
@@ -1531,7 +1531,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_snapshot(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Brings the history order_snapshot up to date with raw_data.orders')
+OPTIONS (strict_mode = FALSE, description = 'Brings the history order_snapshot up to date with raw_data.orders')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
   DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
@@ -2027,7 +2027,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_payment_snapshot(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Brings the history payment_snapshot up to date with raw_data.payments')
+OPTIONS (strict_mode = FALSE, description = 'Brings the history payment_snapshot up to date with raw_data.payments')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
@@ -2590,7 +2590,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_customer_orders(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
-OPTIONS (description = 'Brings int_customer_orders up to date with its query')
+OPTIONS (strict_mode = FALSE, description = 'Brings int_customer_orders up to date with its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_customer_orders';
   DECLARE c_spec_hash STRING DEFAULT '084cae8c45ae0c146be65ef963062d0174d8efc5153b85bb91623a82dd9f5eb2';
@@ -3015,7 +3015,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_interactions(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
-OPTIONS (description = 'Brings int_interactions up to date with its query')
+OPTIONS (strict_mode = FALSE, description = 'Brings int_interactions up to date with its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_interactions';
   DECLARE c_spec_hash STRING DEFAULT 'ba6985050432067d35f75ac62b07fc04659b13704ed12b205adc1b69d513c166';
@@ -3314,7 +3314,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_int_payments(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
-OPTIONS (description = 'Brings int_payments up to date with its query')
+OPTIONS (strict_mode = FALSE, description = 'Brings int_payments up to date with its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'intermediate.int_payments';
   DECLARE c_spec_hash STRING DEFAULT '8788628355af93b82ddd53aafe187853ec2d887ad695a89e86fe3d42685d2063';
@@ -3734,7 +3734,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_mart_customer_360(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Replaces the contents of mart_customer_360 by its query')
+OPTIONS (strict_mode = FALSE, description = 'Replaces the contents of mart_customer_360 by its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'marts.mart_customer_360';
   DECLARE c_spec_hash STRING DEFAULT 'bfbbba32bbfb31c4d57be5547404d73e1b179fb13976f26f0c7ee17b198ac160';
@@ -4041,7 +4041,7 @@ END;
 --          ZC016 the history is damaged
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_customer_snapshot()
-OPTIONS (description = 'Fails when the history customer_snapshot is not sound')
+OPTIONS (strict_mode = FALSE, description = 'Fails when the history customer_snapshot is not sound')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
@@ -4167,7 +4167,7 @@ END;
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_customer_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history customer_snapshot back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.customer_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'c570e573c852adeb1033222003e2f2ed898a2d8068622780f4dd9f140bab141d';
@@ -4348,7 +4348,7 @@ END;
 --          ZC016 the history is damaged
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_order_snapshot()
-OPTIONS (description = 'Fails when the history order_snapshot is not sound')
+OPTIONS (strict_mode = FALSE, description = 'Fails when the history order_snapshot is not sound')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
   DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
@@ -4478,7 +4478,7 @@ END;
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
   DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';
@@ -4659,7 +4659,7 @@ END;
 --          ZC016 the history is damaged
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_payment_snapshot()
-OPTIONS (description = 'Fails when the history payment_snapshot is not sound')
+OPTIONS (strict_mode = FALSE, description = 'Fails when the history payment_snapshot is not sound')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';
@@ -4789,7 +4789,7 @@ END;
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';

@@ -17,7 +17,7 @@ from c360gen.migrate import state
 from c360gen.pipeline import build_below, load_project
 from tests.migrate.changes import CHANGES, Change, model, source
 from tests.slow import but_fast
-from tests.warehouse.machine import Failure, Killed, Waits
+from tests.warehouse.machine import Broken, Failure, Killed, Waits
 from tests.warehouse.warehouse import Warehouse
 from tests.worlds import Interpreted
 
@@ -293,6 +293,104 @@ def test_a_run_that_is_under_way_is_waited_for(engine: str, tmp_path: Path) -> N
     world.warehouse.machine.pauses = {}
     assert len(waited) == 1 and "lock_" in waited[0], waited
     world.warehouse.migrate(own(shop.file("apply.sql")))
+
+
+WIDER = {
+    "bigquery": ("score", "numeric(10,2)", "numeric(20,2)", "CAST(123456789012 AS DECIMAL(20, 2))", "DECIMAL(10,2)"),
+    "snowflake": ("city", "varchar(20)", "text", "'a city of more than twenty letters'", "VARCHAR"),
+}
+"""Column, its types before and after, a value that only the second one holds, and what DuckDB calls the first."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wider_type_goes_back_where_the_engine_only_widens(engine: str, tmp_path: Path) -> None:
+    """Through a column of the old type; a value that it cannot hold stops the way back before its first step."""
+    name, narrow, wide, large, stored = WIDER[engine]
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source(**{name: narrow}) + model(), "baseline")
+    world = shop.world()
+    world.deploy()
+    at = "'2026-01-01 00:00:00+00'" if engine == "bigquery" else "'2026-01-01 00:00:00'"
+    world.sql(f"INSERT INTO mart.people (id, email, city, score, updated_at) VALUES (1, 'a', 'x', 7, {at}), (2, 'b', NULL, NULL, {at})")
+    rows = "SELECT id, email, city, score FROM mart.people ORDER BY id"
+    before = world.rows(rows)
+    shop.migrate(source(**{name: wide}) + model(), "step")
+    apply, back = own(shop.file("apply.sql")), own(shop.file("rollback.sql"))
+    assert "SET DATA TYPE" in apply and "SET DATA TYPE" not in back and findings(engine, back) == []
+    world.warehouse.migrate(apply)
+    world.sql(f"UPDATE mart.people SET {name} = {large} WHERE id = 2")
+    held = world.rows(rows)
+    with pytest.raises(Failure, match=r"mart\.people.* has values that .* cannot hold"):
+        world.warehouse.migrate(back)
+    columns = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'people'"
+    assert world.rows(rows) == held and len(world.rows(columns)) == 5
+    world.sql(f"UPDATE mart.people SET {name} = NULL WHERE id = 2")
+    interrupted(world.warehouse, own(shop.file("rollback.sql"), end=False))
+    world.warehouse.migrate(back)
+    assert world.rows(rows) == before and (name, stored) in world.rows(columns) and len(world.rows(columns)) == 5
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_value_that_would_not_survive_stops_before_the_first_step(engine: str, tmp_path: Path) -> None:
+    """Nothing goes back where DDL commits by itself: a column of another name would break the runs that are there."""
+    shop = Shop(tmp_path, engine)
+    shop.migrate(source(city="text") + model(), "baseline")
+    world = shop.world()
+    world.deploy()
+    at = "'2026-01-01 00:00:00+00'" if engine == "bigquery" else "'2026-01-01 00:00:00'"
+    world.sql(f"INSERT INTO mart.people (id, email, city, score, updated_at) VALUES (1, 'a', '12', 7, {at}), (2, 'b', 'many', NULL, {at})")
+    shop.migrate(source(city="bigint") + model("id, email, city, score as points, updated_at", columns=POINTS), "step")
+    apply = own(shop.file("apply.sql"))
+    with pytest.raises(Failure, match=r"mart\.people\.city has values that bigint cannot hold"):
+        world.warehouse.migrate(apply)
+    assert world.rows("SELECT id, score, city FROM mart.people ORDER BY id") == [(1, 7, "12"), (2, None, "many")]
+    world.sql("UPDATE mart.people SET city = '13' WHERE id = 2")
+    interrupted(world.warehouse, own(shop.file("apply.sql"), end=False))
+    world.warehouse.migrate(apply)
+    assert world.rows("SELECT id, points, city FROM mart.people ORDER BY id") == [(1, 7, 12), (2, None, 13)]
+
+
+LAGGING = ("column_renamed", "type_copied", "table_renamed", "model_renamed_column", "column_retired", "several_at_once")
+
+
+@pytest.mark.parametrize("name", but_fast([pytest.param(name, id=name) for name in LAGGING], ["type_copied"]))
+def test_a_catalog_that_lags_is_waited_for_or_told(name: str, tmp_path: Path) -> None:
+    """Whenever it catches up: a migration that says that it is applied is, and one that fails is finished by the next attempt."""
+    change, shop = BY_NAME[name], Shop(tmp_path, "bigquery")
+    shop.migrate(change.before, "baseline")
+    old = shop.world().build
+    shop.migrate(change.after, "step")
+    apply = own(shop.file("apply.sql"))
+    failed, at, last = 0, 0, 1
+    while at < last:
+        at += 1
+        world = Interpreted(old)
+        world.deploy()
+        for statement in change.rows:
+            world.sql(statement)
+        for day in change.days:
+            assert world.run(change.node, day) == ""
+        for statement in change.later:
+            world.sql(statement)
+        if change.later:
+            assert world.run(change.node, "2026-01-03 00:00:00") == ""
+        wanted = change.expect if change.expect is not None else world.rows(watched(change.watch, "bigquery"))
+        for statement in change.source:
+            world.sql(statement)
+        warehouse = world.warehouse
+        warehouse.lag()
+        warehouse.machine.pauses = {at: warehouse.catch_up}
+        try:
+            last = warehouse.migrate(apply)
+        except (Failure, Broken):
+            failed += 1
+            warehouse.catch_up()
+            warehouse.machine.pauses = {}
+            last = max(last, warehouse.migrate(apply))
+        assert world.rows(watched(change.watch_after or change.watch, "bigquery")) == wanted, at
+        warehouse.machine.pauses = {}
+        warehouse.migrate(shop.file("verify.sql"))
+    assert failed and last > 5, "it lags to the end, at least"
 
 
 def migrated(name: str, tmp_path: Path) -> tuple[Shop, Interpreted]:

@@ -157,6 +157,8 @@ class Warehouse:
                     self.machine.clock += dt.timedelta(seconds=1)
                     if injected := self.machine.failures.get(self.machine.count):
                         raise injected
+                    if pause := self.machine.pauses.get(self.machine.count):
+                        pause()
                 if transaction.takes(node, statement, word):
                     continue
                 if isinstance(node, Block):
@@ -259,6 +261,18 @@ class Warehouse:
                 f"{words} AS data_type, c.numeric_scale, CASE WHEN c.is_nullable THEN 'YES' ELSE 'NO' END AS is_nullable "
                 f"FROM duckdb_columns() AS c WHERE c.database_name = '{self.database}' AND {where}"
             )
+
+    def lag(self) -> None:
+        """From now on INFORMATION_SCHEMA.COLUMNS shows what it shows now, until `catch_up`: BigQuery does not promise more."""
+        views = self.connection.execute(
+            "SELECT view_name FROM duckdb_views() WHERE schema_name = 'catalog_' AND view_name LIKE 'columns_%'"
+        ).fetchall()
+        for (name,) in views:
+            self.connection.execute(f'CREATE OR REPLACE TABLE catalog_."old_{name}" AS FROM catalog_."{name}"')
+            self.connection.execute(f'CREATE OR REPLACE VIEW catalog_."{name}" AS FROM catalog_."old_{name}"')
+
+    def catch_up(self) -> None:
+        self._catalog_views()
 
     def _stored(self, name: str) -> str:
         """Snowflake keeps what is not quoted in upper case."""

@@ -18,6 +18,7 @@ class BigQueryChanges(WarehouseChanges):
     moves_schemas = False
     names_keys = False
     keys_hold_names = True
+    tries_all = True
     adds_at_once = True  # a table's metadata may change five times in ten seconds
     told_about_grants = (
         "What was granted on data sets stays. What was granted on a view itself should be looked at before and after (`bq "
@@ -39,6 +40,10 @@ class BigQueryChanges(WarehouseChanges):
         exact = (*types.INTEGERS, T.DECIMAL)
         return old.this in exact and new.this in exact and types.widens(old, new)
 
+    def narrows(self, old: exp.DataType, new: exp.DataType) -> bool:
+        """A column is only ever given a type that holds more."""
+        return False
+
     def move_table(self, at: Address, target: Address) -> list[Piece]:
         """BigQuery renames no table that has a primary key; whoever goes on with it declares the key again."""
         because = f"Once: {at.schema}.{at.name} becomes {target.name}."
@@ -59,6 +64,10 @@ class BigQueryChanges(WarehouseChanges):
         query = self.dialect.catalog_query(text, at, place, column=name)
         return self.when(f"{name} may be NULL.", query, self.nullability(at, name, False))
 
+    def relaxed(self, at: Address, name: str, becomes: str) -> list[Piece]:
+        """What has the name afterwards was never NOT NULL: no column that a migration adds is."""
+        return self.relax(at, name)
+
     def drop_key(self, at: Address) -> list[Piece]:
         """BigQuery plans joins by a key that it does not enforce: one that does not hold makes wrong results."""
         return [self.utility(f"ALTER TABLE {self.dialect.path(at)} DROP PRIMARY KEY IF EXISTS")]
@@ -66,6 +75,11 @@ class BigQueryChanges(WarehouseChanges):
     def _without_key(self, at: Address) -> Shell:
         """The same as one of several statements under a condition."""
         return self.dialect.shell("drop_key.sql.j2", {"table": self.dialect.path(at)})
+
+    def settled(self, op: change.MustBeZero, names: Names) -> list[Piece]:
+        """INFORMATION_SCHEMA may show a change a little later: a step that was left out for that is not recorded as done."""
+        values = {"because": op.because, "query": self.lower(op.query, names), "message": self.dialect.string_escape(op.message)}
+        return [self.dialect.shell("migration_settled.sql.j2", values)]
 
     def drop_routine(self, routine: Routine) -> list[Piece]:
         kind = "TABLE FUNCTION" if routine.kind == "FUNCTION" else "PROCEDURE"

@@ -29,6 +29,10 @@ class SnowflakeChanges(WarehouseChanges):
         numbers = old.this is T.DECIMAL and new.this is T.DECIMAL and types.sizes(old)[1] == types.sizes(new)[1]
         return (texts or numbers) and types.widens(old, new)
 
+    def narrows(self, old: exp.DataType, new: exp.DataType) -> bool:
+        """A number gets fewer digits where all values have no more; a text is never made shorter."""
+        return old.this is T.DECIMAL and new.this is T.DECIMAL
+
     def move_table(self, at: Address, target: Address) -> list[Piece]:
         renamed = self.alter(at, exp.AlterRename(this=self.dialect.table(target)))
         return self.when(f"Once: {at.schema}.{at.name} becomes {target.schema}.{target.name}.", self.exists(at, target), renamed)

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.order_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f4d3407ed784a35dc060f2be3a02835577bb17770820c25df43bd57a6f7ac404
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7da89fff15ccd08112c6196715c56f492d71a8203032b878276d19e2efcf870a
 
 -- CALL `acme-analytics`.c360_control.rewind_order_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -12,7 +12,7 @@
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_order_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history order_snapshot back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.order_snapshot';
   DECLARE c_spec_hash STRING DEFAULT '1dcf2208bcf5c46d0890e7da5818d8efc6de174533a23b5dad4875cc14b856b9';

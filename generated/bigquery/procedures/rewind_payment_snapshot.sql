@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.payment_snapshot | from specs/snapshots.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: c0abf71aff9f409ab2179c98080a38878c638d55805bb89610371aa77f7b0bdf
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 8ea4447ab4a5d19b26ae1dc76ed0b8f6160b59dd14b13f6031932aa8f64eb290
 
 -- CALL `acme-analytics`.c360_control.rewind_payment_snapshot(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -12,7 +12,7 @@
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_payment_snapshot(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history payment_snapshot back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.payment_snapshot';
   DECLARE c_spec_hash STRING DEFAULT 'f829da9fdd7781ee0bf0dcb3662192dfeecf3931cf0f634bbb117328fd0a2b04';

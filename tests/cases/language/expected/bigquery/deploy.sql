@@ -1,5 +1,5 @@
 -- c360gen | bigquery | deploy of language to target bigquery, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 96d3bb4b1ea314d13d6f0a2aabdcce984a8e51d0a95609e053cba25249e05509
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 016bce76ac53fe6233103b9e69c4b64c04baf371c6d511cfa4d9bb303df8ecae
 
 -- All data sets must be in one location: a procedure cannot read across locations, and a data set stays where it was made.
 CREATE SCHEMA IF NOT EXISTS `acme-analytics`.c360_control;
@@ -189,25 +189,34 @@ CREATE TABLE IF NOT EXISTS `acme-analytics`.ref.country (
 -- The rows of the seed, replaced as a whole, in one transaction, when they are not what was loaded last.
 IF NOT EXISTS (SELECT 1 FROM `acme-analytics`.c360_control.seed_state AS s WHERE s.seed = 'ref.country' AND s.digest = 'aeebdf21ccbc652bb421e2f282d2d7672f5b74b78ef61d8890cb1a7203aa2b68') THEN
   BEGIN
-    BEGIN TRANSACTION;
-    DELETE FROM `acme-analytics`.ref.country
-    WHERE
-      TRUE;
-    INSERT INTO `acme-analytics`.ref.country (
-      code,
-      name,
-      since
-    )
-    VALUES
-      ('IT', 'Italy', CAST('1958-01-01' AS DATE)),
-      ('NO', 'Norway, "Norge"', NULL);
-    DELETE FROM `acme-analytics`.c360_control.seed_state WHERE seed = 'ref.country';
-    INSERT INTO `acme-analytics`.c360_control.seed_state (seed, digest, loaded_at)
-    SELECT 'ref.country', 'aeebdf21ccbc652bb421e2f282d2d7672f5b74b78ef61d8890cb1a7203aa2b68', CURRENT_TIMESTAMP();
-    COMMIT TRANSACTION;
-  EXCEPTION WHEN ERROR THEN
-    ROLLBACK TRANSACTION;
-    RAISE USING MESSAGE = @@error.message;
+    DECLARE v_message STRING DEFAULT NULL;
+    BEGIN
+      BEGIN TRANSACTION;
+      DELETE FROM `acme-analytics`.ref.country
+      WHERE
+        TRUE;
+      INSERT INTO `acme-analytics`.ref.country (
+        code,
+        name,
+        since
+      )
+      VALUES
+        ('IT', 'Italy', CAST('1958-01-01' AS DATE)),
+        ('NO', 'Norway, "Norge"', NULL);
+      DELETE FROM `acme-analytics`.c360_control.seed_state WHERE seed = 'ref.country';
+      INSERT INTO `acme-analytics`.c360_control.seed_state (seed, digest, loaded_at)
+      SELECT 'ref.country', 'aeebdf21ccbc652bb421e2f282d2d7672f5b74b78ef61d8890cb1a7203aa2b68', CURRENT_TIMESTAMP();
+      COMMIT TRANSACTION;
+    EXCEPTION WHEN ERROR THEN
+      -- Keep the message first: the statement below would replace it.
+      SET v_message = @@error.message;
+      BEGIN
+        ROLLBACK TRANSACTION;
+      EXCEPTION WHEN ERROR THEN
+        SET v_message = v_message || ' (BigQuery had ended the transaction already)';
+      END;
+      RAISE USING MESSAGE = v_message;
+    END;
   END;
 END IF;
 
@@ -477,7 +486,7 @@ FROM (
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_customers(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Replaces the contents of customers by its query')
+OPTIONS (strict_mode = FALSE, description = 'Replaces the contents of customers by its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'analytics.customers';
   DECLARE c_spec_hash STRING DEFAULT '66af08f6696b199e6f90da8675b7f122c40f389a4bba02393afbcd771b3a7591';
@@ -786,7 +795,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_spending(IN p_as_of TIMESTAMP)
-OPTIONS (description = 'Brings the history spending up to date with the query of spending')
+OPTIONS (strict_mode = FALSE, description = 'Brings the history spending up to date with the query of spending')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.spending';
   DECLARE c_spec_hash STRING DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
@@ -1358,7 +1367,7 @@ END;
 -- Rights:  runs as its caller, who reads the sources and writes the node and the control tables
 -- Do not:  call it in a transaction: BigQuery's do not nest
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.run_order_lines(IN p_as_of TIMESTAMP, IN p_full_refresh BOOL)
-OPTIONS (description = 'Brings order_lines up to date with its query')
+OPTIONS (strict_mode = FALSE, description = 'Brings order_lines up to date with its query')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'analytics.order_lines';
   DECLARE c_spec_hash STRING DEFAULT 'e67f652d7046d4cde60f5e386ced9cacfa3081aa6bb859a2140c09da8958c2af';
@@ -1877,7 +1886,7 @@ END;
 --          ZC016 the history is damaged
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_spending()
-OPTIONS (description = 'Fails when the history spending is not sound')
+OPTIONS (strict_mode = FALSE, description = 'Fails when the history spending is not sound')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.spending';
   DECLARE c_spec_hash STRING DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
@@ -2003,7 +2012,7 @@ END;
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_spending(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history spending back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history spending back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.spending';
   DECLARE c_spec_hash STRING DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
@@ -2197,7 +2206,7 @@ END;
 -- Errors:  ZC019 a source is too old
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.check_freshness()
-OPTIONS (description = 'Fails when a source is older than its error_after')
+OPTIONS (strict_mode = FALSE, description = 'Fails when a source is older than its error_after')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'c360_control.source_freshness';
   DECLARE c_spec_hash STRING DEFAULT 'c47d31e339b59e58ad0a2626591ab31a6aedf5d416568ded59fb46f6f5f17f00';

@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snapshots.history | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 9b82c00ad20096ef36f8400700439e4b9eb943b013f7125971d6f4dc24e8518b
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5419101915d2dfa2ff1d46214fef4ffc6f418ec0747aafa33d18f7b3db0918cb
 
 -- CALL acme.c360_control.rewind_history(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -12,7 +12,7 @@
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE acme.c360_control.rewind_history(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history history back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history history back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snapshots.history';
   DECLARE c_spec_hash STRING DEFAULT 'a4faabc2f09e59777d4f7c24ed6f7d2f0c25382ba1e099ab9fb9d462e4caf985';

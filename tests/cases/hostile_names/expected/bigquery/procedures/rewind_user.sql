@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 46f4f034bdc5ba1473a307fad67a85d31020041e069db47610778723ab39be0c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: e75b6611fa47537d6ea64162070056b3c41f9adae1f04b2bde47fdd9726491f9
 
 -- CALL `acme-analytics`.c360_control.rewind_user(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -12,7 +12,7 @@
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_user(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history user back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history user back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.user';
   DECLARE c_spec_hash STRING DEFAULT '8fbb7030512d43bac9215758706283879770cb9a2c0dafdfede85e9146cdc9c8';

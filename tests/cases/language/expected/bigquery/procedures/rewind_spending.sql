@@ -1,5 +1,5 @@
 -- c360gen | bigquery | rewind of snap.spending | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ba494cbf9e5f0394b9f76ecac1d0b22d41896e28b1f971c7415df4ab5ec0580c
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 826004f0f72953814518b1e2e87e4864bf478e0102621d2e9059b1b39ae923da
 
 -- CALL `acme-analytics`.c360_control.rewind_spending(TIMESTAMP '2026-01-31 02:00:00+00', TRUE);
 --      a dry run: it counts what it would do, and logs that
@@ -12,7 +12,7 @@
 --          ZC018 the log does not reach back so far
 -- Rights:  its caller's
 CREATE OR REPLACE PROCEDURE `acme-analytics`.c360_control.rewind_spending(p_to TIMESTAMP, IN p_dry_run BOOL)
-OPTIONS (description = 'Takes the history spending back to what it was after the last run at or before an instant')
+OPTIONS (strict_mode = FALSE, description = 'Takes the history spending back to what it was after the last run at or before an instant')  -- a source that is not there yet is told by the run, and stops no deploy
 BEGIN
   DECLARE c_node STRING DEFAULT 'snap.spending';
   DECLARE c_spec_hash STRING DEFAULT 'fad5844310687384f7261918fd0a60546b45caa4142cddf60ab7e9ed1f4d0e2e';
