@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,11 @@ class File:
     path: str
     text: str
     origin: str | None = None
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path).parts
+        if not parts or parts[0] == "/" or ".." in parts:  # whatever a name was made of: nothing is written beside the output
+            raise ValueError(f"{self.path} does not lie below the output")
 
     @property
     def sha256(self) -> str:

@@ -28,6 +28,7 @@ NAME = re.compile(r"[a-z_][a-z0-9_]*")
 def resolve(specs: Specs, diagnostics: Diagnostics) -> Resolved:
     """Raise SpecError with everything found when any of it is an error."""
     _names(specs, diagnostics)
+    _source_names(specs, diagnostics)
     sources = _sources(specs, diagnostics)
     nodes = _nodes(specs, sources, diagnostics)
     declared = {item.spec.name for item in specs.nodes if item.spec.config.enabled}
@@ -57,6 +58,22 @@ def check_name(name: str, what: str, at: Span, diagnostics: Diagnostics) -> None
     elif len(name) > symbols.LONGEST:
         help = "choose a shorter one; Postgres would cut it"
         diagnostics.error("C204", f"{what} '{_short(name)}' is {len(name)} characters long; {symbols.LONGEST} is the most", at, help)
+
+
+def _source_names(specs: Specs, diagnostics: Diagnostics) -> None:
+    """They are written into references, and become names of files: they are not ours, and may be more than plain words.
+
+    Raise SpecError where one is bad: no reference could be read that names it."""
+    named = [(s.spec.name, "source", "schema", s.span("name")) for s in specs.sources]
+    named += [
+        (t.name, "source table", "identifier", s.span("tables", n, "name")) for s in specs.sources for n, t in enumerate(s.spec.tables)
+    ]
+    bad = [n for n in named if re.search(r"""[/\\<>:"'|?*]""", n[0]) or not n[0].isprintable() or not n[0].strip(" .")]
+    for name, what, key, at in bad:
+        help = f"choose another name, and say {key}: for what it is called in the database"
+        diagnostics.error("C204", f"{what} '{_short(name)}' cannot be used as a name", at, help)
+    if bad:
+        diagnostics.raise_if_failed()
 
 
 def _short(name: str) -> str:
