@@ -46,7 +46,7 @@ def page(node: Node, material: Material) -> Page:
             Section("rows", "What decides which rows there are", items=_deciding(node, material)),
             Section("tests", "Tests and constraints of the whole", items=columns.of_whole(node, material)),
             Section("reads", "Reads", items=tuple(map(material.link, material.parents[node.id]))),
-            Section("read-by", "Read by", items=tuple(map(material.link, _readers(node, material)))),
+            Section("read-by", "Read by", items=_readers(node, material)),
             Section("exposures", "Exposures that depend on it", items=_exposures(node, material)),
             Section("beside", "What stands beside it", table=_beside(node, material)),
             Section("runs", "When it runs", table=_runs(node, material)),
@@ -75,8 +75,13 @@ def _deciding(node: Node, material: Material) -> Cell:
     return tuple(material.column_link(*e.origin, note=e.how) for e in material.lineage.into(node.id) if not e.to[1])
 
 
-def _readers(node: Node, material: Material) -> list[str]:
-    return [i for i in material.readers.get(node.id, ()) if i not in material.exposures]
+def _readers(node: Node, material: Material) -> Cell:
+    """The nodes that read it, and those whose rows a view shows beside its versions."""
+    found = [material.link(i) for i in material.readers.get(node.id, ()) if i not in material.exposures]
+    for other in material.project.nodes.values():
+        if node.name in (p.snapshot for p in other.point_in_time):
+            found.append(material.link(other.id, f"its view {', '.join(other.views)}"))
+    return tuple(found)
 
 
 def _exposures(node: Node, material: Material) -> Cell:

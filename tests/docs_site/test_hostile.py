@@ -91,14 +91,14 @@ def test_what_cannot_be_seen_is_shown_as_that(tmp_path: Path) -> None:
     assert all(c.isprintable() or c == "\n" for c in text)
 
 
-def test_no_name_leaves_the_folder_of_the_site(tmp_path: Path) -> None:
-    """Names of sources are those of others: they may be anything."""
+def test_names_that_no_file_may_have(tmp_path: Path) -> None:
+    """Names of sources are those of others. A file has one name in any case, and none of a device; a place in a page is there once."""
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs" / "p.yml").write_text(
         """
 version: 2
 sources:
-  - name: "../../.."
+  - name: "Ä b"
     tables:
       - {name: "Weird <Table>", columns: [{name: id, data_type: bigint}]}
       - {name: "weird <table>", columns: [{name: id, data_type: bigint}]}

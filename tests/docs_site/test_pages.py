@@ -161,6 +161,8 @@ def test_what_a_node_page_says(shop: tuple[LoadedProject, list[Build]], read: di
     header = next(f.text for f in builds[0].files if f.path == "procedures/run_customers_history.sql").partition("CREATE")[0]
     assert set(re.findall(r"ZC\d{3}", header)) <= set(re.findall(r"ZC\d{3}", page.text))
     assert "c.country, sum(o.amount) as amount\nfrom {{ ref('orders') }} o" in read["nodes/revenue.html"].text
+    beside = [e.text for e in page.all("li") if "orders_point_in_time" in e.text]
+    assert beside == ["its view orders_point_in_time marts.orders"]
     assert "foreign_key: countries (code)" in read["nodes/revenue.html"].text
     for said in ("check: amount >= 0", "unique (id, ordered_at)", "unique_combination_of_columns (customer_id, ordered_at)"):
         assert said in read["nodes/orders.html"].text
