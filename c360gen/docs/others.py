@@ -76,6 +76,7 @@ def exposure(found: ResolvedExposure, material: Material) -> Page:
             ("Name", words(item.name, code=True)),
             ("Type", words(item.type)),
             ("Maturity", words(item.maturity)),
+            ("Formats", words(*item.formats)),
             ("Address", [Part(item.url, url=outside(item.url))] if item.url else ()),
             ("Owner", owner),
             ("Tags", words(*dict.fromkeys(item.tags))),

@@ -180,6 +180,7 @@ def test_what_the_other_pages_say(read: dict[str, Page]) -> None:
     orders = read["sources/raw.orders.html"].text
     assert "relationships: raw.customers.id, where id > 7" in orders and "test, warns" in orders and "accepted_values: open, paid" in orders
     exposure = read["exposures/revenue_dashboard.html"]
+    assert {"dashboard", "high", "tableau", "board"} <= {e.text.strip() for e in exposure.all("dd")}
     assert {"https://bi.example.com/d/revenue?a=1&b=2", "mailto:data@example.com"} <= {*exposure.links}
     (body,) = exposure.all("tbody")
     assert [a for a in body.text.split() if "." in a] == [
