@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "Compare the generated SQL on disk with the specs.",
     "completion": "Print the script that makes a shell complete c360gen.",
     "deploy": "Bring a database to the released state: pending migrations, then deploy.sql.",
+    "docs": "Write the documentation of a project as a folder of HTML pages.",
     "drift": "Compare a database with the released state.",
     "explain": "Explain a code: what, why, an example, and what to do instead.",
     "history": "Check a history, rewind it, erase a person.",
@@ -40,7 +41,7 @@ COMMANDS = {
 """Every command with its line of help: known without importing any of them."""
 
 FROM_DBT = {
-    "clean": "build", "clone": "deploy", "compile": "build", "debug": "status", "deps": "import dbt", "docs": "lineage",
+    "clean": "build", "clone": "deploy", "compile": "build", "debug": "status", "deps": "import dbt",
     "list": "ls", "parse": "validate", "retry": "run", "seed": "deploy", "show": "test", "source": "status",
     "snapshot": "run --select resource_type:snapshot",
 }  # fmt: skip

@@ -24,5 +24,6 @@ def files(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> list[File
             diagnostics.error("C207", message, node.span, help)
         query = print_sql(dialect.lower(adoption.damage(node, _sql.clock()), names), dialect)
         title = f"damage of {node.adopts.source}, which {node.name} adopts: no row when there is none"
-        found.append(sql_file(f"adoptions/{node.name}.sql", f"{query};", dialect=dialect.name, title=title, origin=node.span.origin))
+        path, origin = f"adoptions/{node.name}.sql", node.span.origin
+        found.append(sql_file(path, f"{query};", dialect=dialect.name, title=title, origin=origin, about=node.id))
     return found

@@ -41,6 +41,8 @@ class _Part:
     origin: str | None = None
     deployed: bool = True
     role: Role = "other"
+    schedule: str | None = None
+    """The schedule that it runs."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ class Section:
     """Whether deploy.sql holds it; a script is for a runner."""
     node: str | None = None
     role: Role = "other"
+    schedule: str | None = None
+
+    @property
+    def about(self) -> str | None:
+        """As `File.about`."""
+        return f"ref:{self.node}" if self.node else f"schedule:{self.schedule}" if self.schedule else None
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def files(names: Names, diagnostics: Diagnostics, release: Release | None = None
     parts = _Parts(dialect, names, diagnostics, plans)
     sections = parts.sections(parts.all())
     made = [_deploy([s for s, _ in sections if s.deployed], dialect, names, release)]
-    made += [sql_file(s.path, s.text, dialect=dialect.name, title=s.title, origin=origin) for s, origin in sections]
+    made += [sql_file(s.path, s.text, dialect=dialect.name, title=s.title, origin=origin, about=s.about) for s, origin in sections]
     if dialect.longest and (size := len(made[0].text.encode())) > dialect.longest:
         message = f"{dialect.name} takes {dialect.longest // 1024} KiB in one query: deploy.sql has {size // 1024}"
         diagnostics.error("C402", message, None, "declare large seeds as sources, or split the project in two")
@@ -154,7 +162,7 @@ class _Parts:
     def sections(self, parts: Iterable[_Part]) -> list[tuple[Section, str | None]]:
         """Their texts, each with the spec that it comes from."""
         texts = [(part, self._text(part)) for part in parts]
-        return [(Section(p.path, p.title, text, p.deployed, p.node, p.role), p.origin) for p, text in texts if text is not None]
+        return [(Section(p.path, p.title, text, p.deployed, p.node, p.role, p.schedule), p.origin) for p, text in texts if text is not None]
 
     def _tell_apart(self, parts: Iterable[_Part]) -> None:
         """A node may be called as if it were something of the control schema's own: its freshness, its log."""
@@ -201,7 +209,7 @@ class _Parts:
         for job in self.jobs:
             if calls := self.dialect.job(job, self.names, self.programs):
                 origin = next((s.span.origin for s in project.schedules if s.spec.name == job.schedule), None)
-                yield _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), None, origin)
+                yield _Part(f"jobs/run_job_{job.schedule}.sql", f"job {job.schedule}", tuple(calls), None, origin, schedule=job.schedule)
         if freshness.view(project) is not None:
             task = freshness.check()
             pieces = tuple(self.dialect.task(task, self.names, identity.watched(project)))
@@ -312,7 +320,8 @@ def _schedules(names: Names, dialect: Dialect, diagnostics: Diagnostics) -> Iter
                 diagnostics.error("C402", f"schedule {schedule.spec.name}: {error}", schedule.at.get(error.key, schedule.span), error.help)
                 continue
             text, origin = text_of(file.shell, dialect), schedule.span.origin
-            yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=origin, marker=file.marker)
+            about = f"schedule:{schedule.spec.name}"
+            yield sql_file(file.path, text, dialect=dialect.name, title=file.title, origin=origin, marker=file.marker, about=about)
 
 
 def _before(project: Resolved, name: str, chosen: set[str]) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ class File:
     path: str
     text: str
     origin: str | None = None
+    about: str | None = None
+    """The one node, source or schedule that it is for: `ref:…`, `source:…`, `schedule:…`."""
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path).parts
@@ -38,8 +40,9 @@ def edited(text: str) -> bool:
 
 
 def sql_file(
-    path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--", closing: str = "", before: str = ""
-) -> File:
+    path: str, body: str, *, dialect: str, title: str, origin: str | None, marker: str = "--", closing: str = "", before: str = "",
+    about: str | None = None,
+) -> File:  # fmt: skip
     """A file with its header; no time, host, path of a machine or version of a tool is in it.
 
     `marker` and `closing` are what begins and ends a comment of one line, `before` is what the format wants at the very top.
@@ -53,4 +56,4 @@ def sql_file(
         f"{marker} c360gen | {dialect} | {one_line(title)} | {one_line(source)}{closing}\n"
         f"{marker} Do not edit: change the spec and run `c360gen build`. sha256 of what follows: {digest}{closing}\n\n"
     )
-    return File(path, before + header + body, origin)
+    return File(path, before + header + body, origin, about)

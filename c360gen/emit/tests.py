@@ -26,7 +26,8 @@ def files(names: Names, dialect: Dialect) -> list[File]:
             continue
         texts = [f"-- {label(owner, test)}\n{text(owner, test, names, dialect)};" for test in owner.tests]
         title = f"data tests of {owner.name}: every row returned is a failure"
-        out.append(sql_file(f"tests/{owner.name}.sql", "\n\n".join(texts), dialect=dialect.name, title=title, origin=owner.span.origin))
+        path, origin = f"tests/{owner.name}.sql", owner.span.origin
+        out.append(sql_file(path, "\n\n".join(texts), dialect=dialect.name, title=title, origin=origin, about=owner.id))
     return out
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,27 +38,31 @@ RELEASED = ("released.json", "migrations/", "flyway/V", "schemachange/V")
 """What migrations leave beside the output: it is not of one build, and never pruned."""
 
 
-def owned(root: Path) -> set[str]:
+MANIFEST = "manifest.json"
+
+
+def owned(root: Path, record: str = MANIFEST) -> set[str]:
     """The paths that the last build wrote below `root`, by its manifest; empty where there is none."""
     try:
-        content = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
-        return {str(f["path"]) for f in content["files"]} | {"manifest.json"}
+        content = json.loads((root / record).read_text(encoding="utf-8"))
+        return {str(f["path"]) for f in content["files"]} | {record}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
 
-def write(root: Path, files: Sequence[File]) -> tuple[int, int]:
+def write(root: Path, files: Sequence[File], record: str = MANIFEST, ours: Callable[[Path], bool] = Path.is_file) -> tuple[int, int]:
     """Write what differs, remove what we wrote before and do not write now. Returns (changed, removed).
 
-    Each file is replaced atomically; the manifest comes last, so that a crash leaves a state that `check` calls stale.
+    Each file is replaced atomically; the manifest, or whatever else records the files, comes last, so that a crash leaves a state that
+    `check` calls stale. What is recorded and is not `ours` any more stays.
     """
-    before = owned(root)
+    before = owned(root, record)
     changed = 0
-    for file in sorted(files, key=lambda f: f.path == "manifest.json"):
+    for file in sorted(files, key=lambda f: f.path == record):
         changed += _replace(root / file.path, file.text)
     removed = 0
     for path in sorted(before - {f.path for f in files}):
-        if _below(root, path):
+        if _below(root, path) and ours(root / path):
             removed += 1
             (root / path).unlink()
             _remove_empty(root, (root / path).parent)
@@ -89,7 +93,7 @@ def compare(root: Path, files: Sequence[File]) -> list[Difference]:
 
 def _recorded(root: Path) -> dict[str, str]:
     try:
-        content = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+        content = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
         return {str(f["path"]): str(f["sha256"]) for f in content["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
