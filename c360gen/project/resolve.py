@@ -68,7 +68,7 @@ def _source_names(specs: Specs, diagnostics: Diagnostics) -> None:
     named += [
         (t.name, "source table", "identifier", s.span("tables", n, "name")) for s in specs.sources for n, t in enumerate(s.spec.tables)
     ]
-    bad = [n for n in named if re.search(r"""[/\\<>:"'|?*]""", n[0]) or not n[0].isprintable() or not n[0].strip(" .")]
+    bad = [n for n in named if re.search(r"""[/\\"']""", n[0]) or not n[0].isprintable() or not n[0].strip(" .")]
     for name, what, key, at in bad:
         help = f"choose another name, and say {key}: for what it is called in the database"
         diagnostics.error("C204", f"{what} '{_short(name)}' cannot be used as a name", at, help)
