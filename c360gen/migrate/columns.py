@@ -214,6 +214,8 @@ class Differ:
                 hazards.append(Hazard("breaking", "fails, before anything is changed, where a value would not survive"))
         if rung != "same":
             self._clustered(table, old, "given another type")
+            if old.not_null and not self.dialect.changes.sets_not_null:
+                what += "; it may be NULL from then on"
         self._step(Step("~", at, what, self._span(new.name), tuple(hazards), undo), new.name)
 
     def _say_retired(self, gone: ColumnDef, retired: str) -> None:

@@ -22,6 +22,7 @@ from c360gen.pipeline import Build, LoadedProject
 from tests.conftest import CASES
 from tests.docs_site.conftest import SPECS, made, pages
 from tests.docs_site.html import Page
+from tests.slow import but_fast
 
 EXPECTED = Path(__file__).parent / "expected"
 TEMPLATES = Path(site.__file__).parent / "templates"
@@ -95,7 +96,11 @@ def test_every_link_leads_somewhere(read: dict[str, Page], texts: dict[str, str]
     assert strays(read, texts) == []
 
 
-@pytest.mark.parametrize("case", sorted(p.parent.name for p in CASES.glob("*/specs") if p.parent.name != "bad"))
+EVERY = [pytest.param(p.parent.name, id=p.parent.name) for p in sorted(CASES.glob("*/specs")) if p.parent.name != "bad"]
+SOME = ("adoption", "data_tests", "ephemeral", "feeds", "hostile_names", "hostile_texts", "language", "microbatch", "readers", "seeds")
+
+
+@pytest.mark.parametrize("case", but_fast(EVERY, SOME))
 def test_every_case_has_a_sound_site(case: str, project: Callable[[Path], LoadedProject]) -> None:
     """Every strategy, feed, policy and name that any test knows."""
     from tests.conftest import built

@@ -230,8 +230,8 @@ def test_tableau_sums_up_what_can_be(shop: LoadedProject) -> None:
         "[PLACED_AT]": "dimension",
     }  # fmt: skip
     people = {str(c.get("name")): c for c in found["people"].iter("column")}
-    assert "[Voll Name]" in people and "[group]" in people and "[COUNT]" in people, "Snowflake keeps what is quoted as it is"
-    assert people["[group]"].findtext(".//run") == "<b>bold</b> & a control character --"
+    assert "[Voll Name]" in people and "[GROUP]" in people and "[COUNT]" in people, "as Snowflake keeps them"
+    assert people["[GROUP]"].findtext(".//run") == "<b>bold</b> & a control character --"
     (relation,) = found["people"].iter("relation")
     assert relation.get("table") == "[MART].[PEOPLE]"
 

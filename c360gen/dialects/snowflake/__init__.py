@@ -96,7 +96,8 @@ class Snowflake(Warehouse):
 
     def stored_name(self, name: str) -> str:
         """As INFORMATION_SCHEMA spells it. A function around its columns would keep Snowflake from narrowing what it reads there."""
-        return name if self.identifier(name).quoted else name.upper()
+        said = self.identifier(name)
+        return said.name if said.quoted else said.name.upper()
 
     def rows_of(self, function: Address, arguments: Sequence[exp.Expr]) -> exp.Table:
         return exp.Table(this=exp.Anonymous(this="TABLE", expressions=[super().rows_of(function, arguments).this]))
