@@ -1,5 +1,5 @@
 -- c360gen | snowflake | deploy of customer_360 to target snowflake, safe to run again | from the project's specs
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 5ae5db59058d1c1c7bde6770606497dd42028911287334e4ef1d9dceb57c19d0
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: dcd0081edfc71a7ec7c0730e3693ba602e53b5c4a6d080e9a5f308b19555b8f9
 
 -- What stands below ends its transactions itself. Where AUTOCOMMIT is off, by user, account or client (schemachange's default), one
 -- that nobody has begun would be open, and the first block that begins its own would fail.
@@ -498,7 +498,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        c.table_schema = 'RAW' AND c.table_name = 'order'
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
@@ -952,7 +952,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        c.table_schema = 'RAW' AND c.table_name = 'order'
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of int.limit | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 84a7a01e399cd7caeef9949aec64a125c628c7965436c7be720956fc7e5cc149
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 0884f7f22d152b4d93251990aac1b54ba580710aaedd834fbc46b395343f10b6
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_table(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL,
@@ -103,7 +103,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        c.table_schema = 'RAW' AND c.table_name = 'order'
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE

@@ -1,5 +1,5 @@
 -- c360gen | snowflake | run of snap.user | from specs/p.yml
--- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 054d918509a26087503603eb06842ca2c65bc525f4f3b636755a7b2e8529cf04
+-- Do not edit: change the spec and run `c360gen build`. sha256 of what follows: b27970a05dfc2ab596e952fe245e0b785e87799890c2aec8c7fdc9486b72933f
 
 CREATE OR REPLACE PROCEDURE C360.c360_control.run_user(
   p_as_of TIMESTAMP_NTZ(6) DEFAULT NULL
@@ -113,7 +113,7 @@ BEGIN
         END AS c360_family
       FROM C360.INFORMATION_SCHEMA.COLUMNS AS c
       WHERE
-        c.table_schema = 'RAW' AND c.table_name = 'order'
+        c.table_schema = 'RAW' AND c.table_name = 'ORDER'
     ) AS a
       ON a.c360_name = w.c360_name
     WHERE
