@@ -129,11 +129,16 @@ class Changes(ABC):
         """The value of a column in its new type."""
         return self.dialect.lower(converted(name, move), names)
 
-    def lost(self, address: Address, move: Move) -> change.MustBeZero:
-        """The values that would not survive another type."""
+    def lost(self, address: Address, move: Move, copied: str | None = None) -> change.MustBeZero:
+        """The values that would not survive another type, or did not, in the column that they were `copied` into."""
         assert move.before is not None and move.after is not None
         name = move.before.name
-        differs = exp.NullSafeNEQ(this=column(name, ROW), expression=returned(name, move))
+        back = returned(name, move)
+        if copied is not None:
+            stored = column(copied, ROW)
+            stored.type = move.after.type.copy()
+            back = exp.cast(stored, move.before.type.copy())
+        differs = exp.NullSafeNEQ(this=column(name, ROW), expression=back)
         query = exp.select(exp.Count(this=exp.Star())).from_(self.dialect.table(address, ROW)).where(differs)
         said = f"{self.dialect.label(address)}.{name} has values that {types.text(move.after.type)} cannot hold"
         return change.MustBeZero(f"Every value must come back from {types.text(move.after.type)} as it was.", query, said)

@@ -182,12 +182,13 @@ class WarehouseChanges(Changes):
         return self.parts(f"{old.name} gets its narrower type back, which is not done where it stands.", left, steps, names)
 
     def _valued(self, move: Move, at: Address, following: str, names: Names) -> Part:
-        """A column of the new type that has every value."""
+        """A column of the new type that has every value as it is now: one that an attempt before this one has copied may have changed."""
         assert move.before is not None and move.after is not None
-        some = self.dialect.lower(exp.Not(this=missing(move.before.name)), names)
-        copied = self.update(at, following, self.cast(move.before.name, move, names), some)
+        cast = self.cast(move.before.name, move, names)
+        stale = exp.NullSafeNEQ(this=self.dialect.lower(column(following, ROW), names), expression=cast.copy())
+        copied = self.update(at, following, cast, stale)
         added = self.add_column(at, ColumnDef(following, move.after.type), exists=True)
-        check = None if move.lossless else self.lost(at, move)
+        check = None if move.lossless else self.lost(at, move, following)
         return Part(f"{following} takes the values in their new type.", (added, copied), check)
 
     def _swap_back(self, move: Move, at: Address, names: Names) -> list[Piece]:
