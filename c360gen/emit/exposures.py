@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
@@ -64,17 +65,17 @@ class _Reader:
         self.project = names.project
 
     def shown(self, exposure: ResolvedExposure) -> Shown:
-        read = {id_: self.relations(id_, exposure.depends_on) for id_ in exposure.depends_on}
+        read = {id_: self.relations(id_) for id_ in exposure.depends_on}
         joins = [j for id_, relations in read.items() for r in relations for j in self._joins(id_, r, read)]
         return Shown(exposure.spec, exposure.span.origin, tuple(r for rs in read.values() for r in rs), tuple(joins))
 
-    def relations(self, id_: str, among: Sequence[str]) -> list[Relation]:
+    def relations(self, id_: str) -> list[Relation]:
         """Of a source its table; of a node its table or view, and the views and the function of time that readers have beside it."""
         kind, _, name = id_.partition(":")
         if kind == "source":
             source = self.project.sources[name]
             at = self.names.symbol("source", name)
-            return [self._relation(name.replace(".", "_"), at, source.columns, source, _unique(source.tests), source.description)]
+            return [self._relation(_plain(name), at, source.columns, source, _unique(source.tests), source.description)]
         node, plan = self.project.nodes[name], self.plans[name]
         found = []
         for op in (*plan.objects, *plan.helpers, *plan.views):
@@ -133,6 +134,12 @@ class _Reader:
     def _of(self, id_: str) -> Node | Source:
         kind, _, name = id_.partition(":")
         return self.project.sources[name] if kind == "source" else self.project.nodes[name]
+
+
+def _plain(name: str) -> str:
+    """raw-data.Order Lines → raw_data_order_lines: what a source is called may be more than a word."""
+    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return word if word[:1].isalpha() else f"source_{word}"
 
 
 def _holds(test: Test) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 
 from sqlglot import exp
 
@@ -59,6 +60,8 @@ def plan(reading: Reading) -> list[ExposureFile]:
 
 
 def _view(relation: Relation, reading: Reading) -> dict[str, object]:
+    for name in (relation.path, *(f.name for f in relation.fields)):
+        _check(name)
     named = names(relation)
     blocks = [*_identity(relation, named, reading), *(_dimension(f, named[f.name], relation, reading) for f in relation.fields)]
     taken = {*named.values(), *(b.name for b in blocks)}
@@ -68,8 +71,8 @@ def _view(relation: Relation, reading: Reading) -> dict[str, object]:
         count.lines.append(("drill_fields", f"[{', '.join(details)}]"))
     query = None
     if relation.rows_at is not None:
-        query = _sql(relation.rows_at.transform(lambda node: _at(reading) if isinstance(node, exp.Placeholder) else node), reading)
-    return {"name": relation.name, "table": _safe(relation.path), "query": query, "blocks": [*blocks, count]}
+        query = reading.say(relation.rows_at.transform(lambda node: _at(reading) if isinstance(node, exp.Placeholder) else node))
+    return {"name": relation.name, "table": relation.path, "query": query, "blocks": [*blocks, count]}
 
 
 def _at(reading: Reading) -> exp.Expr:
@@ -79,20 +82,30 @@ def _at(reading: Reading) -> exp.Expr:
 
 
 def _identity(relation: Relation, named: dict[str, str], reading: Reading) -> Iterator[_Block]:
-    """A key of several columns as one text, so that Looker can tell rows apart where a join repeats them."""
-    if len(relation.key) < 2:
+    """A key that is not one plain dimension as one text, so that Looker can tell rows apart where a join repeats them."""
+    if not relation.key or (len(relation.key) == 1 and _plain(relation.field(relation.key[0]))):
         return
-    whole: exp.Expr | None = None
-    for name in relation.key:
-        part: exp.Expr = exp.Cast(this=_column(name), to=types.TEXT.copy())
-        if not relation.field(name).never_null:
-            part = exp.Coalesce(this=part, expressions=[exp.Literal.string("")])
-        between = exp.DPipe(this=whole, expression=exp.Literal.string("|")) if whole is not None else None
-        whole = exp.DPipe(this=between, expression=part) if between is not None else part
-    assert whole is not None
+    whole = reduce(lambda left, right: _beside(_beside(left, exp.Literal.string("|")), right), _parts(relation))
     taken = {*named.values()}
     name = next(n for n in _tries("row_key") if n not in taken)
-    yield _Block("dimension", name, [("primary_key", "yes"), ("hidden", "yes"), ("type", "string"), ("sql", f"{_sql(whole, reading)} ;;")])
+    yield _Block("dimension", name, [("primary_key", "yes"), ("hidden", "yes"), ("type", "string"), ("sql", f"{reading.say(whole)} ;;")])
+
+
+def _parts(relation: Relation) -> Iterator[exp.Expr]:
+    """Of no two keys are all parts the same: a text says how long it is where another follows, and NULL is not the empty text."""
+    texts = [f.type is None or types.family(f.type) == "text" for f in map(relation.field, relation.key)]
+    for name, is_text in zip(relation.key, texts, strict=True):
+        part: exp.Expr = exp.Cast(this=_column(name), to=types.TEXT.copy())
+        if is_text and sum(texts) > 1:
+            length = exp.Cast(this=exp.Length(this=_column(name)), to=types.TEXT.copy())
+            part = _beside(_beside(length, exp.Literal.string(":")), part)
+        if not relation.field(name).never_null:
+            part = exp.Coalesce(this=_beside(exp.Literal.string("="), part), expressions=[exp.Literal.string("")])
+        yield part
+
+
+def _beside(left: exp.Expr, right: exp.Expr) -> exp.Expr:
+    return exp.DPipe(this=left, expression=right)
 
 
 def _dimension(column: Field, name: str, relation: Relation, reading: Reading) -> _Block:
@@ -109,7 +122,7 @@ def _dimension(column: Field, name: str, relation: Relation, reading: Reading) -
         timeframes, datatype, converts = _MOMENT[column.type.this]
         lines += [("type", "time"), ("timeframes", f"[{', '.join(timeframes)}]"), ("datatype", datatype)]
         lines += [] if converts else [("convert_tz", "no")]
-        return _Block("dimension_group", name, [*lines, ("sql", f"{_sql(value, reading)} ;;")])
+        return _Block("dimension_group", name, [*lines, ("sql", f"{reading.say(value)} ;;")])
     kind = column.type.this if column.type is not None else T.TEXT
     if kind in types.NUMBERS:
         lines.append(("type", "number"))
@@ -121,7 +134,7 @@ def _dimension(column: Field, name: str, relation: Relation, reading: Reading) -
     if kind is T.BOOLEAN and not column.never_null:  # a yesno would call NULL "No"
         yes, no = (exp.Literal.string(word) for word in ("Yes", "No"))
         value = exp.Case(ifs=[exp.If(this=value, true=yes), exp.If(this=exp.Not(this=value.copy()), true=no)])
-    return _Block("dimension", name, [*lines, ("sql", f"{_sql(value, reading)} ;;")])
+    return _Block("dimension", name, [*lines, ("sql", f"{reading.say(value)} ;;")])
 
 
 def _plain(column: Field) -> bool:
@@ -135,16 +148,10 @@ def _column(name: str) -> exp.Column:
     return exp.Column(this=exp.to_identifier(name), table=table)
 
 
-def _sql(tree: exp.Expr, reading: Reading) -> str:
-    return _safe(reading.say(tree))
-
-
-def _safe(sql: str) -> str:
+def _check(name: str) -> None:
     """A name may hold what Looker would read as the end of SQL, as a field or as a template. Raise CannotSay."""
-    ours = sql.replace("${TABLE}", "").replace("{% date_start as_of %}", "")
-    if found := re.search(r";;|\$\{|\{[{%]", ours):
-        raise CannotSay(f"Looker would read {found[0]} in {ours.strip()[:60]} as its own", "give the column another name in a view")
-    return sql
+    if found := re.search(r";;|\$\{|\{[{%]", name):
+        raise CannotSay(f"Looker would read {found[0]} in {name[:60]} as its own", "give it another name in a view")
 
 
 def names(relation: Relation) -> dict[str, str]:

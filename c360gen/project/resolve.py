@@ -189,6 +189,9 @@ def _exposure(
     diagnostics: Diagnostics,
 ) -> ResolvedExposure:  # fmt: skip
     ids = []
+    if located.spec.formats and not located.spec.depends_on:
+        message = f"exposure {located.spec.name} has formats, and reads nothing"
+        diagnostics.error("C401", message, located.span("formats"), "name what it reads under depends_on:")
     for index, text in enumerate(located.spec.depends_on):
         id_ = parse_reference(text)
         at = located.span("depends_on", index)

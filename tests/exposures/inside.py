@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lxml import etree  # type: ignore[import-not-found]
+from lxml import etree
 
 SCHEMA = "vendor/tableau-document-schemas/schemas/2026_1/twb_2026.1.0.xsd"
 NAMESPACES = {

@@ -68,7 +68,7 @@ def test_looker_finds_every_view_and_field_that_is_named(shop: LoadedProject, ta
     joined = 0
     for text in told(made, ".model.lkml").values():
         model = looker.read(text)
-        included = [re.fullmatch(r"views/(\w+)\.view\.lkml", i)[1] for i in model["includes"]]  # type: ignore[index]
+        included = [i.removeprefix("views/").removesuffix(".view.lkml") for i in model["includes"]]
         assert included == [e["name"] for e in model["explores"]] and {*included} <= {*known}
         for explore in model["explores"]:
             there = {explore["name"]: explore["name"]} | {j["name"]: j.get("from", j["name"]) for j in explore.get("joins", ())}
@@ -216,7 +216,7 @@ def test_tableau_reads_one_table_per_data_source(shop: LoadedProject, target: st
 def test_tableau_finds_its_columns(world: Embedded) -> None:
     for name, root in sources(world.build).items():
         (relation,) = root.iter("relation")
-        schema, table = re.fullmatch(r"\[(\w+)\]\.\[(\w+)\]", str(relation.get("table"))).groups()  # type: ignore[union-attr]
+        schema, table = str(relation.get("table"))[1:-1].split("].[")
         there = world.rows(f"SELECT column_name FROM information_schema.columns WHERE table_schema = '{schema}' AND table_name = '{table}'")
         named = {str(c.get("name"))[1:-1] for c in root.iter("column")}
         assert named and named <= {c for (c,) in there}, name
@@ -258,12 +258,67 @@ def test_an_unknown_format_is_a_mistake(tmp_path: Path) -> None:
     assert "tableu" in said and "tableau" in said, said
 
 
-@pytest.mark.parametrize("name", ["a;;b", "a${b}", "a{{b", "a{%b"])
+@pytest.mark.parametrize("name", ["a;;b", "a${b}", "a{{b", "a{%b", "${TABLE}", "{% date_start as_of %}"])
 def test_a_name_that_looker_would_read_as_its_own_is_refused(name: str, tmp_path: Path) -> None:
     born = "          - {name: born, data_type: date}\n"
     specs = SPECS.replace(born, f"{born}          - {{name: '{name}', data_type: text, quote: true}}\n")
     (said,) = mistakes(specs, tmp_path)
-    assert said.startswith("C402 lookml: Looker would read ") and said.endswith("give the column another name in a view"), said
+    assert said.startswith("C402 lookml: Looker would read ") and said.endswith("give it another name in a view"), said
+
+
+def test_an_exposure_that_reads_nothing_has_no_formats(tmp_path: Path) -> None:
+    specs = SPECS.replace("    depends_on: [ref('people'), ref('ages')]\n", "")
+    assert mistakes(specs, tmp_path) == ["C401 exposure staff has formats, and reads nothing | name what it reads under depends_on:"]
+
+
+def test_a_source_may_be_called_anything(tmp_path: Path) -> None:
+    """What its view and its file are called is a word all the same."""
+    (tmp_path / "specs").mkdir()
+    specs = SPECS.replace("  - name: raw\n", "  - name: raw-Data 1\n    schema: raw\n").replace("source('raw',", "source('raw-Data 1',")
+    (tmp_path / "specs/shop.yml").write_text(specs, encoding="utf-8")
+    made = build(load_project(tmp_path / "specs"), "postgres")
+    assert views(made)["raw_data_1_customers"].table == "raw.customers" and "raw_data_1_customers" in sources(made)
+
+
+def test_no_two_keys_are_one_text(tmp_path: Path, database: str) -> None:
+    """Looker counts rows by it: texts that hold the sign between them, NULL and the empty text, a day alone."""
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/shop.yml").write_text(
+        """
+version: 2
+project: {name: shop, schema: mart}
+targets: {postgres: {dialect: postgres}}
+sources:
+  - name: raw
+    tables:
+      - name: pairs
+        columns: [{name: a, data_type: text}, {name: b, data_type: text}, {name: at, data_type: timestamptz}]
+snapshots:
+  - name: pairs
+    relation: source('raw', 'pairs')
+    config: {schema: mart, unique_key: [a, b], nullable_keys: [a, b], strategy: check, check_cols: [at], updated_at: at}
+models:
+  - name: days
+    config: {materialized: table, unique_key: day}
+    sql: select distinct cast(at as date) as day from {{ source('raw', 'pairs') }}
+    columns: [{name: day, data_type: date}]
+exposures:
+  - {name: board, type: dashboard, owner: {name: X}, formats: lookml, depends_on: [ref('pairs'), ref('days')]}
+""",
+        encoding="utf-8",
+    )
+    world = Embedded(build(load_project(tmp_path / "specs"), "postgres"), database)
+    world.deploy()
+    keys = [("a|b", "c"), ("a", "b|c"), ("", "x"), (None, "x"), ("x", None), ("x", ""), ("1:a", "b"), ("1", ":a|b")]
+    said = ", ".join(f"({', '.join('NULL' if v is None else repr(v) for v in key)}, '2026-01-01 00:00:00+00')" for key in keys)
+    world.sql(f"INSERT INTO raw.pairs VALUES {said}")
+    assert [world.run(n, "2026-01-02 00:00:00") for n in ("pairs", "days")] == ["", ""]
+    known = views(world.build)
+    for name in ("pairs", "pairs_current"):
+        found = [row[[*known[name].fields].index("row_key")] for row in world.rows(known[name].select())]
+        assert len({*found}) == len(keys) and None not in found
+    assert known["days"].key == "row_key" and world.rows(known["days"].select())[0][0] == "2026-01-01"
+    world.close()
 
 
 def test_two_relations_of_one_name_are_told_apart(tmp_path: Path) -> None:

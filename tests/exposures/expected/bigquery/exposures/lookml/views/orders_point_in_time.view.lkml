@@ -1,5 +1,5 @@
 # c360gen | bigquery | LookML view of orders_point_in_time | from specs/shop.yml
-# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 250dea32887810aaa8457b52b79c7172f96a093632435b69c4eda7624faf768e
+# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 83f05f4d9609e6718ba70f386b50455617753ae2a742ced905a666570ca35f56
 
 view: orders_point_in_time {
   sql_table_name: `acme-analytics`.mart.orders_point_in_time ;;
@@ -8,7 +8,7 @@ view: orders_point_in_time {
     primary_key: yes
     hidden: yes
     type: string
-    sql: COALESCE(CAST(${TABLE}.id AS STRING), '') || '|' || COALESCE(CAST(${TABLE}.line AS STRING), '') ;;
+    sql: COALESCE('=' || CAST(${TABLE}.id AS STRING), '') || '|' || COALESCE('=' || CAST(${TABLE}.line AS STRING), '') ;;
   }
 
   dimension: id {

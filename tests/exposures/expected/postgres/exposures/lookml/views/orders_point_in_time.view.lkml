@@ -1,5 +1,5 @@
 # c360gen | postgres | LookML view of orders_point_in_time | from specs/shop.yml
-# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: ea0299e9b7303bc46f85871ea4527d0816e79d2fe6ed77bd086677a838b475ba
+# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 59b273c64e248ec255172c890493ff735ba85d057e57a96a44e98f622932bb54
 
 view: orders_point_in_time {
   sql_table_name: mart.orders_point_in_time ;;
@@ -8,7 +8,7 @@ view: orders_point_in_time {
     primary_key: yes
     hidden: yes
     type: string
-    sql: COALESCE(CAST(${TABLE}.id AS TEXT), '') || '|' || COALESCE(CAST(${TABLE}.line AS TEXT), '') ;;
+    sql: COALESCE('=' || CAST(${TABLE}.id AS TEXT), '') || '|' || COALESCE('=' || CAST(${TABLE}.line AS TEXT), '') ;;
   }
 
   dimension: id {

@@ -1,5 +1,5 @@
 # c360gen | snowflake | LookML view of orders_point_in_time | from specs/shop.yml
-# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: 7e8f3470485a5af58a1ea2788db24bd1f8edde151790cfeffce0d9c538fd70e8
+# Do not edit: change the spec and run `c360gen build`. sha256 of what follows: f7f0ec44bb7ae4d1fedbd9db3174a8c3b7fcac370f84b6a49cd87ec0f87f6f6d
 
 view: orders_point_in_time {
   sql_table_name: C360.mart.orders_point_in_time ;;
@@ -8,7 +8,7 @@ view: orders_point_in_time {
     primary_key: yes
     hidden: yes
     type: string
-    sql: COALESCE(CAST(${TABLE}.id AS VARCHAR), '') || '|' || COALESCE(CAST(${TABLE}.line AS VARCHAR), '') ;;
+    sql: COALESCE('=' || CAST(${TABLE}.id AS VARCHAR), '') || '|' || COALESCE('=' || CAST(${TABLE}.line AS VARCHAR), '') ;;
   }
 
   dimension: id {
